@@ -1,0 +1,120 @@
+"""Where pictures come from: files, folders, globs and lists of them -> Frame."""
+
+import glob
+import os
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edge.errors import reason
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+# Pillow needs 4 bytes a pixel and our array 3 more: 448 MB at this limit, what a Pi with 1 GB can still hold.
+MAX_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture.
+
+    image: RGB uint8 [height, width, 3]; source: where it comes from; number: its place in that source, from 0;
+    taken: when it was read, in seconds since the epoch.
+    """
+
+    image: np.ndarray
+    source: str
+    number: int
+    taken: float
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A picture that could not be read, and why, in one sentence."""
+
+    source: str
+    error: str
+
+
+def expand(paths: Iterable[str]) -> list[str]:
+    """Files, folders (searched through for pictures) and glob patterns -> the files, in order, each once.
+
+    A path that leads nowhere stays in the list, so that reading it reports it; a folder without pictures and a
+    pattern without a match give nothing.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            found.update(dict.fromkeys(_pictures_below(path)))
+        elif not os.path.exists(path) and glob.has_magic(path):
+            matches = sorted(glob.glob(path, recursive=True))
+            found.update(dict.fromkeys(match for match in matches if not os.path.isdir(match)))
+        else:
+            found[path] = None
+    return list(found)
+
+
+def _pictures_below(folder: str) -> Iterator[str]:
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
+                yield os.path.join(here, name)
+
+
+def read(path: str) -> Frame | Unreadable:
+    """Reads one picture file; never raises for what a file can hold or lack."""
+    try:
+        return Frame(decode(path), path, 0, time.time())
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        return Unreadable(path, _unidentified(path, error))
+    except OSError as error:
+        # Pillow reports a truncated file as an OSError without an errno.
+        return Unreadable(path, f"cannot be read: {reason(error)}.")
+    except MemoryError:
+        return Unreadable(path, "is too large for this machine's memory; shrink it or cut out the cell.")
+    except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
+        return Unreadable(path, f"is damaged: {reason(error)}.")
+
+
+def decode(path: str | Path) -> np.ndarray:
+    """A picture file -> RGB uint8 [height, width, 3], turned upright by its EXIF tag.
+
+    Grey becomes equal channels, 16 bits become 8, transparency is laid over white (the colour of an empty field).
+    Raises OSError, ValueError or Pillow's own errors for what cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns on stderr of odd metadata; what matters raises
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError(
+                    f"{picture.width}x{picture.height} pixels are more than the {MAX_PIXELS // 1_000_000} million "
+                    "that this tool reads; shrink it or cut out the cell"
+                )
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
+        # convert() would clip at 255 instead of scaling; 16-bit greys are all that reach us in these modes.
+        levels = np.asarray(picture).astype(np.uint32) // 257
+        return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F":
+        raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _unidentified(path: str, error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError):
+        return f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
+    if os.path.getsize(path) == 0:
+        return "is empty (0 bytes)."
+    return "is not a picture in a format that this tool reads (JPEG, PNG, TIFF, BMP, WebP)."

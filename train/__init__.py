@@ -1,0 +1,5 @@
+"""Builds the networks, on a workstation."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's import, which else reports every CPU flag

@@ -1,0 +1,181 @@
+"""Labelled pictures on disk -> Examples -> crops ready for a network."""
+
+import csv
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from edge import crop, frames
+from edge.errors import UserError, reason
+from edge.locate import whole_image
+
+LABELS = ("lymphocyte", "monocyte")
+SPLITS = ("train", "val", "test")
+_SHARES = (70, 15, 15)  # of train, val and test where a data set has no splits of its own
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled picture of a cell.
+
+    path: as written in the data set, relative to its folder; cell: the physical cell (the same one may have been
+    photographed more than once), empty where it isn't known.
+    """
+
+    path: str
+    label: str
+    split: str
+    source: str
+    cell: str = ""
+
+
+def read(data: Path, labels: Sequence[str] = LABELS) -> list[Example]:
+    """The examples of a data folder, sorted by path: `cells.csv`, `SPLIT/CLASS/*` or `CLASS/*`.
+
+    Pictures of other classes are left out. Folders without splits are split by the content of their files, so that
+    copies of a file stay together. Raises UserError for a folder that holds none of these, or where a class is
+    missing from a split.
+    """
+    if not data.is_dir():
+        raise UserError(f"{data} is not a folder; --data wants one with cells.csv or with one folder a class.")
+    if (data / "cells.csv").is_file():
+        examples = _read_table(data)
+    elif any((data / split).is_dir() for split in SPLITS):
+        examples = [e for split in SPLITS for e in _read_classes(data, data / split, split)]
+    else:
+        examples = _split_by_content(data, _read_classes(data, data, ""))
+    examples = sorted((e for e in examples if e.label in labels), key=lambda e: e.path)
+    counts = Counter((e.split, e.label) for e in examples)
+    for split in SPLITS:
+        for label in labels:
+            if not counts[split, label]:
+                raise UserError(f"{data} holds no {label} in its {split} split; each class needs pictures in each.")
+    return examples
+
+
+def _read_table(data: Path) -> list[Example]:
+    with (data / "cells.csv").open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(file)
+        missing = {"path", "label", "split"} - set(rows.fieldnames or ())
+        if missing:
+            raise UserError(f"{data / 'cells.csv'} lacks the column {', '.join(sorted(missing))}.")
+        return [
+            Example(r["path"], r["label"], r["split"], r.get("source") or data.name, r.get("cell") or "") for r in rows
+        ]
+
+
+def _read_classes(data: Path, folder: Path, split: str) -> list[Example]:
+    """Every picture below folder/CLASS; class folders may be capitalised and in the plural."""
+    found = []
+    for child in sorted(folder.iterdir()) if folder.is_dir() else []:
+        label = child.name.lower().removesuffix("s")
+        if child.is_dir():
+            paths = (Path(p).relative_to(data).as_posix() for p in frames.expand([str(child)]))
+            found += [Example(path, label, split, data.resolve().name) for path in paths]
+    return found
+
+
+def _split_by_content(data: Path, examples: Iterable[Example]) -> list[Example]:
+    result = []
+    for e in examples:
+        digest = hashlib.sha256((data / e.path).read_bytes()).hexdigest()
+        place = int(digest, 16) % sum(_SHARES)
+        split = SPLITS[0] if place < _SHARES[0] else SPLITS[1] if place < _SHARES[0] + _SHARES[1] else SPLITS[2]
+        result.append(Example(e.path, e.label, split, e.source, digest[:16]))
+    return result
+
+
+def only(examples: Iterable[Example], split: str) -> list[Example]:
+    return [e for e in examples if e.split == split]
+
+
+def split_hash(examples: Iterable[Example]) -> str:
+    """sha256 over who is in which split under which label: equal hashes mean equal splits."""
+    return _hash([e.path, e.label, e.split] for e in examples)
+
+
+def list_hash(examples: Iterable[Example]) -> str:
+    """sha256 over a list of pictures."""
+    return _hash([e.path] for e in examples)
+
+
+def _hash(rows: Iterable[list[str]]) -> str:
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify"
+
+
+def crops(data: Path, examples: Sequence[Example], size: int, cache: Path | None = None) -> np.ndarray:
+    """The model's inputs, through the runner's own crop -> uint8 [len(examples), size, size, 3].
+
+    A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
+    depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
+    """
+    cache = cache or cache_folder()
+    stamps = [(e.path, (data / e.path).stat().st_size, (data / e.path).stat().st_mtime_ns) for e in examples]
+    key = json.dumps([str(data.resolve()), crop.POLICY, crop.VERSION, size, stamps])
+    file = cache / f"crops-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    if not file.exists():
+        _write_crops(data, examples, size, file)
+    return np.load(file, mmap_mode="r")
+
+
+def _write_crops(data: Path, examples: Sequence[Example], size: int, file: Path) -> None:
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    bad = []
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = (len(examples), size, size, 3)
+        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+        with click.progressbar(examples, label="Reading pictures", file=click.get_text_stream("stderr")) as bar:
+            for i, example in enumerate(bar):
+                frame = frames.read(str(data / example.path))
+                if isinstance(frame, frames.Unreadable):
+                    bad.append(f"{frame.source} {frame.error}")
+                else:
+                    out[i] = crop.crop(frame, whole_image(frame)[0], size)
+        if bad:
+            raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
+        out.flush()
+        partial.rename(file)
+    except OSError as error:
+        raise UserError(f"The cache {file.parent} can't be written: {reason(error)}; set XDG_CACHE_HOME.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def targets(examples: Sequence[Example], labels: Sequence[str] = LABELS) -> np.ndarray:
+    """Class numbers, int64 [len(examples)]."""
+    return np.array([labels.index(e.label) for e in examples], dtype=np.int64)
+
+
+def weights(examples: Sequence[Example]) -> np.ndarray:
+    """Class weights within each source, float32 [len(examples)], mean 1.
+
+    Every (source, class) pair weighs the same in sum. Weights over classes alone would teach the network which
+    source is rich in which class, instead of what a monocyte looks like.
+    """
+    counts = Counter((e.source, e.label) for e in examples)
+    return np.array([len(examples) / (len(counts) * counts[e.source, e.label]) for e in examples], dtype=np.float32)
+
+
+def describe(examples: Iterable[Example]) -> dict:
+    """Counts a source, split and class, for reports."""
+    counts: dict = {}
+    for e in examples:
+        split = counts.setdefault(e.source, {}).setdefault(e.split, {})
+        split[e.label] = split.get(e.label, 0) + 1
+    return counts
+
+
+def as_rows(examples: Iterable[Example]) -> list[dict]:
+    return [asdict(e) for e in examples]

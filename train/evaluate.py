@@ -1,0 +1,78 @@
+"""Answers against the truth -> figures with counts and intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix, roc_auc_score
+
+
+def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
+    """Figures of one set of pictures.
+
+    truth: int [n]; probabilities: float [n, classes]. Recall and precision are shares of counts, with Wilson's 95 %
+    interval (Wilson, JASA 1927); balanced accuracy is the mean of the recalls; AUROC is of the last class against
+    the first where there are two.
+    """
+    table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
+    classes = {
+        label: {
+            "recall": share(table[i, i], table[i].sum()),
+            "precision": share(table[i, i], table[:, i].sum()),
+            "f1": _ratio(2 * table[i, i], table[i].sum() + table[:, i].sum()),
+        }
+        for i, label in enumerate(labels)
+    }
+    result = {
+        "count": len(truth),
+        "accuracy": share(int(table.trace()), len(truth)),
+        "balanced_accuracy": float(np.mean([classes[label]["recall"]["value"] or 0.0 for label in labels])),
+        "classes": classes,
+        "confusion": table.tolist(),
+    }
+    if len(labels) == 2 and 0 < truth.sum() < len(truth):
+        result["auroc"] = float(roc_auc_score(truth, probabilities[:, 1]))
+    return result
+
+
+def share(right: int, count: int) -> dict:
+    """A share with its counts and Wilson's 95 % interval; value and interval are None of nothing."""
+    if not count:
+        return {"value": None, "right": 0, "count": 0, "low": None, "high": None}
+    interval = binomtest(int(right), int(count)).proportion_ci(method="wilson")
+    return {
+        "value": float(right / count),
+        "right": int(right),
+        "count": int(count),
+        "low": float(interval.low),
+        "high": float(interval.high),
+    }
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
+
+
+def by_source(truth: np.ndarray, probabilities: np.ndarray, sources: Sequence[str], labels: Sequence[str]) -> dict:
+    """metrics() of everything ("all") and of each source."""
+    names = np.array(sources)
+    result = {"all": metrics(truth, probabilities, labels)}
+    for name in sorted(set(sources)):
+        result[name] = metrics(truth[names == name], probabilities[names == name], labels)
+    return result
+
+
+def table(results: dict) -> str:
+    """by_source()'s figures as lines of text: monocyte recall, the rare class's, stands first."""
+    lines = [f"{'':12}{'monocyte recall':>34}{'lymphocyte recall':>34}{'balanced acc.':>15}{'AUROC':>8}"]
+    for name, result in results.items():
+        cells = [_share_text(result["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")]
+        auroc = f"{result['auroc']:.3f}" if "auroc" in result else "-"
+        lines.append(f"{name:12}{cells[0]:>34}{cells[1]:>34}{result['balanced_accuracy']:>15.3f}{auroc:>8}")
+    return "\n".join(lines)
+
+
+def _share_text(s: dict) -> str:
+    if s["value"] is None:
+        return "-"
+    return f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}"
