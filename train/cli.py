@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from edge import __version__
+from edge.quiet import quiet
 
 
 @click.group()
@@ -14,8 +15,14 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR",
-              help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.")
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
@@ -23,7 +30,8 @@ def main() -> None:
 @click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
 def baseline(folder: Path, out: Path, **settings: int) -> None:
     """The seed project's convolutional network, from scratch."""
-    from train import evaluate, fit, networks  # TensorFlow takes seconds to import: not for --help
+    with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
+        from train import evaluate, fit, networks
 
     report = fit.fit(networks.baseline, folder, out, **settings)
     click.echo(f"\nTest split, epoch {report['best_epoch']} of {settings['epochs']}, Wilson 95 % intervals:")

@@ -4,9 +4,10 @@ import csv
 import hashlib
 import json
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -121,7 +122,7 @@ def crops(data: Path, examples: Sequence[Example], size: int, cache: Path | None
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
     """
     cache = cache or cache_folder()
-    stamps = [(e.path, (data / e.path).stat().st_size, (data / e.path).stat().st_mtime_ns) for e in examples]
+    stamps = [(e.path, *_stamp(data / e.path)) for e in examples]
     key = json.dumps([str(data.resolve()), crop.POLICY, crop.VERSION, size, stamps])
     file = cache / f"crops-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
@@ -129,23 +130,34 @@ def crops(data: Path, examples: Sequence[Example], size: int, cache: Path | None
     return np.load(file, mmap_mode="r")
 
 
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise UserError(f"{file} is listed but can't be read: {reason(error)}.") from error
+    return status.st_size, status.st_mtime_ns
+
+
 def _write_crops(data: Path, examples: Sequence[Example], size: int, file: Path) -> None:
     partial = file.with_suffix(f".{os.getpid()}.partial")
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(examples), size, size, 3)}
     bad = []
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        shape = (len(examples), size, size, 3)
-        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        with click.progressbar(examples, label="Reading pictures", file=click.get_text_stream("stderr")) as bar:
-            for i, example in enumerate(bar):
+        # Written in order rather than through a map: on a full disk a map ends the process without a word.
+        with (
+            partial.open("wb") as out,
+            click.progressbar(examples, label="Reading pictures", file=sys.stderr) as bar,
+        ):
+            np.lib.format.write_array_header_1_0(out, header)
+            for example in bar:
                 frame = frames.read(str(data / example.path))
                 if isinstance(frame, frames.Unreadable):
                     bad.append(f"{frame.source} {frame.error}")
                 else:
-                    out[i] = crop.crop(frame, whole_image(frame)[0], size)
+                    out.write(crop.crop(frame, whole_image(frame)[0], size).tobytes())
         if bad:
             raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
-        out.flush()
         partial.rename(file)
     except OSError as error:
         raise UserError(f"The cache {file.parent} can't be written: {reason(error)}; set XDG_CACHE_HOME.") from error
@@ -175,7 +187,3 @@ def describe(examples: Iterable[Example]) -> dict:
         split = counts.setdefault(e.source, {}).setdefault(e.split, {})
         split[e.label] = split.get(e.label, 0) + 1
     return counts
-
-
-def as_rows(examples: Iterable[Example]) -> list[dict]:
-    return [asdict(e) for e in examples]

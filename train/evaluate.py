@@ -15,7 +15,7 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     the first where there are two.
     """
     table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
-    classes = {
+    classes: dict[str, dict] = {
         label: {
             "recall": share(table[i, i], table[i].sum()),
             "precision": share(table[i, i], table[:, i].sum()),

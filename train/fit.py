@@ -95,7 +95,11 @@ def fit(
         "settings": {"epochs": epochs, "batch": batch, "seed": seed},
         "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
         "seconds": round(seconds, 1),
-        "data": {"counts": data.describe(examples), "split_sha256": data.split_hash(examples)},
+        "data": {
+            "folder": str(folder.resolve()),
+            "counts": data.describe(examples),
+            "split_sha256": data.split_hash(examples),
+        },
         "metrics": results,
         "history": {name: [float(v) for v in values] for name, values in history.history.items()},
     }

@@ -1,0 +1,67 @@
+# The two commands of a newcomer: `make demo` and `make test`. Everything lives in .venv; nothing is installed outside.
+PYTHON ?= python3
+DATA ?= ../shared/data
+BIN = .venv/bin
+SOURCES = edge train convert benchmarks tests
+
+.PHONY: help demo test check models lock clean
+
+help:
+	@echo "make demo    classify a few drawn cells with the shipped model"
+	@echo "make test    run the tests"
+	@echo "make check   lint and check types"
+	@echo "make models  train and convert the shipped models again (DATA=folder, half an hour)"
+	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
+
+.venv/made:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.12 demo" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# The edge part alone, as on a Pi.
+.venv/edge: .venv/made requirements/edge.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/edge.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# With training, conversion, benchmarks and what develops them.
+.venv/dev: .venv/made requirements/dev.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@ .venv/edge
+
+demo: .venv/edge
+	@$(BIN)/python -m edge.simulate demo
+	@echo
+	@$(BIN)/edge-classify demo/drawn-*.png --annotate demo/annotated
+	@echo
+	@echo "The cells are drawn by edge/simulate.py; they show that the tool runs, not how well it reads blood."
+	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
+	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
+	@echo "  $(BIN)/edge-classify --help"
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+
+models: .venv/dev
+	$(BIN)/train baseline --data $(DATA) --out runs/baseline
+	$(BIN)/convert --int8 runs/baseline --out edge/models
+	$(BIN)/convert --float32 runs/baseline --out edge/models
+
+# uv, because pip can't lock for other machines than its own.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
+  --custom-compile-command "make lock" --constraint requirements/constraints.in pyproject.toml
+lock: .venv/made
+	$(BIN)/pip install --quiet --disable-pip-version-check uv
+	$(LOCK) -o requirements/edge.txt
+	$(LOCK) --extra train -o requirements/train.txt
+	$(LOCK) --extra dev -o requirements/dev.txt
+
+clean:
+	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

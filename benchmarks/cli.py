@@ -1,0 +1,68 @@
+"""`benchmark`: options and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from edge import __version__, model
+from edge.errors import UserError, reason
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Measure accuracy and latency on this machine."""
+
+
+def _json_option(command: Callable) -> Callable:
+    return click.option(
+        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
+    )(command)
+
+
+def _save(result: dict, target: Path | None) -> None:
+    if target:
+        try:
+            target.write_text(json.dumps(result, indent=1) + "\n")
+        except OSError as error:
+            raise UserError(f"{target} can't be written: {reason(error)}.") from error
+
+
+@main.command()
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A labelled data set, as `train` reads it.",
+)
+@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@_json_option
+def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
+    """Recall, balanced accuracy and AUROC of MODELS (the shipped ones, float and int8) on labelled cells."""
+    try:
+        from benchmarks import accuracy
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
+
+    shipped = sorted(model.SHIPPED.parent.glob("*.tflite"))
+    result = accuracy.accuracy(folder, models or shipped, split)
+    _save(result, target)
+    click.echo(accuracy.table(result))
+
+
+@main.command()
+@click.option("--pictures", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A folder of pictures.")
+@click.option("--count", type=click.IntRange(2), default=1000, show_default=True, help="Pictures in the long run.")
+@_json_option
+def latency(pictures: Path, count: int, target: Path | None) -> None:
+    """Seconds and megabytes of the command itself: one picture from cold, and many."""
+    from benchmarks import latency
+
+    result = latency.latency(pictures, count)
+    _save(result, target)
+    click.echo(latency.table(result))

@@ -1,0 +1,86 @@
+"""The model file's contract: all that a runner and a reader must know, inside the one file.
+
+See edge/model.py, which reads it, for the file's layout.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from convert import metadata
+from edge import __version__, simulate
+from edge.crop import crop
+from edge.errors import UserError, reason
+from edge.frames import Frame
+from edge.locate import whole_image
+from edge.model import CONTRACT_VERSION, Model
+
+_DATE = (1980, 1, 1, 0, 0, 0)  # zip's first: the same input gives the same bytes
+
+
+def write(path: Path, graph: bytes, document: dict) -> None:
+    """Writes flatbuffer and contract as one file; no half-written file is ever under its name.
+
+    `document` is the contract without what is taken from the graph itself: version, hash and samples are added.
+    Raises UserError where the file can't be written.
+    """
+    size = document["input"]["size"]
+    graph = metadata.attach(
+        graph,
+        name=f"{document['network']} ({document['quantization']['kind']})",
+        description=f"{' or '.join(document['labels'])}: white blood cells in stained smears. Not a medical device.",
+        version=__version__,
+        licence=document["licence"],
+        size=size,
+    )
+    document = {
+        "contract": CONTRACT_VERSION,
+        "code_version": __version__,
+        "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        **document,
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        inputs = sample_inputs(size)
+        outputs = np.zeros((0, len(document["labels"])), np.uint8)
+        partial.write_bytes(pack(graph, document, inputs[:0], outputs))
+        model = Model(partial)  # the runner itself says what to expect of its samples
+        outputs = np.stack([model.raw(picture) for picture in inputs])
+        partial.write_bytes(pack(graph, document, inputs, outputs))
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {reason(error)}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def pack(graph: bytes, document: dict, inputs: np.ndarray, outputs: np.ndarray) -> bytes:
+    """Flatbuffer, contract and samples -> the bytes of the file.
+
+    The archive is uncompressed because MediaPipe reads no other; the samples are compressed in themselves.
+    """
+    samples = io.BytesIO()
+    with zipfile.ZipFile(samples, "w") as npz:  # np.savez would write today's date
+        for name, array in (("inputs", inputs), ("outputs", outputs)):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, array, allow_pickle=False)
+            npz.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), member.getvalue(), zipfile.ZIP_DEFLATED, 9)
+    file = io.BytesIO(graph)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("labels.txt", _DATE), "\n".join(document["labels"]) + "\n")
+        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, indent=1) + "\n")
+        archive.writestr(zipfile.ZipInfo("samples.npz", _DATE), samples.getvalue())
+    return file.getvalue()
+
+
+def sample_inputs(size: int) -> np.ndarray:
+    """Drawn cells, two of each kind (no real picture may travel in a model file) -> uint8 [4, size, size, 3]."""
+    rng = np.random.default_rng(0)
+    frames = [Frame(simulate.picture(kind, rng), kind, 0, 0.0) for kind in simulate.KINDS for _ in range(2)]
+    return np.stack([crop(frame, whole_image(frame)[0], size) for frame in frames])

@@ -1,0 +1,98 @@
+"""One training run -> its .tflite file, measured."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from convert import contract, gate, quantize
+from edge import crop
+from edge.errors import UserError, reason
+from edge.model import Model
+from train import card, data, evaluate
+
+CALIBRATION = 400  # pictures; more changed nothing that could be measured
+
+
+def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None = None) -> dict:
+    """Converts RUN/model.keras to OUT/NETWORK-KIND.tflite with its model card beside it.
+
+    folder: the data set, where it isn't any more where the run found it. Returns {"path", "bytes", "keras_bytes",
+    "float", "converted"}, the last two as by_source() of the val split. Raises UserError for what isn't a run.
+    """
+    report, model = _read(run)
+    labels, size = report["labels"], report["size"]
+    folder = folder or Path(report["data"]["folder"])
+    examples = data.read(folder, labels)
+    if data.split_hash(examples) != report["data"]["split_sha256"]:
+        raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
+    calibration = calibration_examples(data.only(examples, "train"), CALIBRATION) if kind == "int8" else []
+    graph = quantize.quantize(model, kind, data.crops(folder, calibration, size) if calibration else None)
+    document = {
+        "network": report["network"],
+        "parameters": report["parameters"],
+        "input": {"size": size, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
+        "labels": labels,
+        "crop": report["crop"],
+        "decision": {"temperature": 1.0, "thresholds": {}},
+        "quantization": quantize.emitted(graph),
+        "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
+        "calibration": {
+            "count": len(calibration),
+            "method": "min-max",
+            "sha256": data.list_hash(calibration) if calibration else None,
+        },
+        "training": report["settings"] | {"best_epoch": report["best_epoch"], "code_version": report["version"]},
+        "data": {key: report["data"][key] for key in ("counts", "split_sha256")},
+        "attributions": card.attributions(report["data"]["counts"]),
+        "licence": "Apache-2.0",
+        "metrics": {"float": report["metrics"]},
+    }
+    path = (out or run) / f"{report['network']}-{kind}.tflite"
+    contract.write(path, graph, document)  # so that the runner can measure it
+    measured = Model(path)
+    document["metrics"][kind] = {}
+    for split in ("val", "test"):
+        chosen = data.only(examples, split)
+        probabilities = gate.answers(measured, data.crops(folder, chosen, size))
+        sources = [e.source for e in chosen]
+        document["metrics"][kind][split] = evaluate.by_source(data.targets(chosen), probabilities, sources, labels)
+    contract.write(path, graph, document)
+    final = Model(path)
+    path.with_suffix(".md").write_text(card.card(final.contract.document, path.name, final.sha256))
+    return {
+        "path": path,
+        "bytes": path.stat().st_size,
+        "keras_bytes": 4 * report["parameters"],
+        "float": report["metrics"]["val"],
+        "converted": document["metrics"][kind]["val"],
+    }
+
+
+def calibration_examples(training: list[data.Example], count: int) -> list[data.Example]:
+    """About `count` training pictures, as many of each class of each source, always the same ones."""
+    groups: dict[tuple[str, str], list[data.Example]] = {}
+    for example in training:
+        if example.split != "train":
+            raise UserError("Only training pictures may calibrate; a val or test picture would spoil the figures.")
+        groups.setdefault((example.source, example.label), []).append(example)
+    rng = np.random.default_rng(0)
+    chosen = []
+    for _, group in sorted(groups.items()):
+        take = min(len(group), -(-count // len(groups)))
+        chosen += [group[i] for i in sorted(rng.permutation(len(group))[:take])]
+    return chosen
+
+
+def _read(run: Path) -> tuple[dict, keras.Model]:
+    try:
+        report = json.loads((run / "run.json").read_text())
+        current = {"policy": crop.POLICY, "version": crop.VERSION}
+        if report["crop"] != current:
+            raise UserError(f"{run} was trained on crops {report['crop']}, this code makes {current}; train again.")
+        return report, keras.models.load_model(run / "model.keras")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "its run.json or model.keras is damaged"
+        raise UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.") from error

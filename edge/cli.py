@@ -1,0 +1,102 @@
+"""`edge-classify`: options and nothing else."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+
+from edge import __version__
+from edge.errors import UserError
+
+_MANY = 20  # pictures from which on a progress bar helps more than it distracts
+
+
+@click.command()
+@click.version_option(__version__)
+@click.argument("paths", nargs=-1)
+@click.option("--json", "json_target", metavar="FILE|-", help="Write the answers as JSON lines.")
+@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
+@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on.")
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .tflite file that `convert` made, instead of the shipped one.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Cores for the model. One is fastest for small models.",
+)
+@click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
+def main(
+    paths: tuple[str, ...],
+    json_target: str | None,
+    csv_target: str | None,
+    annotate: str | None,
+    model_path: Path | None,
+    threads: int,
+    verify: bool,
+) -> None:
+    """Tell lymphocytes from monocytes in pictures of stained white blood cells.
+
+    PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
+    was answered; 1: some could not be read; 2: nothing could be done. Assists a person; not a medical device.
+    """
+    from edge import classify, frames, model, record  # after --help, which needs none of them
+
+    if verify:
+        opened = model.Model(model_path or model.SHIPPED, threads)
+        right, count = opened.verify()
+        if right < count:
+            raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
+        click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
+        if not paths:
+            return
+    files = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
+    if not any(Path(file).exists() for file in files):
+        raise UserError(f"No pictures found in {' '.join(paths)}." if paths else "Name pictures, or see --help.")
+    for target in (json_target, csv_target):
+        if target in files:
+            raise UserError(f"{target} is one of the pictures; results there would destroy it.")
+    opened = model.Model(model_path or model.SHIPPED, threads)
+    labels = opened.contract.labels
+    tally = record.Tally()
+    watched = len(files) >= _MANY and sys.stderr.isatty()
+    with ExitStack() as stack:
+        sinks: list[record.Sink] = [tally]
+        if json_target:
+            sinks.append(stack.enter_context(record.JsonLines(json_target, opened.sha256)))
+        if csv_target:
+            sinks.append(stack.enter_context(record.Csv(csv_target, labels, opened.sha256)))
+        if annotate:
+            sinks.append(stack.enter_context(record.Annotated(annotate)))
+        if json_target != "-":
+            sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
+        with _progress(files, watched) as bar:
+            for result in classify.classify(bar, opened):
+                if isinstance(result, frames.Unreadable):
+                    click.echo(f"{result.source!r} {result.error}", err=True)
+                for sink in sinks:
+                    sink.add(result)
+    click.echo(str(tally), err=True)
+    sys.exit(1 if tally.unreadable else 0)
+
+
+@contextmanager
+def _progress(files: list[str], watched: bool) -> Iterator[Iterator[str]]:
+    """A bar on stderr while many pictures are read and a person is watching."""
+    if not watched:
+        yield iter(files)
+        return
+    with click.progressbar(files, file=sys.stderr, label="Reading pictures", show_pos=True) as bar:
+        yield iter(bar)
+
+
+def _standard_input() -> list[str]:
+    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]

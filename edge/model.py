@@ -1,0 +1,131 @@
+"""The .tflite file: read its contract, check it, run it.
+
+The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. In the archive,
+uncompressed: labels.txt, contract.json (see convert/contract.py, which writes it) and samples.npz, a few inputs with
+the outputs expected of them. `unzip -p MODEL contract.json` shows the contract on any machine.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge import crop
+from edge.errors import UserError, reason
+from edge.quiet import quiet
+
+CONTRACT_VERSION = 1
+SHIPPED = Path(__file__).parent / "models" / "baseline-int8.tflite"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What the runner needs of a model file's contract; `document` is the whole of it.
+
+    labels: in the order of the outputs; size: the input's width and height in pixels; temperature: divides the
+    logits before softmax (Guo et al., ICML 2017).
+    """
+
+    labels: tuple[str, ...]
+    size: int
+    temperature: float
+    document: dict[str, Any]
+
+
+class Model:
+    """An opened model file. Not for use from several threads at once."""
+
+    def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
+        """Opens and checks the file. Raises UserError where it isn't a model with a contract that this code knows."""
+        try:
+            content = Path(path).read_bytes()
+        except OSError as error:
+            raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
+        self.sha256 = hashlib.sha256(content).hexdigest()
+        self.contract, self._samples, graph = _open(content, path)
+        try:
+            with quiet():
+                self._interpreter = _interpreter(graph, threads)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+        shape = (1, self.contract.size, self.contract.size, 3)
+        if tuple(self._input["shape"]) != shape or self._input["dtype"] != np.uint8:
+            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {list(shape)}.")
+        if tuple(self._output["shape"]) != (1, len(self.contract.labels)):
+            raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
+
+    def run(self, crop: np.ndarray) -> np.ndarray:
+        """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""
+        output = self.raw(crop).astype(np.float32)
+        scale, zero = self._output["quantization"]
+        if scale:
+            output = (output - zero) * np.float32(scale)
+        return output / max(float(output.sum()), 1e-6)
+
+    def raw(self, crop: np.ndarray) -> np.ndarray:
+        """RGB uint8 [size, size, 3] -> the graph's own output [labels], uint8 of an int8 model, else float32."""
+        self._interpreter.set_tensor(self._input["index"], crop[None])
+        self._interpreter.invoke()
+        return self._interpreter.get_tensor(self._output["index"])[0]
+
+    def verify(self) -> tuple[int, int]:
+        """Runs the samples in the file -> (answers as expected, samples).
+
+        Integer outputs must be the same to the byte; of floats, whose sums may be taken in another order here,
+        1e-4 is asked.
+        """
+        expected, inputs = self._samples["outputs"], self._samples["inputs"]
+        limit = 1e-4 if expected.dtype.kind == "f" else 0
+        differences = [np.abs(self.raw(x).astype(np.float64) - y).max() for x, y in zip(inputs, expected, strict=True)]
+        return sum(d <= limit for d in differences), len(inputs)
+
+
+def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, np.ndarray], bytes]:
+    """The file's bytes -> contract, samples and the flatbuffer alone, checked against the contract's hash."""
+    if content[4:8] != b"TFL3":
+        raise UserError(f"{path} is not a TFLite model.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            graph = content[: min(entry.header_offset for entry in archive.infolist())]
+            document = json.loads(archive.read("contract.json"))
+            version = document.get("contract")
+            if version == CONTRACT_VERSION:
+                samples = dict(np.load(io.BytesIO(archive.read("samples.npz")), allow_pickle=False))
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} carries no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
+        ) from error
+    if version != CONTRACT_VERSION:
+        raise UserError(f"{path} has contract version {version}; this edge-classify knows {CONTRACT_VERSION}.")
+    try:
+        contract = Contract(
+            tuple(document["labels"]), document["input"]["size"], document["decision"]["temperature"], document
+        )
+        policy, known = document["crop"], {"policy": crop.POLICY, "version": crop.VERSION}
+        intact = hashlib.sha256(graph).hexdigest() == document["graph_sha256"]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
+    if not intact:
+        raise UserError(f"{path} is damaged: its graph is not the one that its contract names; copy it again.")
+    if policy != known:
+        raise UserError(f"{path} was trained on crops {policy}, this edge-classify makes {known}; convert a newer run.")
+    return contract, samples, graph
+
+
+def _interpreter(graph: bytes, threads: int) -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:  # the only runtime on 32-bit Raspberry Pi OS
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError as error:
+            raise UserError("No TFLite runtime is installed; run `pip install ai-edge-litert`.") from error
+    return Interpreter(model_content=graph, num_threads=threads)

@@ -1,0 +1,213 @@
+"""Where results go: table, JSON lines, CSV, annotated pictures. Each sink is a context manager with add()."""
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from PIL import Image, ImageDraw, ImageFont
+
+from edge.classify import Answer
+from edge.errors import UserError, reason
+from edge.frames import Unreadable
+
+NOTICE = "For a person to check: not a medical device."
+_COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0)}
+
+
+@contextmanager
+def _writing(target: object) -> Iterator[None]:
+    """Turns a full disk and its like into one sentence."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of a pipe had enough: click ends quietly
+    except OSError as error:
+        raise UserError(f"Can't write {target}: {reason(error)}.") from error
+
+
+class Sink:
+    """Something that takes answers, one at a time."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, result: Answer | Unreadable) -> None:
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
+class _Text(Sink):
+    """A text file or, for "-", standard output; what was added is in it even if the run is cut short."""
+
+    def __init__(self, target: str) -> None:
+        self.target = "standard output" if target == "-" else target
+        with _writing(self.target):
+            self.file: IO[str] = sys.stdout if target == "-" else self._open(target)
+
+    @staticmethod
+    def _open(target: str) -> IO[str]:
+        # Names of files may hold bytes that are no text: escaped, not refused.
+        return Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="")
+
+    def write(self, text: str) -> None:
+        with _writing(self.target):
+            self.file.write(text)
+
+    def __exit__(self, *_: object) -> None:
+        with _writing(self.target):
+            if self.file is sys.stdout:
+                self.file.flush()
+            else:
+                self.file.close()
+
+
+class JsonLines(_Text):
+    """One JSON object a cell, or a picture that can't be read."""
+
+    def __init__(self, target: str, model_sha256: str) -> None:
+        super().__init__(target)
+        self.model = model_sha256
+
+    def add(self, result: Answer | Unreadable) -> None:
+        for row in rows(result, self.model):
+            self.write(json.dumps(row) + "\n")
+
+
+def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
+    """What the JSON lines hold, a dictionary a cell."""
+    if isinstance(result, Unreadable):
+        return [{"source": result.source, "error": result.error}]
+    return [
+        {
+            "source": result.frame.source,
+            "frame": result.frame.number,
+            "cell": cell.number,
+            "box": list(cell.box),
+            "label": decision.label,
+            "probabilities": decision.probabilities,
+            "model": model_sha256,
+        }
+        for cell, decision in result.cells
+    ]
+
+
+class Csv(_Text):
+    """The same as a table for a spreadsheet: the box in four columns, a column p_LABEL a probability."""
+
+    def __init__(self, target: str, labels: Sequence[str], model_sha256: str) -> None:
+        super().__init__(target)
+        self.model = model_sha256
+        columns = ["source", "frame", "cell", "x", "y", "width", "height", "label"]
+        columns += [f"p_{label}" for label in labels] + ["model", "error"]
+        self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
+        with _writing(self.target):
+            self.writer.writeheader()
+
+    def add(self, result: Answer | Unreadable) -> None:
+        for row in rows(result, self.model):
+            if "box" in row:
+                row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
+                row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
+            with _writing(self.target):
+                self.writer.writerow(row)
+
+
+class Table(_Text):
+    """Aligned lines for a person; `hold` keeps them to the end, while a progress bar has the terminal."""
+
+    def __init__(self, labels: Sequence[str], hold: bool = False) -> None:
+        super().__init__("-")
+        self.labels = labels
+        self.held: list[str] | None = [] if hold else None
+        self._line(f"{'answer':12}" + "".join(f"{label:>12}" for label in labels) + "  picture\n")
+
+    def _line(self, text: str) -> None:
+        if self.held is None:
+            self.write(text)
+        else:
+            self.held.append(text)
+
+    def __exit__(self, *error: object) -> None:
+        for text in self.held or ():
+            self.write(text)
+        super().__exit__(*error)
+
+    def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
+            return
+        for _, decision in result.cells:
+            shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
+            self._line(f"{decision.label:12}{shares}  {_printable(result.frame.source)}\n")
+
+
+class Annotated(Sink):
+    """Pictures with boxes and answers drawn on, as NAME.annotated.jpg in a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.names: Counter[str] = Counter()
+        with _writing(folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            return
+        stem = Path(result.frame.source).stem
+        self.names[stem] += 1
+        if self.names[stem] > 1:  # pictures of one name from several folders
+            stem = f"{stem}-{self.names[stem]}"
+        path = self.folder / f"{stem}.annotated.jpg"
+        with _writing(path):
+            annotate(result).save(path, quality=90)
+
+
+def annotate(result: Answer) -> Image.Image:
+    """The picture with a box round each cell and its answer in the box's corner."""
+    picture = Image.fromarray(result.frame.image)
+    draw = ImageDraw.Draw(picture)
+    height = max(11, min(picture.size) // 18)
+    font = ImageFont.load_default(height)
+    for cell, decision in result.cells:
+        x, y, w, h = cell.box
+        colour = _COLOURS.get(decision.label, (90, 90, 90))
+        text = f"{decision.label} {decision.probabilities[decision.label]:.2f}"
+        draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour, width=max(1, height // 8))
+        draw.rectangle((x, y, x + draw.textlength(text, font) + height // 2, y + height * 1.35), fill=colour)
+        draw.text((x + height // 4, y), text, "white", font)
+    return picture
+
+
+class Tally(Sink):
+    """Counts for the last line and the exit code."""
+
+    def __init__(self) -> None:
+        self.answers: Counter[str] = Counter()
+        self.unreadable = 0
+
+    def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            self.unreadable += 1
+        else:
+            self.answers.update(decision.label for _, decision in result.cells)
+
+    def __str__(self) -> str:
+        parts = [f"{count} {label}{'' if count == 1 else 's'}" for label, count in sorted(self.answers.items())]
+        if self.unreadable:
+            parts.append(f"{self.unreadable} could not be read")
+        return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
+
+
+def _printable(name: str) -> str:
+    """File names may hold bytes that aren't text and characters that move the terminal's cursor."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
