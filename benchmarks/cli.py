@@ -58,11 +58,14 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 @main.command()
 @click.option("--pictures", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A folder of pictures.")
 @click.option("--count", type=click.IntRange(2), default=1000, show_default=True, help="Pictures in the long run.")
+@click.option(
+    "--model", "file", type=click.Path(path_type=Path), default=model.SHIPPED, help="Instead of the shipped one."
+)
 @_json_option
-def latency(pictures: Path, count: int, target: Path | None) -> None:
+def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None:
     """Seconds and megabytes of the command itself: one picture from cold, and many."""
     from benchmarks import latency
 
-    result = latency.latency(pictures, count)
+    result = latency.latency(pictures, count, file)
     _save(result, target)
     click.echo(latency.table(result))

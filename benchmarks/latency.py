@@ -11,11 +11,12 @@ from pathlib import Path
 
 from edge import frames
 from edge.errors import UserError
+from edge.model import SHIPPED
 
 RUNS = 7
 
 
-def latency(pictures: Path, count: int = 1000) -> dict:
+def latency(pictures: Path, count: int = 1000, model: Path = SHIPPED) -> dict:
     """`edge-classify` as a user runs it, on one thread, over the pictures of a folder.
 
     -> {"machine", "cold": {seconds, megabytes, runs}, "many": {pictures, seconds, per_second, megabytes, runs}}.
@@ -26,9 +27,9 @@ def latency(pictures: Path, count: int = 1000) -> dict:
     if not files:
         raise UserError(f"{pictures} holds no pictures.")
     many = [files[i % len(files)] for i in range(count)]
-    _run(files[:1])  # warm the disk cache; cold means the process
-    cold = [_run(files[:1]) for _ in range(RUNS)]
-    full = [_run(many) for _ in range(3)]
+    _run(model, files[:1])  # warm the disk cache; cold means the process
+    cold = [_run(model, files[:1]) for _ in range(RUNS)]
+    full = [_run(model, many) for _ in range(3)]
     one, all_of_them = statistics.median(s for s, _ in cold), statistics.median(s for s, _ in full)
     return {
         "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
@@ -43,9 +44,9 @@ def latency(pictures: Path, count: int = 1000) -> dict:
     }
 
 
-def _run(files: Sequence[str]) -> tuple[float, float]:
+def _run(model: Path, files: Sequence[str]) -> tuple[float, float]:
     """One process that reads the list on its standard input -> (seconds, peak megabytes)."""
-    command = [sys.executable, "-m", "edge", "-", "--json", os.devnull, "--threads", "1"]
+    command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull, "--threads", "1"]
     start = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stdin and process.stderr

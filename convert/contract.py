@@ -8,6 +8,7 @@ import io
 import json
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,8 @@ def write(path: Path, graph: bytes, document: dict) -> None:
         licence=document["licence"],
         size=size,
     )
-    document = {
-        "contract": CONTRACT_VERSION,
-        "code_version": __version__,
-        "graph_sha256": hashlib.sha256(graph).hexdigest(),
-        **document,
-    }
+    made = {"code_version": __version__, "graph_sha256": hashlib.sha256(graph).hexdigest()}
+    document = {"contract": CONTRACT_VERSION} | document | made
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +54,8 @@ def write(path: Path, graph: bytes, document: dict) -> None:
     except OSError as error:
         raise UserError(f"{path} can't be written: {reason(error)}.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def pack(graph: bytes, document: dict, inputs: np.ndarray, outputs: np.ndarray) -> bytes:

@@ -14,13 +14,13 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 
 
 def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: int) -> bytes:
-    """A flatbuffer model without metadata -> the same with it; its labels are expected in labels.txt behind it."""
+    """A flatbuffer model -> the same with this metadata; its labels are expected in labels.txt behind it."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = list(_metadata(name, description, version, licence, size))
     entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
     model.buffers.append(buffer)
-    model.metadata = [*(model.metadata or []), entry]
+    model.metadata = [m for m in model.metadata or [] if m.name != b"TFLITE_METADATA"] + [entry]
     builder = flatbuffers.Builder(len(graph) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())

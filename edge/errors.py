@@ -10,5 +10,5 @@ class UserError(click.ClickException):
 
 
 def reason(error: Exception) -> str:
-    """The short cause of an operating-system error ("No space left on device"), without its number and path."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """The short cause of an error ("No space left on device"), without number, path and full stop."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(". ")

@@ -33,8 +33,7 @@ def card(document: dict, file: str, sha256: str) -> str:
         f"| quantization, read back from the file | {kind}; operators: "
         + ", ".join(f"{name} x {n}" for name, n in document["quantization"]["operators"].items())
         + " |",
-        f"| calibration | {document['calibration']['count']} training pictures, list sha256 "
-        f"`{document['calibration']['sha256']}` |",
+        *_calibration(document["calibration"]),
         f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
         f"| sha256 of this file | `{sha256}` |",
         f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
@@ -81,9 +80,16 @@ def card(document: dict, file: str, sha256: str) -> str:
         "  networks like this one have read 98 % at home and 50 to 85 % elsewhere. Measure on your own cells first.",
         "- It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
         "- Its probabilities are not calibrated for other microscopes.",
-        "- Pictures of healthy and unselected donors; it has seen little disease and no abnormal lymphocytes by name.",
+        "- Nothing in its data is labelled by disease: expect nothing of it on abnormal lymphocytes or blasts.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _calibration(calibration: dict) -> list[str]:
+    if not calibration["count"]:
+        return []
+    count, digest = calibration["count"], calibration["sha256"]
+    return [f"| calibration | {calibration['method']} over {count} training pictures, list sha256 `{digest}` |"]
 
 
 def _share(s: dict) -> str:

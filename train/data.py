@@ -62,14 +62,17 @@ def read(data: Path, labels: Sequence[str] = LABELS) -> list[Example]:
 
 
 def _read_table(data: Path) -> list[Example]:
-    with (data / "cells.csv").open(newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {"path", "label", "split"} - set(rows.fieldnames or ())
-        if missing:
-            raise UserError(f"{data / 'cells.csv'} lacks the column {', '.join(sorted(missing))}.")
-        return [
-            Example(r["path"], r["label"], r["split"], r.get("source") or data.name, r.get("cell") or "") for r in rows
-        ]
+    table = data / "cells.csv"
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            columns, rows = set(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{table} is not a readable table: {reason(error)}.") from error
+    missing = {"path", "label", "split"} - columns
+    if missing:
+        raise UserError(f"{table} lacks the column {', '.join(sorted(missing))}.")
+    return [Example(r["path"], r["label"], r["split"], r.get("source") or data.name, r.get("cell") or "") for r in rows]
 
 
 def _read_classes(data: Path, folder: Path, split: str) -> list[Example]:

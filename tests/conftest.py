@@ -1,0 +1,86 @@
+"""What several rooms' tests share: the real data where there is some, drawn pictures, a tiny trained network."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge import simulate
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    if not (DATA / "cells.csv").is_file():
+        pytest.skip(f"real pictures are needed and {DATA} is absent")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of drawn cells, split, enough to train a tiny network on."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 24), ("val", 8), ("test", 8)):
+        for kind in simulate.KINDS:
+            place = folder / split / kind
+            place.mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(simulate.picture(kind, rng, 128, simulate.Look(red_cell=28))).save(place / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests neither trust nor fill the user's cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished `train baseline` run, trained for seconds through the command itself."""
+    out = tmp_path_factory.mktemp("runs") / "baseline"
+    done = command(
+        "train", "baseline", "--data", drawn, "--out", out, "--size", 32, "--epochs", 40, "--batch", 4,
+        environment={"XDG_CACHE_HOME": cache},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run: Path, cache: str) -> Path:
+    """The int8 file of that run, converted by the command itself."""
+    done = command("convert", "--int8", tiny_run, environment={"XDG_CACHE_HOME": cache})
+    assert done.returncode == 0, done.stderr
+    return tiny_run / "baseline-int8.tflite"
+
+
+def command(
+    package: str, *arguments: object, stdin: str | None = None, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a user does, in a process of its own."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", package, *map(str, arguments)],
+        input=stdin, capture_output=True, text=True, timeout=300, env=os.environ | (environment or {}),
+    )  # fmt: skip
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """Exit code 2 and one clear sentence with these words in it; no traceback."""
+    assert done.returncode == 2, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr

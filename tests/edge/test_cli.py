@@ -1,0 +1,180 @@
+"""`edge-classify` as a user runs it."""
+
+import csv
+import hashlib
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+from PIL import Image
+
+from edge import model, simulate
+
+pytestmark = pytest.mark.usefixtures("shipped")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Path:
+    return model.SHIPPED
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two good pictures and one broken one."""
+    place = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(3)
+    for kind in simulate.KINDS:
+        Image.fromarray(simulate.picture(kind, rng)).save(place / f"{kind}.png")
+    (place / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
+    return place
+
+
+def test_table(folder: Path) -> None:
+    done = command("edge", folder / "lymphocyte.png", folder / "monocyte.png")
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    head, first, second = done.stdout.splitlines()
+    assert head.split() == ["answer", "lymphocyte", "monocyte", "picture"]
+    assert first.split()[0] == "lymphocyte" and second.split()[0] == "monocyte"
+    assert "1 lymphocyte, 1 monocyte" in done.stderr and "not a medical device" in done.stderr
+
+
+def test_json_lines(folder: Path) -> None:
+    done = command("edge", folder, "--json", "-")
+    assert done.returncode == 1
+    broken, first, second = map(json.loads, done.stdout.splitlines())
+    assert set(broken) == {"source", "error"} and broken["source"] == str(folder / "broken.jpg")
+    probabilities = first.pop("probabilities")
+    assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4) and list(probabilities) == list(
+        model.Model().contract.labels
+    )
+    assert first == {
+        "source": str(folder / "lymphocyte.png"), "frame": 0, "cell": 0, "box": [0, 0, 256, 256],
+        "label": "lymphocyte", "model": hashlib.sha256(model.SHIPPED.read_bytes()).hexdigest(),
+    }  # fmt: skip
+    assert second["label"] == "monocyte"
+
+
+def test_files_and_glob_and_standard_input_agree(folder: Path, tmp_path: Path) -> None:
+    paths = [str(folder / "lymphocyte.png"), str(folder / "monocyte.png")]
+    direct = command("edge", *paths, "--json", "-").stdout
+    assert command("edge", f"{folder}/*.png", "--json", "-").stdout == direct
+    assert command("edge", "-", "--json", "-", stdin="\n".join(paths) + "\n").stdout == direct
+    assert command("edge", *paths, "--json", tmp_path / "a.json", "--threads", "2").stdout.startswith("answer")
+    assert (tmp_path / "a.json").read_text() == direct
+
+
+def test_csv(folder: Path, tmp_path: Path) -> None:
+    assert command("edge", folder, "--csv", tmp_path / "a.csv").returncode == 1
+    with (tmp_path / "a.csv").open(newline="") as file:
+        broken, first, _ = csv.DictReader(file)
+    assert broken["error"] and not broken["label"]
+    assert first["label"] == "lymphocyte" and float(first["p_lymphocyte"]) > 0.5 and first["width"] == "256"
+
+
+def test_annotate(folder: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "other" / "lymphocyte.png"
+    twin.parent.mkdir()
+    twin.write_bytes((folder / "lymphocyte.png").read_bytes())
+    out = tmp_path / "out" / "deep"
+    assert command("edge", folder / "lymphocyte.png", twin, "--annotate", out).returncode == 0
+    assert sorted(p.name for p in out.iterdir()) == ["lymphocyte-2.annotated.jpg", "lymphocyte.annotated.jpg"]
+    before = np.asarray(Image.open(folder / "lymphocyte.png")).astype(int)
+    after = np.asarray(Image.open(out / "lymphocyte.annotated.jpg")).astype(int)
+    assert after.shape == before.shape
+    assert np.abs(after - before)[80:180, 80:180].max() < 60 < np.abs(after - before)[:12, :60].max()
+
+
+def test_verify() -> None:
+    done = command("edge", "--verify")
+    assert done.returncode == 0 and "All 4 sample answers are as expected" in done.stdout
+
+
+def test_odd_names(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9 \x1b[31m.png"  # Latin-1 and an escape sequence
+    with open(name, "wb") as file:  # noqa: PTH123
+        Image.new("RGB", (50, 50), "white").save(file, "png")
+    done = subprocess.run([sys.executable, "-m", "edge", str(tmp_path), "--json", "-"], capture_output=True, timeout=60)
+    assert done.returncode == 0 and json.loads(done.stdout)["source"].endswith(".png")
+    done = subprocess.run([sys.executable, "-m", "edge", str(tmp_path)], capture_output=True, timeout=60)
+    assert done.returncode == 0 and b"\x1b" not in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (16, 16)])
+def test_tiny_and_long_pictures_get_an_answer(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("RGB", size, "white").save(tmp_path / "a.png")
+    assert command("edge", tmp_path / "a.png", "--annotate", tmp_path).returncode == 0
+
+
+def test_a_batch_goes_on_past_every_bad_file(folder: Path, tmp_path: Path) -> None:
+    good = folder / "lymphocyte.png"
+    whole = good.read_bytes()
+    bad = {"cut.png": whole[: len(whole) // 2], "empty.jpg": b"", "text.jpg": b"hello"}
+    for name, content in bad.items():
+        (tmp_path / name).write_bytes(content)
+    done = command("edge", *(tmp_path / name for name in bad), tmp_path / "missing.png", good, "--json", "-")
+    *errors, last = map(json.loads, done.stdout.splitlines())
+    assert done.returncode == 1 and len(errors) == 4 and all(e["error"].endswith(".") for e in errors)
+    assert last["label"] == "lymphocyte" and "Traceback" not in done.stderr
+
+
+def test_refusals(folder: Path, tmp_path: Path) -> None:
+    good = folder / "lymphocyte.png"
+    (tmp_path / "text.tflite").write_text("no model")
+    (tmp_path / "file").touch()
+    (tmp_path / "empty").mkdir()
+    assert_refused(command("edge"), "Name pictures")
+    assert_refused(command("edge", tmp_path / "missing.png"), "missing.png")
+    assert_refused(command("edge", tmp_path / "empty"), "No pictures")
+    assert_refused(command("edge", "-", stdin=""), "No pictures")
+    assert_refused(command("edge", good, "--model", tmp_path / "text.tflite"), "not a TFLite model")
+    assert_refused(command("edge", good, "--model", tmp_path / "none.tflite"), "No such file")
+    assert_refused(command("edge", good, "--json", tmp_path / "none" / "a.json"), "No such file")
+    assert_refused(command("edge", good, "--annotate", tmp_path / "file"), "exists")
+    assert_refused(command("edge", good, "--threads", "0"), "--threads")
+    assert_refused(command("edge", good, "--csv", good), "is one of the pictures")
+    assert good.stat().st_size > 1000
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_full_disk(folder: Path, option: str) -> None:
+    assert_refused(command("edge", folder / "lymphocyte.png", option, "/dev/full"), "No space left")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_full_disk_behind_standard_output(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", str(folder / "lymphocyte.png")],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert_refused(done, "No space left")
+
+
+def terminal(*arguments: str) -> str:
+    """What a command shows on a terminal, stdout and stderr alike."""
+    shown = []
+
+    def read(fd: int) -> bytes:
+        shown.append(os.read(fd, 4096))
+        return shown[-1]
+
+    status = pty.spawn([sys.executable, "-m", "edge", *arguments], read)
+    assert status == 0
+    return b"".join(shown).decode()
+
+
+def test_progress_only_on_a_terminal_and_only_for_many(folder: Path, tmp_path: Path) -> None:
+    content = (folder / "lymphocyte.png").read_bytes()
+    for i in range(30):
+        (tmp_path / f"{i:02}.png").write_bytes(content)
+    shown = terminal(str(tmp_path))
+    assert "Reading pictures" in shown and "30/30" in shown and shown.count("29.png") == 1
+    assert "Reading" not in terminal(str(tmp_path / "01.png"))
+    assert "Reading" not in command("edge", tmp_path).stderr

@@ -1,0 +1,97 @@
+"""The model file: what is accepted, what is refused, and why."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.errors import UserError
+from edge.model import Model, _open
+
+
+def repack(path: Path, out: Path, change) -> Path:
+    """The same file with another contract.json."""
+    content = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        graph = content[: min(e.header_offset for e in archive.infolist())]
+        members = {e.filename: archive.read(e) for e in archive.infolist()}
+    document = json.loads(members["contract.json"])
+    change(document)
+    members["contract.json"] = json.dumps(document).encode()
+    file = io.BytesIO(graph)
+    with zipfile.ZipFile(file, "a") as archive:
+        for name, body in members.items():
+            archive.writestr(name, body)
+    out.write_bytes(file.getvalue())
+    return out
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        Model(path)
+    assert caught.value.exit_code == 2
+    return caught.value.message
+
+
+def test_probabilities(tiny_model: Path) -> None:
+    model = Model(tiny_model)
+    size = model.contract.size
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        p = model.run(rng.integers(0, 256, (size, size, 3), np.uint8))
+        assert p.shape == (2,) and p.dtype == np.float32 and (p >= 0).all() and abs(p.sum() - 1) < 1e-6
+
+
+def test_verify_notices_a_wrong_answer(tiny_model: Path) -> None:
+    model = Model(tiny_model)
+    assert model.verify() == (4, 4)
+    model._samples["outputs"][0] += 1
+    assert model.verify() == (3, 4)
+
+
+def test_missing_empty_text_and_foreign(tmp_path: Path, tiny_model: Path) -> None:
+    assert "No such file" in refusal(tmp_path / "none.tflite")
+    (tmp_path / "empty.tflite").touch()
+    assert "not a TFLite model" in refusal(tmp_path / "empty.tflite")
+    (tmp_path / "text.tflite").write_text("this is no model, only a text")
+    assert "not a TFLite model" in refusal(tmp_path / "text.tflite")
+    foreign = _open(tiny_model.read_bytes(), tiny_model)[2]  # a good flatbuffer without a contract
+    (tmp_path / "foreign.tflite").write_bytes(foreign)
+    assert "no readable contract" in refusal(tmp_path / "foreign.tflite")
+
+
+def test_any_flipped_byte_is_noticed(tmp_path: Path, tiny_model: Path) -> None:
+    """Of the graph: by the contract's hash, before the runtime (which would crash on some) sees it."""
+    content = bytearray(tiny_model.read_bytes())
+    graph = len(_open(bytes(content), tiny_model)[2])
+    for place in np.linspace(8, graph - 1, 40).astype(int):
+        content[place] ^= 0xFF
+        (tmp_path / "a.tflite").write_bytes(content)
+        assert "damaged" in refusal(tmp_path / "a.tflite")
+        content[place] ^= 0xFF
+
+
+def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
+    content = tiny_model.read_bytes()
+    for length in np.linspace(0, len(content) - 1, 40).astype(int):
+        (tmp_path / "a.tflite").write_bytes(content[:length])
+        assert refusal(tmp_path / "a.tflite")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.update(contract=99), "contract version 99"),
+        (lambda d: d.pop("contract"), "contract version None"),
+        (lambda d: d.pop("labels"), "incomplete"),
+        (lambda d: d.update(decision=None), "incomplete"),
+        (lambda d: d.update(labels=["a", "b", "c"]), "outputs are not its labels"),
+        (lambda d: d["input"].update(size=48), "input is not uint8"),
+        (lambda d: d["crop"].update(version=7), "newer run"),
+    ],
+)
+def test_contracts_that_cannot_be_kept(tmp_path: Path, tiny_model: Path, change, words: str) -> None:
+    assert words in refusal(repack(tiny_model, tmp_path / "a.tflite", change))

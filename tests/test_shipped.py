@@ -1,0 +1,65 @@
+"""The shipped model on real pictures: the floor below which it must not fall."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import command
+
+from convert import gate
+from edge import model
+from train import data as dataset
+from train import evaluate
+
+
+@pytest.fixture(scope="module")
+def figures(data: Path) -> dict[str, dict]:
+    """Of the int8 and the float32 file over the test split."""
+    chosen = dataset.only(dataset.read(data), "test")
+    result = {}
+    for kind in ("int8", "float32"):
+        opened = model.Model(model.SHIPPED.with_name(f"baseline-{kind}.tflite"))
+        answers = gate.answers(opened, dataset.crops(data, chosen, opened.contract.size))
+        result[kind] = evaluate.by_source(
+            dataset.targets(chosen), answers, [e.source for e in chosen], opened.contract.labels
+        )
+    return result
+
+
+def test_it_reads_what_the_project_promises(figures: dict[str, dict]) -> None:
+    together = figures["int8"]["all"]
+    assert together["balanced_accuracy"] >= 0.94
+    assert together["classes"]["monocyte"]["recall"]["value"] >= 0.92
+
+
+def test_quantization_costs_at_most_half_a_point(figures: dict[str, dict]) -> None:
+    loss = figures["float32"]["all"]["balanced_accuracy"] - figures["int8"]["all"]["balanced_accuracy"]
+    assert loss <= 0.005
+
+
+def test_the_contract_tells_the_truth_about_the_test_split(figures: dict[str, dict]) -> None:
+    for kind, measured in figures.items():
+        document = model.Model(model.SHIPPED.with_name(f"baseline-{kind}.tflite")).contract.document
+        told = document["metrics"][kind]["test"]
+        for source, figure in measured.items():
+            assert told[source]["confusion"] == figure["confusion"]
+
+
+def test_the_command_gives_the_same_answers(data: Path, figures: dict[str, dict]) -> None:
+    """From the files on disk to JSON, not through the training side's cache."""
+    pictures = [data / e.path for e in dataset.only(dataset.read(data), "test") if e.source == "raabin"]
+    done = command("edge", "-", "--json", "-", stdin="\n".join(map(str, pictures)))
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [a["source"] for a in answers] == [str(p) for p in pictures]
+    pairs = Counter((Path(a["source"]).parent.name, a["label"]) for a in answers)
+    labels = ("lymphocyte", "monocyte")
+    table = np.array([[pairs[truth, answer] for answer in labels] for truth in labels])
+    assert table.tolist() == figures["int8"]["raabin"]["confusion"]
+
+
+def test_it_verifies_itself_here() -> None:
+    for file in sorted(model.SHIPPED.parent.glob("*.tflite")):
+        right, count = model.Model(file).verify()
+        assert right == count == 4

@@ -1,0 +1,102 @@
+"""Reading data sets: who is in which split, and what is refused."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.errors import UserError
+from train import data
+
+
+def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
+    rng = np.random.default_rng(seed)
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
+
+
+def test_the_table_of_the_real_data(data: Path) -> None:
+    from train import data as dataset
+
+    examples = dataset.read(data)
+    assert len(examples) == 6470 and {e.label for e in examples} == set(dataset.LABELS)
+    for one in dataset.SPLITS:  # no physical cell in two splits
+        for other in dataset.SPLITS:
+            if one != other:
+                cells = [{(e.source, e.cell) for e in dataset.only(examples, s)} for s in (one, other)]
+                assert not cells[0] & cells[1]
+
+
+def test_class_folders_with_splits(tmp_path: Path) -> None:
+    for split, count in (("train", 4), ("val", 2), ("test", 1)):
+        fill(tmp_path / split, {"Lymphocyte": count, "monocytes": count, "neutrophil": count})
+    examples = data.read(tmp_path)
+    assert data.describe(examples)[tmp_path.name] == {
+        "train": {"lymphocyte": 4, "monocyte": 4},
+        "val": {"lymphocyte": 2, "monocyte": 2},
+        "test": {"lymphocyte": 1, "monocyte": 1},
+    }
+
+
+def test_class_folders_without_splits_keep_copies_together(tmp_path: Path) -> None:
+    fill(tmp_path, {"lymphocyte": 40, "monocyte": 40})
+    before = {e.path: e.split for e in data.read(tmp_path)}
+    shutil.copytree(tmp_path / "monocyte", tmp_path / "monocyte" / "again")
+    after = {e.path: e.split for e in data.read(tmp_path)}
+    assert before.items() <= after.items() and len(after) == 120
+    for i in range(40):
+        assert after[f"monocyte/{i}.png"] == after[f"monocyte/again/{i}.png"]
+    assert set(before.values()) == set(data.SPLITS)
+
+
+def test_weights_make_every_class_of_every_source_weigh_the_same() -> None:
+    def example(source: str, label: str) -> data.Example:
+        return data.Example("", label, "train", source)
+
+    examples = [example("a", "lymphocyte")] * 6 + [example("a", "monocyte")] * 2 + [example("b", "monocyte")] * 4
+    weights = data.weights(examples)
+    assert weights.mean() == pytest.approx(1)
+    assert [weights[:6].sum(), weights[6:8].sum(), weights[8:].sum()] == pytest.approx([4, 4, 4])
+
+
+def test_crops_are_cached_and_follow_the_files(tmp_path: Path) -> None:
+    fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
+    examples = data.read(tmp_path / "d")
+    first = data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")
+    assert first.shape == (80, 32, 32, 3) and first.dtype == np.uint8
+    assert np.array_equal(data.crops(tmp_path / "d", examples, 32, tmp_path / "cache"), first)
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "d" / examples[0].path)
+    assert (data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")[0] == (255, 0, 0)).all()
+
+
+def test_refusals(tmp_path: Path) -> None:
+    def refused(folder: Path, words: str) -> None:
+        with pytest.raises(UserError, match=words):
+            data.read(folder)
+
+    refused(tmp_path / "none", "not a folder")
+    refused(tmp_path, "holds no lymphocyte")
+    fill(tmp_path / "a", {"lymphocyte": 40})
+    refused(tmp_path / "a", "holds no monocyte")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "cells.csv").write_text("path,name\n")
+    refused(tmp_path / "b", "lacks the column label, split")
+    (tmp_path / "b" / "cells.csv").write_bytes(b"\xff\xfe\x00 no text")
+    refused(tmp_path / "b", "cells.csv")
+
+
+def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
+    fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
+    examples = data.read(tmp_path / "d")
+    (tmp_path / "d" / "monocyte" / "7.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"7\.png"):
+        data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+    (tmp_path / "d" / "monocyte" / "7.png").unlink()
+    with pytest.raises(UserError, match=r"7\.png is listed"):
+        data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")

@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from train import evaluate
+
+LABELS = ("lymphocyte", "monocyte")
+
+
+def test_figures_of_a_case_worked_by_hand() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1])
+    monocyte = np.array([0.1, 0.2, 0.6, 0.4, 0.9, 0.3])
+    figures = evaluate.metrics(truth, np.stack([1 - monocyte, monocyte], axis=1), LABELS)
+    assert figures["confusion"] == [[3, 1], [1, 1]]
+    assert figures["classes"]["lymphocyte"]["recall"]["value"] == 0.75
+    assert figures["classes"]["monocyte"]["recall"]["value"] == 0.5
+    assert figures["classes"]["monocyte"]["precision"]["value"] == 0.5
+    assert figures["balanced_accuracy"] == 0.625
+    assert figures["auroc"] == pytest.approx(6 / 8)  # of 8 pairs, 0.9 beats 4 and 0.3 beats 2
+
+
+def test_wilsons_interval() -> None:
+    """9 of 10: [0.596, 0.982] (Brown, Cai, DasGupta, Statistical Science 2001, formula 4)."""
+    share = evaluate.share(9, 10)
+    assert (share["low"], share["high"]) == (pytest.approx(0.5958, abs=1e-4), pytest.approx(0.9821, abs=1e-4))
+    assert evaluate.share(0, 0)["value"] is None
+
+
+def test_a_missing_class_is_no_crash() -> None:
+    figures = evaluate.by_source(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "a"], LABELS)
+    assert figures["a"]["classes"]["monocyte"]["recall"]["value"] is None and "auroc" not in figures["a"]
+    assert "-" in evaluate.table(figures)
