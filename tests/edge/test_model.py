@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from edge.errors import UserError
 from edge.model import Model, _open
 
 
-def repack(path: Path, out: Path, change) -> Path:
+def repack(path: Path, out: Path, change: Callable[[dict], object]) -> Path:
     """The same file with another contract.json."""
     content = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -93,5 +94,7 @@ def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
         (lambda d: d["crop"].update(version=7), "newer run"),
     ],
 )
-def test_contracts_that_cannot_be_kept(tmp_path: Path, tiny_model: Path, change, words: str) -> None:
+def test_contracts_that_cannot_be_kept(
+    tmp_path: Path, tiny_model: Path, change: Callable[[dict], object], words: str
+) -> None:
     assert words in refusal(repack(tiny_model, tmp_path / "a.tflite", change))
