@@ -25,7 +25,7 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
     report, model = _read(run)
     labels, size = report["labels"], report["size"]
     folder = folder or Path(report["data"]["folder"])
-    examples = data.read(folder, labels)
+    examples = data.trained_on(data.read(folder, labels), report["settings"].get("source"))
     if data.split_hash(examples) != report["data"]["split_sha256"]:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
     calibration = calibration_examples(data.only(examples, "train"), CALIBRATION) if kind == "int8" else []

@@ -85,7 +85,7 @@ class Model:
         expected, inputs = self._samples["outputs"], self._samples["inputs"]
         limit = 1e-4 if expected.dtype.kind == "f" else 0
         differences = [np.abs(self.raw(x).astype(np.float64) - y).max() for x, y in zip(inputs, expected, strict=True)]
-        return sum(d <= limit for d in differences), len(inputs)
+        return sum(bool(d <= limit) for d in differences), len(inputs)
 
 
 def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, np.ndarray], bytes]:

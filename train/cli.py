@@ -1,6 +1,7 @@
 """`train`: options and nothing else."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,8 +28,9 @@ def main() -> None:
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
+@click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested.")
 @click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
-def baseline(folder: Path, out: Path, **settings: int) -> None:
+def baseline(folder: Path, out: Path, **settings: Any) -> None:
     """The seed project's convolutional network, from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
         from train import evaluate, fit, networks

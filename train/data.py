@@ -100,6 +100,18 @@ def only(examples: Iterable[Example], split: str) -> list[Example]:
     return [e for e in examples if e.split == split]
 
 
+def trained_on(examples: Iterable[Example], source: str | None) -> list[Example]:
+    """What a run that learns from one source alone may see: its train and val split, and everybody's test split.
+
+    Raises UserError where there is no such source. Of None, everything.
+    """
+    examples = list(examples)
+    if source and source not in {e.source for e in examples}:
+        known = ", ".join(sorted({e.source for e in examples}))
+        raise UserError(f"There is no source {source!r} in the data; there are {known}.")
+    return [e for e in examples if not source or e.source == source or e.split == "test"]
+
+
 def split_hash(examples: Iterable[Example]) -> str:
     """sha256 over who is in which split under which label: equal hashes mean equal splits."""
     return _hash([e.path, e.label, e.split] for e in examples)

@@ -48,13 +48,14 @@ def fit(
     epochs: int,
     batch: int,
     seed: int,
+    source: str | None = None,
 ) -> dict:
-    """Trains `network(size, classes)` on the data in `folder`; writes model.keras and run.json into `out`.
+    """Trains `network(size, classes)` on the data in `folder`, or on one source of it; writes model.keras and run.json into `out`.
 
     The weights kept are those of the epoch with the lowest class-weighted loss on val. Returns what run.json holds:
     settings, data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
     """
-    examples = data.read(folder)
+    examples = data.trained_on(data.read(folder), source)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -92,7 +93,7 @@ def fit(
         "labels": list(data.LABELS),
         "size": size,
         "crop": {"policy": crop.POLICY, "version": crop.VERSION},
-        "settings": {"epochs": epochs, "batch": batch, "seed": seed},
+        "settings": {"epochs": epochs, "batch": batch, "seed": seed, "source": source},
         "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
         "seconds": round(seconds, 1),
         "data": {
