@@ -10,7 +10,7 @@ help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests"
 	@echo "make check   lint and check types"
-	@echo "make models  train and convert the shipped models again (DATA=folder, half an hour)"
+	@echo "make models  train and convert the shipped models again (DATA=folder, an hour)"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 
 .venv/made:
@@ -50,6 +50,8 @@ check: .venv/dev
 	$(BIN)/mypy $(SOURCES)
 
 models: .venv/dev
+	$(BIN)/train locator --data $(DATA) --out runs/locator
+	$(BIN)/convert --int8 runs/locator --out edge/models
 	$(BIN)/train baseline --data $(DATA) --out runs/baseline
 	$(BIN)/convert --int8 runs/baseline --out edge/models
 	$(BIN)/convert --float32 runs/baseline --out edge/models

@@ -19,11 +19,9 @@ def accuracy(folder: Path, files: Sequence[Path], split: str) -> dict:
     models = {}
     for file in files:
         opened = model.Model(file)
-        crops = data.crops(folder, chosen, opened.contract.size)
-        truth = data.targets(chosen, opened.contract.labels)
-        figures = evaluate.by_source(
-            truth, gate.answers(opened, crops), [e.source for e in chosen], opened.contract.labels
-        )
+        crops = data.crops(folder, chosen, opened.size, opened.policy)
+        truth = data.targets(chosen, opened.labels)
+        figures = evaluate.by_source(truth, gate.answers(opened, crops), [e.source for e in chosen], opened.labels)
         models[file.stem] = {"sha256": opened.sha256, "by_source": figures}
     return {"split": split, "split_sha256": data.split_hash(examples), "models": models}
 

@@ -69,3 +69,27 @@ def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None
     result = latency.latency(pictures, count, file)
     _save(result, target)
     click.echo(latency.table(result))
+
+
+@main.command()
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A data set with cells.csv and fields.csv.",
+)
+@click.option("--locator", "file", type=click.Path(path_type=Path), help="Instead of the shipped one.")
+@_json_option
+def locating(folder: Path, file: Path | None, target: Path | None) -> None:
+    """Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures."""
+    try:
+        from benchmarks import locating
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
+    from edge import locate
+
+    result = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
+    _save(result, target)
+    click.echo(locating.table(result))

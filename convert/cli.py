@@ -28,6 +28,12 @@ def main(run: Path, kind: str, out: Path | None, folder: Path | None) -> None:
         from convert import run as runs
 
     result = runs.convert(run, kind, out, folder)
+    if "agreement" in result:
+        click.echo(
+            f"Of its calibration fields' pixels, the file marks {result['agreement']:.2%} as the float model does."
+        )
+        click.echo(f"Written: {result['path']}, {result['bytes'] / 1e3:.0f} kB.")
+        return
     click.echo("Val split, the file through the edge runner:")
     click.echo(gate.comparison({"float": result["float"], kind: result["converted"]}, tuple(result["float"])))
     before, after = result["keras_bytes"] / 1e3, result["bytes"] / 1e3

@@ -19,7 +19,7 @@ from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
 from edge.locate import whole_image
-from edge.model import CONTRACT_VERSION, Model
+from edge.model import CONTRACT_VERSION, File
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # zip's first: the same input gives the same bytes
 
@@ -44,10 +44,9 @@ def write(path: Path, graph: bytes, document: dict) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        inputs = sample_inputs(size)
-        outputs = np.zeros((0, len(document["labels"])), np.uint8)
-        partial.write_bytes(pack(graph, document, inputs[:0], outputs))
-        model = Model(partial)  # the runner itself says what to expect of its samples
+        inputs = sample_field(size) if document["network"] == "locator" else sample_inputs(size)
+        partial.write_bytes(pack(graph, document, inputs[:0], np.zeros(0, np.uint8)))
+        model = File(partial)  # the runner itself says what to expect of its samples
         outputs = np.stack([model.raw(picture) for picture in inputs])
         partial.write_bytes(pack(graph, document, inputs, outputs))
         partial.replace(path)
@@ -81,4 +80,10 @@ def sample_inputs(size: int) -> np.ndarray:
     """Drawn cells, two of each kind (no real picture may travel in a model file) -> uint8 [4, size, size, 3]."""
     rng = np.random.default_rng(0)
     frames = [Frame(simulate.picture(kind, rng), kind, 0, 0.0) for kind in simulate.KINDS for _ in range(2)]
-    return np.stack([crop(frame, whole_image(frame)[0], size) for frame in frames])
+    return np.stack([crop(frame, whole_image(frame)[0], size, "whole-image") for frame in frames])
+
+
+def sample_field(size: int) -> np.ndarray:
+    """A drawn field for the locator, without sensor noise, which wouldn't compress -> uint8 [1, size, size, 3]."""
+    look = simulate.Look(red_cell=size / 8, noise=0.0)
+    return simulate.picture("monocyte", np.random.default_rng(0), size, look)[None]

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 
 from convert import contract, gate, quantize
-from edge import crop
+from edge.crop import POLICIES
 from edge.errors import UserError, reason
-from edge.model import Model
+from edge.model import File, Model
 from train import card, data, evaluate
 
 CALIBRATION = 400  # pictures; more changed nothing that could be measured
@@ -23,13 +23,15 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
     "float", "converted"}, the last two as by_source() of the val split. Raises UserError for what isn't a run.
     """
     report, model = _read(run)
-    labels, size = report["labels"], report["size"]
+    if report["network"] == "locator":
+        return _locator(run, report, model, kind, out or run)
+    labels, size, policy = report["labels"], report["size"], report["crop"]["policy"]
     folder = folder or Path(report["data"]["folder"])
     examples = data.trained_on(data.read(folder, labels), report["settings"].get("source"))
     if data.split_hash(examples) != report["data"]["split_sha256"]:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
     calibration = calibration_examples(data.only(examples, "train"), CALIBRATION) if kind == "int8" else []
-    graph = quantize.quantize(model, kind, data.crops(folder, calibration, size) if calibration else None)
+    graph = quantize.quantize(model, kind, data.crops(folder, calibration, size, policy) if calibration else None)
     document = {
         "network": report["network"],
         "parameters": report["parameters"],
@@ -56,12 +58,12 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
     document["metrics"][kind] = {}
     for split in ("val", "test"):
         chosen = data.only(examples, split)
-        probabilities = gate.answers(measured, data.crops(folder, chosen, size))
+        probabilities = gate.answers(measured, data.crops(folder, chosen, size, policy))
         sources = [e.source for e in chosen]
         document["metrics"][kind][split] = evaluate.by_source(data.targets(chosen), probabilities, sources, labels)
     contract.write(path, graph, document)
     final = Model(path)
-    path.with_suffix(".md").write_text(card.card(final.contract.document, path.name, final.sha256))
+    path.with_suffix(".md").write_text(card.card(final.document, path.name, final.sha256))
     return {
         "path": path,
         "bytes": path.stat().st_size,
@@ -69,6 +71,37 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
         "float": report["metrics"]["val"],
         "converted": document["metrics"][kind]["val"],
     }
+
+
+def _locator(run: Path, report: dict, model: keras.Model, kind: str, out: Path) -> dict:
+    """The locator's file: no labels to count, so the proof is how far its marks moved on the calibration fields."""
+    try:
+        fields = np.load(run / "calibration.npz")["fields"]
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"{run} lacks a readable calibration.npz; train the locator again.") from error
+    graph = quantize.quantize(model, kind, fields)
+    document = {
+        "network": report["network"],
+        "parameters": report["parameters"],
+        "input": {"size": report["size"], "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
+        "labels": ["nucleus"],
+        "quantization": quantize.emitted(graph),
+        "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
+        "calibration": {"count": len(fields), "method": "min-max", "sha256": hashlib.sha256(fields).hexdigest()},
+        "training": report["settings"] | {"code_version": report["version"]},
+        "data": {key: report["data"][key] for key in ("counts", "split_sha256", "clear")},
+        "attributions": card.attributions(report["data"]["counts"]),
+        "licence": "Apache-2.0",
+    }
+    path = out / f"locator-{kind}.tflite"
+    contract.write(path, graph, document)
+    measured = File(path)
+    path.with_suffix(".md").write_text(card.locator_card(measured.document, path.name, measured.sha256))
+    expected = model.predict(fields.astype(np.float32), batch_size=10, verbose=0) >= 0.5
+    half = 128 if kind == "int8" else 0.5
+    marked = np.stack([measured.raw(field) >= half for field in fields])
+    agreement = float((marked == expected).mean())
+    return {"path": path, "bytes": path.stat().st_size, "keras_bytes": 4 * report["parameters"], "agreement": agreement}
 
 
 def calibration_examples(training: list[data.Example], count: int) -> list[data.Example]:
@@ -89,10 +122,13 @@ def calibration_examples(training: list[data.Example], count: int) -> list[data.
 def _read(run: Path) -> tuple[dict, keras.Model]:
     try:
         report = json.loads((run / "run.json").read_text())
-        current = {"policy": crop.POLICY, "version": crop.VERSION}
-        if report["crop"] != current:
-            raise UserError(f"{run} was trained on crops {report['crop']}, this code makes {current}; train again.")
-        return report, keras.models.load_model(run / "model.keras")
+        if report["network"] != "locator":
+            policy, version = report["crop"]["policy"], report["crop"]["version"]
+            if POLICIES.get(policy) != version:
+                raise UserError(
+                    f"{run} was trained on crops {policy!r} version {version}, not made any more; train again."
+                )
+        return report, keras.models.load_model(run / "model.keras", compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = reason(error) if isinstance(error, OSError) else "its run.json or model.keras is damaged"
         raise UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.") from error

@@ -1,13 +1,16 @@
 """The way of a picture: Frame -> Cells -> crops -> probabilities -> Decisions."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from edge.cell import Cell
 from edge.crop import crop
 from edge.decide import Decision, decide
 from edge.frames import Frame, Unreadable, read
-from edge.locate import Cell, whole_image
+from edge.locate import Locator, single, whole_image
 from edge.model import Model
+
+Finder = Callable[[Frame], list[Cell]]
 
 
 @dataclass(frozen=True)
@@ -18,17 +21,27 @@ class Answer:
     cells: list[tuple[Cell, Decision]]
 
 
-def classify(paths: Iterable[str], model: Model) -> Iterator[Answer | Unreadable]:
+def finder(model: Model, *, one: bool = False, whole: bool = False) -> Finder:
+    """What finds a frame's cells for this model: all of them; the one in the middle; or the frame as a cell.
+
+    A model that was trained on whole pictures gets whole pictures.
+    """
+    if whole or model.policy == "whole-image":
+        return whole_image
+    locator = Locator()
+    return (lambda frame: single(frame, locator.cells(frame))) if one else locator.cells
+
+
+def classify(paths: Iterable[str], model: Model, find: Finder) -> Iterator[Answer | Unreadable]:
     """Reads and answers one picture after the other; one that can't be read is passed on as it is."""
     for path in paths:
         frame = read(path)
-        yield answer(frame, model) if isinstance(frame, Frame) else frame
+        yield answer(frame, model, find) if isinstance(frame, Frame) else frame
 
 
-def answer(frame: Frame, model: Model) -> Answer:
-    contract = model.contract
+def answer(frame: Frame, model: Model, find: Finder) -> Answer:
     cells = []
-    for cell in whole_image(frame):
-        probabilities = model.run(crop(frame, cell, contract.size))
-        cells.append((cell, decide(probabilities, contract.labels, contract.temperature)))
+    for cell in find(frame):
+        probabilities = model.run(crop(frame, cell, model.size, model.policy))
+        cells.append((cell, decide(probabilities, model.labels, model.temperature)))
     return Answer(frame, cells)

@@ -33,6 +33,9 @@ _MANY = 20  # pictures from which on a progress bar helps more than it distracts
     show_default=True,
     help="Cores for the model. One is fastest for small models.",
 )
+@click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
+@click.option("--whole-image", is_flag=True, help="Take the picture for the cell, without looking for one.")
+@click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
 @click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
 def main(
     paths: tuple[str, ...],
@@ -42,17 +45,22 @@ def main(
     model_path: Path | None,
     threads: int,
     verify: bool,
+    single: bool,
+    whole_image: bool,
+    explain: str | None,
 ) -> None:
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
     PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
     was answered; 1: some could not be read; 2: nothing could be done. Assists a person; not a medical device.
     """
-    from edge import classify, frames, model, record  # after --help, which needs none of them
+    from edge import classify, frames, locate, model, record  # after --help, which needs none of them
 
     if verify:
-        opened = model.Model(model_path or model.SHIPPED, threads)
-        right, count = opened.verify()
+        right = count = 0
+        for file in (model.Model(model_path or model.SHIPPED, threads), locate.Locator(threads=threads)):
+            as_expected, samples = file.verify()
+            right, count = right + as_expected, count + samples
         if right < count:
             raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
         click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
@@ -64,8 +72,11 @@ def main(
     for target in (json_target, csv_target):
         if target in files:
             raise UserError(f"{target} is one of the pictures; results there would destroy it.")
+    if single and whole_image:
+        raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
     opened = model.Model(model_path or model.SHIPPED, threads)
-    labels = opened.contract.labels
+    labels = opened.labels
+    find = classify.finder(opened, one=single, whole=whole_image)
     tally = record.Tally()
     watched = len(files) >= _MANY and sys.stderr.isatty()
     with ExitStack() as stack:
@@ -76,10 +87,12 @@ def main(
             sinks.append(stack.enter_context(record.Csv(csv_target, labels, opened.sha256)))
         if annotate:
             sinks.append(stack.enter_context(record.Annotated(annotate)))
+        if explain:
+            sinks.append(stack.enter_context(record.Explained(explain, opened)))
         if json_target != "-":
             sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
         with _progress(files, watched) as bar:
-            for result in classify.classify(bar, opened):
+            for result in classify.classify(bar, opened, find):
                 if isinstance(result, frames.Unreadable):
                     click.echo(f"{result.source!r} {result.error}", err=True)
                 for sink in sinks:

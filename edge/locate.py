@@ -1,19 +1,134 @@
-"""The white cells in a Frame -> Cell. The locator itself comes next; until then the whole picture is the cell."""
+"""The white cells of a Frame -> Cells: where each is and how large.
 
+A small network (train/locator.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; what is marked
+together is one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells
+are too.
+"""
+
+import math
 from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
+import numpy as np
+
+from edge.cell import Cell, centre_distance
+from edge.crop import SIDE
 from edge.frames import Frame
+from edge.model import File
+from edge.ruler import red_cell_diameter
+
+SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
+FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
+_SURE = 128  # of 256: from here on a pixel is nucleus
+_SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
+_CORE = 0.75  # of a nucleus' diameter is what the network was taught to mark, so that touching ones stay apart
+_CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One white cell: box is (x, y, width, height) in pixels of its frame, number counts from 0 in that frame."""
+class Sight:
+    """What the locator saw: the field as shrunk, uint8 [h, w, 3]; the network's marks, uint8 [h / 2, w / 2], 0 to 255;
+    the field's pixels a pixel of `small`; and what was marked but refused, (x, y in the frame, why).
+    """
 
-    box: tuple[int, int, int, int]
-    number: int
+    small: np.ndarray
+    marks: np.ndarray
+    scale: float
+    refused: list[tuple[float, float, str]]
+
+
+class Locator(File):
+    """Opened once, then called for each frame."""
+
+    def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
+        super().__init__(path, threads)
+        self.size: int = self.document["input"]["size"]
+
+    def cells(self, frame: Frame) -> list[Cell]:
+        """The frame's cells, from the top down."""
+        return self.look(frame)[0]
+
+    def look(self, frame: Frame) -> tuple[list[Cell], Sight]:
+        """The frame's cells, and what there was to see."""
+        height, width = frame.image.shape[:2]
+        small = shrink(frame.image, self.size)
+        h, w = small.shape[:2]
+        field = np.full((self.size, self.size, 3), FILL, np.uint8)
+        field[:h, :w] = small
+        marks = self.raw(field)[: -(-h // 2), : -(-w // 2), 0]
+        scale = max(height, width) / self.size
+        step = 2 * scale  # frame pixels a marked pixel
+        refused: list[tuple[float, float, str]] = []
+        red = red_cell_diameter(small, cv2.resize(marks, (w, h), interpolation=cv2.INTER_NEAREST))
+        cells: list[Cell] = []
+        for x, y, nucleus, touches, score in nuclei(marks):
+            centre = ((x + 0.5) * step, (y + 0.5) * step)
+            if nucleus is None:
+                refused.append((*centre, "too small"))
+                continue
+            nucleus *= step / _CORE
+            diameter = _CELL * nucleus
+            left, top = centre[0] - diameter / 2, centre[1] - diameter / 2
+            box = _clip(left, top, diameter, width, height)
+            beyond = min(left, top, width - left - diameter, height - top - diameter) < -0.1 * diameter
+            red_pixels = red * scale if red else None
+            cells.append(Cell(box, len(cells), centre, nucleus, diameter, red_pixels, touches or beyond, score))
+        return cells, Sight(small, marks, scale, refused)
+
+
+def shrink(image: np.ndarray, size: int) -> np.ndarray:
+    """RGB uint8 [height, width, 3] -> the same at `size` pixels on its longer side, to the byte alike everywhere.
+
+    Halved as often as that goes, since one large step of a bilinear resize would skip pixels.
+    """
+    while max(image.shape[:2]) >= 2 * size:
+        image = _resize(image, image.shape[1] // 2, image.shape[0] // 2)
+    height, width = image.shape[:2]
+    longer = max(height, width)
+    return _resize(image, width * size // longer, height * size // longer)
+
+
+def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    return cv2.resize(image, (max(1, width), max(1, height)), interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def nuclei(marks: np.ndarray) -> list[tuple[float, float, float | None, bool, float]]:
+    """The network's marks, uint8 [h, w] -> a nucleus each: x, y, diameter (None: too small), at the border, score.
+
+    In pixels of the marks. Centre and area weigh each pixel by its mark, which is finer than the pixel grid.
+    """
+    mask = (marks >= _SURE).astype(np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    found = []
+    for i in range(1, count):
+        x, y, w, h, area = (int(v) for v in stats[i])
+        if area < 4:
+            continue
+        near = (slice(max(0, y - 1), y + h + 1), slice(max(0, x - 1), x + w + 1))
+        weights = np.where(parts[near] == i, marks[near], 0).astype(np.int64)
+        total = int(weights.sum())
+        cx = near[1].start + int((weights.sum(axis=0) * np.arange(weights.shape[1])).sum()) / total
+        cy = near[0].start + int((weights.sum(axis=1) * np.arange(weights.shape[0])).sum()) / total
+        touches = x == 0 or y == 0 or x + w == marks.shape[1] or y + h == marks.shape[0]
+        diameter = 2 * math.sqrt(area / math.pi) if area >= _SMALLEST else None
+        found.append((cx, cy, diameter, touches, total / (255 * area)))
+    return found
+
+
+def _clip(left: float, top: float, side: float, width: int, height: int) -> tuple[int, int, int, int]:
+    x, y = max(0, math.floor(left)), max(0, math.floor(top))
+    right, bottom = min(width, math.ceil(left + side)), min(height, math.ceil(top + side))
+    return x, y, max(1, right - x), max(1, bottom - y)
 
 
 def whole_image(frame: Frame) -> list[Cell]:
-    """The frame as one cell that fills it."""
+    """The frame as one cell that fills it: what `--whole-image` asks for."""
     height, width = frame.image.shape[:2]
-    return [Cell((0, 0, width, height), 0)]
+    side = float(min(width, height))
+    return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / SIDE, side, None, False, 1.0)]
+
+
+def single(frame: Frame, cells: list[Cell]) -> list[Cell]:
+    """Exactly one cell: the one nearest to the frame's middle, the whole frame where none was found."""
+    return sorted(cells, key=lambda cell: centre_distance(cell, frame))[:1] or whole_image(frame)

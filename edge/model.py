@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,31 +22,17 @@ CONTRACT_VERSION = 1
 SHIPPED = Path(__file__).parent / "models" / "baseline-int8.tflite"
 
 
-@dataclass(frozen=True)
-class Contract:
-    """What the runner needs of a model file's contract; `document` is the whole of it.
+class File:
+    """An opened model file of any kind, checked against its contract. Not for use from several threads at once."""
 
-    labels: in the order of the outputs; size: the input's width and height in pixels; temperature: divides the
-    logits before softmax (Guo et al., ICML 2017).
-    """
-
-    labels: tuple[str, ...]
-    size: int
-    temperature: float
-    document: dict[str, Any]
-
-
-class Model:
-    """An opened model file. Not for use from several threads at once."""
-
-    def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
-        """Opens and checks the file. Raises UserError where it isn't a model with a contract that this code knows."""
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
+        """Raises UserError where it isn't a model file with a contract that this code knows, or doesn't run here."""
         try:
             content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.contract, self._samples, graph = _open(content, path)
+        self.document, self._samples, graph = _open(content, path)
         try:
             with quiet():
                 self._interpreter = _interpreter(graph, threads)
@@ -56,22 +41,12 @@ class Model:
             raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
-        shape = (1, self.contract.size, self.contract.size, 3)
-        if tuple(self._input["shape"]) != shape or self._input["dtype"] != np.uint8:
-            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {list(shape)}.")
-        if tuple(self._output["shape"]) != (1, len(self.contract.labels)):
-            raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
-
-    def run(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""
-        output = self.raw(crop).astype(np.float32)
-        scale, zero = self._output["quantization"]
-        if scale:
-            output = (output - zero) * np.float32(scale)
-        return output / max(float(output.sum()), 1e-6)
+        size = self.document["input"]["size"]
+        if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
+            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's own output [labels], uint8 of an int8 model, else float32."""
+        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32."""
         self._interpreter.set_tensor(self._input["index"], crop[None])
         self._interpreter.invoke()
         return self._interpreter.get_tensor(self._output["index"])[0]
@@ -88,7 +63,42 @@ class Model:
         return sum(bool(d <= limit) for d in differences), len(inputs)
 
 
-def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, np.ndarray], bytes]:
+class Model(File):
+    """A classifier.
+
+    labels: in the order of the outputs; size: the input's width and height in pixels; policy: the crop that it was
+    trained on; temperature: divides the logits before softmax (Guo et al., ICML 2017).
+    """
+
+    def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
+        super().__init__(path, threads)
+        document = self.document
+        try:
+            self.labels = tuple(document["labels"])
+            self.size: int = document["input"]["size"]
+            self.policy: str = document["crop"]["policy"]
+            self.temperature: float = document["decision"]["temperature"]
+            made, known = document["crop"]["version"], crop.POLICIES.get(self.policy)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
+        if made != known:
+            raise UserError(
+                f"{path} was trained on crops {self.policy!r} version {made}, which this edge-classify doesn't make; "
+                "convert a newer run."
+            )
+        if tuple(self._output["shape"]) != (1, len(self.labels)):
+            raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
+
+    def run(self, crop: np.ndarray) -> np.ndarray:
+        """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""
+        output = self.raw(crop).astype(np.float32)
+        scale, zero = self._output["quantization"]
+        if scale:
+            output = (output - zero) * np.float32(scale)
+        return output / max(float(output.sum()), 1e-6)
+
+
+def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray], bytes]:
     """The file's bytes -> contract, samples and the flatbuffer alone, checked against the contract's hash."""
     if content[4:8] != b"TFL3":
         raise UserError(f"{path} is not a TFLite model.")
@@ -106,18 +116,13 @@ def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, np.ndar
     if version != CONTRACT_VERSION:
         raise UserError(f"{path} has contract version {version}; this edge-classify knows {CONTRACT_VERSION}.")
     try:
-        contract = Contract(
-            tuple(document["labels"]), document["input"]["size"], document["decision"]["temperature"], document
-        )
-        policy, known = document["crop"], {"policy": crop.POLICY, "version": crop.VERSION}
         intact = hashlib.sha256(graph).hexdigest() == document["graph_sha256"]
-    except (KeyError, TypeError) as error:
+        int(document["input"]["size"])
+    except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
     if not intact:
         raise UserError(f"{path} is damaged: its graph is not the one that its contract names; copy it again.")
-    if policy != known:
-        raise UserError(f"{path} was trained on crops {policy}, this edge-classify makes {known}; convert a newer run.")
-    return contract, samples, graph
+    return document, samples, graph
 
 
 def _interpreter(graph: bytes, threads: int) -> Any:

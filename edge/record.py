@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +12,13 @@ from typing import IO, Any, Self
 
 from PIL import Image, ImageDraw, ImageFont
 
+from edge.cell import centre_distance
 from edge.classify import Answer
 from edge.errors import UserError, reason
+from edge.explain import explain
 from edge.frames import Unreadable
+from edge.locate import Locator
+from edge.model import Model
 
 NOTICE = "For a person to check: not a medical device."
 _COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0)}
@@ -84,15 +88,20 @@ class JsonLines(_Text):
 
 
 def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
-    """What the JSON lines hold, a dictionary a cell."""
+    """What the JSON lines hold: a dictionary a cell, or one that says that there was none."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
+    if not result.cells:
+        return [{"source": result.frame.source, "frame": result.frame.number, "cells": 0, "model": model_sha256}]
     return [
         {
             "source": result.frame.source,
             "frame": result.frame.number,
             "cell": cell.number,
             "box": list(cell.box),
+            "diameter": round(cell.diameter, 1),
+            "at_border": cell.at_border,
+            "centre_distance": round(centre_distance(cell, result.frame), 4),
             "label": decision.label,
             "probabilities": decision.probabilities,
             "model": model_sha256,
@@ -107,7 +116,19 @@ class Csv(_Text):
     def __init__(self, target: str, labels: Sequence[str], model_sha256: str) -> None:
         super().__init__(target)
         self.model = model_sha256
-        columns = ["source", "frame", "cell", "x", "y", "width", "height", "label"]
+        columns = [
+            "source",
+            "frame",
+            "cell",
+            "x",
+            "y",
+            "width",
+            "height",
+            "diameter",
+            "at_border",
+            "centre_distance",
+            "label",
+        ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
         self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
         with _writing(self.target):
@@ -115,6 +136,7 @@ class Csv(_Text):
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
+            row.pop("cells", None)
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
@@ -146,16 +168,20 @@ class Table(_Text):
         if isinstance(result, Unreadable):
             self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
             return
-        for _, decision in result.cells:
+        if not result.cells:
+            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.frame.source)}\n")
+        for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
-            self._line(f"{decision.label:12}{shares}  {_printable(result.frame.source)}\n")
+            which = f" #{cell.number}" if len(result.cells) > 1 else ""
+            cut = " (cut by the border)" if cell.at_border else ""
+            self._line(f"{decision.label:12}{shares}  {_printable(result.frame.source)}{which}{cut}\n")
 
 
-class Annotated(Sink):
-    """Pictures with boxes and answers drawn on, as NAME.annotated.jpg in a folder."""
+class _Pictures(Sink):
+    """Pictures made of the answers, as NAME.KIND.jpg in a folder."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str, kind: str, draw: Callable[[Answer], Image.Image]) -> None:
+        self.folder, self.kind, self.draw = Path(folder), kind, draw
         self.names: Counter[str] = Counter()
         with _writing(folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -167,9 +193,24 @@ class Annotated(Sink):
         self.names[stem] += 1
         if self.names[stem] > 1:  # pictures of one name from several folders
             stem = f"{stem}-{self.names[stem]}"
-        path = self.folder / f"{stem}.annotated.jpg"
+        path = self.folder / f"{stem}.{self.kind}.jpg"
         with _writing(path):
-            annotate(result).save(path, quality=90)
+            self.draw(result).save(path, quality=90)
+
+
+class Annotated(_Pictures):
+    """The pictures with boxes and answers drawn on."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder, "annotated", annotate)
+
+
+class Explained(_Pictures):
+    """What the locator saw in each."""
+
+    def __init__(self, folder: str, model: Model) -> None:
+        locator = Locator()
+        super().__init__(folder, "explained", lambda result: explain(result, locator, model))
 
 
 def annotate(result: Answer) -> Image.Image:

@@ -8,6 +8,7 @@ These are drawings. They show that the tool runs; they say nothing of how well i
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -16,17 +17,22 @@ import numpy as np
 from PIL import Image
 
 KINDS = ("lymphocyte", "monocyte")
+WHITE = (*KINDS, "neutrophil")
 
 # Optical densities (natural logarithm) of red, green, blue light, read off Giemsa smears by eye.
 _RED_CELL = np.array([0.22, 0.42, 0.33], np.float32)
 _NUCLEUS = {
     "lymphocyte": np.array([1.25, 1.95, 0.75], np.float32),
     "monocyte": np.array([0.85, 1.50, 0.50], np.float32),
+    "neutrophil": np.array([1.30, 1.90, 0.75], np.float32),
 }
 _CYTOPLASM = {
     "lymphocyte": np.array([0.45, 0.42, 0.16], np.float32),
     "monocyte": np.array([0.40, 0.52, 0.24], np.float32),
+    "neutrophil": np.array([0.10, 0.28, 0.12], np.float32),
 }
+_PLATELET = np.array([0.45, 0.70, 0.25], np.float32)
+_RADII = {"lymphocyte": 0.72, "monocyte": 1.19, "neutrophil": 0.86}  # of the whole cell, in red cells' diameters
 _LAMP = np.array([236, 224, 210], np.float32)
 
 
@@ -46,15 +52,77 @@ def picture(kind: str, rng: np.random.Generator, size: int = 256, look: Look | N
     density = np.zeros((size, size, 3), np.float32)
     middle = size / 2 + rng.uniform(-0.03, 0.03, 2) * size
     taken = [(middle[0], middle[1], 1.15 * look.red_cell)]
-    for x, y, radius in _scatter(size, look.red_cell, taken, rng):
+    for x, y, radius in _scatter((size, size), look.red_cell, taken, rng):
         _red_cell(density, x, y, radius, rng)
     white_cell(density, kind, middle[0], middle[1], look.red_cell, rng)
     return expose(density, look, rng)
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What was drawn: a white cell's kind, its middle (x, y) and its radius, in pixels."""
+
+    kind: str
+    x: float
+    y: float
+    radius: float
+
+
+def field(
+    rng: np.random.Generator,
+    count: int,
+    touching: int = 0,
+    shape: tuple[int, int] = (480, 640),
+    look: Look | None = None,
+    kinds: tuple[str, ...] = WHITE,
+) -> tuple[np.ndarray, list[Truth]]:
+    """A camera field of red cells, platelets, dirt and `count` white cells -> RGB uint8 [height, width, 3], the truth.
+
+    Of the white cells, `touching` touch or overlap one that was drawn before; the others stand apart. May draw fewer
+    than asked where there is no room.
+    """
+    look = look or Look(red_cell=40)
+    height, width = shape
+    density = np.zeros((height, width, 3), np.float32)
+    unit = look.red_cell
+    truth: list[Truth] = []
+    plan: list[tuple[str, float, float, float]] = []
+    for i in range(count):
+        kind = kinds[rng.integers(len(kinds))]
+        radius = unit * _RADII[kind]
+        for _ in range(200):
+            x, y = rng.uniform(1.1 * radius, width - 1.1 * radius), rng.uniform(1.1 * radius, height - 1.1 * radius)
+            if plan and i >= count - touching:
+                _, a, b, r = plan[rng.integers(len(plan))]
+                angle, apart = rng.uniform(0, 2 * np.pi), (r + radius) * rng.uniform(0.85, 1.0)
+                x, y = a + apart * np.cos(angle), b + apart * np.sin(angle)
+                reach = 0.84
+            else:
+                reach = 1.4
+            inside = radius < x < width - radius and radius < y < height - radius
+            if inside and all(np.hypot(x - a, y - b) > reach * (radius + r) for _, a, b, r in plan):
+                plan.append((kind, x, y, radius))
+                break
+    taken = [(x, y, 0.95 * r) for _, x, y, r in plan]
+    for x, y, radius in _scatter((height, width), unit, taken, rng):
+        _red_cell(density, x, y, radius, rng)
+    for _ in range(rng.poisson(width * height / unit**2 / 40)):  # platelets, and dirt
+        x, y, radius = rng.uniform(0, width), rng.uniform(0, height), unit * rng.uniform(0.08, 0.18)
+        if all(np.hypot(x - a, y - b) > r + 2 * radius for a, b, r in taken):
+            colour = _PLATELET if rng.random() < 0.8 else np.full(3, 1.5, np.float32)
+            _add(density, _blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
+    for kind, x, y, radius in plan:
+        white_cell(density, kind, x, y, unit, rng)
+        truth.append(Truth(kind, float(x), float(y), float(radius)))
+    return expose(density, look, rng), truth
+
+
 def white_cell(density: np.ndarray, kind: str, x: float, y: float, red_cell: float, rng: np.random.Generator) -> None:
     """Adds one white cell to the density float32 [height, width, 3], its middle at (x, y) in pixels."""
     turn = rng.uniform(0, 2 * np.pi)
+    if kind == "neutrophil":
+        _neutrophil(density, x, y, red_cell, turn, rng)
+        return
     if kind == "lymphocyte":  # a round dark nucleus, a narrow rim of clear blue cytoplasm
         nucleus = red_cell * rng.uniform(0.56, 0.70)
         body = nucleus * rng.uniform(1.06, 1.25)
@@ -71,6 +139,26 @@ def white_cell(density: np.ndarray, kind: str, x: float, y: float, red_cell: flo
     cx, cy = x - aside * np.cos(turn), y - aside * np.sin(turn)
     _add(density, _blob(body, 0.07 if loose else 0.03, rng), turn, x, y, _CYTOPLASM[kind], rng, grain=0.25)
     _add(density, outline, turn, cx, cy, _NUCLEUS[kind], rng, grain=0.35 if loose else 0.2)
+
+
+def _neutrophil(
+    density: np.ndarray, x: float, y: float, red_cell: float, turn: float, rng: np.random.Generator
+) -> None:
+    """Three or four dark lobes in an arc, thin bridges between them, much pale pink cytoplasm."""
+    body = red_cell * rng.uniform(0.80, 0.92)
+    _add(density, _blob(body, 0.03, rng), turn, x, y, _CYTOPLASM["neutrophil"], rng, grain=0.4)
+    lobes = int(rng.integers(3, 5))
+    angles = turn + np.linspace(-0.5, 0.5, lobes) * rng.uniform(3.2, 4.2)
+    centres = [(x + 0.48 * body * np.cos(a), y + 0.48 * body * np.sin(a)) for a in angles]
+    layer = np.zeros_like(density)
+    for a, b in centres:
+        _add(layer, _blob(body * rng.uniform(0.26, 0.33), 0.06, rng), 0.0, a, b, _NUCLEUS["neutrophil"], rng, grain=0.2)
+    for (a, b), (c, d) in pairwise(centres):
+        bridge = _blob(body * 0.1, 0.0, rng)
+        for share in (0.35, 0.5, 0.65):
+            middle = (a + share * (c - a), b + share * (d - b))
+            _add(layer, bridge, 0.0, *middle, _NUCLEUS["neutrophil"], rng, grain=0.2)
+    density += np.minimum(layer, _NUCLEUS["neutrophil"] * 1.2)  # where lobes overlap they don't get darker
 
 
 def expose(density: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
@@ -131,12 +219,13 @@ def _texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _scatter(
-    size: int, red_cell: float, taken: list[tuple[float, float, float]], rng: np.random.Generator
+    shape: tuple[int, int], red_cell: float, taken: list[tuple[float, float, float]], rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
     """Places for red cells, (x, y, radius) each, a little apart from one another and off what is taken."""
     cells: list[tuple[float, float, float]] = []
-    for _ in range(int(6 * (size / red_cell) ** 2)):
-        x, y = rng.uniform(-0.1, 1.1, 2) * size
+    height, width = shape
+    for _ in range(int(6 * height * width / red_cell**2)):
+        x, y = rng.uniform(-0.1, 1.1, 2) * (width, height)
         radius = red_cell / 2 * rng.uniform(0.9, 1.08)
         if all(np.hypot(x - a, y - b) > 0.98 * (radius + r) for a, b, r in taken + cells):
             cells.append((x, y, radius))
@@ -150,16 +239,18 @@ def _red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.ra
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--count", default=3, show_default=True, help="Pictures of each kind.")
+@click.option("--count", default=2, show_default=True, help="Pictures of each kind.")
 @click.option("--seed", default=0, show_default=True)
 def main(folder: Path, count: int, seed: int) -> None:
-    """Draw a few pictures of stained cells into FOLDER."""
+    """Draw a few pictures of stained cells, and a field with several, into FOLDER."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for kind in KINDS:
         for i in range(count):
             Image.fromarray(picture(kind, rng)).save(folder / f"drawn-{kind}-{i + 1}.png")
-    click.echo(f"{count * len(KINDS)} drawn pictures (drawings, not blood) are in {folder}")
+    image, _ = field(rng, 5, 2, kinds=KINDS)
+    Image.fromarray(image).save(folder / "drawn-field.png")
+    click.echo(f"{count * len(KINDS) + 1} drawn pictures (drawings, not blood) are in {folder}")
 
 
 if __name__ == "__main__":

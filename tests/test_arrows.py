@@ -40,7 +40,7 @@ def test_a_run_imports_nothing_heavy() -> None:
         "from edge.cli import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
-        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'cv2'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -85,11 +85,46 @@ def card(document: dict, file: str, sha256: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def locator_card(document: dict, file: str, sha256: str) -> str:
+    """The locator's contract -> Markdown."""
+    lines = [
+        f"# {file}",
+        "",
+        "Marks the nuclei of white blood cells in a camera field or a picture of one cell. **Not a medical device.**",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| network | a small U-Net, {document['parameters']:,} parameters, "
+        f"input uint8 RGB {document['input']['size']} x {document['input']['size']} |",
+        f"| quantization, read back from the file | {document['quantization']['kind']} |",
+        *_calibration(document["calibration"]),
+        f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
+        f"| sha256 of this file | `{sha256}` |",
+        f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
+        f"| licence | {document['licence']} |",
+        "",
+        f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train and val splits) in",
+        "which classical vision finds the nucleus beyond doubt, drawn together to fields and seen through simulated",
+        "lamps, stains, lenses and sensors. No real camera field was used: `benchmark locating` measures it on such.",
+        "",
+        *(f"- {source}: {text}." for source, text in document["attributions"].items()),
+        "",
+        "```",
+        "train locator --data DATA --out runs/locator",
+        "convert --int8 runs/locator",
+        "benchmark locating --data DATA",
+        "```",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _calibration(calibration: dict) -> list[str]:
     if not calibration["count"]:
         return []
     count, digest = calibration["count"], calibration["sha256"]
-    return [f"| calibration | {calibration['method']} over {count} training pictures, list sha256 `{digest}` |"]
+    return [
+        f"| calibration | {calibration['method']} over {count} pictures from training data, list sha256 `{digest}` |"
+    ]
 
 
 def _share(s: dict) -> str:

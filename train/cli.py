@@ -28,6 +28,14 @@ def main() -> None:
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
+@click.option(
+    "--crop",
+    "policy",
+    type=click.Choice(["cell", "whole-image"]),
+    default="cell",
+    show_default=True,
+    help="Find the cell first, or take the picture as it is.",
+)
 @click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested.")
 @click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
 def baseline(folder: Path, out: Path, **settings: Any) -> None:
@@ -39,3 +47,26 @@ def baseline(folder: Path, out: Path, **settings: Any) -> None:
     click.echo(f"\nTest split, epoch {report['best_epoch']} of {settings['epochs']}, Wilson 95 % intervals:")
     click.echo(evaluate.table(report["metrics"]["test"]))
     click.echo(f"\nWritten: {out / 'model.keras'} and {out / 'run.json'}. Next: convert --int8 {out}")
+
+
+@main.command()
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A folder of single cells of all types, as for the other networks.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
+@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")
+@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Fields a step.")
+@click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
+def locator(folder: Path, out: Path, **settings: int) -> None:
+    """The network that finds white cells in a field, from pictures of single cells."""
+    with quiet():
+        from train import locator
+
+    report = locator.fit(folder, out, **settings)
+    click.echo(f"\nLearned from {report['data']['clear']} clear pictures. Next: convert --int8 {out}")

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from edge import crop, frames
 from edge.errors import UserError, reason
-from edge.locate import whole_image
+from edge.locate import Locator, single, whole_image
 
 LABELS = ("lymphocyte", "monocyte")
 SPLITS = ("train", "val", "test")
@@ -37,12 +37,12 @@ class Example:
     cell: str = ""
 
 
-def read(data: Path, labels: Sequence[str] = LABELS) -> list[Example]:
+def read(data: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
     """The examples of a data folder, sorted by path: `cells.csv`, `SPLIT/CLASS/*` or `CLASS/*`.
 
-    Pictures of other classes are left out. Folders without splits are split by the content of their files, so that
-    copies of a file stay together. Raises UserError for a folder that holds none of these, or where a class is
-    missing from a split.
+    Pictures of other classes are left out (with labels=None, none are). Folders without splits are split by the content
+    of their files, so that copies of a file stay together. Raises UserError for a folder that holds none of these, or
+    where a class is missing from a split.
     """
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data wants one with cells.csv or with one folder a class.")
@@ -52,10 +52,10 @@ def read(data: Path, labels: Sequence[str] = LABELS) -> list[Example]:
         examples = [e for split in SPLITS for e in _read_classes(data, data / split, split)]
     else:
         examples = _split_by_content(data, _read_classes(data, data, ""))
-    examples = sorted((e for e in examples if e.label in labels), key=lambda e: e.path)
+    examples = sorted((e for e in examples if labels is None or e.label in labels), key=lambda e: e.path)
     counts = Counter((e.split, e.label) for e in examples)
     for split in SPLITS:
-        for label in labels:
+        for label in labels or ():
             if not counts[split, label]:
                 raise UserError(f"{data} holds no {label} in its {split} split; each class needs pictures in each.")
     return examples
@@ -130,18 +130,25 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify"
 
 
-def crops(data: Path, examples: Sequence[Example], size: int, cache: Path | None = None) -> np.ndarray:
-    """The model's inputs, through the runner's own crop -> uint8 [len(examples), size, size, 3].
+def crops(
+    data: Path, examples: Sequence[Example], size: int, policy: str = "cell", cache: Path | None = None
+) -> np.ndarray:
+    """The model's inputs, through the runner's own locator and crop -> uint8 [len(examples), size, size, 3].
+
+    As `edge-classify --single` takes them: the cell nearest to the middle, the whole picture where none is found.
 
     A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
     """
     cache = cache or cache_folder()
     stamps = [(e.path, *_stamp(data / e.path)) for e in examples]
-    key = json.dumps([str(data.resolve()), crop.POLICY, crop.VERSION, size, stamps])
+    locator = None if policy == "whole-image" else Locator()
+    sight = locator.sha256 if locator else None
+    key = json.dumps([str(data.resolve()), policy, crop.POLICIES[policy], sight, size, stamps])
     file = cache / f"crops-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        _write_crops(data, examples, size, file)
+        find = (lambda frame: single(frame, locator.cells(frame))) if locator else whole_image
+        _write_crops(data, examples, lambda frame: crop.crop(frame, find(frame)[0], size, policy), size, file)
     return np.load(file, mmap_mode="r")
 
 
@@ -153,7 +160,9 @@ def _stamp(file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _write_crops(data: Path, examples: Sequence[Example], size: int, file: Path) -> None:
+def _write_crops(
+    data: Path, examples: Sequence[Example], cut: Callable[[frames.Frame], np.ndarray], size: int, file: Path
+) -> None:
     partial = file.with_suffix(f".{os.getpid()}.partial")
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(examples), size, size, 3)}
     bad = []
@@ -170,7 +179,7 @@ def _write_crops(data: Path, examples: Sequence[Example], size: int, file: Path)
                 if isinstance(frame, frames.Unreadable):
                     bad.append(f"{frame.source} {frame.error}")
                 else:
-                    out.write(crop.crop(frame, whole_image(frame)[0], size).tobytes())
+                    out.write(cut(frame).tobytes())
         if bad:
             raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
         partial.rename(file)

@@ -49,8 +49,11 @@ def fit(
     batch: int,
     seed: int,
     source: str | None = None,
+    policy: str = "cell",
 ) -> dict:
-    """Trains `network(size, classes)` on the data in `folder`, or on one source of it; writes model.keras and run.json into `out`.
+    """Trains `network(size, classes)` on the data in `folder`, or on one source of it.
+
+    Writes model.keras and run.json into `out`. policy: how cells are cropped, see edge.crop.
 
     The weights kept are those of the epoch with the lowest class-weighted loss on val. Returns what run.json holds:
     settings, data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
@@ -63,7 +66,7 @@ def fit(
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
     split = {name: data.only(examples, name) for name in data.SPLITS}
-    pictures = {name: data.crops(folder, split[name], size) for name in data.SPLITS}
+    pictures = {name: data.crops(folder, split[name], size, policy) for name in data.SPLITS}
     truth = {name: data.targets(split[name]) for name in data.SPLITS}
 
     model = network(size, len(data.LABELS))
@@ -92,7 +95,7 @@ def fit(
         "parameters": model.count_params(),
         "labels": list(data.LABELS),
         "size": size,
-        "crop": {"policy": crop.POLICY, "version": crop.VERSION},
+        "crop": {"policy": policy, "version": crop.POLICIES[policy]},
         "settings": {"epochs": epochs, "batch": batch, "seed": seed, "source": source},
         "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
         "seconds": round(seconds, 1),

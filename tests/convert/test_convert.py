@@ -23,13 +23,13 @@ def test_the_file_is_integer_from_end_to_end(tiny_model: Path) -> None:
     assert found["kind"] == "int8" and set(found["tensors"]) == {"int8", "int32", "uint8"}
     assert found["operators"]["CONV_2D"] == 4
     model = Model(tiny_model)
-    assert model.contract.document["quantization"] == found
+    assert model.document["quantization"] == found
     # Raw bytes go straight in: scale 1 and zero point 0, so no rounding lies between camera and network.
     assert model._input["quantization"] == (1.0, 0)
 
 
 def test_the_contract_is_complete(tiny_model: Path, tiny_run: Path) -> None:
-    document = Model(tiny_model).contract.document
+    document = Model(tiny_model).document
     report = json.loads((tiny_run / "run.json").read_text())
     assert document["labels"] == ["lymphocyte", "monocyte"]
     assert document["network"] == "baseline" and document["licence"] == "Apache-2.0"
@@ -72,7 +72,7 @@ def test_float32_file_is_the_keras_model(tiny_run: Path, tmp_path: Path, drawn: 
     runs.convert(tiny_run, "float32", tmp_path)
     model = Model(tmp_path / "baseline-float32.tflite")
     assert quantize.emitted((tmp_path / "baseline-float32.tflite").read_bytes())["kind"] == "float32"
-    crops = data.crops(drawn, data.only(data.read(drawn), "test"), 32)
+    crops = data.crops(drawn, data.only(data.read(drawn), "test"), 32, model.policy)
     keras_answers = keras.models.load_model(tiny_run / "model.keras").predict(crops.astype(np.float32), verbose=0)
     answers = np.stack([model.run(crop) for crop in crops])
     assert np.abs(answers - keras_answers).max() < 1e-5
@@ -141,7 +141,7 @@ def test_refusals_leave_nothing_behind(tiny_run: Path, tmp_path: Path) -> None:
 
 def test_no_half_file_is_left(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = _open(tiny_model.read_bytes(), tiny_model)[2]
-    document = Model(tiny_model).contract.document
+    document = Model(tiny_model).document
     (tmp_path / "a.tflite").write_text("the old one")
 
     def full(*_: object) -> None:

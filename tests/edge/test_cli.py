@@ -51,10 +51,13 @@ def test_json_lines(folder: Path) -> None:
     assert set(broken) == {"source", "error"} and broken["source"] == str(folder / "broken.jpg")
     probabilities = first.pop("probabilities")
     assert sum(probabilities.values()) == pytest.approx(1, abs=2e-4) and list(probabilities) == list(
-        model.Model().contract.labels
+        model.Model().labels
     )
+    x, y, width, height = first.pop("box")
+    assert x < 128 < x + width and y < 128 < y + height and 60 < width < 130 and 60 < height < 130
+    assert 60 < first.pop("diameter") < 130 and first.pop("centre_distance") < 0.05
     assert first == {
-        "source": str(folder / "lymphocyte.png"), "frame": 0, "cell": 0, "box": [0, 0, 256, 256],
+        "source": str(folder / "lymphocyte.png"), "frame": 0, "cell": 0, "at_border": False,
         "label": "lymphocyte", "model": hashlib.sha256(model.SHIPPED.read_bytes()).hexdigest(),
     }  # fmt: skip
     assert second["label"] == "monocyte"
@@ -74,7 +77,8 @@ def test_csv(folder: Path, tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open(newline="") as file:
         broken, first, _ = csv.DictReader(file)
     assert broken["error"] and not broken["label"]
-    assert first["label"] == "lymphocyte" and float(first["p_lymphocyte"]) > 0.5 and first["width"] == "256"
+    assert first["label"] == "lymphocyte" and float(first["p_lymphocyte"]) > 0.5 and 60 < int(first["width"]) < 130
+    assert first["at_border"] == "False"
 
 
 def test_annotate(folder: Path, tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_annotate(folder: Path, tmp_path: Path) -> None:
 
 def test_verify() -> None:
     done = command("edge", "--verify")
-    assert done.returncode == 0 and "All 4 sample answers are as expected" in done.stdout
+    assert done.returncode == 0 and "All 5 sample answers are as expected" in done.stdout
 
 
 def test_odd_names(tmp_path: Path) -> None:

@@ -1,46 +1,95 @@
 import numpy as np
+import pytest
 from PIL import Image
 
-from edge.crop import crop
+from edge.cell import Cell
+from edge.crop import LIGHT, SIDE, crop, light
 from edge.frames import Frame
-from edge.locate import Cell, whole_image
+from edge.locate import whole_image
 
 
 def frame(image: np.ndarray) -> Frame:
     return Frame(image, "test", 0, 0.0)
 
 
-def test_shape_and_type() -> None:
-    for shape in ((1, 1, 3), (254, 256, 3), (30, 400, 3)):
-        f = frame(np.full(shape, 77, np.uint8))
-        out = crop(f, whole_image(f)[0], 96)
-        assert out.shape == (96, 96, 3) and out.dtype == np.uint8 and (out == 77).all()
+def cell(x: float, y: float, nucleus: float) -> Cell:
+    return Cell((0, 0, 1, 1), 0, (x, y), nucleus, 1.5 * nucleus, None, False, 1.0)
 
 
-def test_takes_the_square_in_the_middle_of_the_box() -> None:
-    image = np.zeros((100, 200, 3), np.uint8)
-    image[20:60, 90:130] = 255
-    assert (crop(frame(image), Cell((60, 20, 100, 40), 0), 32) == 255).all()
+def disc(height: int, width: int, x: float, y: float, radius: float) -> np.ndarray:
+    """A dark disc on a bright field."""
+    ys, xs = np.mgrid[:height, :width]
+    inside = np.hypot(xs + 0.5 - x, ys + 0.5 - y) <= radius
+    return np.where(inside[..., None], np.array([90, 40, 110]), np.array([230, 210, 200])).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (254, 256, 3), (30, 400, 3)])
+def test_whole_image_shape_and_type(shape: tuple[int, int, int]) -> None:
+    f = frame(np.full(shape, 77, np.uint8))
+    out = crop(f, whole_image(f)[0], 96, "whole-image")
+    assert out.shape == (96, 96, 3) and out.dtype == np.uint8 and (out == 77).all()
+
+
+def test_whole_image_takes_the_square_in_the_middle() -> None:
+    image = np.zeros((40, 100, 3), np.uint8)
+    image[:, 30:70] = 255
+    f = frame(image)
+    assert (crop(f, whole_image(f)[0], 32, "whole-image") == 255).all()
 
 
 def test_averages_what_it_shrinks() -> None:
     """A fine grid must become grey; a resize that only picks pixels would keep it, and differ with the place."""
     image = np.indices((96, 96)).sum(axis=0) % 2 * np.uint8(255)
     f = frame(np.repeat(image[..., None], 3, axis=2).astype(np.uint8))
-    out = crop(f, whole_image(f)[0], 32)
+    out = crop(f, whole_image(f)[0], 32, "whole-image")
     assert out[4:-4, 4:-4].min() > 110 and out[4:-4, 4:-4].max() < 145
 
 
+def test_cells_of_every_magnification_come_alike() -> None:
+    small = crop(frame(disc(200, 240, 100, 90, 20)), cell(100, 90, 40), 64)
+    large = crop(frame(disc(600, 720, 300, 270, 60)), cell(300, 270, 120), 64)
+    assert np.abs(small.astype(int) - large).mean() < 3
+    dark = (large[..., 1] < 120).sum()
+    assert dark == pytest.approx(np.pi / 4 * (64 / SIDE) ** 2, rel=0.05)
+
+
+def test_the_light_becomes_white_whatever_its_colour() -> None:
+    image = disc(200, 200, 100, 100, 20)
+    pink = (image * np.array([1.0, 0.7, 0.8])).astype(np.uint8)
+    a, b = (crop(frame(i), cell(100, 100, 40), 64).astype(int) for i in (image, pink))
+    assert (np.abs(a[0, 0] - LIGHT) <= 2).all() and np.abs(a - b).max() <= 4
+
+
+def test_beyond_the_border_is_light() -> None:
+    f = frame(disc(200, 200, 3, 197, 20))
+    out = crop(f, cell(3, 197, 40), 64)
+    assert out.shape == (64, 64, 3) and (np.abs(out[50:, :8].astype(int) - LIGHT) <= 3).all()
+    assert crop(f, cell(-500, 900, 40), 64).shape == (64, 64, 3)
+
+
+def test_dark_stays_dark() -> None:
+    f = frame(np.full((100, 100, 3), 3, np.uint8))
+    assert light(f.image, (0, 0, 100)).tolist() == [40, 40, 40]
+    assert crop(f, cell(50, 50, 20), 32).max() < 25
+
+
 def test_same_pixels_from_a_view_and_a_copy() -> None:
-    rng = np.random.default_rng(0)
-    big = rng.integers(0, 256, (300, 300, 3), np.uint8)
+    big = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     view = big[10:210, 20:220]
-    f, g = frame(view), frame(view.copy())
-    assert np.array_equal(crop(f, whole_image(f)[0], 96), crop(g, whole_image(g)[0], 96))
+    for policy in ("whole-image", "cell"):
+        a, b = (crop(frame(image), cell(90.3, 80.7, 33.3), 96, policy) for image in (view, view.copy()))
+        assert np.array_equal(a, b)
 
 
 def test_known_bytes() -> None:
-    """The policy's version stands for these bytes; if they change, so must the version."""
+    """A policy's version stands for these bytes; if they change, so must the version."""
     image = np.asarray(Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     f = frame(image)
-    assert crop(f, whole_image(f)[0], 4)[:, 0, 0].tolist() == [38, 96, 160, 217]
+    assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [38, 96, 160, 217]
+    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [0, 0, 0, 0]
+
+
+def test_an_unknown_policy() -> None:
+    f = frame(np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(KeyError):
+        crop(f, whole_image(f)[0], 4, "guess")

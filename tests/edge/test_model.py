@@ -39,7 +39,7 @@ def refusal(path: Path) -> str:
 
 def test_probabilities(tiny_model: Path) -> None:
     model = Model(tiny_model)
-    size = model.contract.size
+    size = model.size
     rng = np.random.default_rng(0)
     for _ in range(20):
         p = model.run(rng.integers(0, 256, (size, size, 3), np.uint8))

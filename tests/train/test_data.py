@@ -66,12 +66,12 @@ def test_weights_make_every_class_of_every_source_weigh_the_same() -> None:
 def test_crops_are_cached_and_follow_the_files(tmp_path: Path) -> None:
     fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
     examples = data.read(tmp_path / "d")
-    first = data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")
+    first = data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
     assert first.shape == (80, 32, 32, 3) and first.dtype == np.uint8
-    assert np.array_equal(data.crops(tmp_path / "d", examples, 32, tmp_path / "cache"), first)
+    assert np.array_equal(data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache"), first)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     Image.new("RGB", (20, 20), "red").save(tmp_path / "d" / examples[0].path)
-    assert (data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")[0] == (255, 0, 0)).all()
+    assert (data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")[0] == (255, 0, 0)).all()
 
 
 def test_refusals(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
     examples = data.read(tmp_path / "d")
     (tmp_path / "d" / "monocyte" / "7.png").write_text("no picture")
     with pytest.raises(UserError, match=r"7\.png"):
-        data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")
+        data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
     (tmp_path / "d" / "monocyte" / "7.png").unlink()
     with pytest.raises(UserError, match=r"7\.png is listed"):
-        data.crops(tmp_path / "d", examples, 32, tmp_path / "cache")
+        data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")

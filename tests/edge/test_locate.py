@@ -1,0 +1,143 @@
+"""The locator, on drawn fields, on what no locator should trip over, and on real fields."""
+
+import csv
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from edge import frames, simulate
+from edge.cell import Cell, centre_distance
+from edge.frames import Frame
+from edge.locate import Locator, nuclei, shrink, single, whole_image
+
+
+@pytest.fixture(scope="module")
+def locator() -> Locator:
+    return Locator()
+
+
+def frame(image: np.ndarray) -> Frame:
+    return Frame(image, "test", 0, 0.0)
+
+
+def near(cell: Cell, truth: simulate.Truth) -> bool:
+    return bool(np.hypot(cell.centre[0] - truth.x, cell.centre[1] - truth.y) < truth.radius)
+
+
+def test_drawn_fields(locator: Locator) -> None:
+    """Lymphocytes, monocytes and lobed neutrophils, each found once; red cells, platelets and dirt not at all."""
+    rng = np.random.default_rng(11)
+    found = drawn = 0
+    for _ in range(20):
+        image, truth = simulate.field(rng, 4)
+        cells = locator.cells(frame(image))
+        drawn += len(truth)
+        found += sum(sum(near(c, t) for c in cells) == 1 for t in truth)
+        assert sum(not any(near(c, t) for t in truth) for c in cells) == 0
+    assert found >= 0.97 * drawn
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])
+def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> None:
+    image, truth = simulate.field(np.random.default_rng(4), 1)
+    size = (round(640 * scale), round(480 * scale))
+    picture = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
+    (cell,) = locator.cells(frame(picture))
+    assert np.hypot(cell.centre[0] / scale - truth[0].x, cell.centre[1] / scale - truth[0].y) < 0.5 * truth[0].radius
+    assert 0.6 < cell.diameter / scale / (2 * truth[0].radius) < 1.6
+    assert cell.red_cell is not None and cell.red_cell / scale == pytest.approx(40, rel=0.2)
+    x, y, w, h = cell.box
+    assert x >= 0 and y >= 0 and x + w <= size[0] and y + h <= size[1]
+    assert not cell.at_border and 0.5 < cell.score <= 1
+
+
+def test_a_cut_cell_is_said_to_be_cut(locator: Locator) -> None:
+    image, truth = simulate.field(np.random.default_rng(4), 1)
+    edge = int(truth[0].x)
+    cells = locator.cells(frame(np.ascontiguousarray(image[:, edge:])))
+    assert len(cells) == 1 and cells[0].at_border and cells[0].box[0] == 0
+
+
+def test_a_cell_that_fills_the_picture(locator: Locator) -> None:
+    image = simulate.picture("lymphocyte", np.random.default_rng(0), 256, simulate.Look(red_cell=150))
+    cells = locator.cells(frame(image))
+    assert len(cells) == 1 and centre_distance(cells[0], frame(image)) < 0.1
+
+
+def test_no_cell_at_all(locator: Locator) -> None:
+    image, _ = simulate.field(np.random.default_rng(1), 0)
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    draw.rectangle((450, 440, 600, 448), fill="black")
+    draw.text((490, 420), "10 um", "black")
+    for shown in (image, np.asarray(picture)):
+        assert locator.cells(frame(shown)) == []
+
+
+@pytest.mark.parametrize("level", [0, 90, 255])
+@pytest.mark.parametrize("size", [(1, 1), (16, 16), (640, 480), (3, 900)])
+def test_one_colour(locator: Locator, level: int, size: tuple[int, int]) -> None:
+    assert locator.cells(frame(np.full((size[1], size[0], 3), level, np.uint8))) == []
+
+
+def test_noise(locator: Locator) -> None:
+    rng = np.random.default_rng(0)
+    for size in (16, 300, 1000):
+        cells = locator.cells(frame(rng.integers(0, 256, (size, size, 3), np.uint8)))
+        assert len(cells) <= 1
+
+
+def test_a_large_picture_takes_bounded_memory(locator: Locator) -> None:
+    image = np.full((6000, 8000, 3), 200, np.uint8)
+    image[3000:3300, 4000:4300] = (80, 30, 110)
+    tracemalloc.start()
+    locator.cells(frame(image))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
+
+
+def test_shrink() -> None:
+    for height, width in ((480, 640), (900, 1440), (254, 256), (1, 5000), (33, 7)):
+        small = shrink(np.full((height, width, 3), 9, np.uint8), 320)
+        assert max(small.shape[:2]) == 320 and min(small.shape[:2]) >= 1 and (small == 9).all()
+
+
+def test_nuclei_are_measured_finer_than_the_grid() -> None:
+    marks = np.zeros((40, 60), np.uint8)
+    marks[10:20, 20:30] = 255
+    marks[10:20, 30] = 128  # half a pixel more on the right
+    marks[30, 50] = 255  # a speck
+    (x, y, diameter, touches, score), *rest = nuclei(marks)
+    assert (x, y) == (pytest.approx(24.5 + 0.276, abs=0.01), 14.5) and not touches and 0.9 < score < 1
+    assert diameter == pytest.approx(2 * np.sqrt(110 / np.pi)) and rest == []
+    marks[30:32, 58:60] = 255
+    assert [(n[2], n[3]) for n in nuclei(marks)[1:]] == [(None, True)]
+
+
+def test_single_answers_exactly_once() -> None:
+    f = frame(np.zeros((100, 100, 3), np.uint8))
+    cells = [Cell((0, 0, 9, 9), i, (x, 50.0), 9, 14, None, False, 1.0) for i, x in enumerate((5.0, 60.0, 90.0))]
+    assert single(f, cells) == [cells[1]]
+    assert single(f, []) == whole_image(f) and centre_distance(whole_image(f)[0], f) == 0
+
+
+def test_real_fields(locator: Locator, data: Path) -> None:
+    """A sample of the benchmark's figures: `benchmark locating` measures them all."""
+    rows = list(csv.DictReader((data / "fields.csv").open()))
+    for source, floor in (("bccd", 0.97), ("chula_rpi", 0.9)):
+        chosen = [r for r in rows if f"/{source}/" in r["path"] and r["width"]][::3]
+        hit = inside = 0
+        for row in chosen:
+            f = frames.read(str(data / row["path"]))
+            assert isinstance(f, Frame)
+            x, y, w, h = (int(row[k]) for k in ("x", "y", "width", "height"))
+            height, width = f.image.shape[:2]
+            if x <= 3 or y <= 3 or x + w >= width - 3 or y + h >= height - 3:
+                continue
+            inside += 1
+            hit += any(x <= c.centre[0] <= x + w and y <= c.centre[1] <= y + h for c in locator.cells(f))
+        assert hit >= floor * inside > 0, (source, hit, inside)

@@ -1,0 +1,137 @@
+"""The locator's network: a field -> where the nuclei of white cells are."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from edge import __version__, frames
+from edge.errors import UserError, reason
+from train import data, nuclei
+from train.mosaic import FIELD, Mosaic
+
+
+def network(size: int = FIELD) -> keras.Model:
+    """A small U-Net (Ronneberger et al., MICCAI 2015).
+
+    RGB [batch, size, size, 3] float32 0..255 -> [batch, size / 2, size / 2, 1], the probability of a white cell's
+    nucleus. Five halvings let it see a cell of a few pixels and one that fills the picture. Batch normalisation is
+    folded away by the converter, and sums replace the usual concatenations: both are cheaper on a Pi.
+    """
+    layers = keras.layers
+
+    def conv(x: tf.Tensor, filters: int, strides: int = 1, kernel: int = 3) -> tf.Tensor:
+        x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
+        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+
+    inputs = keras.Input((size, size, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(inputs)
+    skips = []
+    for filters in (8, 16, 24, 32, 48):
+        x = conv(x, filters, strides=2)
+        if filters > 8:
+            x = conv(x, filters)
+        skips.append(x)
+    for skip in skips[-2::-1]:
+        x = layers.UpSampling2D()(conv(x, skip.shape[-1], kernel=1))
+        x = conv(layers.Add()([x, skip]), skip.shape[-1])
+    return keras.Model(inputs, layers.Conv2D(1, 1, activation="sigmoid")(x), name="locator")
+
+
+class Fields(keras.utils.PyDataset):
+    """Batches of drawn-together fields; each step's come from its own seed."""
+
+    def __init__(self, mosaic: Mosaic, steps: int, batch: int, seed: int) -> None:
+        super().__init__()
+        self._mosaic, self._steps, self._batch, self._seed, self._epoch = mosaic, steps, batch, seed, 0
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self._seed, self._epoch, index])
+        pairs = [self._mosaic.field(rng) for _ in range(self._batch)]
+        return np.stack([p[0] for p in pairs]).astype(np.float32), np.stack([p[1] for p in pairs])[..., None]
+
+
+def loss(outline: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy and soft Dice over the pixels that are known; outline: 0, 1 or 2 (unknown)."""
+    outline = tf.cast(outline, tf.float32)
+    known = tf.cast(outline < 1.5, tf.float32)
+    truth = outline * known
+    answer = tf.clip_by_value(answer, 1e-5, 1 - 1e-5)
+    entropy = -(2 * truth * tf.math.log(answer) + (1 - truth) * tf.math.log(1 - answer)) * known
+    overlap = tf.reduce_sum(truth * answer)
+    total = tf.reduce_sum((truth + answer) * known)
+    return 3 * tf.reduce_mean(entropy) + 1 - (2 * overlap + 1) / (total + 1)
+
+
+def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: int) -> dict:
+    """Trains on the single cells of `folder` (all types, train and val splits); writes OUT/model.keras and run.json.
+
+    No camera field is used, so that fields measure it fairly. Raises UserError for data that can't be used.
+    """
+    examples = [e for e in data.read(folder, labels=None) if e.split != "test"]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    pictures, outlines, sources = lessons(folder, examples)
+    if len(pictures) < 20:
+        raise UserError(f"Only {len(pictures)} pictures of {folder} show one clear cell in the middle; 20 are needed.")
+    keras.utils.set_random_seed(seed)
+    mosaic = Mosaic(pictures, outlines, sources)
+    model = network()
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)
+    model.compile(keras.optimizers.Adam(rate), loss)
+    started = time.time()
+    history = model.fit(
+        Fields(mosaic, steps, batch, seed),
+        epochs=epochs,
+        callbacks=[keras.callbacks.ModelCheckpoint(str(out / "model.keras"))],
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    rng = np.random.default_rng([seed, 1_000_000])
+    calibration = np.stack([mosaic.field(rng)[0] for _ in range(100)])
+    np.savez_compressed(out / "calibration.npz", fields=calibration)
+    report = {
+        "version": __version__,
+        "network": model.name,
+        "parameters": model.count_params(),
+        "size": FIELD,
+        "settings": {"epochs": epochs, "steps": steps, "batch": batch, "seed": seed},
+        "seconds": round(time.time() - started, 1),
+        "data": {
+            "counts": data.describe(examples),
+            "split_sha256": data.split_hash(examples),
+            "clear": len(pictures),
+        },
+        "history": {name: [float(v) for v in values] for name, values in history.history.items()},
+    }
+    (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def lessons(folder: Path, examples: list[data.Example]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The pictures in which the nucleus is beyond doubt -> white uint8 [n, 128, 128, 3], outlines, their sources."""
+    pictures, outlines, sources = [], [], []
+    for example in examples:
+        frame = frames.read(str(folder / example.path))
+        if isinstance(frame, frames.Unreadable):
+            continue
+        size = (nuclei.SIZE, nuclei.SIZE)
+        picture = np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BILINEAR))
+        outline = nuclei.outline(picture)
+        if outline is not None:
+            pictures.append(nuclei.white(picture))
+            outlines.append(outline)
+            sources.append(example.source)
+    return np.array(pictures), np.array(outlines), np.array(sources)

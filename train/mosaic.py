@@ -1,0 +1,133 @@
+"""Fields made of pictures of single cells, seen through microscopes that never were: the locator's lessons."""
+
+import cv2
+import numpy as np
+
+from train.nuclei import IGNORE, SIZE
+
+FIELD = 320  # pixels, the locator's input
+_STRIP = 30  # rows at a picture's edge that its cell doesn't reach
+
+
+class Mosaic:
+    """Draws fields from clean pictures (train.nuclei.white) and their outlines."""
+
+    def __init__(self, pictures: np.ndarray, outlines: np.ndarray, sources: np.ndarray) -> None:
+        """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources: str [n]."""
+        self.pictures, self.outlines = pictures, outlines
+        self.groups = [np.flatnonzero(sources == name) for name in sorted(set(sources))]
+
+    def field(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """-> RGB uint8 [320, 320, 3] and its outlines uint8 [160, 160]: 1 nucleus, 2 unknown, 0 neither."""
+        if rng.random() < 0.03:
+            flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
+            return _camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8)
+        group = self.groups[rng.integers(len(self.groups))]
+        tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
+        image, outline = self._tiles(group, tile, rng)
+        for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
+            self._paste(image, outline, group, tile, rng)
+        small = cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST)
+        if rng.random() < 0.3:
+            side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2  # as the runner fills up what isn't square
+            if rng.random() < 0.8:
+                image[side:], small[side // 2 :] = _PAD, 0
+            else:
+                image[:, side:], small[:, side // 2 :] = _PAD, 0
+            return _camera(image, rng, side), small
+        return _camera(image, rng), small
+
+    def _tiles(self, group: np.ndarray, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        count = -(-FIELD // tile) + 1
+        empty = rng.uniform(0, 0.9) if tile < FIELD else 0.05
+        rows = [[self._tile(group, rng, rng.random() < empty) for _ in range(count)] for _ in range(count)]
+        image = np.concatenate([np.concatenate([cell[0] for cell in row], axis=1) for row in rows])
+        outline = np.concatenate([np.concatenate([cell[1] for cell in row], axis=1) for row in rows])
+        side = count * tile
+        x, y = rng.integers(0, side - FIELD + 1, 2)
+        scale = tile / SIZE
+        warp = np.array([[scale, 0, -x], [0, scale, -y]], np.float32)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        if scale < 1:
+            image = cv2.resize(image, (side, side), interpolation=how)[y : y + FIELD, x : x + FIELD]
+        else:
+            image = cv2.warpAffine(image, warp, (FIELD, FIELD), flags=how)
+        return image.copy(), cv2.warpAffine(outline, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
+
+    def _tile(self, group: np.ndarray, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
+        i, j = rng.choice(group, 2)
+        picture, outline = self.pictures[i], self.outlines[i]
+        if empty:  # edges of two pictures, where there are red cells and platelets alone
+            strips = [(a[:_STRIP], a[-_STRIP:]) for a in (picture, self.pictures[j])]
+            marks = [(a[:_STRIP], a[-_STRIP:]) for a in (outline, self.outlines[j])]
+            picture = np.concatenate([*strips[0], *strips[1], picture[: SIZE - 4 * _STRIP]])
+            outline = np.concatenate([*marks[0], *marks[1], outline[: SIZE - 4 * _STRIP]])
+        turn = int(rng.integers(4))
+        picture, outline = np.rot90(picture, turn), np.rot90(outline, turn)
+        return (picture[::-1], outline[::-1]) if rng.random() < 0.5 else (picture, outline)
+
+    def _paste(
+        self, image: np.ndarray, outline: np.ndarray, group: np.ndarray, tile: int, rng: np.random.Generator
+    ) -> None:
+        """One more cell, cut out round, anywhere: on red cells, touching another white one, over the border."""
+        picture, marks = self._tile(group, rng, empty=False)
+        radius = 1.9 * np.sqrt((marks == 1).sum() / np.pi) / SIZE * tile
+        nuclei = np.argwhere(outline == 1)
+        if len(nuclei) and rng.random() < 0.5:  # beside one that is there
+            y, x = nuclei[rng.integers(len(nuclei))] + rng.normal(0, 1, 2) * radius * 1.5
+        else:
+            x, y = rng.uniform(0, FIELD, 2)
+        scale = tile / SIZE
+        warp = np.array([[scale, 0, x - tile / 2], [0, scale, y - tile / 2]], np.float32)
+        new = cv2.warpAffine(picture, warp, (FIELD, FIELD), flags=cv2.INTER_LINEAR)
+        mark = cv2.warpAffine(marks, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
+        disc: np.ndarray = np.zeros((FIELD, FIELD), np.float32)
+        cv2.circle(disc, (round(x), round(y)), max(2, round(radius)), 1.0, -1)
+        disc = cv2.GaussianBlur(disc, (0, 0), max(1.0, radius / 12))[..., None]
+        image[:] = (image * (1 - disc) + new * disc).astype(np.uint8)
+        inside = (disc[..., 0] > 0.5) & (mark == 1)
+        ring = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        outline[ring] = 0  # a gap, so that touching nuclei stay two
+        outline[inside] = 1
+
+
+_PAD = 128
+
+
+def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> np.ndarray:
+    """Another stain, lamp, focus, sensor and compression; what lies beyond `side` is padding and stays."""
+    density = -np.log((image.astype(np.float32) + 1) / 256)
+    density *= np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3))
+    density @= (np.eye(3) + rng.normal(0, 0.07, (3, 3))).astype(np.float32)
+    ys, xs = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j].astype(np.float32)
+    for channel in range(3):
+        along, across, radial = rng.normal(0, 0.12, 3) + rng.normal(0, 0.12)
+        shade = along * xs + across * ys + radial * (xs**2 + ys**2)
+        density[..., channel] += shade - shade.min() + rng.uniform(0, 0.35)
+    density += rng.uniform(0, 0.4)
+    light = 255 * np.exp(-density.astype(np.float32))
+    light = 255 * (np.clip(light, 0, 255) / 255) ** np.exp(rng.normal(0, 0.15))
+    if rng.random() < 0.6:
+        light = cv2.GaussianBlur(light, (0, 0), 0.3 + abs(rng.normal(0, 1.2)))
+    if rng.random() < 0.25:
+        light += rng.uniform(0.3, 1.5) * (light - cv2.GaussianBlur(light, (0, 0), rng.uniform(1, 3)))
+    light += rng.normal(0, rng.uniform(0, 7), light.shape)
+    result = np.clip(light, 0, 255).astype(np.uint8)
+    if rng.random() < 0.08:  # a scale bar burnt in
+        x, y, w = rng.integers(10, 200), rng.integers(10, FIELD - 10), rng.integers(30, 100)
+        ink = [0, 0, 0] if rng.random() < 0.5 else [255, 255, 255]
+        cv2.rectangle(result, (int(x), int(y)), (int(x + w), int(y + rng.integers(2, 7))), ink, -1)
+        cv2.putText(result, f"{rng.integers(1, 60)} um", (int(x), int(y) - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, 1)
+    if rng.random() < 0.3:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
+        result = cv2.imdecode(cv2.imencode(".jpg", result, quality)[1], cv2.IMREAD_COLOR)
+    padding = image == _PAD
+    if side < FIELD:
+        edge = padding.all(axis=2)
+        edge[:side, :side] = False
+        result[edge] = _PAD
+    return result
+
+
+def unknown(outline: np.ndarray) -> np.ndarray:
+    return outline == IGNORE
