@@ -22,6 +22,8 @@ SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
 _SURE = 128  # of 256: from here on a pixel is nucleus
 _SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
+_CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
+_NECK = 1.25  # how much thicker than its neck a part must be to be a cell of its own
 _CORE = 0.75  # of a nucleus' diameter is what the network was taught to mark, so that touching ones stay apart
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
@@ -65,7 +67,7 @@ class Locator(File):
         for x, y, nucleus, touches, score in nuclei(marks):
             centre = ((x + 0.5) * step, (y + 0.5) * step)
             if nucleus is None:
-                refused.append((*centre, "too small"))
+                refused.append((*centre, "too small or too faint"))
                 continue
             nucleus *= step / _CORE
             diameter = _CELL * nucleus
@@ -94,26 +96,52 @@ def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def nuclei(marks: np.ndarray) -> list[tuple[float, float, float | None, bool, float]]:
-    """The network's marks, uint8 [h, w] -> a nucleus each: x, y, diameter (None: too small), at the border, score.
+    """The network's marks, uint8 [h, w] -> a nucleus each: x, y, diameter (None: refused), at the border, score.
 
-    In pixels of the marks. Centre and area weigh each pixel by its mark, which is finer than the pixel grid.
+    In pixels of the marks. The centre weighs each pixel by its mark, which is finer than the pixel grid.
     """
-    mask = (marks >= _SURE).astype(np.uint8)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((marks >= _SURE).astype(np.uint8), connectivity=4)
     found = []
     for i in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[i])
         if area < 4:
             continue
-        near = (slice(max(0, y - 1), y + h + 1), slice(max(0, x - 1), x + w + 1))
-        weights = np.where(parts[near] == i, marks[near], 0).astype(np.int64)
-        total = int(weights.sum())
-        cx = near[1].start + int((weights.sum(axis=0) * np.arange(weights.shape[1])).sum()) / total
-        cy = near[0].start + int((weights.sum(axis=1) * np.arange(weights.shape[0])).sum()) / total
-        touches = x == 0 or y == 0 or x + w == marks.shape[1] or y + h == marks.shape[0]
-        diameter = 2 * math.sqrt(area / math.pi) if area >= _SMALLEST else None
-        found.append((cx, cy, diameter, touches, total / (255 * area)))
+        place = (slice(y, y + h), slice(x, x + w))
+        for part in _split((parts[place] == i).astype(np.uint8)):
+            ys, xs = np.nonzero(part)
+            weights = marks[place][ys, xs].astype(np.int64)
+            total = int(weights.sum())
+            cx, cy = x + int((weights * xs).sum()) / total, y + int((weights * ys).sum()) / total
+            touches = (
+                x + xs.min() == 0
+                or y + ys.min() == 0
+                or x + xs.max() == marks.shape[1] - 1
+                or y + ys.max() == marks.shape[0] - 1
+            )
+            kept = len(xs) >= _SMALLEST and weights.max() >= _CERTAIN
+            diameter = 2 * math.sqrt(len(xs) / math.pi) if kept else None
+            found.append((cx, cy, diameter, bool(touches), total / (255 * len(xs))))
     return found
+
+
+def _split(mask: np.ndarray) -> list[np.ndarray]:
+    """A connected mark, uint8 [h, w] -> itself, or the cells that it joins, cut apart where it has a neck.
+
+    The network marks a cell's core as one convex spot, whatever its lobes; a mark with a neck is two cells that touch.
+    """
+    depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    deepest = float(depth.max())
+    for level in (0.35, 0.5, 0.65):
+        count, seeds = cv2.connectedComponents((depth > level * deepest).astype(np.uint8), connectivity=8)
+        tops = [float(depth[seeds == i].max()) for i in range(1, count)]
+        kept = [i + 1 for i, top in enumerate(tops) if top >= max(_NECK * level * deepest, 2)]
+        if len(kept) < 2:
+            continue
+        # Each pixel goes to the seed that is nearest to it.
+        distances = [cv2.distanceTransform((seeds != i).astype(np.uint8), cv2.DIST_L2, 5) for i in kept]
+        nearest = np.argmin(distances, axis=0)
+        return [mask * (nearest == i).astype(np.uint8) for i in range(len(kept))]
+    return [mask]
 
 
 def _clip(left: float, top: float, side: float, width: int, height: int) -> tuple[int, int, int, int]:

@@ -60,12 +60,13 @@ def picture(kind: str, rng: np.random.Generator, size: int = 256, look: Look | N
 
 @dataclass(frozen=True)
 class Truth:
-    """What was drawn: a white cell's kind, its middle (x, y) and its radius, in pixels."""
+    """What was drawn: a white cell's kind, its middle (x, y) and radius, and those of its nucleus' hull, in pixels."""
 
     kind: str
     x: float
     y: float
     radius: float
+    nucleus: tuple[float, float, float]
 
 
 def field(
@@ -112,17 +113,21 @@ def field(
             colour = _PLATELET if rng.random() < 0.8 else np.full(3, 1.5, np.float32)
             _add(density, _blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
     for kind, x, y, radius in plan:
-        white_cell(density, kind, x, y, unit, rng)
-        truth.append(Truth(kind, float(x), float(y), float(radius)))
+        nucleus = white_cell(density, kind, x, y, unit, rng)
+        truth.append(Truth(kind, float(x), float(y), float(radius), nucleus))
     return expose(density, look, rng), truth
 
 
-def white_cell(density: np.ndarray, kind: str, x: float, y: float, red_cell: float, rng: np.random.Generator) -> None:
-    """Adds one white cell to the density float32 [height, width, 3], its middle at (x, y) in pixels."""
+def white_cell(
+    density: np.ndarray, kind: str, x: float, y: float, red_cell: float, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Adds one white cell to the density float32 [height, width, 3], its middle at (x, y) in pixels.
+
+    Returns middle (x, y) and radius of its nucleus' hull.
+    """
     turn = rng.uniform(0, 2 * np.pi)
     if kind == "neutrophil":
-        _neutrophil(density, x, y, red_cell, turn, rng)
-        return
+        return _neutrophil(density, x, y, red_cell, turn, rng)
     if kind == "lymphocyte":  # a round dark nucleus, a narrow rim of clear blue cytoplasm
         nucleus = red_cell * rng.uniform(0.56, 0.70)
         body = nucleus * rng.uniform(1.06, 1.25)
@@ -139,11 +144,12 @@ def white_cell(density: np.ndarray, kind: str, x: float, y: float, red_cell: flo
     cx, cy = x - aside * np.cos(turn), y - aside * np.sin(turn)
     _add(density, _blob(body, 0.07 if loose else 0.03, rng), turn, x, y, _CYTOPLASM[kind], rng, grain=0.25)
     _add(density, outline, turn, cx, cy, _NUCLEUS[kind], rng, grain=0.35 if loose else 0.2)
+    return float(cx), float(cy), float(nucleus)
 
 
 def _neutrophil(
     density: np.ndarray, x: float, y: float, red_cell: float, turn: float, rng: np.random.Generator
-) -> None:
+) -> tuple[float, float, float]:
     """Three or four dark lobes in an arc, thin bridges between them, much pale pink cytoplasm."""
     body = red_cell * rng.uniform(0.80, 0.92)
     _add(density, _blob(body, 0.03, rng), turn, x, y, _CYTOPLASM["neutrophil"], rng, grain=0.4)
@@ -159,6 +165,9 @@ def _neutrophil(
             middle = (a + share * (c - a), b + share * (d - b))
             _add(layer, bridge, 0.0, *middle, _NUCLEUS["neutrophil"], rng, grain=0.2)
     density += np.minimum(layer, _NUCLEUS["neutrophil"] * 1.2)  # where lobes overlap they don't get darker
+    middle = np.mean(centres, axis=0)
+    reach = max(np.hypot(*(np.array(c) - middle)) for c in centres) + 0.3 * body
+    return float(middle[0]), float(middle[1]), float(0.85 * reach)
 
 
 def expose(density: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:

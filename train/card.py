@@ -103,7 +103,7 @@ def locator_card(document: dict, file: str, sha256: str) -> str:
         f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
         f"| licence | {document['licence']} |",
         "",
-        f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train and val splits) in",
+        f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train, val) in",
         "which classical vision finds the nucleus beyond doubt, drawn together to fields and seen through simulated",
         "lamps, stains, lenses and sensors. No real camera field was used: `benchmark locating` measures it on such.",
         "",

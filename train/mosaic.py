@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from train.nuclei import IGNORE, SIZE
+from edge import simulate
+from train.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
 _STRIP = 30  # rows at a picture's edge that its cell doesn't reach
@@ -22,11 +23,15 @@ class Mosaic:
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
             return _camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8)
+        if rng.random() < 0.2:
+            image, small = _drawn(rng)
+            return _camera(image, rng), small
         group = self.groups[rng.integers(len(self.groups))]
         tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
         image, outline = self._tiles(group, tile, rng)
         for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
             self._paste(image, outline, group, tile, rng)
+        _specks(image, outline, tile, rng)
         small = cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST)
         if rng.random() < 0.3:
             side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2  # as the runner fills up what isn't square
@@ -39,7 +44,7 @@ class Mosaic:
 
     def _tiles(self, group: np.ndarray, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         count = -(-FIELD // tile) + 1
-        empty = rng.uniform(0, 0.9) if tile < FIELD else 0.05
+        empty = rng.uniform(0, 0.95) if tile < FIELD else 0.4
         rows = [[self._tile(group, rng, rng.random() < empty) for _ in range(count)] for _ in range(count)]
         image = np.concatenate([np.concatenate([cell[0] for cell in row], axis=1) for row in rows])
         outline = np.concatenate([np.concatenate([cell[1] for cell in row], axis=1) for row in rows])
@@ -94,11 +99,37 @@ class Mosaic:
 _PAD = 128
 
 
+def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A field of the simulated microscope, rich in cells that touch: there each nucleus is known, overlapped or not."""
+    red_cell = float(np.exp(rng.uniform(np.log(10), np.log(130))))
+    count = int(min(8, 1 + rng.poisson(0.05 * (FIELD / red_cell) ** 2)))
+    look = simulate.Look(red_cell, stain=1.0, blur=0.7, noise=0.0)
+    image, truth = simulate.field(rng, count, count // 2, (FIELD, FIELD), look)
+    outline = np.zeros((FIELD // 2, FIELD // 2), np.uint8)
+    for cell in truth:
+        x, y, radius = cell.nucleus
+        cv2.circle(outline, (round(x / 2), round(y / 2)), max(1, round(CORE * radius / 2)), 1, -1)
+    return image, outline
+
+
+def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Generator) -> None:
+    """Platelets, stain dirt and glints, in place: small, so no cells, whatever their colour."""
+    for _ in range(rng.poisson(1.5)):
+        x, y = (int(v) for v in rng.integers(0, FIELD, 2))
+        radius = max(1, int(tile * rng.uniform(0.02, 0.06)))
+        if outline[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].any():
+            continue
+        colour = (np.array([150, 90, 170]) * rng.uniform(0.5, 1.3) + rng.normal(0, 25, 3)).clip(0, 255)
+        layer = image.copy()
+        cv2.ellipse(layer, (x, y), (radius, max(1, int(radius * rng.uniform(0.5, 1)))), 0, 0, 360, colour.tolist(), -1)
+        image[:] = cv2.GaussianBlur(layer, (0, 0), 0.8) if radius > 3 else layer
+
+
 def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> np.ndarray:
     """Another stain, lamp, focus, sensor and compression; what lies beyond `side` is padding and stays."""
     density = -np.log((image.astype(np.float32) + 1) / 256)
     density *= np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3))
-    density @= (np.eye(3) + rng.normal(0, 0.07, (3, 3))).astype(np.float32)
+    density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)
     ys, xs = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j].astype(np.float32)
     for channel in range(3):
         along, across, radial = rng.normal(0, 0.12, 3) + rng.normal(0, 0.12)
@@ -127,7 +158,3 @@ def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> n
         edge[:side, :side] = False
         result[edge] = _PAD
     return result
-
-
-def unknown(outline: np.ndarray) -> np.ndarray:
-    return outline == IGNORE
