@@ -12,8 +12,7 @@ class Cell:
 
     box: (x, y, width, height) of the cell, clipped to the frame; number: from 0 in its frame; centre: (x, y) of the
     nucleus; nucleus: diameter of a circle of the area of the nucleus' convex hull; diameter: of the whole cell,
-    estimated; red_cell: diameter of the field's red cells, None where it shows none; at_border: cut by the frame's
-    border; score: 0 to 1, how sure the locator is.
+    estimated; at_border: cut by the frame's border; score: 0 to 1, how sure the locator is.
     """
 
     box: tuple[int, int, int, int]
@@ -21,7 +20,6 @@ class Cell:
     centre: tuple[float, float]
     nucleus: float
     diameter: float
-    red_cell: float | None
     at_border: bool
     score: float
 

@@ -60,7 +60,8 @@ def light(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
     """
     left, top, side = square
     step = max(1, int(side / _SAMPLES))
-    x0, y0 = max(0, int(left)), max(0, int(top))
+    height, width = image.shape[:2]
+    x0, y0 = min(max(0, int(left)), width - 1), min(max(0, int(top)), height - 1)
     samples = image[y0 : max(y0 + 1, int(top + side)) : step, x0 : max(x0 + 1, int(left + side)) : step].reshape(-1, 3)
     place = len(samples) * 9 // 10
     return np.maximum(np.partition(samples, place, axis=0)[place], 40)

@@ -16,7 +16,6 @@ from edge.cell import Cell, centre_distance
 from edge.crop import SIDE
 from edge.frames import Frame
 from edge.model import File
-from edge.ruler import red_cell_diameter
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
@@ -25,6 +24,8 @@ _SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet o
 _CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
 _NECK = 1.25  # how much thicker than its neck a part must be to be a cell of its own
 _CORE = 0.75  # of a nucleus' diameter is what the network was taught to mark, so that touching ones stay apart
+_SIBLING = 0.45  # of the field's largest nucleus: what is smaller is a platelet
+_GOOD = 0.7  # the mean mark, of 1, that a nucleus needs
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
@@ -60,23 +61,64 @@ class Locator(File):
         field[:h, :w] = small
         marks = self.raw(field)[: -(-h // 2), : -(-w // 2), 0]
         scale = max(height, width) / self.size
-        step = 2 * scale  # frame pixels a marked pixel
-        refused: list[tuple[float, float, str]] = []
-        red = red_cell_diameter(small, cv2.resize(marks, (w, h), interpolation=cv2.INTER_NEAREST))
+        found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)]
+        largest = max((n.diameter for n in found if n.sure), default=0.0)
         cells: list[Cell] = []
-        for x, y, nucleus, touches, score in nuclei(marks):
-            centre = ((x + 0.5) * step, (y + 0.5) * step)
-            if nucleus is None:
-                refused.append((*centre, "too small or too faint"))
-                continue
-            nucleus *= step / _CORE
-            diameter = _CELL * nucleus
-            left, top = centre[0] - diameter / 2, centre[1] - diameter / 2
-            box = _clip(left, top, diameter, width, height)
-            beyond = min(left, top, width - left - diameter, height - top - diameter) < -0.1 * diameter
-            red_pixels = red * scale if red else None
-            cells.append(Cell(box, len(cells), centre, nucleus, diameter, red_pixels, touches or beyond, score))
+        refused: list[tuple[float, float, str]] = []
+        for nucleus in found:
+            why = _doubt(nucleus, largest)
+            if why:
+                refused.append((nucleus.x, nucleus.y, why))
+            else:
+                cells.append(_cell(nucleus, len(cells), width, height))
         return cells, Sight(small, marks, scale, refused)
+
+
+@dataclass(frozen=True)
+class Nucleus:
+    """A marked nucleus: its middle and diameter in pixels; whether it is marked enough; cut by the border; score."""
+
+    x: float
+    y: float
+    diameter: float
+    sure: bool
+    touches: bool
+    score: float
+
+
+def _in_frame(n: Nucleus, step: float) -> Nucleus:
+    """From pixels of the marks to those of the frame, and from the marked core to the whole nucleus."""
+    return Nucleus((n.x + 0.5) * step, (n.y + 0.5) * step, n.diameter * step / _CORE, n.sure, n.touches, n.score)
+
+
+def _doubt(nucleus: Nucleus, largest: float) -> str:
+    """Why a mark is no white cell, in a few words; empty where it is one."""
+    if not nucleus.sure:
+        return "too small or too faint"
+    if nucleus.touches:  # the border makes it small
+        return ""
+    if nucleus.diameter < _SIBLING * largest:
+        return "far smaller than the other nuclei"
+    if nucleus.score < _GOOD:
+        return "marked unsurely"
+    return ""
+
+
+def _cell(nucleus: Nucleus, number: int, width: int, height: int) -> Cell:
+    diameter = _CELL * nucleus.diameter
+    left, top = nucleus.x - diameter / 2, nucleus.y - diameter / 2
+    x, y = max(0, math.floor(left)), max(0, math.floor(top))
+    right, bottom = min(width, math.ceil(left + diameter)), min(height, math.ceil(top + diameter))
+    beyond = min(left, top, width - left - diameter, height - top - diameter) < -0.1 * diameter
+    return Cell(
+        box=(x, y, max(1, right - x), max(1, bottom - y)),
+        number=number,
+        centre=(nucleus.x, nucleus.y),
+        nucleus=nucleus.diameter,
+        diameter=diameter,
+        at_border=nucleus.touches or beyond,
+        score=nucleus.score,
+    )
 
 
 def shrink(image: np.ndarray, size: int) -> np.ndarray:
@@ -95,10 +137,10 @@ def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.resize(image, (max(1, width), max(1, height)), interpolation=cv2.INTER_LINEAR_EXACT)
 
 
-def nuclei(marks: np.ndarray) -> list[tuple[float, float, float | None, bool, float]]:
-    """The network's marks, uint8 [h, w] -> a nucleus each: x, y, diameter (None: refused), at the border, score.
+def nuclei(marks: np.ndarray) -> list[Nucleus]:
+    """The network's marks, uint8 [h, w] -> the cores of nuclei, in pixels of the marks.
 
-    In pixels of the marks. The centre weighs each pixel by its mark, which is finer than the pixel grid.
+    The centre weighs each pixel by its mark, which is finer than the pixel grid.
     """
     count, parts, stats, _ = cv2.connectedComponentsWithStats((marks >= _SURE).astype(np.uint8), connectivity=4)
     found = []
@@ -118,9 +160,9 @@ def nuclei(marks: np.ndarray) -> list[tuple[float, float, float | None, bool, fl
                 or x + xs.max() == marks.shape[1] - 1
                 or y + ys.max() == marks.shape[0] - 1
             )
-            kept = len(xs) >= _SMALLEST and weights.max() >= _CERTAIN
-            diameter = 2 * math.sqrt(len(xs) / math.pi) if kept else None
-            found.append((cx, cy, diameter, bool(touches), total / (255 * len(xs))))
+            sure = len(xs) >= _SMALLEST and int(weights.max()) >= _CERTAIN
+            diameter = 2 * math.sqrt(len(xs) / math.pi)
+            found.append(Nucleus(cx, cy, diameter, sure, bool(touches), total / (255 * len(xs))))
     return found
 
 
@@ -144,17 +186,11 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
     return [mask]
 
 
-def _clip(left: float, top: float, side: float, width: int, height: int) -> tuple[int, int, int, int]:
-    x, y = max(0, math.floor(left)), max(0, math.floor(top))
-    right, bottom = min(width, math.ceil(left + side)), min(height, math.ceil(top + side))
-    return x, y, max(1, right - x), max(1, bottom - y)
-
-
 def whole_image(frame: Frame) -> list[Cell]:
     """The frame as one cell that fills it: what `--whole-image` asks for."""
     height, width = frame.image.shape[:2]
     side = float(min(width, height))
-    return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / SIDE, side, None, False, 1.0)]
+    return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / SIDE, side, False, 1.0)]
 
 
 def single(frame: Frame, cells: list[Cell]) -> list[Cell]:

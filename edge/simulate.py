@@ -91,6 +91,8 @@ def field(
     for i in range(count):
         kind = kinds[rng.integers(len(kinds))]
         radius = unit * _RADII[kind]
+        if 2.2 * radius >= min(height, width):
+            continue
         for _ in range(200):
             x, y = rng.uniform(1.1 * radius, width - 1.1 * radius), rng.uniform(1.1 * radius, height - 1.1 * radius)
             if plan and i >= count - touching:
@@ -231,14 +233,19 @@ def _scatter(
     shape: tuple[int, int], red_cell: float, taken: list[tuple[float, float, float]], rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
     """Places for red cells, (x, y, radius) each, a little apart from one another and off what is taken."""
-    cells: list[tuple[float, float, float]] = []
     height, width = shape
-    for _ in range(int(6 * height * width / red_cell**2)):
+    tries = int(6 * height * width / red_cell**2)
+    placed = np.zeros((len(taken) + tries, 3))
+    placed[: len(taken)] = np.reshape(taken, (-1, 3))
+    count = len(taken)
+    for _ in range(tries):
         x, y = rng.uniform(-0.1, 1.1, 2) * (width, height)
         radius = red_cell / 2 * rng.uniform(0.9, 1.08)
-        if all(np.hypot(x - a, y - b) > 0.98 * (radius + r) for a, b, r in taken + cells):
-            cells.append((x, y, radius))
-    return cells
+        apart = np.hypot(placed[:count, 0] - x, placed[:count, 1] - y)
+        if (apart > 0.98 * (radius + placed[:count, 2])).all():
+            placed[count] = x, y, radius
+            count += 1
+    return [(float(x), float(y), float(radius)) for x, y, radius in placed[len(taken) : count]]
 
 
 def _red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.random.Generator) -> None:

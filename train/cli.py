@@ -25,7 +25,7 @@ def main() -> None:
     help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
-@click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
+@click.option("--size", type=click.IntRange(32, 512), default=64, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
 @click.option(
@@ -59,7 +59,7 @@ def baseline(folder: Path, out: Path, **settings: Any) -> None:
     help="A folder of single cells of all types, as for the other networks.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
-@click.option("--epochs", type=click.IntRange(1), default=12, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Fields a step.")
 @click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)

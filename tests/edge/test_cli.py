@@ -94,6 +94,65 @@ def test_annotate(folder: Path, tmp_path: Path) -> None:
     assert np.abs(after - before)[80:180, 80:180].max() < 60 < np.abs(after - before)[:12, :60].max()
 
 
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[simulate.Truth]]:
+    """A drawn field with four cells that stand apart."""
+    image, truth = simulate.field(np.random.default_rng(2), 4, kinds=simulate.KINDS)
+    path = tmp_path_factory.mktemp("field") / "field.png"
+    Image.fromarray(image).save(path)
+    return path, truth
+
+
+def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[simulate.Truth]]) -> None:
+    path, truth = field
+    done = command("edge", path, "--json", "-")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and [a["cell"] for a in answers] == list(range(len(truth)))
+    for t in truth:
+        (match,) = (a for a in answers if abs(a["box"][0] + a["box"][2] / 2 - t.x) < t.radius
+                    and abs(a["box"][1] + a["box"][3] / 2 - t.y) < t.radius)  # fmt: skip
+        assert match["label"] == t.kind
+    assert "#3" in command("edge", path).stdout
+
+
+def test_single_answers_once_about_the_middle(field: tuple[Path, list[simulate.Truth]], tmp_path: Path) -> None:
+    path, truth = field
+    (answer,) = map(json.loads, command("edge", path, "--single", "--json", "-").stdout.splitlines())
+    nearest = min(truth, key=lambda t: np.hypot(t.x - 320, t.y - 240))
+    x, y, w, h = answer["box"]
+    assert x < nearest.x < x + w and y < nearest.y < y + h and answer["label"] == nearest.kind
+    assert answer["centre_distance"] == pytest.approx(np.hypot(nearest.x - 320, nearest.y - 240) / 800, abs=0.03)
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "empty.png")
+    (answer,) = map(json.loads, command("edge", tmp_path / "empty.png", "--single", "--json", "-").stdout.splitlines())
+    assert answer["box"] == [0, 0, 300, 200] and answer["centre_distance"] == 0
+
+
+def test_whole_image_looks_for_nothing(field: tuple[Path, list[simulate.Truth]]) -> None:
+    (answer,) = map(json.loads, command("edge", field[0], "--whole-image", "--json", "-").stdout.splitlines())
+    assert answer["box"] == [0, 0, 640, 480]
+    assert_refused(command("edge", field[0], "--whole-image", "--single"), "give one of them")
+
+
+def test_no_cell_is_an_answer(tmp_path: Path) -> None:
+    Image.new("RGB", (300, 200), "white").save(tmp_path / "empty.png")
+    done = command("edge", tmp_path / "empty.png", "--json", "-", "--csv", tmp_path / "a.csv", "--annotate", tmp_path)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0 and answer["cells"] == 0 and "label" not in answer
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 2
+    assert command("edge", tmp_path / "empty.png").stdout.splitlines()[1].startswith("no cell")
+
+
+def test_explain_shows_field_absorbance_marks_and_crops(
+    field: tuple[Path, list[simulate.Truth]], tmp_path: Path
+) -> None:
+    assert command("edge", field[0], "--explain", tmp_path).returncode == 0
+    sheet = np.asarray(Image.open(tmp_path / "field.explained.jpg")).astype(int)
+    size = model.Model().size
+    assert sheet.shape[1] >= 3 * 320 and sheet.shape[0] >= 240 + size
+    marks = sheet[30:270, 2 * 328 + 8 : 2 * 328 + 328]
+    assert 0.005 < (marks.min(axis=2) > 200).mean() < 0.3  # white spots on black: the nuclei
+
+
 def test_verify() -> None:
     done = command("edge", "--verify")
     assert done.returncode == 0 and "All 5 sample answers are as expected" in done.stdout

@@ -13,7 +13,7 @@ def frame(image: np.ndarray) -> Frame:
 
 
 def cell(x: float, y: float, nucleus: float) -> Cell:
-    return Cell((0, 0, 1, 1), 0, (x, y), nucleus, 1.5 * nucleus, None, False, 1.0)
+    return Cell((0, 0, 1, 1), 0, (x, y), nucleus, 1.5 * nucleus, False, 1.0)
 
 
 def disc(height: int, width: int, x: float, y: float, radius: float) -> np.ndarray:
@@ -86,7 +86,7 @@ def test_known_bytes() -> None:
     image = np.asarray(Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     f = frame(image)
     assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [38, 96, 160, 217]
-    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [0, 0, 0, 0]
+    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [65, 100, 140, 176]
 
 
 def test_an_unknown_policy() -> None:

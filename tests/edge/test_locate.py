@@ -48,7 +48,6 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
     (cell,) = locator.cells(frame(picture))
     assert np.hypot(cell.centre[0] / scale - truth[0].x, cell.centre[1] / scale - truth[0].y) < 0.5 * truth[0].radius
     assert 0.6 < cell.diameter / scale / (2 * truth[0].radius) < 1.6
-    assert cell.red_cell is not None and cell.red_cell / scale == pytest.approx(40, rel=0.2)
     x, y, w, h = cell.box
     assert x >= 0 and y >= 0 and x + w <= size[0] and y + h <= size[1]
     assert not cell.at_border and 0.5 < cell.score <= 1
@@ -111,16 +110,27 @@ def test_nuclei_are_measured_finer_than_the_grid() -> None:
     marks[10:20, 20:30] = 255
     marks[10:20, 30] = 128  # half a pixel more on the right
     marks[30, 50] = 255  # a speck
-    (x, y, diameter, touches, score), *rest = nuclei(marks)
-    assert (x, y) == (pytest.approx(24.5 + 0.276, abs=0.01), 14.5) and not touches and 0.9 < score < 1
-    assert diameter == pytest.approx(2 * np.sqrt(110 / np.pi)) and rest == []
+    (one,) = nuclei(marks)
+    assert (one.x, one.y) == (pytest.approx(24.5 + 0.276, abs=0.01), 14.5)
+    assert one.sure and not one.touches and 0.9 < one.score < 1
+    assert one.diameter == pytest.approx(2 * np.sqrt(110 / np.pi))
     marks[30:32, 58:60] = 255
-    assert [(n[2], n[3]) for n in nuclei(marks)[1:]] == [(None, True)]
+    assert [(n.sure, n.touches) for n in nuclei(marks)] == [(True, False), (False, True)]
+
+
+def test_a_mark_with_a_neck_is_two_cells_and_an_oval_is_one() -> None:
+    ys, xs = np.mgrid[:60, :80]
+    discs = [np.hypot(xs - x, ys - 30) <= 11 for x in (25, 45)]
+    marks = np.where(discs[0] | discs[1], 250, 0).astype(np.uint8)
+    left, right = sorted(nuclei(marks), key=lambda n: n.x)
+    assert left.x == pytest.approx(25, abs=1.5) and right.x == pytest.approx(45, abs=1.5)
+    oval = np.where(((xs - 40) / 22) ** 2 + ((ys - 30) / 11) ** 2 <= 1, 250, 0).astype(np.uint8)
+    assert len(nuclei(oval)) == 1
 
 
 def test_single_answers_exactly_once() -> None:
     f = frame(np.zeros((100, 100, 3), np.uint8))
-    cells = [Cell((0, 0, 9, 9), i, (x, 50.0), 9, 14, None, False, 1.0) for i, x in enumerate((5.0, 60.0, 90.0))]
+    cells = [Cell((0, 0, 9, 9), i, (x, 50.0), 9, 14, False, 1.0) for i, x in enumerate((5.0, 60.0, 90.0))]
     assert single(f, cells) == [cells[1]]
     assert single(f, []) == whole_image(f) and centre_distance(whole_image(f)[0], f) == 0
 

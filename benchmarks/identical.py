@@ -1,0 +1,49 @@
+"""Are the crops the same to the byte on another machine? Run this on both and compare the lines.
+
+Needs what a Pi has and no more: `python -m benchmarks.identical DATA`.
+"""
+
+import hashlib
+from pathlib import Path
+
+import click
+
+from edge import frames
+from edge.crop import crop
+from edge.errors import UserError
+from edge.locate import Locator
+
+
+def digest(paths: list[str], locator: Locator, size: int = 96) -> tuple[str, int]:
+    """sha256 over every cell's place and crop in these pictures, and how many cells there were."""
+    total = hashlib.sha256()
+    count = 0
+    for path in paths:
+        frame = frames.read(path)
+        if isinstance(frame, frames.Unreadable):
+            raise UserError(f"{path} {frame.error}")
+        for cell in locator.cells(frame):
+            total.update(repr((cell.box, cell.centre, cell.nucleus)).encode())
+            total.update(crop(frame, cell, size).tobytes())
+            count += 1
+    return total.hexdigest(), count
+
+
+@click.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--fields", default=100, show_default=True, help="Camera fields, of DATA/fields.")
+@click.option("--cells", default=500, show_default=True, help="Pictures of one cell, of DATA/cells.")
+def main(data: Path, fields: int, cells: int) -> None:
+    """One line a kind of picture: how many, and the sha256 of all that locator and crop made of them."""
+    locator = Locator()
+    for name, wanted in (("fields", fields), ("cells", cells)):
+        paths = frames.expand([str(data / name)])
+        if not paths:
+            raise UserError(f"{data / name} holds no pictures.")
+        chosen = paths[:: max(1, len(paths) // wanted)][:wanted]
+        result, count = digest(chosen, locator)
+        click.echo(f"{len(chosen)} {name}, {count} crops: {result}")
+
+
+if __name__ == "__main__":
+    main()
