@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from edge import frames, simulate
-from edge.cell import Cell
+from edge.cell import Cell, single
 from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
-from edge.locate import Locator, single
+from edge.locate import Locator
 from train import data, evaluate
 
 _BORDER = 3  # pixels: a marked box so near to the border is cut by it

@@ -15,10 +15,10 @@ import numpy as np
 
 from convert import metadata
 from edge import __version__, simulate
+from edge.cell import whole_image
 from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
-from edge.locate import whole_image
 from edge.model import CONTRACT_VERSION, File
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # zip's first: the same input gives the same bytes

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from edge.frames import Frame
 
+SIDE = 2.5  # of the square that holds a cell and a little round it, in diameters of its nucleus' hull
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -28,3 +30,15 @@ def centre_distance(cell: Cell, frame: Frame) -> float:
     """From the nucleus to the middle of the frame, in shares of the frame's diagonal: 0 to 0.5."""
     height, width = frame.image.shape[:2]
     return math.hypot(cell.centre[0] - width / 2, cell.centre[1] - height / 2) / math.hypot(width, height)
+
+
+def whole_image(frame: Frame) -> list[Cell]:
+    """The frame as one cell that fills it: what `--whole-image` asks for."""
+    height, width = frame.image.shape[:2]
+    side = float(min(width, height))
+    return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / SIDE, side, False, 1.0)]
+
+
+def single(frame: Frame, cells: list[Cell]) -> list[Cell]:
+    """Exactly one cell: the one nearest to the frame's middle, the whole frame where none was found."""
+    return sorted(cells, key=lambda cell: centre_distance(cell, frame))[:1] or whole_image(frame)

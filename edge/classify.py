@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from edge.cell import Cell
+from edge.cell import Cell, single, whole_image
 from edge.crop import crop
 from edge.decide import Decision, decide
 from edge.frames import Frame, Unreadable, read
-from edge.locate import Locator, single, whole_image
 from edge.model import Model
 
 Finder = Callable[[Frame], list[Cell]]
@@ -28,6 +27,8 @@ def finder(model: Model, *, one: bool = False, whole: bool = False) -> Finder:
     """
     if whole or model.policy == "whole-image":
         return whole_image
+    from edge.locate import Locator  # brings OpenCV, a third of a second that whole pictures can do without
+
     locator = Locator()
     return (lambda frame: single(frame, locator.cells(frame))) if one else locator.cells
 

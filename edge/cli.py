@@ -54,9 +54,11 @@ def main(
     PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
     was answered; 1: some could not be read; 2: nothing could be done. Assists a person; not a medical device.
     """
-    from edge import classify, frames, locate, model, record  # after --help, which needs none of them
+    from edge import classify, frames, model, record  # after --help, which needs none of them
 
     if verify:
+        from edge import locate
+
         right = count = 0
         for file in (model.Model(model_path or model.SHIPPED, threads), locate.Locator(threads=threads)):
             as_expected, samples = file.verify()

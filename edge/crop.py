@@ -7,11 +7,10 @@ that give the same bytes on x86-64 and on a Pi are used.
 import numpy as np
 from PIL import Image
 
-from edge.cell import Cell
+from edge.cell import SIDE, Cell
 from edge.frames import Frame
 
 POLICIES = {"whole-image": 1, "cell": 1}
-SIDE = 2.5  # of the square that holds a cell, in diameters of its nucleus' hull
 LIGHT = 245  # what the background is brought to
 _SAMPLES = 64  # of the background, along each axis
 

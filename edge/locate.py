@@ -12,13 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.cell import Cell, centre_distance
-from edge.crop import SIDE
+from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
+_CONTRAST = 10  # levels between the darkest and the brightest: less is one colour, with nothing to see
 _SURE = 128  # of 256: from here on a pixel is nucleus
 _SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
 _CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
@@ -61,7 +61,7 @@ class Locator(File):
         field[:h, :w] = small
         marks = self.raw(field)[: -(-h // 2), : -(-w // 2), 0]
         scale = max(height, width) / max(h, w)
-        found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)]
+        found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         largest = max((n.diameter for n in found if n.sure), default=0.0)
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
@@ -187,15 +187,3 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
         nearest = np.argmin(distances, axis=0)
         return [mask * (nearest == i).astype(np.uint8) for i in range(len(kept))]
     return [mask]
-
-
-def whole_image(frame: Frame) -> list[Cell]:
-    """The frame as one cell that fills it: what `--whole-image` asks for."""
-    height, width = frame.image.shape[:2]
-    side = float(min(width, height))
-    return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / SIDE, side, False, 1.0)]
-
-
-def single(frame: Frame, cells: list[Cell]) -> list[Cell]:
-    """Exactly one cell: the one nearest to the frame's middle, the whole frame where none was found."""
-    return sorted(cells, key=lambda cell: centre_distance(cell, frame))[:1] or whole_image(frame)

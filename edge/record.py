@@ -15,9 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from edge.cell import centre_distance
 from edge.classify import Answer
 from edge.errors import UserError, reason
-from edge.explain import explain
 from edge.frames import Unreadable
-from edge.locate import Locator
 from edge.model import Model
 
 NOTICE = "For a person to check: not a medical device."
@@ -209,6 +207,9 @@ class Explained(_Pictures):
     """What the locator saw in each."""
 
     def __init__(self, folder: str, model: Model) -> None:
+        from edge.explain import explain  # brings OpenCV, which the other sinks don't need
+        from edge.locate import Locator
+
         locator = Locator()
         super().__init__(folder, "explained", lambda result: explain(result, locator, model))
 

@@ -66,6 +66,20 @@ def tiny_model(tiny_run: Path, cache: str) -> Path:
     return tiny_run / "baseline-int8.tflite"
 
 
+@pytest.fixture(scope="session")
+def cell_model(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The int8 file of a tiny network that reads the locator's crops."""
+    out = tmp_path_factory.mktemp("runs") / "cells"
+    place = {"XDG_CACHE_HOME": cache}
+    options = ("--crop", "cell", "--size", 32, "--epochs", 4, "--batch", 4)
+    for done in (
+        command("train", "baseline", "--data", drawn, "--out", out, *options, environment=place),
+        command("convert", "--int8", out, environment=place),
+    ):
+        assert done.returncode == 0, done.stderr
+    return out / "baseline-int8.tflite"
+
+
 def command(
     package: str, *arguments: object, stdin: str | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:

@@ -35,12 +35,14 @@ def test_arrows(room: str) -> None:
 
 
 def test_a_run_imports_nothing_heavy() -> None:
+    """Not even OpenCV, where whole pictures are read."""
+    picture = ROOT / "docs" / "drawn-monocyte-1.annotated.jpg"
     code = (
-        "import sys; sys.argv = ['edge-classify', '--verify']\n"
+        f"import sys; sys.argv = ['edge-classify', {str(picture)!r}]\n"
         "from edge.cli import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
-        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'cv2'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -25,16 +25,16 @@ def main() -> None:
     help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.",
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
-@click.option("--size", type=click.IntRange(32, 512), default=64, show_default=True, help="Input width in pixels.")
+@click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
 @click.option(
     "--crop",
     "policy",
     type=click.Choice(["cell", "whole-image"]),
-    default="cell",
+    default="whole-image",
     show_default=True,
-    help="Find the cell first, or take the picture as it is.",
+    help="Take the picture as it is, or find the cell in it first.",
 )
 @click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested.")
 @click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)

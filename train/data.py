@@ -14,8 +14,9 @@ import click
 import numpy as np
 
 from edge import crop, frames
+from edge.cell import single, whole_image
 from edge.errors import UserError, reason
-from edge.locate import Locator, single, whole_image
+from edge.locate import Locator
 
 LABELS = ("lymphocyte", "monocyte")
 SPLITS = ("train", "val", "test")

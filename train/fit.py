@@ -49,7 +49,7 @@ def fit(
     batch: int,
     seed: int,
     source: str | None = None,
-    policy: str = "cell",
+    policy: str = "whole-image",
 ) -> dict:
     """Trains `network(size, classes)` on the data in `folder`, or on one source of it.
 

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.cell import Cell
-from edge.crop import LIGHT, SIDE, crop, light
+from edge.cell import SIDE, Cell, whole_image
+from edge.crop import LIGHT, crop, light
 from edge.frames import Frame
-from edge.locate import whole_image
 
 
 def frame(image: np.ndarray) -> Frame:
