@@ -20,7 +20,8 @@ def latency(pictures: Path, count: int = 1000, model: Path = SHIPPED) -> dict:
     """`edge-classify` as a user runs it, on one thread, over the pictures of a folder.
 
     -> {"machine", "cold": {seconds, megabytes, runs}, "many": {pictures, seconds, per_second, megabytes, runs}}.
-    Seconds are medians over whole processes, start included; the rate is what `count` pictures add to one picture.
+    Seconds are medians over whole processes, start included; the rate is what `count` pictures add to one picture,
+    None where they add nothing that can be told from noise.
     Raises UserError where the folder holds none.
     """
     files = frames.expand([str(pictures)])
@@ -37,7 +38,7 @@ def latency(pictures: Path, count: int = 1000, model: Path = SHIPPED) -> dict:
         "many": {
             "pictures": len(many),
             "seconds": all_of_them,
-            "per_second": (len(many) - 1) / (all_of_them - one),
+            "per_second": (len(many) - 1) / (all_of_them - one) if all_of_them > one else None,
             "megabytes": max(m for _, m in full),
             "runs": 3,
         },
@@ -82,11 +83,11 @@ def _processor() -> str:
 
 def table(result: dict) -> str:
     machine, cold, many = result["machine"], result["cold"], result["many"]
+    rate = f"{many['per_second']:.0f} a second after the start" if many["per_second"] else "too few to tell the rate"
     return "\n".join(
         [
             f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; one thread",
             f"one picture, from cold   {cold['seconds']:.2f} s, {cold['megabytes']:.0f} MB (median of {cold['runs']})",
-            f"{many['pictures']} pictures            {many['per_second']:.0f} a second after the start, "
-            f"{many['megabytes']:.0f} MB (median of {many['runs']})",
+            f"{many['pictures']} pictures            {rate}, {many['megabytes']:.0f} MB (median of {many['runs']})",
         ]
     )
