@@ -16,6 +16,16 @@ def main() -> None:
     """Measure accuracy and latency on this machine."""
 
 
+_data = click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A labelled data set, as `train` reads it.",
+)
+
+
 def _json_option(command: Callable) -> Callable:
     return click.option(
         "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
@@ -32,14 +42,7 @@ def _save(result: dict, target: Path | None) -> None:
 
 @main.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="A labelled data set, as `train` reads it.",
-)
+@_data
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @_json_option
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
@@ -72,14 +75,7 @@ def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None
 
 
 @main.command()
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="A data set with cells.csv and fields.csv.",
-)
+@_data
 @click.option("--locator", "file", type=click.Path(path_type=Path), help="Instead of the shipped one.")
 @_json_option
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:

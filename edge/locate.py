@@ -95,12 +95,10 @@ def _doubt(nucleus: Nucleus, largest: float) -> str:
     """Why a mark is no white cell, in a few words; empty where it is one."""
     if not nucleus.sure:
         return "too small or too faint"
-    if nucleus.touches:  # the border makes it small
-        return ""
-    if nucleus.diameter < _SIBLING * largest:
-        return "far smaller than the other nuclei"
     if nucleus.score < _GOOD:
         return "marked unsurely"
+    if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # whom the border makes small
+        return "far smaller than the other nuclei"
     return ""
 
 

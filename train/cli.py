@@ -15,8 +15,7 @@ def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
 
 
-@main.command()
-@click.option(
+_data = click.option(
     "--data",
     "folder",
     type=click.Path(path_type=Path),
@@ -24,7 +23,15 @@ def main() -> None:
     metavar="DIR",
     help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
+_out = click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written."
+)
+_seed = click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
+
+
+@main.command()
+@_data
+@_out
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
@@ -37,7 +44,7 @@ def main() -> None:
     help="Take the picture as it is, or find the cell in it first.",
 )
 @click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested.")
-@click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
+@_seed
 def baseline(folder: Path, out: Path, **settings: Any) -> None:
     """The seed project's convolutional network, from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
@@ -50,19 +57,12 @@ def baseline(folder: Path, out: Path, **settings: Any) -> None:
 
 
 @main.command()
-@click.option(
-    "--data",
-    "folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="A folder of single cells of all types, as for the other networks.",
-)
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written.")
+@_data
+@_out
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Fields a step.")
-@click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
+@_seed
 def locator(folder: Path, out: Path, **settings: int) -> None:
     """The network that finds white cells in a field, from pictures of single cells."""
     with quiet():
