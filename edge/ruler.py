@@ -8,8 +8,8 @@ def red_cell_diameter(small: np.ndarray, nuclei: np.ndarray) -> float | None:
     """A field, RGB uint8 [h, w, 3] of about 320 pixels, and marks of its nuclei, uint8 [h, w] -> pixels, or None.
 
     Red cells stand out in green light (haemoglobin). Where a red cell's middle is, the distance to its edge is at a
-    peak; the peaks' height is its radius. Exact integer arithmetic but for the distances, which OpenCV computes in
-    fixed point with a 5 x 5 mask (Borgefors 1986).
+    peak; the peaks' height is its radius. Distances are OpenCV's, with a 5 x 5 mask (Borgefors 1986); their last digits
+    differ between processors, so this is for a person to read and not for the crop.
     """
     green = cv2.GaussianBlur(small[..., 1], (5, 5), 0)
     height, width = green.shape
