@@ -8,22 +8,13 @@ import click
 
 from edge import __version__, model
 from edge.errors import UserError, reason
+from train.cli import data_option
 
 
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
     """Measure accuracy and latency on this machine."""
-
-
-_data = click.option(
-    "--data",
-    "folder",
-    type=click.Path(path_type=Path),
-    required=True,
-    metavar="DIR",
-    help="A labelled data set, as `train` reads it.",
-)
 
 
 def _json_option(command: Callable) -> Callable:
@@ -42,7 +33,7 @@ def _save(result: dict, target: Path | None) -> None:
 
 @main.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-@_data
+@data_option
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @_json_option
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
@@ -75,7 +66,7 @@ def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None
 
 
 @main.command()
-@_data
+@data_option
 @click.option("--locator", "file", type=click.Path(path_type=Path), help="Instead of the shipped one.")
 @_json_option
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:

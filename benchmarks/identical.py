@@ -19,9 +19,7 @@ def digest(paths: list[str], locator: Locator, size: int = 96) -> tuple[str, int
     total = hashlib.sha256()
     count = 0
     for path in paths:
-        frame = frames.read(path)
-        if isinstance(frame, frames.Unreadable):
-            raise UserError(f"{path} {frame.error}")
+        frame = frames.load(path)
         for cell in locator.cells(frame):
             total.update(repr((cell.box, cell.centre, cell.nucleus)).encode())
             total.update(crop(frame, cell, size).tobytes())

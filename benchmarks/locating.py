@@ -77,7 +77,7 @@ def fields(folder: Path, marked: dict[str, list[Box]], locator: Locator) -> dict
     right = found = 0
     times = []
     for path, boxes in marked.items():
-        frame = _frame(folder / path)
+        frame = frames.load(folder / path)
         start = time.perf_counter()
         cells = locator.cells(frame)
         for cell in cells:
@@ -113,7 +113,7 @@ def singles(folder: Path, locator: Locator) -> dict:
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     times: dict[str, list[float]] = defaultdict(list)
     for example in data.only(data.read(folder, labels=None), "test"):
-        frame = _frame(folder / example.path)
+        frame = frames.load(folder / example.path)
         start = time.perf_counter()
         cells = locator.cells(frame)
         chosen = single(frame, cells)[0]
@@ -135,7 +135,7 @@ def empty(folder: Path, marked: dict[str, list[Box]], locator: Locator, count: i
     while taken < count and tries < 100 * count:
         tries += 1
         path = rng.choice(paths)
-        frame = _frame(folder / path)
+        frame = frames.load(folder / path)
         height, width = frame.image.shape[:2]
         side = min(height, width) * 2 // 5
         x, y = rng.randrange(width - side), rng.randrange(height - side)
@@ -157,13 +157,6 @@ def touching(locator: Locator, count: int = 100) -> dict:
         cells += len(truth)
         met += sum(any(np.hypot(f.centre[0] - t.x, f.centre[1] - t.y) < t.radius for f in found) for t in truth)
     return {"fields": evaluate.share(right, count), "cells": evaluate.share(met, cells)}
-
-
-def _frame(path: Path) -> Frame:
-    frame = frames.read(str(path))
-    if isinstance(frame, frames.Unreadable):
-        raise UserError(f"{frame.source} {frame.error}")
-    return frame
 
 
 def table(result: dict) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edge.errors import reason
+from edge.errors import UserError, reason
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 # Pillow needs 4 bytes a pixel and our array 3 more: 448 MB at this limit, what a Pi with 1 GB can still hold.
@@ -79,6 +79,14 @@ def read(path: str) -> Frame | Unreadable:
         return Unreadable(path, "is too large for this machine's memory; shrink it or cut out the cell.")
     except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
         return Unreadable(path, f"is damaged: {reason(error)}.")
+
+
+def load(path: str | Path) -> Frame:
+    """Reads one picture file that must be there; raises UserError where it can't be read."""
+    frame = read(str(path))
+    if isinstance(frame, Unreadable):
+        raise UserError(f"{frame.source} {frame.error}")
+    return frame
 
 
 def decode(path: str | Path) -> np.ndarray:

@@ -15,7 +15,7 @@ def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
 
 
-_data = click.option(
+data_option = click.option(
     "--data",
     "folder",
     type=click.Path(path_type=Path),
@@ -30,7 +30,7 @@ _seed = click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_d
 
 
 @main.command()
-@_data
+@data_option
 @_out
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
 @click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
@@ -57,7 +57,7 @@ def baseline(folder: Path, out: Path, **settings: Any) -> None:
 
 
 @main.command()
-@_data
+@data_option
 @_out
 @click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")

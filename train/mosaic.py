@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from edge import simulate
+from edge.locate import FILL
 from train.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
@@ -36,9 +37,9 @@ class Mosaic:
         if rng.random() < 0.3:
             side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2  # as the runner fills up what isn't square
             if rng.random() < 0.8:
-                image[side:], small[side // 2 :] = _PAD, 0
+                image[side:], small[side // 2 :] = FILL, 0
             else:
-                image[:, side:], small[:, side // 2 :] = _PAD, 0
+                image[:, side:], small[:, side // 2 :] = FILL, 0
             return _camera(image, rng, side), small
         return _camera(image, rng), small
 
@@ -52,11 +53,10 @@ class Mosaic:
         x, y = rng.integers(0, side - FIELD + 1, 2)
         scale = tile / SIZE
         warp = np.array([[scale, 0, -x], [0, scale, -y]], np.float32)
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        if scale < 1:
-            image = cv2.resize(image, (side, side), interpolation=how)[y : y + FIELD, x : x + FIELD]
+        if scale < 1:  # a warp would skip pixels
+            image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)[y : y + FIELD, x : x + FIELD]
         else:
-            image = cv2.warpAffine(image, warp, (FIELD, FIELD), flags=how)
+            image = cv2.warpAffine(image, warp, (FIELD, FIELD), flags=cv2.INTER_LINEAR)
         return image.copy(), cv2.warpAffine(outline, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
 
     def _tile(self, group: np.ndarray, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -94,9 +94,6 @@ class Mosaic:
         ring = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         outline[ring] = 0  # a gap, so that touching nuclei stay two
         outline[inside] = 1
-
-
-_PAD = 128
 
 
 def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -152,9 +149,9 @@ def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> n
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         result = cv2.imdecode(cv2.imencode(".jpg", result, quality)[1], cv2.IMREAD_COLOR)
-    padding = image == _PAD
+    padding = image == FILL
     if side < FIELD:
         edge = padding.all(axis=2)
         edge[:side, :side] = False
-        result[edge] = _PAD
+        result[edge] = FILL
     return result
