@@ -97,9 +97,9 @@ def _locator(run: Path, report: dict, model: keras.Model, kind: str, out: Path) 
     contract.write(path, graph, document)
     measured = File(path)
     path.with_suffix(".md").write_text(card.locator_card(measured.document, path.name, measured.sha256))
-    expected = model.predict(fields.astype(np.float32), batch_size=10, verbose=0) >= 0.5
+    expected = model.predict(fields.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
     half = 128 if kind == "int8" else 0.5
-    marked = np.stack([measured.raw(field) >= half for field in fields])
+    marked = np.stack([measured.raw(field)[..., 0] >= half for field in fields])
     agreement = float((marked == expected).mean())
     return {"path": path, "bytes": path.stat().st_size, "keras_bytes": 4 * report["parameters"], "agreement": agreement}
 

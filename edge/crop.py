@@ -10,7 +10,7 @@ from PIL import Image
 from edge.cell import SIDE, Cell
 from edge.frames import Frame
 
-POLICIES = {"whole-image": 1, "cell": 1}
+POLICIES = {"whole-image": 1, "cell": 2}
 LIGHT = 245  # what the background is brought to
 _SAMPLES = 64  # of the background, along each axis
 
@@ -18,9 +18,9 @@ _SAMPLES = 64  # of the background, along each axis
 def crop(frame: Frame, cell: Cell, size: int, policy: str = "cell") -> np.ndarray:
     """The cell as the model wants it -> RGB uint8 [size, size, 3].
 
-    "whole-image": the largest square in the middle of the cell's box, as it is. "cell": a square of 2.5 nuclear
-    diameters round the nucleus, so that cells of every magnification come alike; its light brought to the same white;
-    what lies beyond the frame is white. Raises KeyError for another policy.
+    "whole-image": the largest square in the middle of the cell's box, as it is. "cell": a square of 3.2 red
+    cells' diameters round the nucleus, so that cells of every magnification come alike and small ones stay small; its
+    light brought to the same white; what lies beyond the frame is white. Raises KeyError for another policy.
     """
     return {"whole-image": _whole, "cell": _cell}[policy](frame, cell, size)
 
@@ -33,7 +33,7 @@ def _whole(frame: Frame, cell: Cell, size: int) -> np.ndarray:
 
 
 def _cell(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    side = SIDE * cell.nucleus
+    side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
     # Whole pixels that hold the square, with what lies beyond the frame in the colour of its light.
     x0, y0 = int(np.floor(left)), int(np.floor(top))

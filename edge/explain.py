@@ -7,7 +7,6 @@ from edge.classify import Answer
 from edge.crop import crop
 from edge.locate import Locator
 from edge.model import Model
-from edge.ruler import red_cell_diameter
 
 _GAP = 8
 _TEXT = 22
@@ -33,9 +32,8 @@ def explain(answer: Answer, locator: Locator, model: Model) -> Image.Image:
     green = sight.small[..., 1].astype(np.float32) + 1
     density = np.clip(np.log(green.max() / green) * 160, 0, 255).astype(np.uint8)
     marks = Image.fromarray(sight.marks).resize(field.size, Image.Resampling.NEAREST)
-    red = red_cell_diameter(sight.small, np.asarray(marks))
-    ruler = f", red cells about {red * sight.scale:.0f} pixels" if red else ""
-    panels = [(f"kept and refused{ruler}", field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
+    ruler = f"red cells about {sight.red_cell:.0f} pixels"
+    panels = [(f"kept and refused, {ruler}", field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
     rows = [panels]
     crops = [
         (f"{cell.number} {decision.label} {decision.probabilities[decision.label]:.2f}",

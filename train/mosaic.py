@@ -1,5 +1,7 @@
 """Fields made of pictures of single cells, seen through microscopes that never were: the locator's lessons."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -8,42 +10,92 @@ from edge.locate import FILL
 from train.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
+GAP = 3  # in outlines: no nucleus, but between two that all but touch
 _STRIP = 30  # rows at a picture's edge that its cell doesn't reach
+_LEVELS = np.float32(-np.log((np.arange(256) + 1) / 256))  # a level's optical density
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A field and all that is to be learned from it.
+
+    image: RGB uint8 [320, 320, 3]; outline: uint8 [160, 160], 1 the core of a nucleus, 2 unknown, 3 the gap between
+    two, 0 none of these; red_cell: the red cells' diameter in pixels, 0 where there are none; shape: (height, width)
+    of the field, what lies beyond is padding.
+    """
+
+    image: np.ndarray
+    outline: np.ndarray
+    red_cell: float
+    shape: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Group:
+    """One source's pictures: for each kind of cell their places, int64 [n]; the red cells, in shares of a width."""
+
+    kinds: list[np.ndarray]
+    red_cell: float
+
+    def pick(self, rng: np.random.Generator) -> int:
+        """A picture; each kind of cell as often as the others, however rare it is in the source."""
+        kind = self.kinds[rng.integers(len(self.kinds))]
+        return int(kind[rng.integers(len(kind))])
 
 
 class Mosaic:
     """Draws fields from clean pictures (train.nuclei.white) and their outlines."""
 
-    def __init__(self, pictures: np.ndarray, outlines: np.ndarray, sources: np.ndarray) -> None:
-        """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources: str [n]."""
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        outlines: np.ndarray,
+        sources: np.ndarray,
+        labels: np.ndarray,
+        red_cells: dict[str, float],
+    ) -> None:
+        """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
+        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells).
+        """
         self.pictures, self.outlines = pictures, outlines
-        self.groups = [np.flatnonzero(sources == name) for name in sorted(set(sources))]
+        self.groups = [
+            Group(
+                [
+                    np.flatnonzero((sources == name) & (labels == label))
+                    for label in sorted(set(labels[sources == name]))
+                ],
+                red_cells[name],
+            )
+            for name in sorted(set(sources))
+        ]
 
-    def field(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """-> RGB uint8 [320, 320, 3] and its outlines uint8 [160, 160]: 1 nucleus, 2 unknown, 0 neither."""
+    def field(self, rng: np.random.Generator) -> Lesson:
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
-            return _camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8)
-        if rng.random() < 0.2:
-            image, small = _drawn(rng)
-            return _camera(image, rng), small
+            return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
+        if rng.random() < 0.3:
+            image, small, red_cell = _drawn(rng)
+            return Lesson(_camera(image, rng), _gaps(small), red_cell, (FIELD, FIELD))
         group = self.groups[rng.integers(len(self.groups))]
         tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
         image, outline = self._tiles(group, tile, rng)
+        red_cell = group.red_cell * tile
+        if rng.random() < 0.4:
+            _solid(image, outline, red_cell, rng)
         for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
             self._paste(image, outline, group, tile, rng)
         _specks(image, outline, tile, rng)
-        small = cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST)
-        if rng.random() < 0.3:
-            side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2  # as the runner fills up what isn't square
-            if rng.random() < 0.8:
-                image[side:], small[side // 2 :] = FILL, 0
-            else:
-                image[:, side:], small[:, side // 2 :] = FILL, 0
-            return _camera(image, rng, side), small
-        return _camera(image, rng), small
+        small = _gaps(cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST))
+        height = width = FIELD
+        if rng.random() < 0.3:  # as the runner fills up what isn't square
+            side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2
+            height, width = (side, FIELD) if rng.random() < 0.8 else (FIELD, side)
+            small[height // 2 :], small[:, width // 2 :] = 0, 0
+        image = _camera(image, rng)
+        image[height:], image[:, width:] = FILL, FILL
+        return Lesson(image, small, red_cell, (height, width))
 
-    def _tiles(self, group: np.ndarray, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _tiles(self, group: Group, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         count = -(-FIELD // tile) + 1
         empty = rng.uniform(0, 0.95) if tile < FIELD else 0.4
         rows = [[self._tile(group, rng, rng.random() < empty) for _ in range(count)] for _ in range(count)]
@@ -59,8 +111,8 @@ class Mosaic:
             image = cv2.warpAffine(image, warp, (FIELD, FIELD), flags=cv2.INTER_LINEAR)
         return image.copy(), cv2.warpAffine(outline, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
 
-    def _tile(self, group: np.ndarray, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
-        i, j = rng.choice(group, 2)
+    def _tile(self, group: Group, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
+        i, j = group.pick(rng), group.pick(rng)
         picture, outline = self.pictures[i], self.outlines[i]
         if empty:  # edges of two pictures, where there are red cells and platelets alone
             strips = [(a[:_STRIP], a[-_STRIP:]) for a in (picture, self.pictures[j])]
@@ -71,9 +123,7 @@ class Mosaic:
         picture, outline = np.rot90(picture, turn), np.rot90(outline, turn)
         return (picture[::-1], outline[::-1]) if rng.random() < 0.5 else (picture, outline)
 
-    def _paste(
-        self, image: np.ndarray, outline: np.ndarray, group: np.ndarray, tile: int, rng: np.random.Generator
-    ) -> None:
+    def _paste(self, image: np.ndarray, outline: np.ndarray, group: Group, tile: int, rng: np.random.Generator) -> None:
         """One more cell, cut out round, anywhere: on red cells, touching another white one, over the border."""
         picture, marks = self._tile(group, rng, empty=False)
         radius = 1.9 * np.sqrt((marks == 1).sum() / np.pi) / SIZE * tile
@@ -96,9 +146,27 @@ class Mosaic:
         outline[inside] = 1
 
 
-def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _gaps(outline: np.ndarray) -> np.ndarray:
+    """Marks what lies between nuclei that all but touch, for the loss to dwell on, as Ronneberger et al. do."""
+    nuclei = (outline == 1).astype(np.uint8)
+    closed = cv2.morphologyEx(nuclei, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    return np.where((closed == 1) & (outline == 0), np.uint8(GAP), outline)
+
+
+def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator) -> None:
+    """Red cells as thick smears show them, dark orange and without a pale middle, in place: no nuclei all the same."""
+    reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
+    filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    density = _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [1.2, 1.2, 1.5])
+    near = 2 * round(red_cell * 0.5) + 1  # a white cell and its surroundings stay
+    white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8)).astype(np.float32)
+    white = cv2.GaussianBlur(white, (0, 0), max(1.0, red_cell * 0.05))[..., None]
+    image[:] = (white * image + (1 - white) * 255 * np.exp(-density.astype(np.float32))).astype(np.uint8)
+
+
+def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """A field of the simulated microscope, rich in cells that touch: there each nucleus is known, overlapped or not."""
-    red_cell = float(np.exp(rng.uniform(np.log(10), np.log(130))))
+    red_cell = float(np.exp(rng.uniform(np.log(14), np.log(130))))
     count = int(min(8, 1 + rng.poisson(0.05 * (FIELD / red_cell) ** 2)))
     look = simulate.Look(red_cell, stain=1.0, blur=0.7, noise=0.0)
     image, truth = simulate.field(rng, count, count // 2, (FIELD, FIELD), look)
@@ -106,14 +174,14 @@ def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     for cell in truth:
         x, y, radius = cell.nucleus
         cv2.circle(outline, (round(x / 2), round(y / 2)), max(1, round(CORE * radius / 2)), 1, -1)
-    return image, outline
+    return image, outline, red_cell
 
 
 def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Generator) -> None:
     """Platelets, stain dirt and glints, in place: small, so no cells, whatever their colour."""
     for _ in range(rng.poisson(1.5)):
         x, y = (int(v) for v in rng.integers(0, FIELD, 2))
-        radius = max(1, int(tile * rng.uniform(0.02, 0.06)))
+        radius = max(1, int(tile * rng.uniform(0.02, 0.07)))
         if outline[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1].any():
             continue
         colour = (np.array([150, 90, 170]) * rng.uniform(0.5, 1.3) + rng.normal(0, 25, 3)).clip(0, 255)
@@ -122,24 +190,25 @@ def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Ge
         image[:] = cv2.GaussianBlur(layer, (0, 0), 0.8) if radius > 3 else layer
 
 
-def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> np.ndarray:
-    """Another stain, lamp, focus, sensor and compression; what lies beyond `side` is padding and stays."""
-    density = -np.log((image.astype(np.float32) + 1) / 256)
-    density *= np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3))
+def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Another stain, lamp, focus, sensor and compression."""
+    density = _LEVELS[image]
+    density *= np.float32(np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3)))
     density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)
-    ys, xs = np.mgrid[-1 : 1 : FIELD * 1j, -1 : 1 : FIELD * 1j].astype(np.float32)
+    xs = np.linspace(-1, 1, FIELD, dtype=np.float32)
+    ys = xs[:, None]
     for channel in range(3):
-        along, across, radial = rng.normal(0, 0.12, 3) + rng.normal(0, 0.12)
+        along, across, radial = np.float32(rng.normal(0, 0.12, 3) + rng.normal(0, 0.12))
         shade = along * xs + across * ys + radial * (xs**2 + ys**2)
         density[..., channel] += shade - shade.min() + rng.uniform(0, 0.35)
-    density += rng.uniform(0, 0.4)
-    light = 255 * np.exp(-density.astype(np.float32))
-    light = 255 * (np.clip(light, 0, 255) / 255) ** np.exp(rng.normal(0, 0.15))
+    density += np.float32(rng.uniform(0, 0.4))
+    gamma = np.exp(rng.normal(0, 0.15))
+    light = np.float32(255) * np.exp(np.minimum(-density, 0) * np.float32(gamma))
     if rng.random() < 0.6:
         light = cv2.GaussianBlur(light, (0, 0), 0.3 + abs(rng.normal(0, 1.2)))
     if rng.random() < 0.25:
-        light += rng.uniform(0.3, 1.5) * (light - cv2.GaussianBlur(light, (0, 0), rng.uniform(1, 3)))
-    light += rng.normal(0, rng.uniform(0, 7), light.shape)
+        light += np.float32(rng.uniform(0.3, 1.5)) * (light - cv2.GaussianBlur(light, (0, 0), rng.uniform(1, 3)))
+    light += np.float32(rng.uniform(0, 7)) * rng.standard_normal(light.shape, np.float32)
     result = np.clip(light, 0, 255).astype(np.uint8)
     if rng.random() < 0.08:  # a scale bar burnt in
         x, y, w = rng.integers(10, 200), rng.integers(10, FIELD - 10), rng.integers(30, 100)
@@ -149,9 +218,4 @@ def _camera(image: np.ndarray, rng: np.random.Generator, side: int = FIELD) -> n
     if rng.random() < 0.3:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
         result = cv2.imdecode(cv2.imencode(".jpg", result, quality)[1], cv2.IMREAD_COLOR)
-    padding = image == FILL
-    if side < FIELD:
-        edge = padding.all(axis=2)
-        edge[:side, :side] = False
-        result[edge] = FILL
-    return result
+    return np.asarray(result, np.uint8)

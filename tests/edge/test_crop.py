@@ -11,8 +11,8 @@ def frame(image: np.ndarray) -> Frame:
     return Frame(image, "test", 0, 0.0)
 
 
-def cell(x: float, y: float, nucleus: float) -> Cell:
-    return Cell((0, 0, 1, 1), 0, (x, y), nucleus, 1.5 * nucleus, False, 1.0)
+def cell(x: float, y: float, red_cell: float) -> Cell:
+    return Cell((0, 0, 1, 1), 0, (x, y), red_cell, 1.5 * red_cell, red_cell, False, 1.0)
 
 
 def disc(height: int, width: int, x: float, y: float, radius: float) -> np.ndarray:
@@ -50,6 +50,12 @@ def test_cells_of_every_magnification_come_alike() -> None:
     assert np.abs(small.astype(int) - large).mean() < 3
     dark = (large[..., 1] < 120).sum()
     assert dark == pytest.approx(np.pi / 4 * (64 / SIDE) ** 2, rel=0.05)
+
+
+def test_a_small_cell_stays_small() -> None:
+    """The ruler are the red cells, not the nucleus: a lymphocyte's is small in the crop, a monocyte's large."""
+    dark = [(crop(frame(disc(300, 300, 150, 150, r)), cell(150, 150, 60), 64)[..., 1] < 120).sum() for r in (30, 60)]
+    assert dark[1] == pytest.approx(4 * dark[0], rel=0.1)
 
 
 def test_the_light_becomes_white_whatever_its_colour() -> None:

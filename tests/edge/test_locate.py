@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from edge import frames, simulate
 from edge.cell import Cell, centre_distance, single, whole_image
 from edge.frames import Frame
-from edge.locate import Locator, nuclei, shrink
+from edge.locate import Locator, nuclei, red_cell, ruler_mark, shrink
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,28 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
     x, y, w, h = cell.box
     assert x >= 0 and y >= 0 and x + w <= size[0] and y + h <= size[1]
     assert not cell.at_border and 0.5 < cell.score <= 1
+
+
+@pytest.mark.parametrize("diameter", [24, 40, 90])
+def test_the_red_cells_are_measured(locator: Locator, diameter: int) -> None:
+    """Whatever white cells are there: the ruler is what keeps their size."""
+    image, _ = simulate.field(np.random.default_rng(3), 2, look=simulate.Look(red_cell=diameter))
+    assert locator.look(frame(image))[1].red_cell == pytest.approx(diameter, rel=0.15)
+
+
+def test_the_ruler_is_read_as_it_was_taught() -> None:
+    for diameter in (4, 17.3, 52, 256):
+        level = round(255 * ruler_mark(diameter))
+        assert red_cell(np.full((9, 7), level, np.uint8)) == pytest.approx(diameter, rel=0.01)
+    assert ruler_mark(1) == 0 and ruler_mark(900) == 1
+
+
+def test_a_ruler_misread_is_held_to_what_nuclei_can_be(locator: Locator) -> None:
+    """Nothing but a nucleus in the picture: no red cells to measure."""
+    ys, xs = np.mgrid[:256, :256]
+    image = np.where((np.hypot(xs - 128, ys - 128) < 90)[..., None], [90, 50, 130], [225, 215, 210]).astype(np.uint8)
+    for cell in locator.cells(frame(image)):
+        assert cell.nucleus / 2.61 <= cell.red_cell <= cell.nucleus / 0.69
 
 
 def test_a_cut_cell_is_said_to_be_cut(locator: Locator) -> None:
@@ -130,7 +152,7 @@ def test_a_mark_with_a_neck_is_two_cells_and_an_oval_is_one() -> None:
 
 def test_single_answers_exactly_once() -> None:
     f = frame(np.zeros((100, 100, 3), np.uint8))
-    cells = [Cell((0, 0, 9, 9), i, (x, 50.0), 9, 14, False, 1.0) for i, x in enumerate((5.0, 60.0, 90.0))]
+    cells = [Cell((0, 0, 9, 9), i, (x, 50.0), 9, 14, 8, False, 1.0) for i, x in enumerate((5.0, 60.0, 90.0))]
     assert single(f, cells) == [cells[1]]
     assert single(f, []) == whole_image(f) and centre_distance(whole_image(f)[0], f) == 0
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge import simulate
-from edge.ruler import red_cell_diameter
+from train.ruler import red_cell_diameter
 
 
 @pytest.mark.parametrize("diameter", [16, 24, 40, 70])
