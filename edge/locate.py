@@ -15,6 +15,7 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
+from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
@@ -26,9 +27,11 @@ _APART = 0.95  # red cells: no white cell is smaller, so marks whose middles are
 _NECK = 1.25  # how much thicker than its neck a part must be to be a cell of its own
 _CORE = 0.83  # of a nucleus' diameter is what the network marks (0.75 was asked for), so that touching ones stay apart
 _SIBLING = 0.45  # of the field's largest nucleus: what is smaller is a platelet
-_GOOD = 0.7  # the mean mark, of 1, that a nucleus needs
+_GOOD = 0.735  # the mean mark, of 1, that a nucleus needs
 _NUCLEI = (0.7, 2.6)  # diameters in red cells': a ruler that says less or more was misread, where there are none
 _RULER = (4, 256)  # pixels of the network's input: the red cells that it can measure
+_BEYOND_DOUBT = 0.9  # a mean mark that needs no second opinion from the stain
+_PLATELET = 0.47  # red cells: no nucleus is so small
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
@@ -71,11 +74,12 @@ class Locator(File):
         red = scale * red_cell(ruler)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         found = joined(found, _APART * red)
+        others = cv2.resize(cv2.dilate(marks, np.ones((5, 5), np.uint8)), (w, h), interpolation=cv2.INTER_NEAREST)
         largest = max((n.diameter for n in found if n.sure), default=0.0)
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
-            why = _doubt(nucleus, largest)
+            why = _doubt(nucleus, largest, red) or _stained(nucleus, small, others, red, scale)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
@@ -132,7 +136,7 @@ def _join(a: Nucleus, b: Nucleus) -> Nucleus:
     )
 
 
-def _doubt(nucleus: Nucleus, largest: float) -> str:
+def _doubt(nucleus: Nucleus, largest: float, red_cell: float) -> str:
     """Why a mark is no white cell, in a few words; empty where it is one."""
     if not nucleus.sure:
         return "too small or too faint"
@@ -140,6 +144,8 @@ def _doubt(nucleus: Nucleus, largest: float) -> str:
         return "marked unsurely"
     if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # whom the border makes small
         return "far smaller than the other nuclei"
+    if nucleus.diameter < _PLATELET * red_cell and not nucleus.touches:
+        return "far smaller than a red cell"
     return ""
 
 
@@ -152,6 +158,13 @@ def red_cell(marks: np.ndarray) -> float:
     """What the network says of the red cells' diameter at each pixel, uint8 [h, w] -> pixels of its input."""
     share = int(marks.sum(dtype=np.int64)) / (255 * marks.size)
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # rounded, as powers differ in their last digits
+
+
+def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
+    if nucleus.score >= _BEYOND_DOUBT:
+        return ""
+    place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
+    return "" if like_a_nucleus(small, marks >= _SURE, *place) else "stained like the red cells round it"
 
 
 def _cell(nucleus: Nucleus, red_cell: float, number: int, width: int, height: int) -> Cell:

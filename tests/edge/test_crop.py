@@ -91,7 +91,7 @@ def test_known_bytes() -> None:
     image = np.asarray(Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     f = frame(image)
     assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [38, 96, 160, 217]
-    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [65, 100, 140, 176]
+    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [51, 96, 147, 194]
 
 
 def test_an_unknown_policy() -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from edge import frames, simulate
 from edge.cell import Cell, centre_distance, single, whole_image
 from edge.frames import Frame
-from edge.locate import Locator, nuclei, red_cell, ruler_mark, shrink
+from edge.locate import Locator, Nucleus, joined, nuclei, red_cell, ruler_mark, shrink
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +173,13 @@ def test_real_fields(locator: Locator, data: Path) -> None:
             inside += 1
             hit += any(x <= c.centre[0] <= x + w and y <= c.centre[1] <= y + h for c in locator.cells(f))
         assert hit >= floor * inside > 0, (source, hit, inside)
+
+
+def test_lobes_are_one_nucleus_and_neighbours_are_two() -> None:
+    def mark(x: float, sure: bool = True) -> Nucleus:
+        return Nucleus(x, 50.0, 20.0, sure, False, 0.9)
+
+    (one,) = joined([mark(10), mark(30), mark(50)], reach=25)
+    assert one.x == pytest.approx(30, abs=4) and one.y == 50 and 30 < one.diameter < 45
+    assert len(joined([mark(10), mark(40)], reach=25)) == 2
+    assert len(joined([mark(10), mark(20, sure=False)], reach=25)) == 2
