@@ -20,16 +20,16 @@ class Answer:
     cells: list[tuple[Cell, Decision]]
 
 
-def finder(model: Model, *, one: bool = False, whole: bool = False) -> Finder:
-    """What finds a frame's cells for this model: all of them; the one in the middle; or the frame as a cell.
+def finder(policy: str, *, one: bool = False, whole: bool = False, threads: int = 1) -> Finder:
+    """What finds a frame's cells for a crop policy: all of them; the one in the middle; or the frame as a cell.
 
     A model that was trained on whole pictures gets whole pictures.
     """
-    if whole or model.policy == "whole-image":
+    if whole or policy == "whole-image":
         return whole_image
-    from edge.locate import Locator  # brings OpenCV, a third of a second that whole pictures can do without
+    from edge.locate import Locator  # brings OpenCV, which whole pictures can do without
 
-    locator = Locator()
+    locator = Locator(threads=threads)
     return (lambda frame: single(frame, locator.cells(frame))) if one else locator.cells
 
 

@@ -78,7 +78,7 @@ def main(
         raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
     opened = model.Model(model_path or model.SHIPPED, threads)
     labels = opened.labels
-    find = classify.finder(opened, one=single, whole=whole_image)
+    find = classify.finder(opened.policy, one=single, whole=whole_image, threads=threads)
     tally = record.Tally()
     watched = len(files) >= _MANY and sys.stderr.isatty()
     with ExitStack() as stack:
