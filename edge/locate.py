@@ -15,6 +15,7 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
+from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
@@ -26,6 +27,7 @@ _NECK = 1.25  # how much thicker than its neck a part must be to be a cell of it
 _CORE = 0.83  # of a nucleus' diameter is what the network marks (0.75 was asked for), so that touching ones stay apart
 _SIBLING = 0.45  # of the field's largest nucleus: what is smaller is a platelet
 _GOOD = 0.7  # the mean mark, of 1, that a nucleus needs
+_BEYOND_DOUBT = 0.86  # a mean mark that needs no second opinion from the stain
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
@@ -63,10 +65,11 @@ class Locator(File):
         scale = max(height, width) / max(h, w)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         largest = max((n.diameter for n in found if n.sure), default=0.0)
+        others = cv2.resize(cv2.dilate(marks, np.ones((5, 5), np.uint8)), (w, h), interpolation=cv2.INTER_NEAREST)
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
-            why = _doubt(nucleus, largest)
+            why = _doubt(nucleus, largest) or _stained(nucleus, small, others, largest, scale)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
@@ -100,6 +103,13 @@ def _doubt(nucleus: Nucleus, largest: float) -> str:
     if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # whom the border makes small
         return "far smaller than the other nuclei"
     return ""
+
+
+def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, largest: float, scale: float) -> str:
+    if nucleus.score >= _BEYOND_DOUBT:
+        return ""
+    place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, largest / scale)
+    return "" if like_a_nucleus(small, marks >= _SURE, *place) else "stained like the red cells round it"
 
 
 def _cell(nucleus: Nucleus, number: int, width: int, height: int) -> Cell:

@@ -1,0 +1,49 @@
+"""Is it stained as a nucleus is? Red cells without a pale middle, large platelets and folds are not."""
+
+import math
+
+import numpy as np
+
+# Absorbance of each level, in hundredths of a neper: integers, alike on every machine.
+_ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
+_REACH = 2.5  # the neighbourhood to each side, in diameters of the field's largest nucleus
+_INSIDE, _OUTSIDE = 0.3, 0.9  # of the nucleus' diameter: what surely is nucleus, and what no longer is
+_FEWEST = 30  # pixels of red cells to compare with
+_DENSER = 150  # percent of the red cells' absorbance of green light
+_BLUER = 180  # percent of the red cells' absorbance of red light, each in shares of its absorbance of blue light
+
+
+def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nucleus: float, largest: float) -> bool:
+    """Does what lies at (x, y) of the field, RGB uint8 [h, w, 3], absorb more green light than the red cells round it,
+    or more red light against blue? nuclei: bool [h, w], what is surely no red cell; nucleus, largest: the diameters of
+    this one and of the field's largest, in pixels. True where there are no red cells.
+
+    Compared with its own neighbourhood, whose background (the lightest tenth) counts as clear, so that neither the
+    lamp's colour nor its unevenness matters. Haemoglobin absorbs blue and green light; Giemsa's azure red light too.
+    """
+    side = _REACH * max(nucleus, largest)
+    x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), int(x + side) + 1, int(y + side) + 1
+    window = _ABSORBANCE[small[y0:y1, x0:x1]]
+    flat = window.reshape(-1, 3)
+    lightest = len(flat) // 10
+    window = np.maximum(window - np.partition(flat, lightest, axis=0)[lightest], 0)
+    ys = np.arange(y0, y0 + window.shape[0])[:, None] + 0.5 - y
+    xs = np.arange(x0, x0 + window.shape[1]) + 0.5 - x
+    apart = xs * xs + ys * ys
+    inside = window[apart <= max(1.5, _INSIDE * nucleus) ** 2]
+    around = window[(apart > (_OUTSIDE * nucleus) ** 2) & ~nuclei[y0:y1, x0:x1]]
+    if not len(inside) or len(around) < _FEWEST:
+        return True
+    green = np.sort(around[:, 1])[len(around) * 9 // 10]
+    red_cells = around[around[:, 1] * 10 > max(80, 4 * green)]
+    if len(red_cells) < _FEWEST:
+        return True
+    r, g, b = (int(v) for v in _median(inside))
+    red, dark, blue = (int(v) for v in _median(red_cells))
+    denser = 100 * g >= _DENSER * (dark + 3)
+    return denser or 100 * r * (blue + 5) >= _BLUER * red * (b + 5)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """The (upper) median of each column, int32 [n, 3] -> [3]."""
+    return np.partition(values, len(values) // 2, axis=0)[len(values) // 2]

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from edge.stain import like_a_nucleus
+
+GLASS, RED_CELL, NUCLEUS = (235, 225, 215), (205, 150, 140), (110, 60, 140)
+
+
+def field(middle: tuple[int, int, int], lamp: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
+    """Red cells of 40 pixels all over, and one thing of 44 in the middle."""
+    ys, xs = np.mgrid[:240, :320]
+    image = np.full((240, 320, 3), GLASS)
+    image[np.hypot(xs % 60 - 30, ys % 60 - 30) < 20] = RED_CELL
+    image[np.hypot(xs - 160, ys - 120) < 40] = GLASS
+    image[np.hypot(xs - 160, ys - 120) < 22] = middle
+    return (image * np.array(lamp)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("lamp", [(1.0, 1.0, 1.0), (1.0, 0.6, 0.75), (0.5, 0.8, 0.5)])
+def test_a_nucleus_and_a_red_cell_under_any_lamp(lamp: tuple[float, float, float]) -> None:
+    none = np.zeros((240, 320), bool)
+    assert like_a_nucleus(field(NUCLEUS, lamp), none, 160, 120, 44, 40)
+    assert not like_a_nucleus(field(RED_CELL, lamp), none, 160, 120, 44, 40)
+
+
+def test_other_nuclei_are_no_measure() -> None:
+    """Among many white cells each is still compared with red cells alone."""
+    image = field(NUCLEUS)
+    ys, xs = np.mgrid[:240, :320]
+    nuclei = np.hypot(xs % 60 - 30, ys % 60 - 30) < 20
+    nuclei &= (xs // 60 + ys // 60) % 2 == 0
+    image[nuclei & (np.hypot(xs - 160, ys - 120) > 45)] = NUCLEUS
+    assert like_a_nucleus(image, nuclei, 160, 120, 44, 40)
+
+
+def test_nothing_to_compare_with() -> None:
+    image = np.full((60, 60, 3), 120, np.uint8)
+    assert like_a_nucleus(image, np.zeros((60, 60), bool), 30, 30, 50, 40)
+    assert like_a_nucleus(image[:1, :1], np.zeros((1, 1), bool), 0.5, 0.5, 1, 1)
