@@ -65,7 +65,8 @@ class Locator(File):
         scale = max(height, width) / max(h, w)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         largest = max((n.diameter for n in found if n.sure), default=0.0)
-        others = cv2.resize(cv2.dilate(marks, np.ones((5, 5), np.uint8)), (w, h), interpolation=cv2.INTER_NEAREST)
+        wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
+        others = cv2.resize(wide, (w, h), interpolation=cv2.INTER_NEAREST) >= _SURE
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
@@ -105,11 +106,11 @@ def _doubt(nucleus: Nucleus, largest: float) -> str:
     return ""
 
 
-def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, largest: float, scale: float) -> str:
+def _stained(nucleus: Nucleus, small: np.ndarray, others: np.ndarray, largest: float, scale: float) -> str:
     if nucleus.score >= _BEYOND_DOUBT:
         return ""
     place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, largest / scale)
-    return "" if like_a_nucleus(small, marks >= _SURE, *place) else "stained like the red cells round it"
+    return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
 
 
 def _cell(nucleus: Nucleus, number: int, width: int, height: int) -> Cell:

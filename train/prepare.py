@@ -16,7 +16,7 @@ import numpy as np
 
 from edge import frames
 from edge.errors import UserError, reason
-from train import alike
+from train import alike, data
 from train.data import SPLITS
 
 FEWEST = 10  # pictures that a class needs
@@ -87,7 +87,7 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
     if missing:
         raise UserError(f"{source} can't be split: {', '.join(missing)}; its films or cells are too few.")
     report = Report(
-        counts=_counts(pictures),
+        counts=data.describe(pictures),
         unreadable=unreadable,
         contradictory=contradictory,
         alike=len(links),
@@ -124,17 +124,11 @@ def find(folder: Path) -> list[Picture]:
 
 
 def _table(folder: Path) -> Iterator[Picture]:
-    try:
-        with (folder / "cells.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                split, source, film, cell, original = (
-                    row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
-                )
-                yield Picture(folder / row["path"], row["label"], split, source or folder.name, film, cell, original)
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"{folder / 'cells.csv'} is not a readable table of path and label: {reason(error)}."
-        ) from error
+    for row in data.table(folder, {"path", "label"}):
+        split, source, film, cell, original = (
+            row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
+        )
+        yield Picture(folder / row["path"], row["label"], split, source or folder.name, film, cell, original)
 
 
 def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iterator[Picture]:
@@ -153,15 +147,13 @@ def _download(handle: str) -> Path:
         raise UserError("Downloads from Kaggle need kagglehub; run `pip install kagglehub`.") from error
     try:
         return Path(kagglehub.dataset_download(handle))
-    except (
-        Exception
-    ) as error:  # whatever the network, the account or the name may be: kagglehub's errors have no common kind
+    except Exception as error:  # kagglehub's errors have no common kind
         raise UserError(f"Kaggle's {handle} can't be downloaded: {str(error).splitlines()[0]}") from error
 
 
 def _look(found: list[Picture]) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:
     """Opens each picture once -> those that can be used, their fingerprints bool [n, 256], the unreadable with the
-    reason, and those whose very bytes stand under two labels.
+    reason, and those whose very pixels stand under two labels.
     """
     pictures: list[Picture] = []
     prints: list[np.ndarray] = []
@@ -232,18 +224,10 @@ def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Pictur
     return result
 
 
-def _counts(pictures: list[Picture]) -> dict:
-    counts: dict = {}
-    for p in pictures:
-        split = counts.setdefault(p.source, {}).setdefault(p.split, {})
-        split[p.label] = split.get(p.label, 0) + 1
-    return counts
-
-
-def _warnings(report_unreadable: dict, contradictory: list[str], crossed: int, declared: set[str]) -> list[str]:
+def _warnings(unreadable: dict, contradictory: list[str], crossed: int, declared: set[str]) -> list[str]:
     warnings = []
-    if report_unreadable:
-        warnings.append(f"{len(report_unreadable)} pictures can't be read and were left out.")
+    if unreadable:
+        warnings.append(f"{len(unreadable)} pictures can't be read and were left out.")
     if contradictory:
         warnings.append(f"{len(contradictory)} pictures stand under two labels and were left out.")
     if crossed and declared != {""}:
