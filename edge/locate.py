@@ -74,7 +74,8 @@ class Locator(File):
         red = scale * red_cell(ruler)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         found = joined(found, _APART * red)
-        others = cv2.resize(cv2.dilate(marks, np.ones((5, 5), np.uint8)), (w, h), interpolation=cv2.INTER_NEAREST)
+        wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
+        others = cv2.resize(wide, (w, h), interpolation=cv2.INTER_NEAREST) >= _SURE
         largest = max((n.diameter for n in found if n.sure), default=0.0)
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
@@ -160,11 +161,11 @@ def red_cell(marks: np.ndarray) -> float:
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # rounded, as powers differ in their last digits
 
 
-def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
+def _stained(nucleus: Nucleus, small: np.ndarray, others: np.ndarray, red_cell: float, scale: float) -> str:
     if nucleus.score >= _BEYOND_DOUBT:
         return ""
     place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
-    return "" if like_a_nucleus(small, marks >= _SURE, *place) else "stained like the red cells round it"
+    return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
 
 
 def _cell(nucleus: Nucleus, red_cell: float, number: int, width: int, height: int) -> Cell:

@@ -30,6 +30,32 @@ _seed = click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_d
 
 
 @main.command()
+@click.argument("source")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new folder.")
+@click.option("--classes", default="lymphocyte,monocyte", show_default=True, help="Which to take, or `all`.")
+@_seed
+def data(source: str, out: Path, classes: str, seed: int) -> None:
+    """Bring SOURCE into the project's layout, split so that no film and no cell stands in two splits.
+
+    SOURCE is a folder with cells.csv, with Train, Test-A, Test-B or train, val, test, or with class folders alone; or
+    kaggle:OWNER/NAME, which kagglehub downloads.
+    """
+    from train import prepare
+
+    report = prepare.prepare(source, out, None if classes == "all" else classes.split(","), seed)
+    for path, why in report.unreadable.items():
+        click.echo(f"{path!r} {why}", err=True)
+    for path in report.contradictory:
+        click.echo(f"{path!r} stands under two labels", err=True)
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    for name, splits in report.counts.items():
+        for split, counts in splits.items():
+            click.echo(f"{name:12} {split:6} " + ", ".join(f"{n} {label}s" for label, n in sorted(counts.items())))
+    click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
+
+
+@main.command()
 @data_option
 @_out
 @click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")

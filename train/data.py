@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import click
 import numpy as np
@@ -60,7 +61,8 @@ def read(data: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
     return examples
 
 
-def _read_table(data: Path) -> list[Example]:
+def table(data: Path, needed: set[str]) -> list[dict[str, str]]:
+    """The rows of DATA/cells.csv. Raises UserError where it can't be read or lacks a needed column."""
     table = data / "cells.csv"
     try:
         with table.open(newline="", encoding="utf-8") as file:
@@ -68,9 +70,14 @@ def _read_table(data: Path) -> list[Example]:
             columns, rows = set(reader.fieldnames or ()), list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{table} is not a readable table: {reason(error)}.") from error
-    missing = {"path", "label", "split"} - columns
+    missing = needed - columns
     if missing:
         raise UserError(f"{table} lacks the column {', '.join(sorted(missing))}.")
+    return rows
+
+
+def _read_table(data: Path) -> list[Example]:
+    rows = table(data, {"path", "label", "split"})
     return [Example(r["path"], r["label"], r["split"], r.get("source") or data.name, r.get("cell") or "") for r in rows]
 
 
@@ -202,7 +209,18 @@ def weights(examples: Sequence[Example]) -> np.ndarray:
     return np.array([len(examples) / (len(counts) * counts[e.source, e.label]) for e in examples], dtype=np.float32)
 
 
-def describe(examples: Iterable[Example]) -> dict:
+class Labelled(Protocol):
+    """An Example, or what will become one."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+
+
+def describe(examples: Iterable[Labelled]) -> dict:
     """Counts a source, split and class, for reports."""
     counts: dict = {}
     for e in examples:

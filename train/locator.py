@@ -14,7 +14,7 @@ from PIL import Image
 from edge import __version__, frames
 from edge.errors import UserError, reason
 from edge.locate import ruler_mark
-from train import data, nuclei, ruler
+from train import data, fields, nuclei, ruler
 from train.mosaic import FIELD, GAP, Lesson, Mosaic
 
 
@@ -104,9 +104,10 @@ def length(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
 
 
 def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: int) -> dict:
-    """Trains on the single cells of `folder` (all types, train and val splits); writes OUT/model.keras and run.json.
+    """Trains on the single cells of `folder` (all types, train and val splits) and, where it holds any, on half of its
+    camera fields (train.fields.halves); writes OUT/model.keras and run.json.
 
-    No camera field is used, so that fields measure it fairly. Raises UserError for data that can't be used.
+    The other half of the fields measures it fairly. Raises UserError for data that can't be used.
     """
     examples = [e for e in data.read(folder, labels=None) if e.split != "test"]
     try:
@@ -120,7 +121,8 @@ def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: i
     cv2.setNumThreads(1)  # two fields are drawn at a time
     sources, labels = np.array([e.source for e in clear]), np.array([e.label for e in clear])
     red_cells = {name: ruler.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
-    mosaic = Mosaic(pictures, outlines, sources, labels, red_cells)
+    marked = fields.lessons(folder, fields.halves(fields.read(folder))[0])
+    mosaic = Mosaic(pictures, outlines, sources, labels, red_cells, marked)
     model = network()
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(rate), loss, metrics=[length])
@@ -145,7 +147,8 @@ def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: i
             "counts": data.describe(examples),
             "split_sha256": data.split_hash(examples),
             "clear": len(pictures),
-            "red_cells": red_cells,
+            "red_cells": red_cells | {m.source: m.red_cell for m in marked},
+            "fields": len(marked),
         },
         "history": {name: [float(v) for v in values] for name, values in history.history.items()},
     }

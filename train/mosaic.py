@@ -1,5 +1,6 @@
 """Fields made of pictures of single cells, seen through microscopes that never were: the locator's lessons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 from edge import simulate
 from edge.locate import FILL
+from train.fields import Marked
 from train.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
@@ -53,10 +55,13 @@ class Mosaic:
         sources: np.ndarray,
         labels: np.ndarray,
         red_cells: dict[str, float],
+        marked: Sequence[Marked] = (),
     ) -> None:
         """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
-        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells).
+        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells); marked: real
+        fields, a third of all lessons where there are any.
         """
+        self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
         self.pictures, self.outlines = pictures, outlines
         self.groups = [
             Group(
@@ -73,14 +78,16 @@ class Mosaic:
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
             return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
-        if rng.random() < 0.3:
+        if self.marked and rng.random() < 0.35:
+            return self._seen(rng)
+        if rng.random() < 0.2:
             image, small, red_cell = _drawn(rng)
             return Lesson(_camera(image, rng), _gaps(small), red_cell, (FIELD, FIELD))
         group = self.groups[rng.integers(len(self.groups))]
         tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
         image, outline = self._tiles(group, tile, rng)
         red_cell = group.red_cell * tile
-        if rng.random() < 0.4:
+        if rng.random() < 0.3:
             _solid(image, outline, red_cell, rng)
         for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
             self._paste(image, outline, group, tile, rng)
@@ -94,6 +101,31 @@ class Mosaic:
         image = _camera(image, rng)
         image[height:], image[:, width:] = FILL, FILL
         return Lesson(image, small, red_cell, (height, width))
+
+    def _seen(self, rng: np.random.Generator) -> Lesson:
+        """A window of a real field, at any turn."""
+        source = self.marked[rng.integers(len(self.marked))]
+        marked = source[rng.integers(len(source))]
+        turn, mirrored = int(rng.integers(4)), rng.random() < 0.5
+        image, outline = np.rot90(marked.image, turn), np.rot90(marked.outline, turn)
+        if mirrored:
+            image, outline = image[::-1], outline[::-1]
+        share = 1.0 if rng.random() < 0.3 else rng.uniform(0.3, 1.0)
+        height, width = (max(32, int(share * side)) for side in image.shape[:2])
+        y, x = (int(rng.integers(0, whole - side + 1)) for whole, side in zip(image.shape, (height, width)))
+        scale = min(FIELD / max(height, width), rng.uniform(1, 2))  # not always as large as it could be
+        size = max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
+        window = np.ascontiguousarray(image[y : y + height, x : x + width])
+        marks = np.ascontiguousarray(outline[y : y + height, x : x + width])
+        seen = np.full((FIELD, FIELD, 3), FILL, np.uint8)
+        seen[: size[1], : size[0]] = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
+        if rng.random() < 0.7:
+            seen = _camera(seen, rng)
+            seen[size[1] :], seen[:, size[0] :] = FILL, FILL
+        small = np.zeros((FIELD // 2, FIELD // 2), np.uint8)
+        half = size[0] // 2, size[1] // 2
+        small[: half[1], : half[0]] = cv2.resize(marks, half, interpolation=cv2.INTER_NEAREST)
+        return Lesson(seen, _gaps(small), marked.red_cell * scale, (size[1], size[0]))
 
     def _tiles(self, group: Group, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         count = -(-FIELD // tile) + 1
@@ -210,7 +242,7 @@ def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         light += np.float32(rng.uniform(0.3, 1.5)) * (light - cv2.GaussianBlur(light, (0, 0), rng.uniform(1, 3)))
     light += np.float32(rng.uniform(0, 7)) * rng.standard_normal(light.shape, np.float32)
     result = np.clip(light, 0, 255).astype(np.uint8)
-    if rng.random() < 0.08:  # a scale bar burnt in
+    if rng.random() < 0.1:  # a scale bar burnt in
         x, y, w = rng.integers(10, 200), rng.integers(10, FIELD - 10), rng.integers(30, 100)
         ink = [0, 0, 0] if rng.random() < 0.5 else [255, 255, 255]
         cv2.rectangle(result, (int(x), int(y)), (int(x + w), int(y + rng.integers(2, 7))), ink, -1)

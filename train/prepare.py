@@ -1,0 +1,260 @@
+"""Pictures as they are published -> the project's layout: cells.csv and a picture a cell, in splits that don't leak."""
+
+import csv
+import hashlib
+import json
+import re
+import shutil
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+
+from edge import frames
+from edge.errors import UserError, reason
+from train import alike, data
+from train.data import SPLITS
+
+FEWEST = 10  # pictures that a class needs
+_FOLDS = 7  # one becomes val, one test
+_KAGGLE = "kaggle:"
+_PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "test-a": "test"}
+_ELSEWHERE = "test-b"  # Raabin's second microscope: never to be learned from
+_COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
+_RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")  # film, then field and cell
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A labelled picture as it was found: file on disk, what is known of it, empty where nothing is."""
+
+    file: Path
+    label: str
+    split: str = ""
+    source: str = ""
+    film: str = ""
+    cell: str = ""
+    original_label: str = ""
+    fixed: bool = False  # to its split
+
+
+@dataclass
+class Report:
+    """What `prepare` did, for a person and for OUT/data.json.
+
+    unreadable: {file: why}, left out; contradictory: pictures that stood under two labels, left out; crossed: pictures
+    that stood in another split than the same film or cell, or one that looks the same; resplit: whether the source's
+    own splits were given up for that, or because there weren't three.
+    """
+
+    counts: dict
+    unreadable: dict[str, str]
+    contradictory: list[str]
+    alike: int
+    crossed: int
+    resplit: bool
+    warnings: list[str]
+
+
+def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int = 0) -> Report:
+    """Reads SOURCE (a folder in any layout that find() knows, or kaggle:OWNER/NAME) and writes OUT/cells.csv,
+    OUT/cells/SOURCE/SPLIT/LABEL/* and OUT/data.json.
+
+    Raises UserError for a source with nothing to learn from, a class of fewer than 10 pictures or missing from a split,
+    and an OUT that exists or can't be written.
+    """
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise UserError(f"{out} exists and isn't empty; name a new folder.")
+    folder = _download(source.removeprefix(_KAGGLE)) if source.startswith(_KAGGLE) else Path(source)
+    found = [p for p in find(folder) if labels is None or p.label in labels]
+    if not found:
+        raise UserError(f"{folder} holds no labelled pictures; see the README's layouts.")
+    pictures, prints, unreadable, contradictory = _look(found)
+    _enough(pictures, labels)
+    links = alike.pairs(prints)
+    groups = _groups(pictures, links)
+    crossed = _crossed(pictures, groups)
+    declared = {p.split for p in pictures}
+    resplit = bool(crossed) or not set(SPLITS) <= declared
+    if resplit:
+        pictures = _split(pictures, groups, seed)
+    missing = [f"no {label} in {split}" for split in SPLITS for label in sorted({p.label for p in pictures})
+               if not any(p.split == split and p.label == label for p in pictures)]  # fmt: skip
+    if missing:
+        raise UserError(f"{source} can't be split: {', '.join(missing)}; its films or cells are too few.")
+    report = Report(
+        counts=data.describe(pictures),
+        unreadable=unreadable,
+        contradictory=contradictory,
+        alike=len(links),
+        crossed=crossed,
+        resplit=resplit,
+        warnings=_warnings(unreadable, contradictory, crossed, declared),
+    )
+    _write(pictures, out, report)
+    return report
+
+
+def find(folder: Path) -> list[Picture]:
+    """The labelled pictures of a folder: cells.csv; Kaggle's and Raabin's Train, Test-A, Test-B with class folders;
+    train, val, test with class folders; or class folders alone. Sorted by path.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder.")
+    if (folder / "cells.csv").is_file():
+        return sorted(_table(folder), key=lambda p: p.file)
+    parts = [
+        child for child in sorted(folder.iterdir()) if child.is_dir() and child.name.lower() in {*_PARTS, _ELSEWHERE}
+    ]
+    if not parts:
+        inner = [child for child in folder.iterdir() if child.is_dir()]
+        if len(inner) == 1 and any(c.is_dir() for c in inner[0].iterdir()):  # an archive's own folder
+            return find(inner[0])
+    name = folder.resolve().name
+    found: list[Picture] = []
+    for part in parts:
+        elsewhere = part.name.lower() == _ELSEWHERE
+        split = "test" if elsewhere else _PARTS[part.name.lower()]
+        found += _classes(part, split, f"{name}-b" if elsewhere else name, elsewhere)
+    return sorted(found if parts else _classes(folder, "", name), key=lambda p: p.file)
+
+
+def _table(folder: Path) -> Iterator[Picture]:
+    for row in data.table(folder, {"path", "label"}):
+        split, source, film, cell, original = (
+            row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
+        )
+        yield Picture(folder / row["path"], row["label"], split, source or folder.name, film, cell, original)
+
+
+def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iterator[Picture]:
+    for child in sorted(folder.iterdir()):
+        if child.is_dir():
+            label = child.name.lower().removesuffix("s")
+            for path in frames.expand([str(child)]):
+                film = _RAABIN.match(Path(path).name)
+                yield Picture(Path(path), label, split, source, film[1] if film else "", "", child.name, fixed)
+
+
+def _download(handle: str) -> Path:
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise UserError("Downloads from Kaggle need kagglehub; run `pip install kagglehub`.") from error
+    try:
+        return Path(kagglehub.dataset_download(handle))
+    except Exception as error:  # kagglehub's errors have no common kind
+        raise UserError(f"Kaggle's {handle} can't be downloaded: {str(error).splitlines()[0]}") from error
+
+
+def _look(found: list[Picture]) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:
+    """Opens each picture once -> those that can be used, their fingerprints bool [n, 256], the unreadable with the
+    reason, and those whose very pixels stand under two labels.
+    """
+    pictures: list[Picture] = []
+    prints: list[np.ndarray] = []
+    unreadable: dict[str, str] = {}
+    copies: dict[str, list[Picture]] = defaultdict(list)
+    with click.progressbar(found, label="Reading pictures", file=sys.stderr) as bar:
+        for picture in bar:
+            frame = frames.read(str(picture.file))
+            if isinstance(frame, frames.Unreadable):
+                unreadable[str(picture.file)] = frame.error
+                continue
+            copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
+            pictures.append(picture)
+            prints.append(alike.fingerprint(frame.image))
+    contradictory = {p.file for same in copies.values() if len({p.label for p in same}) > 1 for p in same}
+    kept = [i for i, p in enumerate(pictures) if p.file not in contradictory]
+    return (
+        [pictures[i] for i in kept],
+        np.array([prints[i] for i in kept]).reshape(len(kept), -1),
+        unreadable,
+        sorted(map(str, contradictory)),
+    )
+
+
+def _enough(pictures: list[Picture], labels: list[str] | None) -> None:
+    counts = Counter(p.label for p in pictures)
+    few = [f"{label} ({counts[label]})" for label in sorted({*counts, *(labels or ())}) if counts[label] < FEWEST]
+    if few:
+        raise UserError(f"Too few pictures to learn from: {', '.join(few)}; each class needs {FEWEST}.")
+
+
+def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
+    """Pictures of one film, of one cell, or that look alike hang together."""
+    first: dict[tuple[str, str, str], int] = {}
+    links = list(links)
+    for i, picture in enumerate(pictures):
+        for name in ("film", "cell"):
+            known = getattr(picture, name)
+            if known:
+                links.append((first.setdefault((picture.source, name, known), i), i))
+    return alike.groups(len(pictures), links)
+
+
+def _crossed(pictures: list[Picture], groups: list[int]) -> int:
+    """How many pictures stand in another split than the most of their group."""
+    splits: dict[int, Counter[str]] = defaultdict(Counter)
+    for picture, group in zip(pictures, groups, strict=True):
+        splits[group][picture.split] += 1
+    return sum(sum(each.values()) - max(each.values()) for each in splits.values())
+
+
+def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Picture]:
+    """New splits: no group in two of them, each class in much the same share in each; what is fixed stays."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    free = [i for i, p in enumerate(pictures) if not p.fixed]
+    labels, members = [pictures[i].label for i in free], [groups[i] for i in free]
+    count = min(_FOLDS, len(set(members)))
+    if count < len(SPLITS):
+        raise UserError(f"All pictures are of {count} films or cells, too few for {len(SPLITS)} splits.")
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(free, labels, members)
+    result = list(pictures)
+    for number, (_, places) in enumerate(folds):
+        split = {0: "test", 1: "val"}.get(number, "train")
+        for place in places:
+            i = free[place]
+            result[i] = replace(pictures[i], split=split)
+    return result
+
+
+def _warnings(unreadable: dict, contradictory: list[str], crossed: int, declared: set[str]) -> list[str]:
+    warnings = []
+    if unreadable:
+        warnings.append(f"{len(unreadable)} pictures can't be read and were left out.")
+    if contradictory:
+        warnings.append(f"{len(contradictory)} pictures stand under two labels and were left out.")
+    if crossed and declared != {""}:
+        warnings.append(f"{crossed} pictures stood in another split than their film, cell or look-alikes: split anew.")
+    return warnings
+
+
+def _write(pictures: list[Picture], out: Path, report: Report) -> None:
+    """Copies the pictures, as they are, and writes the table last: a folder with cells.csv is complete."""
+    rows = []
+    taken: set[str] = set()
+    try:
+        for p in pictures:
+            place = f"cells/{p.source}/{p.split}/{p.label}"
+            name, number = p.file.name, 1
+            while f"{place}/{name}" in taken:
+                number += 1
+                name = f"{p.file.stem}-{number}{p.file.suffix}"
+            path = f"{place}/{name}"
+            taken.add(path)
+            (out / place).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(p.file, out / path)
+            rows.append({"path": path} | {k: getattr(p, k) for k in _COLUMNS[1:]})
+        (out / "data.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
+        with (out / "cells.csv").open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(sorted(rows, key=lambda row: row["path"]))
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {reason(error)}.") from error
