@@ -1,73 +1,50 @@
 """Does the locator find the white cells, all of them and nothing else, and how fast?"""
 
-import csv
 import random
 import statistics
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge import frames, simulate
-from edge.cell import Cell, single
+from edge.cell import single
 from edge.crop import crop
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
 from train import data, evaluate
+from train import fields as marked_fields
+from train.fields import Field
 
 _BORDER = 3  # pixels: a marked box so near to the border is cut by it
 _CROP = 96
 
 
-@dataclass(frozen=True)
-class Box:
-    """A marked white cell: pixels, and which physical cell it is."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-    cell: str
-
-    def holds(self, cell: Cell) -> bool:
-        x, y = cell.centre
-        return self.x <= x <= self.x + self.width and self.y <= y <= self.y + self.height
-
-
 def locating(folder: Path, locator: Locator) -> dict:
-    """All the locator's figures on a data folder with cells.csv and fields.csv -> {"fields", "singles", ...}."""
-    marked = read_fields(folder)
-    sources: dict[str, list[str]] = defaultdict(list)
-    for path in marked:
-        sources[Path(path).parent.name].append(path)
+    """All the locator's figures on a data folder with cells.csv and fields.csv -> {"fields", "singles", ...}.
+
+    Of the fields the half that `train locator` doesn't learn from. Raises UserError where there are none.
+    """
+    _, measured = marked_fields.halves(marked_fields.read(folder))
+    if not measured:
+        raise UserError(
+            f"{folder / marked_fields.TABLE} is needed: it says where the white cells of camera fields are."
+        )
+    sources: dict[str, list[Field]] = defaultdict(list)
+    for field in measured:
+        sources[field.source].append(field)
     return {
         "locator_sha256": locator.sha256,
-        "fields": {name: fields(folder, {p: marked[p] for p in paths}, locator) for name, paths in sources.items()},
+        "fields": {name: fields(folder, each, locator) for name, each in sources.items()},
         "singles": singles(folder, locator),
-        "empty": empty(folder, marked, locator),
+        "empty": empty(folder, measured, locator),
         "touching": touching(locator),
     }
 
 
-def read_fields(folder: Path) -> dict[str, list[Box]]:
-    """fields.csv -> the marked boxes a picture; an empty list where there is no white cell."""
-    table: dict[str, list[Box]] = {}
-    try:
-        with (folder / "fields.csv").open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                boxes = table.setdefault(row["path"], [])
-                if row["width"]:
-                    x, y, w, h = (int(row[k]) for k in ("x", "y", "width", "height"))
-                    boxes.append(Box(x, y, w, h, row["cell"] or f"{row['path']}#{len(boxes)}"))
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{folder / 'fields.csv'} is not a readable table of fields: {reason(error)}.") from error
-    return table
-
-
-def fields(folder: Path, marked: dict[str, list[Box]], locator: Locator) -> dict:
+def fields(folder: Path, measured: list[Field], locator: Locator) -> dict:
     """Recall over the marked cells that no border cuts, precision over what was found, milliseconds a field.
 
     A cell is found where a nucleus' centre lies in its box; a second centre in one box is wrong. In recall's interval
@@ -76,22 +53,22 @@ def fields(folder: Path, marked: dict[str, list[Box]], locator: Locator) -> dict
     hits: dict[str, list[bool]] = defaultdict(list)
     right = found = 0
     times = []
-    for path, boxes in marked.items():
-        frame = frames.load(folder / path)
+    for field in measured:
+        frame = frames.load(folder / field.path)
         start = time.perf_counter()
         cells = locator.cells(frame)
         for cell in cells:
             crop(frame, cell, _CROP)
         times.append(time.perf_counter() - start)
-        met = {next((b for b in boxes if b.holds(cell)), None) for cell in cells} - {None}
+        met = {next((b for b in field.boxes if b.holds(cell)), None) for cell in cells} - {None}
         right, found = right + len(met), found + len(cells)
         height, width = frame.image.shape[:2]
-        for box in boxes:
+        for i, box in enumerate(field.boxes):
             within = box.x > _BORDER and box.y > _BORDER
             if within and box.x + box.width < width - _BORDER and box.y + box.height < height - _BORDER:
-                hits[box.cell].append(box in met)
+                hits[box.cell or f"{field.path}#{i}"].append(box in met)
     return {
-        "fields": len(marked),
+        "fields": len(measured),
         "size": f"{width}x{height}",
         "recall": _by_cell(hits),
         "precision": evaluate.share(right, found),
@@ -127,22 +104,22 @@ def singles(folder: Path, locator: Locator) -> dict:
     return result
 
 
-def empty(folder: Path, marked: dict[str, list[Box]], locator: Locator, count: int = 200) -> dict:
+def empty(folder: Path, measured: list[Field], locator: Locator, count: int = 200) -> dict:
     """On patches of fields that no marked box touches: in how many is a cell found all the same?"""
     rng = random.Random(0)
-    paths = sorted(marked)
+    order = sorted(measured, key=lambda field: field.path)
     taken = found = tries = 0
     while taken < count and tries < 100 * count:
         tries += 1
-        path = rng.choice(paths)
-        frame = frames.load(folder / path)
+        field = rng.choice(order)
+        frame = frames.load(folder / field.path)
         height, width = frame.image.shape[:2]
         side = min(height, width) * 2 // 5
         x, y = rng.randrange(width - side), rng.randrange(height - side)
-        if any(b.x < x + side and x < b.x + b.width and b.y < y + side and y < b.y + b.height for b in marked[path]):
+        if any(b.x < x + side and x < b.x + b.width and b.y < y + side and y < b.y + b.height for b in field.boxes):
             continue
         taken += 1
-        found += bool(locator.cells(Frame(frame.image[y : y + side, x : x + side], path, 0, 0.0)))
+        found += bool(locator.cells(Frame(frame.image[y : y + side, x : x + side], field.path, 0, 0.0)))
     return {"patches": taken, "found": found}
 
 

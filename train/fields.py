@@ -96,11 +96,15 @@ def halves(fields: Iterable[Field]) -> tuple[list[Field], list[Field]]:
     for each in sources.values():
         one: list[Field] = []
         other: list[Field] = []
-        for group in sorted(_groups(each), key=lambda g: hashlib.sha256(g[0].film.encode()).hexdigest()):
+        for group in sorted(_groups(each), key=_hash):
             (one if len(one) < len(other) else other).extend(group)
         learn += one
         measure += other
     return learn, measure
+
+
+def _hash(group: list[Field]) -> str:
+    return min(hashlib.sha256(field.film.encode()).hexdigest() for field in group)
 
 
 def _groups(fields: list[Field]) -> list[list[Field]]:

@@ -14,7 +14,7 @@ from train.nuclei import CORE, SIZE
 FIELD = 320  # pixels, the locator's input
 GAP = 3  # in outlines: no nucleus, but between two that all but touch
 _STRIP = 30  # rows at a picture's edge that its cell doesn't reach
-_LEVELS = np.float32(-np.log((np.arange(256) + 1) / 256))  # a level's optical density
+_LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # a level's optical density
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Mosaic:
         marked: Sequence[Marked] = (),
     ) -> None:
         """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
-        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells); marked: real
-        fields, a third of all lessons where there are any.
+        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells);
+        marked: real fields, a third of all lessons where there are any.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
         self.pictures, self.outlines = pictures, outlines
@@ -112,7 +112,7 @@ class Mosaic:
             image, outline = image[::-1], outline[::-1]
         share = 1.0 if rng.random() < 0.3 else rng.uniform(0.3, 1.0)
         height, width = (max(32, int(share * side)) for side in image.shape[:2])
-        y, x = (int(rng.integers(0, whole - side + 1)) for whole, side in zip(image.shape, (height, width)))
+        y, x = int(rng.integers(image.shape[0] - height + 1)), int(rng.integers(image.shape[1] - width + 1))
         scale = min(FIELD / max(height, width), rng.uniform(1, 2))  # not always as large as it could be
         size = max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
         window = np.ascontiguousarray(image[y : y + height, x : x + width])
@@ -189,10 +189,12 @@ def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.rand
     """Red cells as thick smears show them, dark orange and without a pale middle, in place: no nuclei all the same."""
     reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
     filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    density = _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [1.2, 1.2, 1.5])
+    density: np.ndarray = (
+        _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [1.2, 1.2, 1.5])
+    )
     near = 2 * round(red_cell * 0.5) + 1  # a white cell and its surroundings stay
-    white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8)).astype(np.float32)
-    white = cv2.GaussianBlur(white, (0, 0), max(1.0, red_cell * 0.05))[..., None]
+    white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8))
+    white = cv2.GaussianBlur(white.astype(np.float32), (0, 0), max(1.0, red_cell * 0.05))[..., None]
     image[:] = (white * image + (1 - white) * 255 * np.exp(-density.astype(np.float32))).astype(np.uint8)
 
 
@@ -230,7 +232,7 @@ def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     xs = np.linspace(-1, 1, FIELD, dtype=np.float32)
     ys = xs[:, None]
     for channel in range(3):
-        along, across, radial = np.float32(rng.normal(0, 0.12, 3) + rng.normal(0, 0.12))
+        along, across, radial = (rng.normal(0, 0.12, 3) + rng.normal(0, 0.12)).astype(np.float32)
         shade = along * xs + across * ys + radial * (xs**2 + ys**2)
         density[..., channel] += shade - shade.min() + rng.uniform(0, 0.35)
     density += np.float32(rng.uniform(0, 0.4))
