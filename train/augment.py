@@ -1,33 +1,88 @@
 """Chance changes that a microscope makes too, so that the network learns to look past them.
 
-Stateless: the same seed gives the same pictures, so that a training run can be repeated.
+Stateless: the same seed gives the same pictures, so that a training run can be repeated. A recipe is a list of
+changes by name: moves, which make one matrix together, and then what light, lens, sensor and file do.
 """
 
+import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
-
-@tf.function(reduce_retracing=True)
-def augment(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """RGB [batch, size, size, 3] in 0..255 and int32 [2] -> float32 of the same shape and range."""
-    seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-    return _stain(_move(tf.cast(images, tf.float32), seeds[0]), seeds[1])
+from edge.errors import UserError
 
 
-def _move(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Any rotation, mirrored or not, 0.85 to 1.18 times the size, shifted by up to 6 % of the width."""
-    count, size = tf.shape(images)[0], tf.cast(tf.shape(images)[1], tf.float32)
-    uniform = tf.random.stateless_uniform([count, 5], seed, -1.0, 1.0)
-    angle, flip, scale, right, down = tf.unstack(uniform, axis=1)
-    scale = tf.exp(0.165 * scale)
-    mirror = tf.where(flip < 0, -1.0, 1.0)
-    cos, sin = tf.cos(math.pi * angle) * scale, tf.sin(math.pi * angle) * scale
+def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str]) -> tf.Tensor:
+    """RGB [batch, size, size, 3] in 0..255 and int32 [2] -> float32 of the same shape and range.
+
+    changes: names of MOVES and VIEWS, as recipe() gives them; they come in a microscope's order, slide to file.
+    """
+    images = tf.cast(images, tf.float32)
+    count = tf.shape(images)[0]
+    seeds = {name: tf.random.experimental.stateless_fold_in(seed, i) for i, name in enumerate([*MOVES, *VIEWS])}
+    matrices = [move(count, seeds[name]) for name, move in MOVES.items() if name in changes]
+    if matrices:
+        images = _warp(images, functools.reduce(tf.matmul, matrices))
+    for name, view in VIEWS.items():
+        if name in changes:
+            images = view(images, seeds[name])
+    return images
+
+
+def recipe(text: str) -> list[str]:
+    """ "full", "geometry,blur" or "full,-jpeg" -> the names of the changes. Raises UserError for a word unknown."""
+    chosen: set[str] = set()
+    for word in text.split(","):
+        name = word.strip().removeprefix("-")
+        if name not in RECIPES and name not in _NAMES:
+            known = ", ".join([*RECIPES, *_NAMES])
+            raise UserError(f"There is no augmentation {name!r}; there are {known}, and each with a minus before it.")
+        names = set(RECIPES.get(name, (name,)))
+        chosen = chosen - names if word.strip().startswith("-") else chosen | names
+    return [name for name in _NAMES if name in chosen]
+
+
+def _flip(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Mirrored or not."""
+    side = tf.where(tf.random.stateless_uniform([count], seed) < 0.5, -1.0, 1.0)
+    return _matrix(side, 0.0, 0.0, tf.ones_like(side))
+
+
+def _rotate(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """By any angle: a smear has no upright."""
+    angle = math.pi * tf.random.stateless_uniform([count], seed, -1.0, 1.0)
+    return _matrix(tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle))
+
+
+def _scale(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """0.85 to 1.18 times the size, a little wider or narrower."""
+    size, aspect = tf.unstack(tf.random.stateless_uniform([count, 2], seed, -1.0, 1.0), axis=1)
+    return _matrix(tf.exp(0.165 * size + 0.04 * aspect), 0.0, 0.0, tf.exp(0.165 * size - 0.04 * aspect))
+
+
+def _shift(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """By up to 6 % of the width: the locator isn't perfect."""
+    right, down = tf.unstack(tf.random.stateless_uniform([count, 2], seed, -0.06, 0.06), axis=1)
+    return _matrix(tf.ones_like(right), 0.0, 0.0, tf.ones_like(right), right, down)
+
+
+def _matrix(*entries: tf.Tensor | float) -> tf.Tensor:
+    """a, b, c, d, right, down, each [count] or a number -> [count, 3, 3]: from a place in the new picture to its place
+    in the old one, round the middle, in shares of the width.
+    """
+    a, b, c, d, right, down = (tf.zeros_like(entries[0]) + e for e in (*entries, 0.0, 0.0)[:6])
+    rows = tf.stack([a, b, right, c, d, down, tf.zeros_like(a), tf.zeros_like(a), tf.ones_like(a)], axis=1)
+    return tf.reshape(rows, [-1, 3, 3])
+
+
+def _warp(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+    """All moves in one step, since each would blur a little."""
+    size = tf.cast(tf.shape(images)[1], tf.float32)
     middle = (size - 1) / 2
-    # Rows of the matrix that takes a place in the new picture to its place in the old one.
-    a, b, c, d = cos * mirror, -sin, sin * mirror, cos
-    x = middle - (a + b) * middle + 0.06 * size * right
-    y = middle - (c + d) * middle + 0.06 * size * down
+    a, b, right, c, d, down = tf.unstack(tf.reshape(matrix[:, :2], [-1, 6]), axis=1)
+    x = middle - (a + b) * middle + size * right
+    y = middle - (c + d) * middle + size * down
     zero = tf.zeros_like(a)
     return tf.raw_ops.ImageProjectiveTransformV3(
         images=images,
@@ -40,10 +95,85 @@ def _move(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _stain(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Stronger or weaker stain, another tint of it, another lamp: changes in optical density, where stains add."""
-    count = tf.shape(images)[0]
-    normal = tf.random.stateless_normal([count, 7], seed)
-    strength = tf.exp(0.15 * normal[:, :1] + 0.10 * normal[:, 1:4])[:, None, None, :]
-    lamp = 0.06 * normal[:, None, None, 4:7]
-    density = -tf.math.log((images + 1.0) / 256.0)
-    return tf.clip_by_value(256.0 * tf.exp(-(density * strength + lamp)) - 1.0, 0.0, 255.0)
+    """Stronger or weaker, and of another tint: in optical density, where stains add (Beer-Lambert)."""
+    normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 4], seed)
+    return _light(_density(images) * tf.exp(0.15 * normal[..., :1] + 0.10 * normal[..., 1:]))
+
+
+def _white_balance(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Another lamp, or a camera that guesses it otherwise: one factor a channel."""
+    return _light(_density(images) + 0.06 * tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 3], seed))
+
+
+def _illumination(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A lamp that's off centre: light falls by up to a fifth from one side to the other."""
+    across = tf.linspace(-1.0, 1.0, tf.shape(images)[1])
+    slope = tf.random.stateless_uniform([tf.shape(images)[0], 2, 1, 1], seed, -0.1, 0.1)
+    shade = slope[:, 0] * across[None, None, :] + slope[:, 1] * across[None, :, None]
+    return _light(_density(images) + shade[..., None])
+
+
+def _blur(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Out of focus by up to two pixels, or sharpened by the camera: each picture against its blurred self."""
+    offsets = tf.range(-4.0, 5.0)
+    kernel = tf.exp(-(offsets**2) / (2 * 1.2**2))
+    kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, 3, 1])
+    edge = [[0, 0], [4, 4], [4, 4], [0, 0]]
+    padded = tf.pad(images, edge, "SYMMETRIC")
+    soft = tf.nn.depthwise_conv2d(padded, kernel, [1, 1, 1, 1], "VALID")
+    soft = tf.nn.depthwise_conv2d(soft, tf.transpose(kernel, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
+    share = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed, -0.6, 1.0)
+    return tf.clip_by_value(images + share * (soft - images), 0.0, 255.0)
+
+
+def _noise(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A sensor's, of up to 6 levels' standard deviation."""
+    one, two = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    level = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], one, 0.0, 6.0)
+    return tf.clip_by_value(images + level * tf.random.stateless_normal(tf.shape(images), two), 0.0, 255.0)
+
+
+def _jpeg(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Half the pictures pass through JPEG of quality 30 to 95."""
+    quality = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -35, 96, tf.int32)
+    small = tf.cast(tf.round(images), tf.uint8)
+
+    def one(picture: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        image, q = picture
+        coded = lambda: tf.io.decode_jpeg(tf.raw_ops.EncodeJpegVariableQuality(images=image, quality=q), channels=3)  # noqa: E731
+        return tf.cond(q >= 30, lambda: tf.ensure_shape(coded(), image.shape), lambda: image)
+
+    return tf.cast(tf.map_fn(one, (small, quality), fn_output_signature=tf.uint8), tf.float32)
+
+
+def _density(images: tf.Tensor) -> tf.Tensor:
+    return -tf.math.log((images + 1.0) / 256.0)
+
+
+def _light(density: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(256.0 * tf.exp(-density) - 1.0, 0.0, 255.0)
+
+
+MOVES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "flip": _flip,
+    "rotate": _rotate,
+    "scale": _scale,
+    "shift": _shift,
+}
+VIEWS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    "stain": _stain,
+    "illumination": _illumination,
+    "white-balance": _white_balance,
+    "blur": _blur,
+    "noise": _noise,
+    "jpeg": _jpeg,
+}
+_NAMES = (*MOVES, *VIEWS)
+RECIPES: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "geometry": tuple(MOVES),
+    "colour": ("stain", "illumination", "white-balance"),
+    "camera": ("blur", "noise", "jpeg"),
+    "light": (*MOVES, "stain", "white-balance"),
+    "full": _NAMES,
+}

@@ -1,5 +1,6 @@
 """`train`: options and nothing else."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,31 +56,134 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
 
 
-@main.command()
-@data_option
-@_out
-@click.option("--size", type=click.IntRange(32, 512), default=96, show_default=True, help="Input width in pixels.")
-@click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
-@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step.")
-@click.option(
-    "--crop",
-    "policy",
-    type=click.Choice(["cell", "whole-image"]),
-    default="whole-image",
-    show_default=True,
-    help="Take the picture as it is, or find the cell in it first.",
-)
-@click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested.")
-@_seed
-def baseline(folder: Path, out: Path, **settings: Any) -> None:
-    """The seed project's convolutional network, from scratch."""
-    with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
-        from train import evaluate, fit, networks
+def _fitting(size: int, epochs: int, rate: float) -> Callable[[Callable], Callable]:
+    """The options of train.fit.Settings, with a network's own defaults."""
+    options = [
+        data_option,
+        _out,
+        click.option(
+            "--size", type=click.IntRange(32, 512), default=size, show_default=True, help="Input width, pixels."
+        ),
+        click.option("--epochs", type=click.IntRange(1), default=epochs, show_default=True),
+        click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step."),
+        click.option("--rate", type=click.FloatRange(0, 1), default=rate, show_default=True, help="Of learning."),
+        click.option(
+            "--crop",
+            "policy",
+            type=click.Choice(["cell", "whole-image"]),
+            default="cell",
+            show_default=True,
+            help="Find the cell in the picture, or take the picture as it is.",
+        ),
+        click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested."),
+        click.option(
+            "--augment",
+            default="light",
+            show_default=True,
+            metavar="RECIPE",
+            help="none, geometry, colour, camera, light, full; single changes by name; -NAME leaves one out.",
+        ),
+        click.option(
+            "--balance",
+            type=click.Choice(["weights", "sampling", "none"]),
+            default="weights",
+            show_default=True,
+            help="The rarer class of each source counts more, is drawn more often, or neither.",
+        ),
+        click.option("--mixup", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Alpha; 0 is off."),
+        click.option("--smoothing", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Of labels."),
+        click.option(
+            "--average",
+            type=click.FloatRange(0, 1, max_open=True),
+            default=0.0,
+            show_default=True,
+            help="Momentum of a moving average of the weights; 0 is off.",
+        ),
+        click.option(
+            "--strategy",
+            type=click.Choice(["one", "mirrored", "multiworker"]),
+            default="one",
+            show_default=True,
+            help="One device, all GPUs of this machine, or the machines that TF_CONFIG names.",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
+            default="auto",
+            show_default=True,
+            help="auto: mixed_float16 on a GPU.",
+        ),
+        click.option(
+            "--deterministic/--fast", default=True, show_default=True, help="Same seed, same figures; or quicker."
+        ),
+        click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
+        _seed,
+    ]
 
-    report = fit.fit(networks.baseline, folder, out, **settings)
-    click.echo(f"\nTest split, epoch {report['best_epoch']} of {settings['epochs']}, Wilson 95 % intervals:")
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _tell(report: dict, out: Path) -> None:
+    from train import evaluate
+
+    if not report:  # a worker that isn't the chief
+        return
+    click.echo(f"\nTest split, best epoch {report['best_epoch']}, Wilson 95 % intervals:")
     click.echo(evaluate.table(report["metrics"]["test"]))
     click.echo(f"\nWritten: {out / 'model.keras'} and {out / 'run.json'}. Next: convert --int8 {out}")
+
+
+@main.command()
+@_fitting(size=64, epochs=40, rate=1e-3)
+def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
+    """The seed project's convolutional network, from scratch."""
+    with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
+        from train import fit
+
+    _tell(fit.baseline(folder, out, fit.Settings(**settings), resume=resume), out)
+
+
+@main.command()
+@_fitting(size=96, epochs=12, rate=3e-5)
+@click.option(
+    "--weights", metavar="FILE", default="imagenet", help="VGG16's without its top; default: Keras downloads them."
+)
+@click.option(
+    "--unfreeze", type=click.IntRange(0, 4), default=1, show_default=True, help="Last blocks that are trained too."
+)
+@click.option("--views", type=click.IntRange(1), default=4, show_default=True, help="Augmented views of each picture.")
+@click.option("--head-epochs", type=click.IntRange(1), default=8, show_default=True, help="Of the head alone, first.")
+def transfer(
+    folder: Path,
+    out: Path,
+    resume: bool,
+    weights: str,
+    unfreeze: int,
+    views: int,
+    head_epochs: int,
+    **settings: Any,
+) -> None:
+    """VGG16, trained on ImageNet, with a new head and its last blocks fine-tuned."""
+    with quiet():
+        from train import fit
+        from train import transfer as transferring
+
+    report = transferring.transfer(
+        folder,
+        out,
+        fit.Settings(**settings),
+        weights=weights,
+        unfreeze=unfreeze,
+        views=views,
+        head_epochs=head_epochs,
+        resume=resume,
+    )
+    _tell(report, out)
 
 
 @main.command()

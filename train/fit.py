@@ -1,9 +1,11 @@
-"""Training one network on one data set: seeds, weights, augmentation, the best epoch kept, a report written."""
+"""Training one network on one data set: what it learns from, the stages it goes through, the report it leaves."""
 
+import hashlib
 import json
-import sys
+import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -12,100 +14,202 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import data, evaluate
-from train.augment import augment
+from train import batches, data, evaluate
+from train.augment import recipe
+from train.batches import Mix
+from train.learn import Learned, Stage, learn
 
 
-class Batches(keras.utils.PyDataset):
-    """Shuffled, augmented training batches, read from the crops on disk; repeatable from its seed."""
+@dataclass(frozen=True)
+class Settings:
+    """How to train; run.json holds them all.
 
-    def __init__(self, crops: np.ndarray, truth: np.ndarray, weights: np.ndarray, batch: int, seed: int) -> None:
-        super().__init__()
-        self._crops, self._truth, self._weights = crops, truth, weights
-        self._batch, self._seed, self._epoch = batch, seed, -1
-        self._order = np.arange(len(truth))
-        self.on_epoch_end()
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._order = np.random.default_rng([self._seed, self._epoch]).permutation(len(self._truth))
-
-    def __len__(self) -> int:
-        return -(-len(self._truth) // self._batch)
-
-    def __getitem__(self, index: int) -> tuple[tf.Tensor, np.ndarray, np.ndarray]:
-        rows = np.sort(self._order[index * self._batch : (index + 1) * self._batch])
-        seed = tf.constant([self._seed * 100_003 + self._epoch, index], tf.int32)
-        return augment(tf.constant(self._crops[rows]), seed), self._truth[rows], self._weights[rows]
-
-
-def fit(
-    network: Callable[[int, int], keras.Model],
-    folder: Path,
-    out: Path,
-    *,
-    size: int,
-    epochs: int,
-    batch: int,
-    seed: int,
-    source: str | None = None,
-    policy: str = "whole-image",
-) -> dict:
-    """Trains `network(size, classes)` on the data in `folder`, or on one source of it.
-
-    Writes model.keras and run.json into `out`. policy: how cells are cropped, see edge.crop.
-
-    The weights kept are those of the epoch with the lowest class-weighted loss on val. Returns what run.json holds:
-    settings, data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
+    size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
+    this one alone; augment: see train.augment.recipe; balance: "weights" (the rare class of each source counts more),
+    "sampling" (it's drawn more often) or "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving
+    average of weights; rate: of learning; strategy: "one" device, "mirrored" over this machine's GPUs or "multiworker"
+    as TF_CONFIG says; precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" for the first without and
+    the second with a GPU; deterministic: the same metrics from the same seed, at the price of some speed.
     """
-    examples = data.trained_on(data.read(folder), source)
+
+    size: int = 64
+    epochs: int = 40
+    batch: int = 32
+    seed: int = 0
+    policy: str = "cell"
+    source: str | None = None
+    augment: str = "light"
+    balance: str = "weights"
+    mixup: float = 0.0
+    smoothing: float = 0.0
+    average: float = 0.0
+    rate: float = 1e-3
+    strategy: str = "one"
+    precision: str = "auto"
+    deterministic: bool = True
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run learns from and is measured on: examples, crops uint8 [n, size, size, 3], class numbers, weights."""
+
+    examples: dict[str, list[data.Example]]
+    crops: dict[str, np.ndarray]
+    truth: dict[str, np.ndarray]
+    weights: dict[str, np.ndarray]
+
+    @property
+    def everything(self) -> list[data.Example]:
+        return [e for split in self.examples.values() for e in split]
+
+
+def material(folder: Path, settings: Settings) -> Material:
+    """Raises UserError for data that can't be used."""
+    examples = data.trained_on(data.read(folder), settings.source)
+    split = {name: data.only(examples, name) for name in data.SPLITS}
+    even = {name: np.ones(len(each), np.float32) for name, each in split.items()}
+    return Material(
+        split,
+        {name: data.crops(folder, each, settings.size, settings.policy) for name, each in split.items()},
+        {name: data.targets(each) for name, each in split.items()},
+        even if settings.balance == "none" else {name: data.weights(each) for name, each in split.items()},
+    )
+
+
+def prepare(out: Path, settings: Settings) -> tuple[tf.distribute.Strategy, bool]:
+    """Seeds, precision, and the devices to train on; and whether this process is the one that writes files."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} can't be made: {reason(error)}.") from error
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
-    split = {name: data.only(examples, name) for name in data.SPLITS}
-    pictures = {name: data.crops(folder, split[name], size, policy) for name in data.SPLITS}
-    truth = {name: data.targets(split[name]) for name in data.SPLITS}
+    strategy, chief = _strategy(settings.strategy)
+    keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    auto = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+    keras.mixed_precision.set_global_policy(auto if settings.precision == "auto" else settings.precision)
+    return strategy, chief
 
-    model = network(size, len(data.LABELS))
-    steps = -(-len(split["train"]) // batch)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", weighted_metrics=["accuracy"])
-    best = out / "model.keras"
+
+def _strategy(name: str) -> tuple[tf.distribute.Strategy, bool]:
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy(), True
+    if name == "multiworker":
+        try:
+            task = json.loads(os.environ["TF_CONFIG"])["task"]
+            strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                "--strategy multiworker needs the variable TF_CONFIG, as TensorFlow's guide on multi-worker training "
+                "describes it."
+            ) from error
+        return strategy, task.get("type") == "chief" or (task.get("type") == "worker" and not int(task.get("index", 0)))
+    return tf.distribute.get_strategy(), True
+
+
+def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = False) -> dict:
+    """The seed project's network from scratch; writes OUT/model.keras, run.json, baseline.csv and TensorBoard logs.
+
+    The weights kept are those of the epoch with the lowest weighted loss on val. Returns what run.json holds: settings,
+    data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
+    """
+    from train import networks
+
     started = time.time()
-    history = model.fit(
-        Batches(pictures["train"], truth["train"], data.weights(split["train"]), batch, seed),
-        epochs=epochs,
-        validation_data=(pictures["val"].astype(np.float32), truth["val"], data.weights(split["val"])),
-        callbacks=[keras.callbacks.ModelCheckpoint(str(best), monitor="val_loss", save_best_only=True)],
-        verbose=1 if sys.stdout.isatty() else 2,  # a moving bar, or a line an epoch where it would only fill a log
+    strategy, chief = prepare(out, settings)
+    taken = material(folder, settings)
+    mix = Mix(
+        settings.batch, settings.seed, tuple(recipe(settings.augment)), settings.balance == "sampling", settings.mixup
     )
-    seconds = time.time() - started
-    model = keras.models.load_model(best)
+    classes = len(data.LABELS)
+    stage = Stage(
+        "baseline",
+        settings.epochs,
+        batches.steps(len(taken.truth["train"]), settings.batch),
+        settings.rate,
+        settings.smoothing,
+        settings.average,
+    )
+    learned = learn(
+        stage,
+        lambda: networks.baseline(settings.size, classes),
+        lambda first: batches.training(
+            [taken.crops["train"]], taken.truth["train"], taken.weights["train"], classes, mix, settings.epochs, first
+        ),
+        batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], classes),
+        out,
+        resume=resume,
+        key=run_key(settings, taken),
+        strategy=strategy,
+        chief=chief,
+    )
+    if not chief:
+        return {}
+    keras.mixed_precision.set_global_policy("float32")
+    model = networks.baseline(settings.size, classes)
+    model.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
+    return finish(model, folder, out, settings, taken, [(stage, learned)], time.time() - started)
 
+
+def run_key(settings: Settings, taken: Material, **more: object) -> str:
+    """What an unfinished run must have in common with the one that goes on with it."""
+    what = asdict(settings) | {"data": data.split_hash(taken.everything)} | more
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def finish(
+    model: keras.Model,
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    taken: Material,
+    stages: list[tuple[Stage, Learned]],
+    seconds: float,
+    more: dict | None = None,
+) -> dict:
+    """Measures the network on val and test, writes model.keras and run.json; tidies up where nothing is left to do."""
     results = {}
     for name in ("val", "test"):
-        probabilities = model.predict(pictures[name].astype(np.float32), batch_size=256, verbose=0)
-        results[name] = evaluate.by_source(truth[name], probabilities, [e.source for e in split[name]], data.LABELS)
+        probabilities = predict(model, taken.crops[name])
+        sources = [e.source for e in taken.examples[name]]
+        results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, data.LABELS)
+    learned = stages[-1][1]
     report = {
         "version": __version__,
         "network": model.name,
         "parameters": model.count_params(),
         "labels": list(data.LABELS),
-        "size": size,
-        "crop": {"policy": policy, "version": crop.POLICIES[policy]},
-        "settings": {"epochs": epochs, "batch": batch, "seed": seed, "source": source},
-        "best_epoch": int(np.argmin(history.history["val_loss"])) + 1,
+        "size": settings.size,
+        "crop": {"policy": settings.policy, "version": crop.POLICIES[settings.policy]},
+        "settings": asdict(settings) | (more or {}),
+        "finished": all(each.finished for _, each in stages),
+        "best_epoch": learned.best_epoch,
         "seconds": round(seconds, 1),
         "data": {
             "folder": str(folder.resolve()),
-            "counts": data.describe(examples),
-            "split_sha256": data.split_hash(examples),
+            "counts": data.describe(taken.everything),
+            "split_sha256": data.split_hash(taken.everything),
         },
         "metrics": results,
-        "history": {name: [float(v) for v in values] for name, values in history.history.items()},
+        "history": learned.history,
+        "stages": [{"name": s.name, "epochs": s.epochs, "best_epoch": d.best_epoch, **d.history} for s, d in stages],
     }
-    (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
+    try:
+        model.save(out / "model.keras")
+        (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {reason(error)}.") from error
+    if report["finished"]:
+        for stage, _ in stages:
+            for end in ("json", "last.keras", "best.keras"):
+                (out / f"{stage.name}.{end}").unlink(missing_ok=True)
     return report
+
+
+def predict(model: Callable, pictures: np.ndarray, batch: int = 128) -> np.ndarray:
+    """Crops [n, size, size, 3] -> float32 [n, classes], a few at a time, since there may be a great many."""
+    answer = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
+    parts = [
+        answer(tf.constant(pictures[i : i + batch].astype(np.float32))).numpy() for i in range(0, len(pictures), batch)
+    ]
+    return np.concatenate(parts)

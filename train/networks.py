@@ -1,6 +1,14 @@
 """The networks. Each takes raw RGB bytes as float32 0..255: its scaling is its own first layer."""
 
+from pathlib import Path
+
 import keras
+
+from edge.errors import UserError
+
+# The mean of ImageNet's red, green, blue, which VGG16's authors subtracted.
+_MEANS = (123.68, 116.779, 103.939)
+BLOCKS = 5
 
 
 def baseline(size: int, classes: int) -> keras.Model:
@@ -13,4 +21,55 @@ def baseline(size: int, classes: int) -> keras.Model:
     for filters in (32, 64, 128, 128):
         stack += [layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
     stack += [layers.Flatten(), layers.Dropout(0.5), layers.Dense(64, activation="relu"), layers.Dropout(0.5)]
-    return keras.Sequential([*stack, layers.Dense(classes, activation="softmax")], name="baseline")
+    return keras.Sequential([*stack, layers.Dense(classes, activation="softmax", dtype="float32")], name="baseline")
+
+
+def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
+    """VGG16 (Simonyan and Zisserman, ICLR 2015) with a new head: [batch, size, size, 3] float32 in 0..255, RGB ->
+    [batch, classes] float32 probabilities.
+
+    weights: a file of keras.applications.VGG16(include_top=False), "imagenet" to download it, None for chance. The
+    originals want BGR with the means subtracted: here the first kernel's channels are turned round instead, and the
+    means are the first layer's, so that raw RGB goes in. Raises UserError for weights that can't be had.
+    """
+    layers = keras.layers
+    if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
+        raise UserError(f"{weights} is not a file; --weights wants VGG16's without its top, or nothing to download it.")
+    try:
+        body = keras.applications.VGG16(
+            include_top=False, weights=weights and str(weights), input_shape=(size, size, 3)
+        )
+    except Exception as error:  # Keras raises what its downloader and h5py happen to
+        raise UserError(
+            f"VGG16's weights can't be had ({str(error).splitlines()[0]}); name a file by --weights FILE."
+        ) from error
+    inputs = keras.Input((size, size, 3))
+    x = layers.Rescaling(1.0, offset=[-mean for mean in _MEANS])(inputs)
+    for layer in body.layers[1:]:
+        copy = type(layer).from_config(layer.get_config())
+        x = copy(x)
+        copy.set_weights(layer.get_weights())
+        if layer.name == "block1_conv1":
+            kernel, bias = layer.get_weights()
+            copy.set_weights([kernel[:, :, ::-1], bias])
+    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+    x = layers.Dropout(0.5, name="head_dropout")(x)
+    x = layers.Dense(256, activation="relu", name="head_dense")(x)
+    x = layers.Dropout(0.5, name="head_dropout_2")(x)
+    outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="head_answer")(x)
+    return keras.Model(inputs, outputs, name="vgg16")
+
+
+def divide(model: keras.Model, unfreeze: int) -> tuple[keras.Model, keras.Model]:
+    """vgg16() -> the part that stays as it is, up to the last frozen block, and the part that learns.
+
+    They share the model's layers: what the second learns, the model knows.
+    """
+    place = model.layers.index(model.get_layer(f"block{BLOCKS - unfreeze}_pool"))
+    frozen = keras.Model(model.inputs, model.layers[place].output, name="frozen")
+    frozen.trainable = False
+    inputs = keras.Input(frozen.output.shape[1:])
+    x = inputs
+    for layer in model.layers[place + 1 :]:
+        x = layer(x)
+    return frozen, keras.Model(inputs, x, name="tail")

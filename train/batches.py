@@ -1,0 +1,108 @@
+"""Crops on disk -> the batches that a network learns from, as tf.data streams.
+
+Each batch is a function of the seed and of its number alone, so that a run that was killed goes on as if it hadn't
+been, and memory doesn't grow with the data.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from train.augment import augment
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How pictures come together.
+
+    batch: pictures a step; seed; changes: train.augment.recipe(); balanced: draw every class of every source equally
+    often, instead of weighing the rare more; mixup: alpha of Zhang et al. (ICLR 2018), 0 for none.
+    """
+
+    batch: int
+    seed: int
+    changes: tuple[str, ...] = ()
+    balanced: bool = False
+    mixup: float = 0.0
+
+
+def steps(count: int, batch: int) -> int:
+    return -(-count // batch)
+
+
+def training(
+    views: list[np.ndarray], truth: np.ndarray, weights: np.ndarray, classes: int, mix: Mix, epochs: int, first: int
+) -> tf.data.Dataset:
+    """The batches of epochs `first` (from 0) to `epochs` -> (float32 [batch, ...], one-hot [batch, classes], weights
+    float32 [batch]).
+
+    views: arrays [n, ...], the same pictures seen in several ways, of which each epoch takes one for each picture;
+    truth: int64 [n]; weights: float32 [n].
+    """
+    count, per_epoch = len(truth), steps(len(truth), mix.batch)
+    shape = views[0].shape[1:]
+    order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the epoch under way alone
+
+    def rows(epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        if epoch not in order:
+            order.clear()
+            rng = np.random.default_rng([mix.seed, epoch])
+            drawn = rng.choice(count, count, p=weights / weights.sum()) if mix.balanced else rng.permutation(count)
+            order[epoch] = drawn, rng.integers(len(views), size=count)
+        return order[epoch]
+
+    def take(step: np.int64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        drawn, view = rows(int(step) // per_epoch)
+        place = slice(int(step) % per_epoch * mix.batch, (int(step) % per_epoch + 1) * mix.batch)
+        pictures = np.stack([views[v][i] for v, i in zip(view[place], drawn[place], strict=True)])
+        share = np.ones(len(pictures), np.float32) if mix.balanced else weights[drawn[place]]
+        return pictures, truth[drawn[place]], share
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        kinds = (views[0].dtype, tf.int64, tf.float32)
+        images, labels, share = tf.numpy_function(take, [step], kinds)
+        images, labels = tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, [None])
+        seed = tf.cast(tf.stack([tf.constant(mix.seed, tf.int64), step]), tf.int32)
+        images = augment(images, seed, list(mix.changes)) if mix.changes else tf.cast(images, tf.float32)
+        one_hot, share = tf.one_hot(labels, classes), tf.ensure_shape(share, [None])
+        if mix.mixup:
+            images, one_hot, share = _mixup(images, one_hot, share, mix.mixup, seed)
+        return images, one_hot, share
+
+    numbers = tf.data.Dataset.range(first * per_epoch, epochs * per_epoch)
+    return numbers.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def _mixup(
+    images: tf.Tensor, one_hot: tf.Tensor, share: tf.Tensor, alpha: float, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Each picture, faded into the next one of the batch by a Beta(alpha, alpha) share, and its label as well."""
+    a, b = (
+        tf.random.stateless_gamma([tf.shape(images)[0]], tf.random.experimental.stateless_fold_in(seed, i), alpha)
+        for i in (101, 102)
+    )
+    own = tf.maximum(a, b) / (a + b)  # a picture stays more itself than another
+    wide = tf.reshape(own, [-1] + [1] * (len(images.shape) - 1))
+    other = [tf.roll(x, 1, axis=0) for x in (images, one_hot, share)]
+    return (
+        wide * images + (1 - wide) * other[0],
+        own[:, None] * one_hot + (1 - own[:, None]) * other[1],
+        own * share + (1 - own) * other[2],
+    )
+
+
+def measuring(pictures: np.ndarray, truth: np.ndarray, weights: np.ndarray, classes: int) -> tf.data.Dataset:
+    """The same for a split that measures: in order, nothing changed."""
+    size = 64
+
+    def take(step: np.int64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        place = slice(int(step) * size, (int(step) + 1) * size)
+        return pictures[place].astype(np.float32), truth[place], weights[place]
+
+    def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        images, labels, share = tf.numpy_function(take, [step], (tf.float32, tf.int64, tf.float32))
+        images = tf.ensure_shape(images, (None, *pictures.shape[1:]))
+        return images, tf.one_hot(tf.ensure_shape(labels, [None]), classes), tf.ensure_shape(share, [None])
+
+    return tf.data.Dataset.range(steps(len(truth), size)).map(batch).prefetch(2)

@@ -1,0 +1,130 @@
+"""VGG16 by transfer learning: what is frozen runs over each picture once, and only the rest is trained.
+
+The features of the frozen part are kept on disk, several views of each picture, augmented by chance; so a machine
+without a GPU trains the last blocks in the time that the first ones would take for one epoch.
+"""
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import click
+import keras
+import numpy as np
+import tensorflow as tf
+
+from edge.errors import UserError, reason
+from train import batches, data, fit, networks
+from train.augment import augment, recipe
+from train.batches import Mix
+from train.fit import Settings
+from train.learn import Stage, duration, learn
+
+_BATCH = 32  # pictures through the frozen part at a time
+
+
+def transfer(
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    weights: str | Path = "imagenet",
+    unfreeze: int = 1,
+    views: int = 4,
+    head_epochs: int = 8,
+    resume: bool = False,
+) -> dict:
+    """Trains a new head on VGG16, then that and the last `unfreeze` blocks at settings.rate; writes what fit.baseline()
+    writes. views: of each training picture, augmented. Raises UserError as fit.baseline() and networks.vgg16() do.
+    """
+    started = time.time()
+    strategy, chief = fit.prepare(out, settings)
+    taken = fit.material(folder, settings)
+    classes = len(data.LABELS)
+    model = networks.vgg16(settings.size, classes, weights)
+    changes = recipe(settings.augment)
+    frozen, tail = networks.divide(model, unfreeze)
+    seen = [features(frozen, taken.crops["train"], changes, view) for view in range(views if changes else 1)]
+    val = batches.measuring(
+        features(frozen, taken.crops["val"], [], 0), taken.truth["val"], taken.weights["val"], classes
+    )
+    mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
+    key = fit.run_key(settings, taken, weights=_hash(frozen), unfreeze=unfreeze, views=views, head_epochs=head_epochs)
+    steps = batches.steps(len(taken.truth["train"]), settings.batch)
+    stages = [Stage("head", head_epochs, steps, 1e-3, settings.smoothing)]
+    if unfreeze:
+        stages.append(Stage("blocks", settings.epochs, steps, settings.rate, settings.smoothing, settings.average))
+    done = []
+    for stage in stages:
+        tail.trainable = True
+        for layer in tail.layers:
+            layer.trainable = stage.name == "blocks" or layer.name.startswith("head")
+
+        def build() -> keras.Model:
+            copy = keras.models.clone_model(tail)
+            copy.set_weights(tail.get_weights())
+            return copy
+
+        def stream(first: int, epochs: int = stage.epochs) -> tf.data.Dataset:
+            return batches.training(seen, taken.truth["train"], taken.weights["train"], classes, mix, epochs, first)
+
+        learned = learn(stage, build, stream, val, out, resume=resume, key=key, strategy=strategy, chief=chief)
+        done.append((stage, learned))
+        tail.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
+        if not learned.finished:
+            break
+    if not chief:
+        return {}
+    keras.mixed_precision.set_global_policy("float32")
+    final = networks.vgg16(settings.size, classes, None)
+    final.set_weights(model.get_weights())
+    more = {"weights": _hash(frozen), "unfreeze": unfreeze, "views": len(seen), "head_epochs": head_epochs}
+    return fit.finish(final, folder, out, settings, taken, done, time.time() - started, more)
+
+
+def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int) -> np.ndarray:
+    """What the frozen part says of the crops (train.data.crops), augmented by chance in the way that belongs to `view`
+    -> float16 [n, height, width, channels], a memory map of a file in the user's cache, made once.
+
+    Raises UserError where it can't be written.
+    """
+    key = json.dumps([Path(crops.filename).name, _hash(frozen), changes, view])  # type: ignore[attr-defined]
+    file = data.cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    if not file.exists():
+        _write(frozen, crops, changes, view, file)
+    return np.load(file, mmap_mode="r")
+
+
+def _write(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int, file: Path) -> None:
+    @tf.function
+    def run(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        images = augment(images, seed, changes) if changes else tf.cast(images, tf.float32)
+        return tf.cast(frozen(images, training=False), tf.float16)
+
+    partial = file.with_suffix(f".{os.getpid()}.partial")
+    header = {"descr": "<f2", "fortran_order": False, "shape": (len(crops), *frozen.output.shape[1:])}
+    label = f"VGG16's frozen part, view {view + 1}"
+    try:
+        with partial.open("wb") as target:  # in order: on a full disk a map ends the process without a word
+            np.lib.format.write_array_header_1_0(target, header)
+            started = time.monotonic()
+            for i in range(0, len(crops), _BATCH):
+                target.write(run(tf.constant(crops[i : i + _BATCH]), tf.constant([view, i])).numpy().tobytes())
+                if i // _BATCH % 20 == 0:
+                    left = (time.monotonic() - started) * (len(crops) / (i + _BATCH) - 1)
+                    click.echo(f"{label}: {i} of {len(crops)} pictures, about {duration(left)} left", err=True)
+        partial.rename(file)
+    except OSError as error:
+        raise UserError(f"The cache {file.parent} can't be written: {reason(error)}; set XDG_CACHE_HOME.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _hash(model: keras.Model) -> str:
+    """sha256 over all weights."""
+    total = hashlib.sha256()
+    for weight in model.get_weights():
+        total.update(weight.tobytes())
+    return total.hexdigest()
