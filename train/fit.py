@@ -138,6 +138,7 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
         ),
         batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], classes),
         out,
+        seed=settings.seed,
         resume=resume,
         key=run_key(settings, taken),
         strategy=strategy,

@@ -70,7 +70,18 @@ def transfer(
         def stream(first: int, epochs: int = stage.epochs) -> tf.data.Dataset:
             return batches.training(seen, taken.truth["train"], taken.weights["train"], classes, mix, epochs, first)
 
-        learned = learn(stage, build, stream, val, out, resume=resume, key=key, strategy=strategy, chief=chief)
+        learned = learn(
+            stage,
+            build,
+            stream,
+            val,
+            out,
+            seed=settings.seed,
+            resume=resume,
+            key=key,
+            strategy=strategy,
+            chief=chief,
+        )
         done.append((stage, learned))
         tail.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
         if not learned.finished:

@@ -1,6 +1,11 @@
 """`train baseline` on drawn cells, for seconds."""
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,23 +42,110 @@ def test_one_seed_one_result(drawn: Path, tmp_path: Path) -> None:
     assert losses[0] == losses[1] != losses[2]
 
 
-def test_augmentation_keeps_the_cell_and_changes_the_picture() -> None:
-    import tensorflow as tf
+def history(out: Path) -> dict[str, list[float]]:
+    return json.loads((out / "run.json").read_text())["history"]
 
-    from edge import simulate
-    from train.augment import augment
 
-    picture = simulate.picture("lymphocyte", np.random.default_rng(0), 96, simulate.Look(red_cell=21))
-    batch = tf.constant(np.stack([picture] * 16))
-    out = augment(batch, tf.constant([1, 2])).numpy()
-    assert out.shape == (16, 96, 96, 3) and out.dtype == np.float32 and out.min() >= 0 and out.max() <= 255
-    assert np.array_equal(out, augment(batch, tf.constant([1, 2])).numpy())
-    assert not np.array_equal(out, augment(batch, tf.constant([1, 3])).numpy())
-    assert len({o.tobytes() for o in out}) == 16
-    dark = out[..., 1] < 110  # the nucleus is still there, whole, near the middle
-    ys, xs = np.nonzero(dark.sum(axis=0) > 8)
-    assert abs(ys.mean() - 48) < 10 and abs(xs.mean() - 48) < 10
-    assert (dark.sum(axis=(1, 2)) / (picture[..., 1] < 110).sum() > 0.5).all()
+def start(drawn: Path, out: Path) -> subprocess.Popen[str]:
+    """A run of 12 epochs, stopped by the caller when a few of them are done."""
+    arguments = ["--data", drawn, "--out", out, "--size", 32, "--epochs", 12, "--batch", 4, "--crop", "whole-image"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "train", "baseline", *map(str, arguments)], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    for line in process.stderr:
+        if "epoch 3 of 12" in line:
+            break
+    return process
+
+
+@pytest.fixture(scope="module")
+def whole(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
+    """The figures of the same run when nobody stops it."""
+    out = tmp_path_factory.mktemp("whole")
+    process = start(drawn, out)
+    process.communicate()
+    assert process.returncode == 0
+    return history(out)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(
+    drawn: Path, tmp_path: Path, whole: dict[str, list[float]], how: signal.Signals
+) -> None:
+    process = start(drawn, tmp_path)
+    process.send_signal(how)
+    _, said = process.communicate()
+    again = ("--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 12, "--batch", 4, "--crop", "whole-image")
+    if how == signal.SIGINT:  # keeps what it has
+        report = json.loads((tmp_path / "run.json").read_text())
+        assert process.returncode == 0 and "--resume" in said and not report["finished"]
+        assert 3 <= len(report["history"]["loss"]) < 12 and report["metrics"]["test"]["all"]["count"] == 16
+    assert_refused(command("train", "baseline", *again), "--resume")
+    assert_refused(command("train", "baseline", *again, "--resume", "--rate", 0.1), "other settings")
+    done = command("train", "baseline", *again, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert history(tmp_path) == whole
+    assert not list(tmp_path.glob("*.last.keras"))
+    rows = (tmp_path / "baseline.csv").read_text().splitlines()
+    assert rows[0].startswith("epoch,") and len(rows) == 13
+    assert list((tmp_path / "logs").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--augment", "full,-jpeg", "--mixup", 0.2, "--smoothing", 0.1),
+        ("--augment", "none", "--balance", "sampling", "--average", 0.9),
+        ("--strategy", "mirrored", "--balance", "none", "--precision", "mixed_bfloat16", "--fast"),
+    ],
+)
+def test_what_can_be_switched(drawn: Path, tmp_path: Path, options: tuple) -> None:
+    done = command(
+        "train", "baseline", "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--crop", "whole-image",
+        *options,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "epoch 2 of 2" in done.stderr and "left" in done.stderr
+    import keras
+
+    assert {layer.dtype_policy.name for layer in keras.models.load_model(tmp_path / "model.keras").layers} == {
+        "float32"
+    }
+
+
+def test_two_workers_learn_together(drawn: Path, tmp_path: Path) -> None:
+    ports = []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            ports.append(free.getsockname()[1])
+    workers = []
+    for index in range(2):
+        task = {
+            "cluster": {"worker": [f"localhost:{port}" for port in ports]},
+            "task": {"type": "worker", "index": index},
+        }
+        arguments = ["--data", drawn, "--out", tmp_path / str(index), "--size", 32, "--epochs", 2, "--batch", 8]
+        arguments += ["--crop", "whole-image", "--strategy", "multiworker"]
+        workers.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "train", "baseline", *map(str, arguments)],
+                env=os.environ | {"TF_CONFIG": json.dumps(task)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    said = [worker.communicate(timeout=240) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert len(history(tmp_path / "0")["loss"]) == 2
+    assert not (tmp_path / "1" / "run.json").exists()
+
+
+def test_the_strategy_is_said_where_it_lacks_something(drawn: Path, tmp_path: Path) -> None:
+    arguments = ("--data", drawn, "--out", tmp_path, "--strategy", "multiworker")
+    assert_refused(command("train", "baseline", *arguments, environment={"TF_CONFIG": ""}), "TF_CONFIG")
 
 
 def test_refusals(tmp_path: Path, drawn: Path) -> None:
