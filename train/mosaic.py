@@ -60,8 +60,8 @@ class Mosaic:
     ) -> None:
         """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
         [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells);
-        marked: real fields, a third of all lessons where there are any; drawn: of the others, the share that the simulated
-        microscope draws.
+        marked: real fields, a third of all lessons where there are any; drawn: of the others, the share that the
+        simulated microscope draws.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
         self.pictures, self.outlines, self.drawn = pictures, outlines, drawn
