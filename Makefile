@@ -50,7 +50,8 @@ check: .venv/dev
 	$(BIN)/mypy $(SOURCES)
 
 models: .venv/dev
-	$(BIN)/train locator --data $(DATA) --out runs/locator
+	$(BIN)/train locator --data $(DATA) --out runs/locator-1
+	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
 	$(BIN)/convert --int8 runs/locator --out edge/models
 	$(BIN)/train baseline --data $(DATA) --out runs/baseline
 	$(BIN)/convert --int8 runs/baseline --out edge/models

@@ -89,8 +89,8 @@ def _locator(run: Path, report: dict, model: keras.Model, kind: str, out: Path) 
         "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
         "calibration": {"count": len(fields), "method": "min-max", "sha256": hashlib.sha256(fields).hexdigest()},
         "training": report["settings"] | {"code_version": report["version"]},
-        "data": {key: report["data"][key] for key in ("counts", "split_sha256", "clear")},
-        "attributions": card.attributions(report["data"]["counts"]),
+        "data": {key: report["data"][key] for key in ("counts", "split_sha256", "clear", "fields")},
+        "attributions": card.attributions(report["data"]["red_cells"]),
         "licence": "Apache-2.0",
     }
     path = out / f"locator-{kind}.tflite"

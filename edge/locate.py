@@ -24,13 +24,14 @@ _SURE = 128  # of 256: from here on a pixel is nucleus
 _SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
 _CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
 _APART = 0.95  # red cells: no white cell is smaller, so marks whose middles are nearer are lobes of one nucleus
-_NECK = 1.25  # how much thicker than its neck a part must be to be a cell of its own
+_NECK = 1.1  # how much thicker than its neck a part must be to be a cell of its own
+_LEVELS = (0.35, 0.5, 0.65, 0.75, 0.85)  # of a mark's depth: where necks are looked for
 _CORE = 0.83  # of a nucleus' diameter is what the network marks (0.75 was asked for), so that touching ones stay apart
-_SIBLING = 0.45  # of the field's largest nucleus: what is smaller is a platelet
-_GOOD = 0.735  # the mean mark, of 1, that a nucleus needs
+_SIBLING = 0.3  # of the field's largest nucleus: what is smaller is a platelet
+_GOOD = 0.78  # the mean mark, of 1, that a nucleus needs
 _NUCLEI = (0.7, 2.6)  # diameters in red cells': a ruler that says less or more was misread, where there are none
 _RULER = (4, 256)  # pixels of the network's input: the red cells that it can measure
-_BEYOND_DOUBT = 0.9  # a mean mark that needs no second opinion from the stain
+_BEYOND_DOUBT = 0.85  # a mean mark that needs no second opinion from the stain
 _PLATELET = 0.47  # red cells: no nucleus is so small
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
@@ -241,7 +242,7 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
     """
     depth = _depth(mask)
     deepest = int(depth.max())
-    for level in (0.35, 0.5, 0.65):
+    for level in _LEVELS:
         count, seeds = cv2.connectedComponents((depth > level * deepest).astype(np.uint8), connectivity=8)
         places = [np.nonzero(seeds == i) for i in range(1, count)]
         middles = [

@@ -7,6 +7,8 @@ ATTRIBUTIONS = {
     "article CC BY 4.0, data free to access",
     "pbc": "Acevedo et al., A dataset of microscopic peripheral blood cell images for development of automatic "
     "recognition systems, Data in Brief 30 (2020), doi 10.17632/snkd93bnjr.1, CC BY 4.0",
+    "bccd": "BCCD (Shenggan/BCCD_Dataset), types per field from dhruvp/wbc-classification, MIT",
+    "chula_rpi": "singgihbekti/WBC_Dataset, Chulalongkorn University, Raspberry Pi camera on a microscope, MIT",
 }
 
 
@@ -105,17 +107,29 @@ def locator_card(document: dict, file: str, sha256: str) -> str:
         "",
         f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train, val) in",
         "which classical vision finds the nucleus beyond doubt, drawn together to fields and seen through simulated",
-        "lamps, stains, lenses and sensors. No real camera field was used: `benchmark locating` measures it on such.",
+        "lamps, stains, lenses and sensors; from drawn fields; and from",
+        f"{document['data']['fields']} camera fields with marked cells. `benchmark locating` measures it on other fields",
+        "of the same microscopes.",
         "",
         *(f"- {source}: {text}." for source, text in document["attributions"].items()),
         "",
         "```",
-        "train locator --data DATA --out runs/locator",
+        *_locator_commands(document["training"]),
         "convert --int8 runs/locator",
         "benchmark locating --data DATA",
         "```",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _locator_commands(training: dict) -> list[str]:
+    """The command lines that made a locator, the run it started from first."""
+    start = training.get("start")
+    names = {"epochs": "epochs", "rate": "rate", "drawn": "drawn", "seed": "seed"}
+    options = " ".join(f"--{option} {training[key]}" for option, key in names.items())
+    if not start:
+        return [f"train locator --data DATA --out runs/locator-1 {options}"]
+    return [*_locator_commands(start), f"train locator --data DATA --out runs/locator --start runs/locator-1 {options}"]
 
 
 def _calibration(calibration: dict) -> list[str]:

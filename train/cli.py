@@ -189,12 +189,15 @@ def transfer(
 @main.command()
 @data_option
 @_out
-@click.option("--epochs", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")
 @click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Fields a step.")
+@click.option("--rate", type=click.FloatRange(0, 1), default=3e-3, show_default=True, help="Of learning.")
+@click.option("--drawn", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Share of drawn fields.")
+@click.option("--start", type=click.Path(path_type=Path), metavar="RUN", help="Learn on from an earlier run.")
 @_seed
-def locator(folder: Path, out: Path, **settings: int) -> None:
-    """The network that finds white cells in a field, from pictures of single cells."""
+def locator(folder: Path, out: Path, **settings: Any) -> None:
+    """The network that finds white cells in a field: from pictures of single cells, and marked fields if any."""
     with quiet():
         from train import locator
 

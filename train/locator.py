@@ -103,11 +103,23 @@ def length(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.abs(answer[..., 1] - target[..., 1]) * measured) / (tf.reduce_sum(measured) + 1)
 
 
-def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: int) -> dict:
+def fit(
+    folder: Path,
+    out: Path,
+    *,
+    epochs: int = 24,
+    steps: int = 100,
+    batch: int = 16,
+    rate: float = 3e-3,
+    drawn: float = 0.2,
+    start: Path | None = None,
+    seed: int = 0,
+) -> dict:
     """Trains on the single cells of `folder` (all types, train and val splits) and, where it holds any, on half of its
     camera fields (train.fields.halves); writes OUT/model.keras and run.json.
 
-    The other half of the fields measures it fairly. Raises UserError for data that can't be used.
+    The other half of the fields measures it fairly. start: an earlier run, whose network learns on; drawn: see Mosaic.
+    Raises UserError for data that can't be used.
     """
     examples = [e for e in data.read(folder, labels=None) if e.split != "test"]
     try:
@@ -122,10 +134,10 @@ def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: i
     sources, labels = np.array([e.source for e in clear]), np.array([e.label for e in clear])
     red_cells = {name: ruler.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
     marked = fields.lessons(folder, fields.halves(fields.read(folder))[0])
-    mosaic = Mosaic(pictures, outlines, sources, labels, red_cells, marked)
-    model = network()
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * steps)
-    model.compile(keras.optimizers.Adam(rate), loss, metrics=[length])
+    mosaic = Mosaic(pictures, outlines, sources, labels, red_cells, marked, drawn)
+    model = _started(start) if start else network()
+    falling = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
+    model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
     started = time.time()
     history = model.fit(
         Fields(mosaic, steps, batch, seed),
@@ -141,7 +153,15 @@ def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: i
         "network": model.name,
         "parameters": model.count_params(),
         "size": FIELD,
-        "settings": {"epochs": epochs, "steps": steps, "batch": batch, "seed": seed},
+        "settings": {
+            "epochs": epochs,
+            "steps": steps,
+            "batch": batch,
+            "rate": rate,
+            "drawn": drawn,
+            "seed": seed,
+            "start": start and json.loads((start / "run.json").read_text())["settings"],
+        },
         "seconds": round(time.time() - started, 1),
         "data": {
             "counts": data.describe(examples),
@@ -154,6 +174,13 @@ def fit(folder: Path, out: Path, *, epochs: int, steps: int, batch: int, seed: i
     }
     (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
     return report
+
+
+def _started(run: Path) -> keras.Model:
+    try:
+        return keras.models.load_model(run / "model.keras", compile=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run} holds no locator to start from; name a folder that `train locator` wrote.") from error
 
 
 def lessons(folder: Path, examples: list[data.Example]) -> tuple[np.ndarray, np.ndarray, list[data.Example]]:

@@ -56,13 +56,15 @@ class Mosaic:
         labels: np.ndarray,
         red_cells: dict[str, float],
         marked: Sequence[Marked] = (),
+        drawn: float = 0.2,
     ) -> None:
         """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
         [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells);
-        marked: real fields, a third of all lessons where there are any.
+        marked: real fields, a third of all lessons where there are any; drawn: of the others, the share that the
+        simulated microscope draws.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
-        self.pictures, self.outlines = pictures, outlines
+        self.pictures, self.outlines, self.drawn = pictures, outlines, drawn
         self.groups = [
             Group(
                 [
@@ -80,7 +82,7 @@ class Mosaic:
             return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
         if self.marked and rng.random() < 0.35:
             return self._seen(rng)
-        if rng.random() < 0.2:
+        if rng.random() < self.drawn:
             image, small, red_cell = _drawn(rng)
             return Lesson(_camera(image, rng), _gaps(small), red_cell, (FIELD, FIELD))
         group = self.groups[rng.integers(len(self.groups))]

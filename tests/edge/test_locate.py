@@ -57,7 +57,7 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
 def test_the_red_cells_are_measured(locator: Locator, diameter: int) -> None:
     """Whatever white cells are there: the ruler is what keeps their size."""
     image, _ = simulate.field(np.random.default_rng(3), 2, look=simulate.Look(red_cell=diameter))
-    assert locator.look(frame(image))[1].red_cell == pytest.approx(diameter, rel=0.15)
+    assert locator.look(frame(image))[1].red_cell == pytest.approx(diameter, rel=0.25)
 
 
 def test_the_ruler_is_read_as_it_was_taught() -> None:
