@@ -1,1 +1,1 @@
-"""Figures, each from a command: accuracy and latency on the machine that it runs on."""
+"""Figures, each from a command: accuracy, latency and memory on the machine that it runs on."""

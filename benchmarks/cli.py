@@ -14,7 +14,7 @@ from train.cli import data_option
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
-    """Measure accuracy and latency on this machine."""
+    """Measure accuracy, latency and memory on this machine."""
 
 
 def _json_option(command: Callable) -> Callable:
@@ -80,3 +80,19 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
     result = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
     _save(result, target)
     click.echo(locating.table(result))
+
+
+@main.command()
+@click.option("--pictures", type=click.IntRange(40), default=100_000, show_default=True, help="How many to train on.")
+@click.option(
+    "--size", type=click.IntRange(32, 512), default=64, show_default=True, help="Width of picture and input in pixels."
+)
+@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True)
+@_json_option
+def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
+    """Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder."""
+    from benchmarks import memory
+
+    result = memory.memory(pictures, size, epochs)
+    _save(result, target)
+    click.echo(memory.table(result))

@@ -33,7 +33,7 @@ def latency(pictures: Path, count: int = 1000, model: Path = SHIPPED) -> dict:
     full = [_run(model, many) for _ in range(3)]
     one, all_of_them = statistics.median(s for s, _ in cold), statistics.median(s for s, _ in full)
     return {
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "machine": machine(),
         "cold": {"seconds": one, "megabytes": max(m for _, m in cold), "runs": RUNS},
         "many": {
             "pictures": len(many),
@@ -72,6 +72,11 @@ def _spellings(files: Sequence[str]) -> list[str]:
     return result
 
 
+def machine() -> dict:
+    """Where a figure was read: processor, cores, Python's version."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+
+
 def _processor() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -82,11 +87,11 @@ def _processor() -> str:
 
 
 def table(result: dict) -> str:
-    machine, cold, many = result["machine"], result["cold"], result["many"]
+    here, cold, many = result["machine"], result["cold"], result["many"]
     rate = f"{many['per_second']:.0f} a second after the start" if many["per_second"] else "too few to tell the rate"
     return "\n".join(
         [
-            f"{machine['processor']}, {machine['cores']} cores, Python {machine['python']}; one thread",
+            f"{here['processor']}, {here['cores']} cores, Python {here['python']}; one thread",
             f"one picture, from cold   {cold['seconds']:.2f} s, {cold['megabytes']:.0f} MB (median of {cold['runs']})",
             f"{many['pictures']} pictures            {rate}, {many['megabytes']:.0f} MB (median of {many['runs']})",
         ]

@@ -16,12 +16,11 @@ import numpy as np
 
 from edge import frames
 from edge.errors import UserError, reason
-from train import alike, data
+from train import alike, data, kaggle
 from train.data import SPLITS
 
 FEWEST = 10  # pictures that a class needs
 _FOLDS = 7  # one becomes val, one test
-_KAGGLE = "kaggle:"
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "test-a": "test"}
 _ELSEWHERE = "test-b"  # Raabin's second microscope: never to be learned from
 _COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
@@ -69,8 +68,11 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
     """
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise UserError(f"{out} exists and isn't empty; name a new folder.")
-    folder = _download(source.removeprefix(_KAGGLE)) if source.startswith(_KAGGLE) else Path(source)
-    found = [p for p in find(folder) if labels is None or p.label in labels]
+    if source.startswith(kaggle.PREFIX):
+        folder, name = kaggle.download(source), kaggle.name(source)  # the folder itself is named after a version
+    else:
+        folder, name = Path(source), ""
+    found = [p for p in find(folder, name) if labels is None or p.label in labels]
     if not found:
         raise UserError(f"{folder} holds no labelled pictures; see the README's layouts.")
     pictures, prints, unreadable, contradictory = _look(found)
@@ -99,22 +101,24 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
     return report
 
 
-def find(folder: Path) -> list[Picture]:
+def find(folder: Path, name: str = "") -> list[Picture]:
     """The labelled pictures of a folder: cells.csv; Kaggle's and Raabin's Train, Test-A, Test-B with class folders;
     train, val, test with class folders; or class folders alone. Sorted by path.
+
+    name: of the source, where the table has none; the folder's own by default.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
     if (folder / "cells.csv").is_file():
-        return sorted(_table(folder), key=lambda p: p.file)
+        return sorted(_table(folder, name or folder.name), key=lambda p: p.file)
     parts = [
         child for child in sorted(folder.iterdir()) if child.is_dir() and child.name.lower() in {*_PARTS, _ELSEWHERE}
     ]
     if not parts:
         inner = [child for child in folder.iterdir() if child.is_dir()]
         if len(inner) == 1 and any(c.is_dir() for c in inner[0].iterdir()):  # an archive's own folder
-            return find(inner[0])
-    name = folder.resolve().name
+            return find(inner[0], name)
+    name = name or folder.resolve().name
     found: list[Picture] = []
     for part in parts:
         elsewhere = part.name.lower() == _ELSEWHERE
@@ -123,12 +127,12 @@ def find(folder: Path) -> list[Picture]:
     return sorted(found if parts else _classes(folder, "", name), key=lambda p: p.file)
 
 
-def _table(folder: Path) -> Iterator[Picture]:
+def _table(folder: Path, name: str) -> Iterator[Picture]:
     for row in data.table(folder, {"path", "label"}):
         split, source, film, cell, original = (
             row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
         )
-        yield Picture(folder / row["path"], row["label"], split, source or folder.name, film, cell, original)
+        yield Picture(folder / row["path"], row["label"], split, source or name, film, cell, original)
 
 
 def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iterator[Picture]:
@@ -138,17 +142,6 @@ def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iter
             for path in frames.expand([str(child)]):
                 film = _RAABIN.match(Path(path).name)
                 yield Picture(Path(path), label, split, source, film[1] if film else "", "", child.name, fixed)
-
-
-def _download(handle: str) -> Path:
-    try:
-        import kagglehub
-    except ImportError as error:
-        raise UserError("Downloads from Kaggle need kagglehub; run `pip install kagglehub`.") from error
-    try:
-        return Path(kagglehub.dataset_download(handle))
-    except Exception as error:  # kagglehub's errors have no common kind
-        raise UserError(f"Kaggle's {handle} can't be downloaded: {str(error).splitlines()[0]}") from error
 
 
 def _look(found: list[Picture]) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:

@@ -12,7 +12,6 @@ from conftest import assert_refused, command
 from PIL import Image
 
 from edge import simulate
-from edge.errors import UserError
 from train import alike, data, prepare
 
 LOOK = simulate.Look(red_cell=20)
@@ -135,9 +134,3 @@ def test_real_second_photographs(data: Path) -> None:
     found = alike.pairs(prints)
     assert all(chosen[i]["cell"] == chosen[j]["cell"] for i, j in found)
     assert len(found) > 0.6 * sum(len(each) * (len(each) - 1) // 2 for each in by_cell.values())
-
-
-def test_a_bad_name_of_a_kaggle_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "kagglehub", None)
-    with pytest.raises(UserError, match="pip install kagglehub"):
-        prepare.prepare("kaggle:a/b", tmp_path / "out")
