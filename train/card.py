@@ -11,6 +11,22 @@ ATTRIBUTIONS = {
     "chula_rpi": "singgihbekti/WBC_Dataset, Chulalongkorn University, Raspberry Pi camera on a microscope, MIT",
 }
 
+LIMITS = (
+    "These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other:\n"
+    "  networks like this one have read 98 % at home and 50 to 85 % elsewhere. Measure on your own cells first.",
+    "It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
+    "Its probabilities are not calibrated for other microscopes.",
+    "Nothing in its data is labelled by disease: expect nothing of it on abnormal lymphocytes or blasts.",
+)
+OVERALL = ("balanced_accuracy", "auroc", "average_precision")  # figures of all classes together
+FLATTERING = "The val split chose the epoch: these figures flatter. The test split's count."
+INTERVALS = (
+    "95 % intervals in brackets: Wilson's for shares, with photographs of one physical cell taken for one picture; "
+    "percentiles of a bootstrap over physical cells for the others. Where errors are tested, too, a cell counts once, "
+    "by the mean of its photographs' probabilities. Cells of one film are more alike than cells of two: no interval "
+    "here takes that into account."
+)
+
 
 def attributions(sources: Iterable[str]) -> dict[str, str]:
     """Who the pictures of each source come from."""
@@ -41,18 +57,8 @@ def card(document: dict, file: str, sha256: str) -> str:
         f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
         f"| licence | {document['licence']} |",
         "",
-        "## Data",
-        "",
-        f"Splits sha256 `{document['data']['split_sha256']}`. Pictures:",
-        "",
-        "| source | split | " + " | ".join(document["labels"]) + " |",
-        "|---|---|" + "---|" * len(document["labels"]),
+        *_data(document),
     ]
-    for source, splits in document["data"]["counts"].items():
-        for split, counts in splits.items():
-            cells = " | ".join(f"{counts.get(label, 0):,}" for label in document["labels"])
-            lines.append(f"| {source} | {split} | {cells} |")
-    lines += ["", *(f"- {source}: {text}." for source, text in document["attributions"].items())]
     lines += ["", "## Figures", "", "Recall with Wilson's 95 % interval and counts. Monocytes, the rarer, first.", ""]
     for split in ("test", "val"):
         lines += [
@@ -63,7 +69,7 @@ def card(document: dict, file: str, sha256: str) -> str:
         ]
         for name in dict.fromkeys(("float", kind)):
             for source, f in metrics[name][split].items():
-                recalls = " | ".join(_share(f["classes"][label]["recall"]) for label in reversed(document["labels"]))
+                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(document["labels"]))
                 auroc = f"{f['auroc']:.3f}" if "auroc" in f else "-"
                 lines.append(f"| {name} | {source} | {recalls} | {f['balanced_accuracy']:.3f} | {auroc} |")
         lines.append("")
@@ -78,11 +84,59 @@ def card(document: dict, file: str, sha256: str) -> str:
         "",
         "## Limits",
         "",
-        "- These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other:",
-        "  networks like this one have read 98 % at home and 50 to 85 % elsewhere. Measure on your own cells first.",
-        "- It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
-        "- Its probabilities are not calibrated for other microscopes.",
-        "- Nothing in its data is labelled by disease: expect nothing of it on abnormal lymphocytes or blasts.",
+        *(f"- {limit}" for limit in LIMITS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def evaluation_card(document: dict) -> str:
+    """What evaluation.json holds -> Markdown: a model card of the Keras model."""
+    labels, figures = document["labels"], document["figures"]
+    lines = [
+        f"# {document['network']}, the Keras model",
+        "",
+        f"Tells {' from '.join(label + 's' for label in labels)} in pictures of single stained white "
+        "blood cells. **Not a medical device**: it assists a person who looks at the cells.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| network | {document['network']}, {document['parameters']:,} parameters, "
+        f"input RGB 0..255, {document['size']} x {document['size']} |",
+        f"| crop | {document['crop']['policy']}, version {document['crop']['version']} |",
+        f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
+        f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
+        "",
+        *_data(document),
+        "",
+        "## Figures",
+        "",
+        f"{document['split'].capitalize()} split. {FLATTERING + ' ' if document['split'] == 'val' else ''}{INTERVALS}",
+        "",
+        "| source | class | recall | precision | F1 |",
+        "|---|---|---|---|---|",
+    ]
+    for source, f in figures.items():
+        for label in reversed(labels):
+            each = f["classes"][label]
+            f1 = value(each["f1"], f["intervals"][f"f1 {label}"])
+            lines.append(f"| {source} | {label} | {share(each['recall'])} | {share(each['precision'])} | {f1} |")
+    lines += ["", "| source | balanced accuracy | AUROC | average precision | ECE |", "|---|---|---|---|---|"]
+    for source, f in figures.items():
+        cells = [value(f.get(key), f["intervals"][key]) for key in OVERALL]
+        lines.append(f"| {source} | {' | '.join(cells)} | {f['calibration']['ece']:.3f} |")
+    lines += [
+        "",
+        "Average precision is of the last class; ECE is the expected calibration error (Guo et al., ICML 2017).",
+        "",
+        "Which class do the errors favour?",
+        "",
+        *(f"- {source}: {f['bias']['sentence']}" for source, f in figures.items()),
+        "",
+        f"Written by `{document['command']}`; curves, the worst mistakes and Grad-CAM are in evaluation.html.",
+        "",
+        "## Limits",
+        "",
+        *(f"- {limit}" for limit in LIMITS),
     ]
     return "\n".join(lines) + "\n"
 
@@ -108,8 +162,8 @@ def locator_card(document: dict, file: str, sha256: str) -> str:
         f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train, val) in",
         "which classical vision finds the nucleus beyond doubt, drawn together to fields and seen through simulated",
         "lamps, stains, lenses and sensors; from drawn fields; and from",
-        f"{document['data']['fields']} camera fields with marked cells. `benchmark locating` measures it on other fields",
-        "of the same microscopes.",
+        f"{document['data']['fields']} camera fields with marked cells. `benchmark locating` measures it on other",
+        "fields of the same microscopes.",
         "",
         *(f"- {source}: {text}." for source, text in document["attributions"].items()),
         "",
@@ -141,5 +195,29 @@ def _calibration(calibration: dict) -> list[str]:
     ]
 
 
-def _share(s: dict) -> str:
+def share(s: dict) -> str:
     return f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}" if s["count"] else "-"
+
+
+def value(figure: float | None, interval: dict) -> str:
+    """A figure that is no share, with its interval."""
+    if figure is None or interval["low"] is None:
+        return "-"
+    return f"{figure:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+
+
+def _data(document: dict) -> list[str]:
+    """The section on data, of a contract and of an evaluation alike."""
+    labels = document["labels"]
+    lines = [
+        "## Data",
+        "",
+        f"Splits sha256 `{document['data']['split_sha256']}`. Pictures:",
+        "",
+        "| source | split | " + " | ".join(labels) + " |",
+        "|---|---|" + "---|" * len(labels),
+    ]
+    for source, splits in document["data"]["counts"].items():
+        for split, counts in splits.items():
+            lines.append(f"| {source} | {split} | {' | '.join(f'{counts.get(label, 0):,}' for label in labels)} |")
+    return [*lines, "", *(f"- {source}: {text}." for source, text in document["attributions"].items())]

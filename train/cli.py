@@ -187,6 +187,29 @@ def transfer(
 
 
 @main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--data", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the run's data is now, if it moved."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="[default: RUN]")
+@click.option("--split", type=click.Choice(["test", "val"]), default="test", show_default=True)
+def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> None:
+    """Measure a finished RUN: figures, curves, calibration, the worst mistakes, where it looked.
+
+    Writes evaluation.html (one page, nothing outside it), evaluation.json and evaluation.md (a model card).
+    """
+    with quiet():
+        from train import evaluate, report
+
+    document = report.report(run, folder, out, split)
+    click.echo(f"{split.capitalize()} split, 95 % intervals:")
+    click.echo(evaluate.table(document["figures"]))
+    click.echo(f"\n{document['figures']['all']['bias']['sentence']}")
+    files = [str((out or run) / f"evaluation.{kind}") for kind in ("html", "json", "md")]
+    click.echo(f"\nWritten: {files[0]}, {files[1]} and {files[2]}. Not a medical device.")
+
+
+@main.command()
 @data_option
 @_out
 @click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)

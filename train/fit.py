@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import batches, data, evaluate
+from train import batches, data, evaluate, run
 from train.augment import recipe
 from train.batches import Mix
 from train.learn import Learned, Stage, learn
@@ -171,7 +170,7 @@ def finish(
     """Measures the network on val and test, writes model.keras and run.json; tidies up where nothing is left to do."""
     results = {}
     for name in ("val", "test"):
-        probabilities = predict(model, taken.crops[name])
+        probabilities = run.predict(model, taken.crops[name])
         sources = [e.source for e in taken.examples[name]]
         results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, data.LABELS)
     learned = stages[-1][1]
@@ -205,12 +204,3 @@ def finish(
             for end in ("json", "last.keras", "best.keras"):
                 (out / f"{stage.name}.{end}").unlink(missing_ok=True)
     return report
-
-
-def predict(model: Callable, pictures: np.ndarray, batch: int = 128) -> np.ndarray:
-    """Crops [n, size, size, 3] -> float32 [n, classes], a few at a time, since there may be a great many."""
-    answer = tf.function(lambda images: model(images, training=False), reduce_retracing=True)
-    parts = [
-        answer(tf.constant(pictures[i : i + batch].astype(np.float32))).numpy() for i in range(0, len(pictures), batch)
-    ]
-    return np.concatenate(parts)
