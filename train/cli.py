@@ -1,6 +1,7 @@
 """`train`: options and nothing else."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import click
 
 from edge import __version__
 from edge.quiet import quiet
+from train.settings import BASELINE, VGG16, Settings, Transfer
 
 
 @click.group()
@@ -56,17 +58,26 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
 
 
-def _fitting(size: int, epochs: int, rate: float) -> Callable[[Callable], Callable]:
+PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+_weights = click.option(
+    "--weights",
+    metavar="FILE",
+    default="imagenet",
+    help="VGG16's without its top; by default Keras downloads them.",
+)
+
+
+def _fitting(best: Settings) -> Callable[[Callable], Callable]:
     """The options of train.fit.Settings, with a network's own defaults."""
     options = [
         data_option,
         _out,
         click.option(
-            "--size", type=click.IntRange(32, 512), default=size, show_default=True, help="Input width, pixels."
+            "--size", type=click.IntRange(32, 512), default=best.size, show_default=True, help="Input width, pixels."
         ),
-        click.option("--epochs", type=click.IntRange(1), default=epochs, show_default=True),
+        click.option("--epochs", type=click.IntRange(1), default=best.epochs, show_default=True),
         click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step."),
-        click.option("--rate", type=click.FloatRange(0, 1), default=rate, show_default=True, help="Of learning."),
+        click.option("--rate", type=click.FloatRange(0, 1), default=best.rate, show_default=True, help="Of learning."),
         click.option(
             "--crop",
             "policy",
@@ -108,7 +119,7 @@ def _fitting(size: int, epochs: int, rate: float) -> Callable[[Callable], Callab
         ),
         click.option(
             "--precision",
-            type=click.Choice(["auto", "float32", "mixed_float16", "mixed_bfloat16"]),
+            type=click.Choice(PRECISIONS),
             default="auto",
             show_default=True,
             help="auto: mixed_float16 on a GPU.",
@@ -139,51 +150,82 @@ def _tell(report: dict, out: Path) -> None:
 
 
 @main.command()
-@_fitting(size=64, epochs=40, rate=1e-3)
+@_fitting(BASELINE)
 def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
     """The seed project's convolutional network, from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
         from train import fit
 
-    _tell(fit.baseline(folder, out, fit.Settings(**settings), resume=resume), out)
+    _tell(fit.baseline(folder, out, Settings(**settings), resume=resume), out)
 
 
 @main.command()
-@_fitting(size=96, epochs=12, rate=3e-5)
+@_fitting(VGG16)
+@_weights
 @click.option(
-    "--weights", metavar="FILE", default="imagenet", help="VGG16's without its top; default: Keras downloads them."
+    "--unfreeze",
+    type=click.IntRange(0, 4),
+    default=Transfer.unfreeze,
+    show_default=True,
+    help="Last blocks that are trained too.",
 )
 @click.option(
-    "--unfreeze", type=click.IntRange(0, 4), default=1, show_default=True, help="Last blocks that are trained too."
+    "--views",
+    type=click.IntRange(1),
+    default=Transfer.views,
+    show_default=True,
+    help="Augmented views of each picture.",
 )
-@click.option("--views", type=click.IntRange(1), default=4, show_default=True, help="Augmented views of each picture.")
-@click.option("--head-epochs", type=click.IntRange(1), default=8, show_default=True, help="Of the head alone, first.")
+@click.option(
+    "--head-epochs",
+    type=click.IntRange(1),
+    default=Transfer.head_epochs,
+    show_default=True,
+    help="Of the head alone, first.",
+)
 def transfer(
-    folder: Path,
-    out: Path,
-    resume: bool,
-    weights: str,
-    unfreeze: int,
-    views: int,
-    head_epochs: int,
-    **settings: Any,
+    folder: Path, out: Path, resume: bool, weights: str, unfreeze: int, views: int, head_epochs: int, **settings: Any
 ) -> None:
     """VGG16, trained on ImageNet, with a new head and its last blocks fine-tuned."""
     with quiet():
-        from train import fit
         from train import transfer as transferring
 
-    report = transferring.transfer(
-        folder,
-        out,
-        fit.Settings(**settings),
-        weights=weights,
-        unfreeze=unfreeze,
-        views=views,
-        head_epochs=head_epochs,
-        resume=resume,
-    )
-    _tell(report, out)
+    more = Transfer(unfreeze, views, head_epochs, weights)
+    _tell(transferring.transfer(folder, out, Settings(**settings), more, resume=resume), out)
+
+
+@main.command()
+@data_option
+@_out
+@click.option(
+    "--network", "networks", multiple=True, type=click.Choice(["baseline", "transfer"]), help="[default: both]"
+)
+@click.option("--crop", "policy", type=click.Choice(["cell", "whole-image"]), default="cell", show_default=True)
+@click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
+@click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
+@click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
+@_weights
+@_seed
+def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, **settings: Any) -> None:
+    """Train on each source of the data alone and test on all: what another microscope costs."""
+    with quiet():
+        from train import compare
+        from train import cross as crossing
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    chosen = {"baseline": replace(BASELINE, **given), "transfer": replace(VGG16, **given)}
+    wanted = {name: each for name, each in chosen.items() if not networks or name in networks}
+    runs = crossing.cross(folder, out, wanted, Transfer(weights=weights))
+    click.echo(compare.table(compare.compare(runs)))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+def compare(runs: tuple[Path, ...]) -> None:
+    """Finished RUNS side by side, seeds together, as a Markdown table."""
+    from train import compare
+
+    click.echo(compare.table(compare.compare(runs)))
 
 
 @main.command()

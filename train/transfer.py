@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -19,42 +20,33 @@ from edge.errors import UserError, reason
 from train import batches, data, fit, networks
 from train.augment import augment, recipe
 from train.batches import Mix
-from train.fit import Settings
 from train.learn import Stage, duration, learn
+from train.settings import Settings, Transfer
 
 _BATCH = 32  # pictures through the frozen part at a time
 
 
-def transfer(
-    folder: Path,
-    out: Path,
-    settings: Settings,
-    *,
-    weights: str | Path = "imagenet",
-    unfreeze: int = 1,
-    views: int = 4,
-    head_epochs: int = 8,
-    resume: bool = False,
-) -> dict:
-    """Trains a new head on VGG16, then that and the last `unfreeze` blocks at settings.rate; writes what fit.baseline()
-    writes. views: of each training picture, augmented. Raises UserError as fit.baseline() and networks.vgg16() do.
+def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, resume: bool = False) -> dict:
+    """Trains a new head on VGG16, then that and the last blocks at settings.rate; writes what fit.baseline() writes.
+
+    Raises UserError as fit.baseline() and networks.vgg16() do.
     """
     started = time.time()
     strategy, chief = fit.prepare(out, settings)
     taken = fit.material(folder, settings)
     classes = len(data.LABELS)
-    model = networks.vgg16(settings.size, classes, weights)
+    model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
-    frozen, tail = networks.divide(model, unfreeze)
-    seen = [features(frozen, taken.crops["train"], changes, view) for view in range(views if changes else 1)]
+    frozen, tail = networks.divide(model, more.unfreeze)
+    seen = [features(frozen, taken.crops["train"], changes, view) for view in range(more.views if changes else 1)]
     val = batches.measuring(
         features(frozen, taken.crops["val"], [], 0), taken.truth["val"], taken.weights["val"], classes
     )
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
-    key = fit.run_key(settings, taken, weights=_hash(frozen), unfreeze=unfreeze, views=views, head_epochs=head_epochs)
+    key = fit.run_key(settings, taken, **asdict(replace(more, weights=_hash(frozen))))
     steps = batches.steps(len(taken.truth["train"]), settings.batch)
-    stages = [Stage("head", head_epochs, steps, 1e-3, settings.smoothing)]
-    if unfreeze:
+    stages = [Stage("head", more.head_epochs, steps, 1e-3, settings.smoothing)]
+    if more.unfreeze:
         stages.append(Stage("blocks", settings.epochs, steps, settings.rate, settings.smoothing, settings.average))
     done = []
     for stage in stages:
@@ -91,8 +83,8 @@ def transfer(
     keras.mixed_precision.set_global_policy("float32")
     final = networks.vgg16(settings.size, classes, None)
     final.set_weights(model.get_weights())
-    more = {"weights": _hash(frozen), "unfreeze": unfreeze, "views": len(seen), "head_epochs": head_epochs}
-    return fit.finish(final, folder, out, settings, taken, done, time.time() - started, more)
+    extra = asdict(replace(more, weights=_hash(frozen), views=len(seen)))
+    return fit.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
 
 
 def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int) -> np.ndarray:

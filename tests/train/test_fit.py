@@ -81,8 +81,9 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
         report = json.loads((tmp_path / "run.json").read_text())
         assert process.returncode == 0 and "--resume" in said and not report["finished"]
         assert 3 <= len(report["history"]["loss"]) < 12 and report["metrics"]["test"]["all"]["count"] == 16
-    assert_refused(command("train", "baseline", *again), "--resume")
-    assert_refused(command("train", "baseline", *again, "--resume", "--rate", 0.1), "other settings")
+    else:
+        assert_refused(command("train", "baseline", *again), "--resume")
+        assert_refused(command("train", "baseline", *again, "--resume", "--rate", 0.1), "other settings")
     done = command("train", "baseline", *again, "--resume")
     assert done.returncode == 0, done.stderr
     assert history(tmp_path) == whole

@@ -1,0 +1,124 @@
+"""`train transfer`, `cross` and `compare` on drawn cells; VGG16 has chance weights, so that nothing is downloaded."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    file = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
+    keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3)).save_weights(file)
+    return file
+
+
+def test_raw_rgb_means_what_the_authors_meant(weights: Path) -> None:
+    import keras
+
+    from train import networks
+
+    theirs = keras.applications.VGG16(include_top=False, weights=str(weights), input_shape=(32, 32, 3))
+    ours = networks.vgg16(32, 2, weights)
+    body = keras.Model(ours.inputs, ours.get_layer("block5_pool").output)
+    pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
+    expected = theirs.predict(keras.applications.vgg16.preprocess_input(pictures.copy()), verbose=0)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(body.predict(pictures, verbose=0), expected, rtol=1e-3, atol=1e-3 * expected.max())
+
+
+def test_the_two_parts_make_the_whole(weights: Path) -> None:
+    from train import networks
+
+    model = networks.vgg16(32, 2, weights)
+    pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
+    whole = model.predict(pictures, verbose=0)
+    for unfreeze in range(4):
+        frozen, tail = networks.divide(model, unfreeze)
+        assert not frozen.trainable_variables and frozen.output.shape[-1] == (
+            512 if unfreeze < 2 else 512 >> unfreeze - 1
+        )
+        np.testing.assert_allclose(tail.predict(frozen.predict(pictures, verbose=0), verbose=0), whole, rtol=1e-4)
+
+
+def test_the_last_block_learns_and_the_others_stay(drawn: Path, weights: Path, tmp_path: Path) -> None:
+    import keras
+
+    options = (
+        "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--head-epochs", 2, "--views", 2,
+        "--unfreeze", 1, "--crop", "whole-image", "--rate", 1e-4,
+    )  # fmt: skip
+    done = command("train", "transfer", *options, "--weights", weights)
+    assert done.returncode == 0, done.stderr
+    assert "view 2" in done.stderr and "head epoch 2 of 2" in done.stderr and "blocks epoch 2 of 2" in done.stderr
+    report = json.loads((tmp_path / "run.json").read_text())
+    assert report["network"] == "vgg16" and report["settings"]["unfreeze"] == 1 and report["settings"]["views"] == 2
+    assert [s["name"] for s in report["stages"]] == ["head", "blocks"]
+    learned = keras.models.load_model(tmp_path / "model.keras")
+    before = keras.applications.VGG16(include_top=False, weights=str(weights), input_shape=(32, 32, 3))
+    for block, same in ((2, True), (4, True), (5, False)):
+        old, new = (m.get_layer(f"block{block}_conv1").get_weights()[0] for m in (before, learned))
+        assert np.array_equal(old, new) == same, block
+    done = command("train", "compare", tmp_path)
+    assert done.returncode == 0 and "| vgg16" in done.stdout
+    again = command("train", "transfer", *options[:3], tmp_path / "2", *options[4:], "--weights", weights)
+    assert "view" not in again.stderr, "what is frozen runs once"
+
+
+def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.h5").write_text("no weights")
+    options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--crop", "whole-image", "--weights")
+    assert_refused(command("train", "transfer", *options, tmp_path / "none.h5"), "is not a file")
+    assert_refused(command("train", "transfer", *options, tmp_path / "text.h5"), "--weights FILE")
+
+
+def test_cross_trains_on_each_source_and_compares(drawn: Path, tmp_path: Path) -> None:
+    data = tmp_path / "two"
+    data.mkdir()
+    rows = ["path,label,source,split"]
+    for file in sorted(drawn.rglob("*.png")):
+        split, label = file.parts[-3:-1]
+        rows.append(f"{file},{label},{'one' if int(file.stem) % 2 else 'two'},{split}")
+    (data / "cells.csv").write_text("\n".join(rows) + "\n")
+    options = ("--data", data, "--out", tmp_path / "runs", "--network", "baseline", "--size", 32, "--epochs", 2)
+    done = command("train", "cross", *options, "--crop", "whole-image")
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("| baseline")]
+    assert len(lines) == 4 and sum("source one" in line for line in lines) == 2
+    report = json.loads((tmp_path / "runs" / "baseline-one" / "run.json").read_text())
+    assert set(report["data"]["counts"]["two"]) == {"test"}, "of the other source nothing is seen in training"
+    again = command("train", "cross", *options, "--crop", "whole-image")
+    assert "is there already" in again.stderr and again.stdout == done.stdout
+    assert_refused(command("train", "cross", *options, "--crop", "whole-image", "--seed", 1), "other settings")
+    assert_refused(command("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "two are needed")
+
+
+def test_compare_puts_seeds_together(tmp_path: Path) -> None:
+    from train import compare
+
+    def run(name: str, accuracy: float, **settings: object) -> Path:
+        recall = {"recall": {"value": accuracy}}
+        metrics = {"balanced_accuracy": accuracy, "classes": {"monocyte": recall, "lymphocyte": recall}}
+        report = {
+            "network": "baseline",
+            "crop": {"policy": "cell", "version": 2},
+            "settings": {"seed": 0, "augment": "light", "rate": 0.1} | settings,
+            "metrics": {"test": {"all": metrics, "here": metrics}},
+        }
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(report))
+        return tmp_path / name
+
+    runs = [run("a", 0.9), run("b", 0.8, seed=1), run("c", 0.5, augment="none")]
+    rows = compare.compare(runs)
+    assert [row["settings"] for row in rows] == [{"augment": "light"}, {"augment": "none"}]
+    assert rows[0]["seeds"] == [0, 1]
+    assert rows[0]["test"]["here"]["balanced accuracy"] == pytest.approx({"mean": 0.85, "low": 0.8, "high": 0.9})
+    assert "| baseline augment light (2 seeds) | here | 0.850 (0.800 to 0.900) |" in compare.table(rows)
+    (tmp_path / "d").mkdir()
+    assert_refused(command("train", "compare", tmp_path / "d"), "not a finished training run")

@@ -1,0 +1,48 @@
+"""Trained on one source, tested on the others: the figure that users meet in life."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from edge.errors import UserError, reason
+from train import data, fit
+from train.settings import Settings, Transfer
+from train.transfer import transfer
+
+
+def cross(folder: Path, out: Path, networks: dict[str, Settings], more: Transfer) -> list[Path]:
+    """Trains each network ("baseline", "transfer") on each source of the data alone -> the runs' folders, below `out`.
+
+    A run that is finished is taken as it is, one that was stopped goes on. Raises UserError where there is one source.
+    """
+    sources = sorted({e.source for e in data.read(folder)})
+    if len(sources) < 2:
+        raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
+    runs = []
+    for network, settings in networks.items():
+        for source in sources:
+            run, chosen = out / f"{network}-{source}", replace(settings, source=source)
+            runs.append(run)
+            if _finished(run, chosen):
+                click.echo(f"{run} is there already.", err=True)
+            elif network == "transfer":
+                transfer(folder, run, chosen, more, resume=True)
+            else:
+                fit.baseline(folder, run, chosen, resume=True)
+    return runs
+
+
+def _finished(run: Path, settings: Settings) -> bool:
+    if not (run / "run.json").exists():
+        return False
+    try:
+        report = json.loads((run / "run.json").read_text())
+        same = all(report["settings"][name] == value for name, value in vars(settings).items())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "its run.json is damaged"
+        raise UserError(f"{run} can't be used ({why}); delete it or name another folder.") from error
+    if not same:
+        raise UserError(f"{run} was trained with other settings; name another folder.")
+    return bool(report["finished"])

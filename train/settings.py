@@ -1,0 +1,48 @@
+"""How to train: one set of settings for all networks, and what each network does best with."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """run.json holds them all.
+
+    size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
+    this one alone; augment: see train.augment.recipe; balance: "weights" (the rare class of each source counts more),
+    "sampling" (it's drawn more often) or "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving
+    average of weights; rate: of learning; strategy: "one" device, "mirrored" over this machine's GPUs or "multiworker"
+    as TF_CONFIG says; precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" for the first without and
+    the second with a GPU; deterministic: the same metrics from the same seed, at the price of some speed.
+    """
+
+    size: int = 64
+    epochs: int = 40
+    batch: int = 32
+    seed: int = 0
+    policy: str = "cell"
+    source: str | None = None
+    augment: str = "light"
+    balance: str = "weights"
+    mixup: float = 0.0
+    smoothing: float = 0.0
+    average: float = 0.0
+    rate: float = 1e-3
+    strategy: str = "one"
+    precision: str = "auto"
+    deterministic: bool = True
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What transfer learning needs besides. unfreeze: how many of VGG16's last blocks are trained too; views: augmented
+    ones of each picture, on disk; head_epochs: of the head alone, before; weights: a file, or "imagenet" to download.
+    """
+
+    unfreeze: int = 2
+    views: int = 6
+    head_epochs: int = 8
+    weights: str = "imagenet"
+
+
+BASELINE = Settings()
+VGG16 = Settings(size=96, epochs=8, rate=3e-5)
