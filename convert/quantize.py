@@ -25,6 +25,7 @@ def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = Non
     """
     if kind not in KINDS:
         raise UserError(f"Unknown kind {kind!r}; known are {', '.join(KINDS)}.")
+    keras.utils.clear_session()  # Keras numbers what it makes, and the numbers would get into the file
     shape = (1, *model.input_shape[1:])
     if kind == "float32":
         inputs = keras.Input(batch_shape=shape, dtype="uint8")

@@ -255,7 +255,7 @@ def _red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.ra
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--count", default=3, show_default=True, help="Pictures of each kind.")
+@click.option("--count", default=3, show_default=True, help="Pictures of each kind of cell, and as many fields.")
 @click.option("--seed", default=0, show_default=True)
 def main(folder: Path, count: int, seed: int) -> None:
     """Draw a few pictures of stained cells into FOLDER."""
@@ -264,7 +264,10 @@ def main(folder: Path, count: int, seed: int) -> None:
     for kind in KINDS:
         for i in range(count):
             Image.fromarray(picture(kind, rng)).save(folder / f"drawn-{kind}-{i + 1}.png")
-    click.echo(f"{count * len(KINDS)} drawn pictures (drawings, not blood) are in {folder}")
+    for i in range(count):
+        image, _ = field(rng, 5, 2, kinds=KINDS)
+        Image.fromarray(image).save(folder / f"drawn-field-{i + 1}.png")
+    click.echo(f"{count * (len(KINDS) + 1)} drawn pictures (drawings, not blood) are in {folder}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+_COMMANDS = {"vgg16": "transfer"}  # where a network's name isn't its command's
 ATTRIBUTIONS = {
     "raabin": "Raabin-WBC: Kouzehkanan et al., Scientific Reports 12 (2022), doi 10.1038/s41598-021-04426-x, "
     "article CC BY 4.0, data free to access",
@@ -78,7 +79,7 @@ def card(document: dict, file: str, sha256: str) -> str:
         "The float model's figures were written by `train`, this file's by `convert`, through the edge runner:",
         "",
         "```",
-        f"train {network} --data DATA --out runs/{network}",
+        f"train {_COMMANDS.get(network, network)} --data DATA --out runs/{network}",
         f"convert --{kind} runs/{network}",
         "```",
         "",
