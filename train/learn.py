@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -77,6 +78,8 @@ def learn(
                 sums = [total + float(new) for total, new in zip(sums, loop.train(next(data)), strict=True)]
                 progress.step(step)
             figures = {"loss": sums[0] / sums[1]} | loop.measure(val)
+            if not math.isfinite(figures["val_loss"]):
+                raise UserError(f"The training broke in epoch {epoch + 1}: its loss is no number; try a lower --rate.")
             if keeper:
                 keeper.keep(model, epoch, figures)
                 progress.epoch(epoch, figures)
