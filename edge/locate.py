@@ -70,7 +70,8 @@ class Locator(File):
         h, w = small.shape[:2]
         field = np.full((self.size, self.size, 3), FILL, np.uint8)
         field[:h, :w] = small
-        marks, ruler = (self.raw(field)[: -(-h // 2), : -(-w // 2), i] for i in (0, 1))
+        answer = self.raw(field)[: -(-h // 2), : -(-w // 2)]
+        marks, ruler = np.ascontiguousarray(answer[..., 0]), answer[..., 1]
         scale = max(height, width) / max(h, w)
         red = scale * red_cell(ruler)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []

@@ -215,18 +215,21 @@ class Explained(_Pictures):
 
 
 def annotate(result: Answer) -> Image.Image:
-    """The picture with a box round each cell and its answer in the box's corner."""
+    """The picture with a box round each cell and its answer above it, or below where there is no room."""
     picture = Image.fromarray(result.frame.image)
     draw = ImageDraw.Draw(picture)
-    height = max(11, min(picture.size) // 18)
+    height = max(11, min(picture.size) // 26)
     font = ImageFont.load_default(height)
     for cell, decision in result.cells:
         x, y, w, h = cell.box
         colour = _COLOURS.get(decision.label, (90, 90, 90))
         text = f"{decision.label} {decision.probabilities[decision.label]:.2f}"
         draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour, width=max(1, height // 8))
-        draw.rectangle((x, y, x + draw.textlength(text, font) + height // 2, y + height * 1.35), fill=colour)
-        draw.text((x + height // 4, y), text, "white", font)
+        tall, wide = round(height * 1.35), round(draw.textlength(text, font)) + height // 2
+        top = y - tall if y >= tall else min(y + h, picture.height - tall)
+        left = max(0, min(x, picture.width - wide))
+        draw.rectangle((left, top, left + wide, top + tall - 1), fill=colour)
+        draw.text((left + height // 4, top), text, "white", font)
     return picture
 
 

@@ -51,7 +51,8 @@ def tiny_run(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) 
     """A finished `train baseline` run, trained for seconds through the command itself."""
     out = tmp_path_factory.mktemp("runs") / "baseline"
     done = command(
-        "train", "baseline", "--data", drawn, "--out", out, "--size", 32, "--epochs", 40, "--batch", 4, "--crop", "whole-image",
+        "train", "baseline", "--data", drawn, "--out", out, "--size", 32, "--epochs", 40, "--batch", 4,
+        "--crop", "whole-image",
         environment={"XDG_CACHE_HOME": cache},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

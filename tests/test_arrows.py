@@ -36,9 +36,9 @@ def test_arrows(room: str) -> None:
 
 def test_a_run_imports_nothing_heavy() -> None:
     """Not even OpenCV, where whole pictures are read."""
-    picture = ROOT / "docs" / "drawn-monocyte-1.annotated.jpg"
+    picture = ROOT / "docs" / "drawn-monocyte-2.annotated.jpg"
     code = (
-        f"import sys; sys.argv = ['edge-classify', {str(picture)!r}]\n"
+        f"import sys; sys.argv = ['edge-classify', '--whole-image', {str(picture)!r}]\n"
         "from edge.cli import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
