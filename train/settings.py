@@ -39,10 +39,10 @@ class Transfer:
     """
 
     unfreeze: int = 2
-    views: int = 6
-    head_epochs: int = 8
+    views: int = 5
+    head_epochs: int = 4
     weights: str = "imagenet"
 
 
 BASELINE = Settings()
-VGG16 = Settings(size=96, epochs=8, rate=3e-5)
+VGG16 = Settings(size=96, epochs=6, rate=3e-5)
