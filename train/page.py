@@ -17,7 +17,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 table { border-collapse: collapse; margin: 1rem 0; font-size: .9rem; }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid #ddd; text-align: left; font-variant-numeric: tabular-nums; }
-td { overflow-wrap: anywhere; }
+td code, td small { overflow-wrap: anywhere; }
 small { color: #666; }
 .said { background: #eef2fb; padding: .6rem 1rem; border-left: 4px solid #3b4cc0; }
 .plots, .cells { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; }
