@@ -81,6 +81,17 @@ def cell_model(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory
     return out / "baseline-int8.tflite"
 
 
+@pytest.fixture(scope="session")
+def vgg16_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """VGG16 with chance weights, in the form of the real ones."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    file = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
+    keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3)).save_weights(file)
+    return file
+
+
 def command(
     package: str, *arguments: object, stdin: str | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:

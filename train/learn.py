@@ -93,6 +93,16 @@ def learn(
     return Learned(best, state["best_epoch"], state["history"], state["epoch"] == stage.epochs)
 
 
+def from_chief(weights: list[np.ndarray], strategy: tf.distribute.Strategy, chief: bool) -> list[np.ndarray]:
+    """What the chief has, on every worker: files are the chief's alone."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return weights
+    replicas = len(strategy.extended.worker_devices)  # of this worker, each of which gives its share of the sum
+    shares = [tf.constant(w / replicas if chief else np.zeros_like(w)) for w in weights]
+    spread = [strategy.experimental_distribute_values_from_function(lambda _, s=share: s) for share in shares]
+    return [strategy.reduce("SUM", each, None).numpy() for each in spread]
+
+
 def _compiled(model: keras.Model, stage: Stage) -> keras.Model:
     rate = keras.optimizers.schedules.CosineDecay(stage.rate, stage.epochs * stage.steps)
     ema = {"use_ema": True, "ema_momentum": stage.average, "ema_overwrite_frequency": stage.steps}

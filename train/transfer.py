@@ -20,7 +20,7 @@ from edge.errors import UserError, reason
 from train import batches, data, fit, networks
 from train.augment import augment, recipe
 from train.batches import Mix
-from train.learn import Stage, duration, learn
+from train.learn import Stage, duration, from_chief, learn
 from train.settings import Settings, Transfer
 
 _BATCH = 32  # pictures through the frozen part at a time
@@ -75,7 +75,8 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
             chief=chief,
         )
         done.append((stage, learned))
-        tail.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
+        best = keras.models.load_model(learned.best, compile=False).get_weights() if chief else tail.get_weights()
+        tail.set_weights(from_chief(best, strategy, chief))
         if not learned.finished:
             break
     if not chief:

@@ -115,7 +115,11 @@ def test_what_can_be_switched(drawn: Path, tmp_path: Path, options: tuple) -> No
     }
 
 
-def test_two_workers_learn_together(drawn: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", ["baseline", "transfer"])
+def test_two_workers_learn_together(network: str, drawn: Path, vgg16_weights: Path, tmp_path: Path) -> None:
+    more = (
+        [] if network == "baseline" else ["--weights", vgg16_weights, "--head-epochs", 2, "--views", 1, "--unfreeze", 1]
+    )
     ports = []
     for _ in range(2):
         with socket.socket() as free:
@@ -128,10 +132,10 @@ def test_two_workers_learn_together(drawn: Path, tmp_path: Path) -> None:
             "task": {"type": "worker", "index": index},
         }
         arguments = ["--data", drawn, "--out", tmp_path / str(index), "--size", 32, "--epochs", 2, "--batch", 8]
-        arguments += ["--crop", "whole-image", "--strategy", "multiworker"]
+        arguments += ["--crop", "whole-image", "--strategy", "multiworker", *more]
         workers.append(
             subprocess.Popen(
-                [sys.executable, "-m", "train", "baseline", *map(str, arguments)],
+                [sys.executable, "-m", "train", network, *map(str, arguments)],
                 env=os.environ | {"TF_CONFIG": json.dumps(task)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

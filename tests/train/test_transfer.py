@@ -8,23 +8,13 @@ import pytest
 from conftest import assert_refused, command
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import keras
-
-    keras.utils.set_random_seed(3)
-    file = tmp_path_factory.mktemp("weights") / "vgg16.weights.h5"
-    keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3)).save_weights(file)
-    return file
-
-
-def test_raw_rgb_means_what_the_authors_meant(weights: Path) -> None:
+def test_raw_rgb_means_what_the_authors_meant(vgg16_weights: Path) -> None:
     import keras
 
     from train import networks
 
-    theirs = keras.applications.VGG16(include_top=False, weights=str(weights), input_shape=(32, 32, 3))
-    ours = networks.vgg16(32, 2, weights)
+    theirs = keras.applications.VGG16(include_top=False, weights=str(vgg16_weights), input_shape=(32, 32, 3))
+    ours = networks.vgg16(32, 2, vgg16_weights)
     body = keras.Model(ours.inputs, ours.get_layer("block5_pool").output)
     pictures = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3)).astype(np.float32)
     expected = theirs.predict(keras.applications.vgg16.preprocess_input(pictures.copy()), verbose=0)
@@ -32,10 +22,10 @@ def test_raw_rgb_means_what_the_authors_meant(weights: Path) -> None:
     np.testing.assert_allclose(body.predict(pictures, verbose=0), expected, rtol=1e-3, atol=1e-3 * expected.max())
 
 
-def test_the_two_parts_make_the_whole(weights: Path) -> None:
+def test_the_two_parts_make_the_whole(vgg16_weights: Path) -> None:
     from train import networks
 
-    model = networks.vgg16(32, 2, weights)
+    model = networks.vgg16(32, 2, vgg16_weights)
     pictures = np.random.default_rng(1).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
     whole = model.predict(pictures, verbose=0)
     for unfreeze in range(4):
@@ -46,27 +36,27 @@ def test_the_two_parts_make_the_whole(weights: Path) -> None:
         np.testing.assert_allclose(tail.predict(frozen.predict(pictures, verbose=0), verbose=0), whole, rtol=1e-4)
 
 
-def test_the_last_block_learns_and_the_others_stay(drawn: Path, weights: Path, tmp_path: Path) -> None:
+def test_the_last_block_learns_and_the_others_stay(drawn: Path, vgg16_weights: Path, tmp_path: Path) -> None:
     import keras
 
     options = (
         "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--head-epochs", 2, "--views", 2,
         "--unfreeze", 1, "--crop", "whole-image", "--rate", 1e-4,
     )  # fmt: skip
-    done = command("train", "transfer", *options, "--weights", weights)
+    done = command("train", "transfer", *options, "--weights", vgg16_weights)
     assert done.returncode == 0, done.stderr
     assert "view 2" in done.stderr and "head epoch 2 of 2" in done.stderr and "blocks epoch 2 of 2" in done.stderr
     report = json.loads((tmp_path / "run.json").read_text())
     assert report["network"] == "vgg16" and report["settings"]["unfreeze"] == 1 and report["settings"]["views"] == 2
     assert [s["name"] for s in report["stages"]] == ["head", "blocks"]
     learned = keras.models.load_model(tmp_path / "model.keras")
-    before = keras.applications.VGG16(include_top=False, weights=str(weights), input_shape=(32, 32, 3))
+    before = keras.applications.VGG16(include_top=False, weights=str(vgg16_weights), input_shape=(32, 32, 3))
     for block, same in ((2, True), (4, True), (5, False)):
         old, new = (m.get_layer(f"block{block}_conv1").get_weights()[0] for m in (before, learned))
         assert np.array_equal(old, new) == same, block
     done = command("train", "compare", tmp_path)
     assert done.returncode == 0 and "| vgg16" in done.stdout
-    again = command("train", "transfer", *options[:3], tmp_path / "2", *options[4:], "--weights", weights)
+    again = command("train", "transfer", *options[:3], tmp_path / "2", *options[4:], "--weights", vgg16_weights)
     assert "view" not in again.stderr, "what is frozen runs once"
 
 
