@@ -129,7 +129,7 @@ class _Loop:
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([1000 * seed + epoch, i])
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def train(self, batch: tuple) -> tuple[tf.Tensor, tf.Tensor]:
         """One step -> the sum of the weighted losses over all replicas, and the sum of the weights."""
         model, strategy = self._model, self._strategy
@@ -152,7 +152,7 @@ class _Loop:
             sums += [float(value) for value in self._measure(*batch)]
         return {"val_loss": sums[0] / sums[2], "val_accuracy": sums[1] / sums[2]}
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def _measure(self, images: tf.Tensor, truth: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
         answer = self._model(images, training=False)
         right = tf.cast(tf.argmax(answer, 1) == tf.argmax(truth, 1), tf.float32)
