@@ -126,16 +126,16 @@ def fit(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    keras.utils.set_random_seed(seed)
+    model, before = _started(start) if start else (network(), None)
     pictures, outlines, clear = lessons(folder, examples)
     if len(pictures) < 20:
         raise UserError(f"Only {len(pictures)} pictures of {folder} show one clear cell in the middle; 20 are needed.")
-    keras.utils.set_random_seed(seed)
     cv2.setNumThreads(1)  # two fields are drawn at a time
     sources, labels = np.array([e.source for e in clear]), np.array([e.label for e in clear])
     red_cells = {name: ruler.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
     marked = fields.lessons(folder, fields.halves(fields.read(folder))[0])
     mosaic = Mosaic(pictures, outlines, sources, labels, red_cells, marked, drawn)
-    model = _started(start) if start else network()
     falling = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
     model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
     started = time.time()
@@ -160,7 +160,7 @@ def fit(
             "rate": rate,
             "drawn": drawn,
             "seed": seed,
-            "start": start and json.loads((start / "run.json").read_text())["settings"],
+            "start": before,
         },
         "seconds": round(time.time() - started, 1),
         "data": {
@@ -176,10 +176,12 @@ def fit(
     return report
 
 
-def _started(run: Path) -> keras.Model:
+def _started(run: Path) -> tuple[keras.Model, dict]:
+    """An earlier run's network and settings."""
     try:
-        return keras.models.load_model(run / "model.keras", compile=False)
-    except (OSError, ValueError) as error:
+        settings = json.loads((run / "run.json").read_text())["settings"]
+        return keras.models.load_model(run / "model.keras", compile=False), settings
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{run} holds no locator to start from; name a folder that `train locator` wrote.") from error
 
 

@@ -1,0 +1,56 @@
+"""`train locator` for seconds, and on to the file that the runner opens."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+from PIL import Image
+
+from edge import simulate
+from edge.frames import Frame
+from edge.locate import Locator
+
+
+@pytest.fixture(scope="module")
+def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn cells in class folders, and two drawn fields with their boxes."""
+    folder = tmp_path_factory.mktemp("fields")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 16), ("val", 2), ("test", 1)):
+        for kind in simulate.KINDS:
+            (folder / split / kind).mkdir(parents=True)
+            for i in range(count):
+                picture = simulate.picture(kind, rng, 160, simulate.Look(red_cell=32))
+                Image.fromarray(picture).save(folder / split / kind / f"{i}.png")
+    rows = ["path,label,x,y,width,height,film,cell"]
+    (folder / "fields" / "here").mkdir(parents=True)
+    for i in range(2):
+        image, truth = simulate.field(rng, 3)
+        Image.fromarray(image).save(folder / "fields" / "here" / f"{i}.png")
+        places = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
+        rows += [f"fields/here/{i}.png,unknown,{x},{y},{side},{side},film{i}," for x, y, side in places]
+    (folder / "fields.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def test_it_learns_learns_on_and_becomes_a_file(fields: Path, tmp_path: Path) -> None:
+    short = ("--data", fields, "--epochs", 1, "--steps", 2, "--batch", 2)
+    for options in ((tmp_path / "one",), (tmp_path / "two", "--start", tmp_path / "one", "--drawn", 0.5)):
+        done = command("train", "locator", *short, "--out", *options)
+        assert done.returncode == 0, done.stderr
+    one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two"))
+    assert one["data"]["fields"] == 1 and set(one["data"]["red_cells"]) == {fields.name, "here"}
+    assert one["settings"]["start"] is None and two["settings"]["start"] == one["settings"]
+    done = command("convert", "--int8", tmp_path / "two")
+    assert done.returncode == 0, done.stderr
+    locator = Locator(tmp_path / "two" / "locator-int8.tflite")
+    locator.cells(Frame(np.zeros((64, 80, 3), np.uint8), "black", 0, 0.0))
+    card = (tmp_path / "two" / "locator-int8.md").read_text()
+    assert "--start runs/locator-1 --epochs 1" in card and "1 camera fields" in card
+
+
+def test_refusals(fields: Path, drawn: Path, tmp_path: Path) -> None:
+    options = ("--data", fields, "--out", tmp_path / "run", "--start", tmp_path / "none")
+    assert_refused(command("train", "locator", *options), "no locator to start from")
