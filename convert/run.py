@@ -8,10 +8,10 @@ import keras
 import numpy as np
 
 from convert import contract, gate, quantize
-from edge.crop import POLICIES
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.model import File, Model
 from train import card, data, evaluate
+from train import run as runs
 
 CALIBRATION = 400  # pictures, spread over sources and classes; other numbers have not been compared
 
@@ -22,14 +22,12 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
     folder: the data set, where it isn't any more where the run found it. Returns {"path", "bytes", "keras_bytes",
     "float", "converted"}, the last two as by_source() of the val split. Raises UserError for what isn't a run.
     """
-    report, model = _read(run)
-    if report["network"] == "locator":
-        return _locator(run, report, model, kind, out or run)
+    if runs.network(run) == "locator":
+        return _locator(run, kind, out or run)
+    report, model = runs.read(run)
     labels, size, policy = report["labels"], report["size"], report["crop"]["policy"]
     folder = folder or Path(report["data"]["folder"])
-    examples = data.trained_on(data.read(folder, labels), report["settings"].get("source"))
-    if data.split_hash(examples) != report["data"]["split_sha256"]:
-        raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
+    examples = runs.examples(run, report, folder)
     calibration = calibration_examples(data.only(examples, "train"), CALIBRATION) if kind == "int8" else []
     graph = quantize.quantize(model, kind, data.crops(folder, calibration, size, policy) if calibration else None)
     document = {
@@ -73,12 +71,14 @@ def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None =
     }
 
 
-def _locator(run: Path, report: dict, model: keras.Model, kind: str, out: Path) -> dict:
+def _locator(run: Path, kind: str, out: Path) -> dict:
     """The locator's file: no labels to count, so the proof is how far its marks moved on the calibration fields."""
     try:
+        report = json.loads((run / "run.json").read_text())
+        model = keras.models.load_model(run / "model.keras", compile=False)
         fields = np.load(run / "calibration.npz")["fields"]
     except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{run} lacks a readable calibration.npz; train the locator again.") from error
+        raise UserError(f"{run} lacks a readable model.keras or calibration.npz; train the locator again.") from error
     graph = quantize.quantize(model, kind, fields)
     document = {
         "network": report["network"],
@@ -117,18 +117,3 @@ def calibration_examples(training: list[data.Example], count: int) -> list[data.
         take = min(len(group), -(-count // len(groups)))
         chosen += [group[i] for i in sorted(rng.permutation(len(group))[:take])]
     return chosen
-
-
-def _read(run: Path) -> tuple[dict, keras.Model]:
-    try:
-        report = json.loads((run / "run.json").read_text())
-        if report["network"] != "locator":
-            policy, version = report["crop"]["policy"], report["crop"]["version"]
-            if POLICIES.get(policy) != version:
-                raise UserError(
-                    f"{run} was trained on crops {policy!r} version {version}, not made any more; train again."
-                )
-        return report, keras.models.load_model(run / "model.keras", compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        why = reason(error) if isinstance(error, OSError) else "its run.json or model.keras is damaged"
-        raise UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.") from error

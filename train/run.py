@@ -15,15 +15,20 @@ _NEEDED = {"version", "network", "parameters", "labels", "size", "crop", "settin
 _OF_DATA = {"folder", "counts", "split_sha256"}
 
 
+def network(run: Path) -> str:
+    """What was trained there. Raises UserError as read() does."""
+    return str(_report(run)["network"])
+
+
 def read(run: Path) -> tuple[dict, keras.Model]:
     """A folder written by train.fit -> what its run.json holds, and the network.
 
     Raises UserError for what isn't a finished run of a classifier, or was trained on crops that aren't made any more.
     """
+    report = _report(run)
+    if report["network"] == "locator":
+        raise UserError(f"{run} holds a locator, which tells no classes apart; `benchmark locating` measures it.")
     try:
-        report = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        if report["network"] == "locator":
-            raise UserError(f"{run} holds a locator, which tells no classes apart; `benchmark locating` measures it.")
         policy, version = report["crop"]["policy"], report["crop"]["version"]
         if not report.keys() >= _NEEDED or not report["data"].keys() >= _OF_DATA:
             raise ValueError("unfinished")
@@ -34,9 +39,21 @@ def read(run: Path) -> tuple[dict, keras.Model]:
         if (model.input_shape, model.output_shape) != shapes:
             raise ValueError("of two runs")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        why = reason(error) if isinstance(error, OSError) else "its run.json or model.keras is damaged"
-        raise UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.") from error
+        raise _unfinished(run, error) from error
     return report, model
+
+
+def _report(run: Path) -> dict:
+    try:
+        report = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        return report | {"network": report["network"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _unfinished(run, error) from error
+
+
+def _unfinished(run: Path, error: Exception) -> UserError:
+    why = reason(error) if isinstance(error, OSError) else "its run.json or model.keras is damaged"
+    return UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.")
 
 
 def examples(run: Path, report: dict, folder: Path) -> list[data.Example]:
