@@ -102,7 +102,9 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             help="The rarer class of each source counts more, is drawn more often, or neither.",
         ),
         click.option("--mixup", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Alpha; 0 is off."),
-        click.option("--smoothing", type=click.FloatRange(0, 0.5), default=0.0, show_default=True, help="Of labels."),
+        click.option(
+            "--smoothing", type=click.FloatRange(0, 0.5), default=best.smoothing, show_default=True, help="Of labels."
+        ),
         click.option(
             "--average",
             type=click.FloatRange(0, 1, max_open=True),

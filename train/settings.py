@@ -45,4 +45,4 @@ class Transfer:
 
 
 BASELINE = Settings()
-VGG16 = Settings(size=96, epochs=6, rate=3e-5)
+VGG16 = Settings(size=96, epochs=6, rate=3e-5, smoothing=0.1)
