@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 # Absorbance of each level, in hundredths of a neper: integers, alike on every machine.
-_ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
+ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
 _REACH = 2.5  # the neighbourhood, in red cells (or nuclei, where those are larger), to each side
 _INSIDE, _OUTSIDE = 0.3, 0.9  # of the nucleus' diameter: what surely is nucleus, and what no longer is
 _FEWEST = 30  # pixels of red cells to compare with
@@ -23,7 +23,7 @@ def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nu
     """
     side = _REACH * max(nucleus, red_cell)
     x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), int(x + side) + 1, int(y + side) + 1
-    window = _ABSORBANCE[small[y0:y1, x0:x1]]
+    window = ABSORBANCE[small[y0:y1, x0:x1]]
     flat = window.reshape(-1, 3)
     lightest = len(flat) // 10
     window = np.maximum(window - np.partition(flat, lightest, axis=0)[lightest], 0)

@@ -25,14 +25,19 @@ def data() -> Path:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders of drawn cells, split, enough to train a tiny network on."""
     folder = tmp_path_factory.mktemp("drawn")
-    rng = np.random.default_rng(0)
-    for split, count in (("train", 24), ("val", 8), ("test", 8)):
+    draw_cells(folder, np.random.default_rng(0), {"train": 24, "val": 8, "test": 8}, 128, 28)
+    return folder
+
+
+def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
+    """Writes FOLDER/SPLIT/CLASS/*.png, so many of each class in each split."""
+    for split, count in counts.items():
         for kind in simulate.KINDS:
             place = folder / split / kind
             place.mkdir(parents=True)
             for i in range(count):
-                Image.fromarray(simulate.picture(kind, rng, 128, simulate.Look(red_cell=28))).save(place / f"{i}.png")
-    return folder
+                picture = simulate.picture(kind, rng, size, simulate.Look(red_cell=red_cell))
+                Image.fromarray(picture).save(place / f"{i}.png")
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ _weights = click.option(
 
 
 def _fitting(best: Settings) -> Callable[[Callable], Callable]:
-    """The options of train.fit.Settings, with a network's own defaults."""
+    """The options of train.settings.Settings, with a network's own defaults."""
     options = [
         data_option,
         _out,
@@ -76,20 +76,20 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             "--size", type=click.IntRange(32, 512), default=best.size, show_default=True, help="Input width, pixels."
         ),
         click.option("--epochs", type=click.IntRange(1), default=best.epochs, show_default=True),
-        click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Pictures a step."),
+        click.option("--batch", type=click.IntRange(1), default=best.batch, show_default=True, help="Pictures a step."),
         click.option("--rate", type=click.FloatRange(0, 1), default=best.rate, show_default=True, help="Of learning."),
         click.option(
             "--crop",
             "policy",
             type=click.Choice(["cell", "whole-image"]),
-            default="cell",
+            default=best.policy,
             show_default=True,
             help="Find the cell in the picture, or take the picture as it is.",
         ),
         click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested."),
         click.option(
             "--augment",
-            default="light",
+            default=best.augment,
             show_default=True,
             metavar="RECIPE",
             help="none, geometry, colour, camera, light, full; single changes by name; -NAME leaves one out.",
@@ -97,37 +97,42 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
         click.option(
             "--balance",
             type=click.Choice(["weights", "sampling", "none"]),
-            default="weights",
+            default=best.balance,
             show_default=True,
             help="The rarer class of each source counts more, is drawn more often, or neither.",
         ),
-        click.option("--mixup", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Alpha; 0 is off."),
+        click.option(
+            "--mixup", type=click.FloatRange(0, 1), default=best.mixup, show_default=True, help="Alpha; 0 is off."
+        ),
         click.option(
             "--smoothing", type=click.FloatRange(0, 0.5), default=best.smoothing, show_default=True, help="Of labels."
         ),
         click.option(
             "--average",
             type=click.FloatRange(0, 1, max_open=True),
-            default=0.0,
+            default=best.average,
             show_default=True,
             help="Momentum of a moving average of the weights; 0 is off.",
         ),
         click.option(
             "--strategy",
             type=click.Choice(["one", "mirrored", "multiworker"]),
-            default="one",
+            default=best.strategy,
             show_default=True,
             help="One device, all GPUs of this machine, or the machines that TF_CONFIG names.",
         ),
         click.option(
             "--precision",
             type=click.Choice(PRECISIONS),
-            default="auto",
+            default=best.precision,
             show_default=True,
             help="auto: mixed_float16 on a GPU.",
         ),
         click.option(
-            "--deterministic/--fast", default=True, show_default=True, help="Same seed, same figures; or quicker."
+            "--deterministic/--fast",
+            default=best.deterministic,
+            show_default=True,
+            help="Same seed, same figures; or quicker.",
         ),
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         _seed,

@@ -6,10 +6,11 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import click
 import numpy as np
@@ -168,25 +169,34 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _write_crops(
     data: Path, examples: Sequence[Example], cut: Callable[[frames.Frame], np.ndarray], size: int, file: Path
 ) -> None:
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    header = {"descr": "|u1", "fortran_order": False, "shape": (len(examples), size, size, 3)}
     bad = []
+    with (
+        array(file, "|u1", (len(examples), size, size, 3)) as out,
+        click.progressbar(examples, label="Reading pictures", file=sys.stderr) as bar,
+    ):
+        for example in bar:
+            frame = frames.read(str(data / example.path))
+            if isinstance(frame, frames.Unreadable):
+                bad.append(f"{frame.source} {frame.error}")
+            else:
+                out.write(cut(frame).tobytes())
+        if bad:
+            raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
+
+
+@contextmanager
+def array(file: Path, kind: str, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
+    """A .npy file in the cache, whose content is written to what this gives; it is there when all of it is.
+
+    Raises UserError where it can't be written.
+    """
+    partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Written in order rather than through a map: on a full disk a map ends the process without a word.
-        with (
-            partial.open("wb") as out,
-            click.progressbar(examples, label="Reading pictures", file=sys.stderr) as bar,
-        ):
-            np.lib.format.write_array_header_1_0(out, header)
-            for example in bar:
-                frame = frames.read(str(data / example.path))
-                if isinstance(frame, frames.Unreadable):
-                    bad.append(f"{frame.source} {frame.error}")
-                else:
-                    out.write(cut(frame).tobytes())
-        if bad:
-            raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
+        with partial.open("wb") as out:
+            np.lib.format.write_array_header_1_0(out, {"descr": kind, "fortran_order": False, "shape": shape})
+            yield out
         partial.rename(file)
     except OSError as error:
         raise UserError(f"The cache {file.parent} can't be written: {reason(error)}; set XDG_CACHE_HOME.") from error

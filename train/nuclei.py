@@ -9,11 +9,11 @@ import math
 import cv2
 import numpy as np
 
+from edge import stain
+
 SIZE = 128
 IGNORE = 2
 CORE = 0.75  # of the hull's radius: cores of touching nuclei stay apart
-# Absorbance in hundredths of a neper, a byte's worth each.
-ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int16)
 
 
 def outline(picture: np.ndarray) -> np.ndarray | None:
@@ -23,12 +23,12 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
     second cell; 0: neither. A nucleus absorbs red and green light alike, a red cell blue more than red (haemoglobin).
     """
     red, green, blue = (np.maximum(a, 0).astype(np.float32) for a in cv2.split(_absorbance(picture)))
-    stain = np.clip(np.sqrt(red * green) - 0.35 * np.maximum(0, blue - red), 0, 255).astype(np.uint8)
-    mask = stain > _otsu(stain)
+    stained = np.clip(np.sqrt(red * green) - 0.35 * np.maximum(0, blue - red), 0, 255).astype(np.uint8)
+    mask = stained > _otsu(stained)
     for _ in range(3):
         if mask.mean() <= 0.2:
             break
-        mask = stain > _otsu(stain[mask])  # red cells were taken for nucleus: look again inside
+        mask = stained > _otsu(stained[mask])  # red cells were taken for nucleus: look again inside
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, parts, stats, centres = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
@@ -60,7 +60,7 @@ def white(picture: np.ndarray) -> np.ndarray:
 
 def _absorbance(picture: np.ndarray) -> np.ndarray:
     background = np.percentile(picture, 90, axis=(0, 1)).astype(np.uint8)
-    return ABSORBANCE[picture] - ABSORBANCE[background]
+    return stain.ABSORBANCE[picture] - stain.ABSORBANCE[background]
 
 
 def _otsu(values: np.ndarray) -> float:

@@ -6,7 +6,6 @@ without a GPU trains the last blocks in the time that the first ones would take 
 
 import hashlib
 import json
-import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edge.errors import UserError, reason
 from train import batches, data, fit, networks
 from train.augment import augment, recipe
 from train.batches import Mix
@@ -107,23 +105,14 @@ def _write(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int
         images = augment(images, seed, changes) if changes else tf.cast(images, tf.float32)
         return tf.cast(frozen(images, training=False), tf.float16)
 
-    partial = file.with_suffix(f".{os.getpid()}.partial")
-    header = {"descr": "<f2", "fortran_order": False, "shape": (len(crops), *frozen.output.shape[1:])}
     label = f"VGG16's frozen part, view {view + 1}"
-    try:
-        with partial.open("wb") as target:  # in order: on a full disk a map ends the process without a word
-            np.lib.format.write_array_header_1_0(target, header)
-            started = time.monotonic()
-            for i in range(0, len(crops), _BATCH):
-                target.write(run(tf.constant(crops[i : i + _BATCH]), tf.constant([view, i])).numpy().tobytes())
-                if i // _BATCH % 20 == 0:
-                    left = (time.monotonic() - started) * (len(crops) / (i + _BATCH) - 1)
-                    click.echo(f"{label}: {i} of {len(crops)} pictures, about {duration(left)} left", err=True)
-        partial.rename(file)
-    except OSError as error:
-        raise UserError(f"The cache {file.parent} can't be written: {reason(error)}; set XDG_CACHE_HOME.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with data.array(file, "<f2", (len(crops), *frozen.output.shape[1:])) as target:
+        started = time.monotonic()
+        for i in range(0, len(crops), _BATCH):
+            target.write(run(tf.constant(crops[i : i + _BATCH]), tf.constant([view, i])).numpy().tobytes())
+            if i // _BATCH % 20 == 0:
+                left = (time.monotonic() - started) * (len(crops) / (i + _BATCH) - 1)
+                click.echo(f"{label}: {i} of {len(crops)} pictures, about {duration(left)} left", err=True)
 
 
 def _hash(model: keras.Model) -> str:

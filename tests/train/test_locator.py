@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, command, draw_cells
 from PIL import Image
 
 from edge import simulate
@@ -18,12 +18,7 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn cells in class folders, and two drawn fields with their boxes."""
     folder = tmp_path_factory.mktemp("fields")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 16), ("val", 2), ("test", 1)):
-        for kind in simulate.KINDS:
-            (folder / split / kind).mkdir(parents=True)
-            for i in range(count):
-                picture = simulate.picture(kind, rng, 160, simulate.Look(red_cell=32))
-                Image.fromarray(picture).save(folder / split / kind / f"{i}.png")
+    draw_cells(folder, rng, {"train": 16, "val": 2, "test": 1}, 160, 32)
     rows = ["path,label,x,y,width,height,film,cell"]
     (folder / "fields" / "here").mkdir(parents=True)
     for i in range(2):
