@@ -9,9 +9,10 @@ from PIL import Image
 
 from edge.cell import SIDE, Cell
 from edge.frames import Frame
+from edge.normalise import WHITE, alone, distance, normalise
 
-POLICIES = {"whole-image": 1, "cell": 2}
-LIGHT = 245  # what the background is brought to
+POLICIES = {"whole-image": 1, "cell": 2, "normalised": 1}
+LIGHT = WHITE  # what the background is brought to
 _SAMPLES = 64  # of the background, along each axis
 
 
@@ -20,9 +21,10 @@ def crop(frame: Frame, cell: Cell, size: int, policy: str = "cell") -> np.ndarra
 
     "whole-image": the largest square in the middle of the cell's box, as it is. "cell": a square of 3.2 red
     cells' diameters round the nucleus, so that cells of every magnification come alike and small ones stay small; its
-    light brought to the same white; what lies beyond the frame is white. Raises KeyError for another policy.
+    light brought to the same white; what lies beyond the frame is white. "normalised": the same square, its light and
+    its nucleus brought to the same densities by edge.normalise, the cell alone. Raises KeyError for another policy.
     """
-    return {"whole-image": _whole, "cell": _cell}[policy](frame, cell, size)
+    return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](frame, cell, size)
 
 
 def _whole(frame: Frame, cell: Cell, size: int) -> np.ndarray:
@@ -33,6 +35,21 @@ def _whole(frame: Frame, cell: Cell, size: int) -> np.ndarray:
 
 
 def _cell(frame: Frame, cell: Cell, size: int) -> np.ndarray:
+    square, white, _ = _square(frame, cell, size)
+    levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
+    table = np.minimum(levels, 255).astype(np.uint8)
+    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
+
+
+def _normalised(frame: Frame, cell: Cell, size: int) -> np.ndarray:
+    square, _, beyond = _square(frame, cell, size)
+    return alone(normalise(square, beyond), distance(size, cell.nucleus / (SIDE * cell.red_cell)))
+
+
+def _square(frame: Frame, cell: Cell, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """The square round a cell, uint8 [size, size, 3]; the colour of its light, uint8 [3]; and which of its pixels lie
+    beyond the frame, bool [size, size], None where none does.
+    """
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
     # Whole pixels that hold the square, with what lies beyond the frame in the colour of its light.
@@ -41,15 +58,16 @@ def _cell(frame: Frame, cell: Cell, size: int) -> np.ndarray:
     height, width = frame.image.shape[:2]
     white = light(frame.image, (left - side / 2, top - side / 2, 2 * side))
     window = frame.image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    beyond = None
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         window[:] = white
         down, right = max(-y0, 0), max(-x0, 0)
         window[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
-    square = _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size)
-    levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
-    table = np.minimum(levels, 255).astype(np.uint8)
-    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
+        middles = (np.arange(size) + 0.5) * side / size
+        x, y = left + middles, top + middles
+        beyond = ((x < 0) | (x >= width))[None, :] | ((y < 0) | (y >= height))[:, None]
+    return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), white, beyond
 
 
 def light(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:

@@ -13,21 +13,24 @@ import tensorflow as tf
 from edge.errors import UserError
 
 
-def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str]) -> tf.Tensor:
-    """RGB [batch, size, size, 3] in 0..255 and int32 [2] -> float32 of the same shape and range.
+def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str], amount: float = 1.0) -> tf.Tensor:
+    """RGB [batch, size, size, 3] in 0..255 and int32 [2] -> float32 of the same shape and range. Further channels move
+    with the picture and are left as they are otherwise.
 
     changes: names of MOVES and VIEWS, as recipe() gives them; they come in a microscope's order, slide to file.
+    amount: how far VIEWS go, 1 for what microscopes of one kind differ in.
     """
     images = tf.cast(images, tf.float32)
     count = tf.shape(images)[0]
-    seeds = {name: tf.random.experimental.stateless_fold_in(seed, i) for i, name in enumerate([*MOVES, *VIEWS])}
+    seeds = {name: tf.random.experimental.stateless_fold_in(seed, i) for i, name in enumerate(_NUMBERED)}
     matrices = [move(count, seeds[name]) for name, move in MOVES.items() if name in changes]
     if matrices:
         images = _warp(images, functools.reduce(tf.matmul, matrices))
+    images, others = images[..., :3], images[..., 3:]
     for name, view in VIEWS.items():
         if name in changes:
-            images = view(images, seeds[name])
-    return images
+            images = view(images, seeds[name], amount)
+    return tf.concat([images, others], axis=-1)
 
 
 def recipe(text: str) -> list[str]:
@@ -94,26 +97,56 @@ def _warp(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _stain(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _stain(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """Stronger or weaker, and of another tint: in optical density, where stains add (Beer-Lambert)."""
     normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 4], seed)
-    return _light(_density(images) * tf.exp(0.15 * normal[..., :1] + 0.10 * normal[..., 1:]))
+    return _light(_density(images) * tf.exp(amount * (0.15 * normal[..., :1] + 0.10 * normal[..., 1:])))
 
 
-def _white_balance(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _mixture(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
+    """Dyes of other colours, a sensor with other filters: each channel takes a little of the others' density."""
+    turned = 0.06 * amount * tf.random.stateless_normal([tf.shape(images)[0], 3, 3], seed) + tf.eye(3)
+    turned /= tf.reduce_sum(turned, axis=1, keepdims=True)
+    return _light(tf.einsum("nyxc,ncd->nyxd", _density(images), turned))
+
+
+def _contrast(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
+    """A camera's own curve: density to a power near 1."""
+    power = tf.exp(0.1 * amount * tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 1], seed))
+    return _light(tf.maximum(_density(images), 1e-6) ** power)
+
+
+def _white_balance(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """Another lamp, or a camera that guesses it otherwise: one factor a channel."""
-    return _light(_density(images) + 0.06 * tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 3], seed))
+    normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 3], seed)
+    return _light(_density(images) + 0.06 * amount * normal)
 
 
-def _illumination(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _illumination(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """A lamp that's off centre: light falls by up to a fifth from one side to the other."""
     across = tf.linspace(-1.0, 1.0, tf.shape(images)[1])
-    slope = tf.random.stateless_uniform([tf.shape(images)[0], 2, 1, 1], seed, -0.1, 0.1)
+    slope = tf.random.stateless_uniform([tf.shape(images)[0], 2, 1, 1], seed, -0.1 * amount, 0.1 * amount)
     shade = slope[:, 0] * across[None, None, :] + slope[:, 1] * across[None, :, None]
     return _light(_density(images) + shade[..., None])
 
 
-def _blur(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _defocus(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
+    """Half the pictures are out of focus, by a Gaussian of up to 2 % of the width."""
+    count, size = tf.shape(images)[0], images.shape[1]
+    width = 0.02 * amount * size
+    reach = math.ceil(2.5 * width)
+    sigma = tf.maximum(width * tf.random.stateless_uniform([count], seed, -1.0, 1.0), 0.05)
+    kernel = tf.exp(-(tf.range(-float(reach), reach + 1.0)[:, None] ** 2) / (2 * sigma**2))  # [taps, count]
+    kernel = tf.repeat(kernel / tf.reduce_sum(kernel, axis=0), 3, axis=1)[:, None, :, None]
+    # One depthwise convolution for all: each picture's channels are channels of their own, with its own kernel.
+    flat = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [1, size, size, 3 * count])
+    flat = tf.pad(flat, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
+    flat = tf.nn.depthwise_conv2d(flat, kernel, [1, 1, 1, 1], "VALID")
+    flat = tf.nn.depthwise_conv2d(flat, tf.transpose(kernel, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
+    return tf.transpose(tf.reshape(flat, [size, size, count, 3]), [2, 0, 1, 3])
+
+
+def _blur(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """Out of focus by up to two pixels, or sharpened by the camera: each picture against its blurred self."""
     offsets = tf.range(-4.0, 5.0)
     kernel = tf.exp(-(offsets**2) / (2 * 1.2**2))
@@ -126,14 +159,14 @@ def _blur(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(images + share * (soft - images), 0.0, 255.0)
 
 
-def _noise(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _noise(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """A sensor's, of up to 6 levels' standard deviation."""
     one, two = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-    level = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], one, 0.0, 6.0)
+    level = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], one, 0.0, 6.0 * amount)
     return tf.clip_by_value(images + level * tf.random.stateless_normal(tf.shape(images), two), 0.0, 255.0)
 
 
-def _jpeg(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _jpeg(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     """Half the pictures pass through JPEG of quality 30 to 95."""
     quality = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -35, 96, tf.int32)
     small = tf.cast(tf.round(images), tf.uint8)
@@ -160,20 +193,36 @@ MOVES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "scale": _scale,
     "shift": _shift,
 }
-VIEWS: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
+VIEWS: dict[str, Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]] = {
     "stain": _stain,
+    "mixture": _mixture,
     "illumination": _illumination,
     "white-balance": _white_balance,
+    "defocus": _defocus,
     "blur": _blur,
+    "contrast": _contrast,
     "noise": _noise,
     "jpeg": _jpeg,
 }
 _NAMES = (*MOVES, *VIEWS)
+# Each has a chance of its own, which stays when others join.
+_NUMBERED = (
+    *MOVES,
+    "stain",
+    "illumination",
+    "white-balance",
+    "blur",
+    "noise",
+    "jpeg",
+    "mixture",
+    "defocus",
+    "contrast",
+)
 RECIPES: dict[str, tuple[str, ...]] = {
     "none": (),
     "geometry": tuple(MOVES),
-    "colour": ("stain", "illumination", "white-balance"),
-    "camera": ("blur", "noise", "jpeg"),
+    "colour": ("stain", "mixture", "illumination", "white-balance"),
+    "camera": ("defocus", "blur", "contrast", "noise", "jpeg"),
     "light": (*MOVES, "stain", "white-balance"),
     "full": _NAMES,
 }

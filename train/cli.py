@@ -9,7 +9,7 @@ import click
 
 from edge import __version__
 from edge.quiet import quiet
-from train.settings import BASELINE, VGG16, Settings, Transfer
+from train.settings import BASELINE, COMPACT, VGG16, Compact, Settings, Transfer
 
 
 @click.group()
@@ -58,6 +58,7 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
 
 
+POLICIES = ["normalised", "cell", "whole-image"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 _weights = click.option(
     "--weights",
@@ -81,10 +82,10 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
         click.option(
             "--crop",
             "policy",
-            type=click.Choice(["cell", "whole-image"]),
+            type=click.Choice(POLICIES),
             default=best.policy,
             show_default=True,
-            help="Find the cell in the picture, or take the picture as it is.",
+            help="Find the cell in the picture (and normalise its stain), or take the picture as it is.",
         ),
         click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested."),
         click.option(
@@ -93,6 +94,9 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             show_default=True,
             metavar="RECIPE",
             help="none, geometry, colour, camera, light, full; single changes by name; -NAME leaves one out.",
+        ),
+        click.option(
+            "--amount", type=click.FloatRange(0, 4), default=best.amount, show_default=True, help="How far views go."
         ),
         click.option(
             "--balance",
@@ -199,6 +203,30 @@ def transfer(
 
     more = Transfer(unfreeze, views, head_epochs, weights)
     _tell(transferring.transfer(folder, out, Settings(**settings), more, resume=resume), out)
+
+
+@main.command()
+@_fitting(COMPACT)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    default=Compact.weights,
+    help="MobileNetV2 0.35's without its top; by default Keras downloads them; `none` starts from chance.",
+)
+@click.option("--views", type=click.IntRange(1), default=Compact.views, show_default=True, help="Of each picture.")
+@click.option(
+    "--norm",
+    type=click.Choice(["frozen", "batch"]),
+    default=Compact.norm,
+    show_default=True,
+    help="Layers' statistics.",
+)
+def compact(folder: Path, out: Path, resume: bool, weights: str, views: int, norm: str, **settings: Any) -> None:
+    """The small network for any Pi: part of MobileNetV2, on normalised and much augmented crops."""
+    with quiet():
+        from train import compact as compacting
+
+    _tell(compacting.compact(folder, out, Settings(**settings), Compact(views, norm, weights), resume=resume), out)
 
 
 @main.command()

@@ -34,6 +34,11 @@ def compare(runs: Iterable[Path]) -> list[dict]:
                 source: _figures([report["metrics"]["test"][source] for report in reports])
                 for source in reports[0]["metrics"]["test"]
                 if source != "all"
+            }
+            | {
+                source: _figures([report["metrics"]["fields"][source] for report in reports])
+                for source in reports[0]["metrics"].get("fields", {})
+                if source != "all" and all("fields" in report["metrics"] for report in reports)
             },
         }
         for reports in groups.values()

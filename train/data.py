@@ -16,6 +16,7 @@ import click
 import numpy as np
 
 from edge import classify, crop, frames, locate
+from edge.cell import SIDE
 from edge.errors import UserError, reason
 
 LABELS = ("lymphocyte", "monocyte")
@@ -147,14 +148,45 @@ def crops(
     A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
     """
-    cache = cache or cache_folder()
+    find = classify.finder(policy, one=True)
+    sight = None if policy == "whole-image" else _locator()
+    key = [policy, crop.POLICIES[policy], sight, size]
+    cut = lambda frame: crop.crop(frame, find(frame)[0], size, policy)  # noqa: E731
+    return _cached(data, examples, "crops", key, ("|u1", (size, size, 3)), cut, cache)
+
+
+def nuclei(data: Path, examples: Sequence[Example]) -> np.ndarray:
+    """The diameter of each example's nucleus in shares of the "cell" crop's width, float32 [len(examples)]; kept as
+    crops() are. Raises UserError as crops() does.
+    """
+    find = classify.finder("cell", one=True)
+
+    def measure(frame: frames.Frame) -> np.ndarray:
+        cell = find(frame)[0]
+        return np.asarray(cell.nucleus / (SIDE * cell.red_cell), np.float32)
+
+    return _cached(data, examples, "nuclei", [_locator()], ("<f4", ()), measure)
+
+
+def _locator() -> str:
+    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest()
+
+
+def _cached(
+    data: Path,
+    examples: Sequence[Example],
+    name: str,
+    key: list,
+    kind: tuple[str, tuple[int, ...]],
+    cut: Callable[[frames.Frame], np.ndarray],
+    cache: Path | None = None,
+) -> np.ndarray:
+    """`cut` of every example's picture, each of a dtype and shape, as one memory map in the cache."""
     stamps = [(e.path, *_stamp(data / e.path)) for e in examples]
-    sight = None if policy == "whole-image" else hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest()
-    key = json.dumps([str(data.resolve()), policy, crop.POLICIES[policy], sight, size, stamps])
-    file = cache / f"crops-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+    whole = json.dumps([str(data.resolve()), *key, stamps])
+    file = (cache or cache_folder()) / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        find = classify.finder(policy, one=True)
-        _write_crops(data, examples, lambda frame: crop.crop(frame, find(frame)[0], size, policy), size, file)
+        _write(data, examples, cut, kind, file)
     return np.load(file, mmap_mode="r")
 
 
@@ -166,12 +198,16 @@ def _stamp(file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _write_crops(
-    data: Path, examples: Sequence[Example], cut: Callable[[frames.Frame], np.ndarray], size: int, file: Path
+def _write(
+    data: Path,
+    examples: Sequence[Example],
+    cut: Callable[[frames.Frame], np.ndarray],
+    kind: tuple[str, tuple[int, ...]],
+    file: Path,
 ) -> None:
     bad = []
     with (
-        array(file, "|u1", (len(examples), size, size, 3)) as out,
+        array(file, kind[0], (len(examples), *kind[1])) as out,
         click.progressbar(examples, label="Reading pictures", file=sys.stderr) as bar,
     ):
         for example in bar:

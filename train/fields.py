@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,17 +26,22 @@ _ROUND = 1.6  # boxes: the square round a marked cell in which its nucleus is lo
 
 @dataclass(frozen=True)
 class Box:
-    """A marked white cell: pixels; which physical cell it is, empty where that isn't known."""
+    """A marked white cell: pixels; which physical cell it is, and of what kind, empty where that isn't known."""
 
     x: int
     y: int
     width: int
     height: int
     cell: str
+    label: str = ""
 
     def holds(self, cell: Cell) -> bool:
         x, y = cell.centre
         return self.x <= x <= self.x + self.width and self.y <= y <= self.y + self.height
+
+    def off_centre(self, cell: Cell) -> float:
+        """How far the cell's nucleus lies from the box's middle, in pixels."""
+        return math.hypot(cell.centre[0] - self.x - self.width / 2, cell.centre[1] - self.y - self.height / 2)
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def read(folder: Path) -> list[Field]:
                 films[row["path"]] = row.get("film") or row["path"]
                 if row["width"]:
                     x, y, w, h = (int(row[k]) for k in ("x", "y", "width", "height"))
-                    marked.append(Box(x, y, w, h, row.get("cell") or ""))
+                    marked.append(Box(x, y, w, h, row.get("cell") or "", row.get("label") or ""))
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{table} is not a readable table of fields: {reason(error)}.") from error
     return [Field(path, films[path], tuple(marked)) for path, marked in boxes.items()]

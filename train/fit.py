@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import batches, data, evaluate, run
+from train import batches, data, evaluate, run, sites
 from train.augment import recipe
 from train.batches import Mix
 from train.learn import Learned, Stage, learn
@@ -139,12 +139,18 @@ def finish(
     seconds: float,
     more: dict | None = None,
 ) -> dict:
-    """Measures the network on val and test, writes model.keras and run.json; tidies up where nothing is left to do."""
+    """Measures the network on val, on test and on labelled cells of marked fields; writes model.keras and run.json;
+    tidies up where nothing is left to do.
+    """
     results = {}
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name])
         sources = [e.source for e in taken.examples[name]]
         results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, data.LABELS)
+    found = sites.read(folder, settings.size, settings.policy, data.LABELS)
+    if len(found.truth):
+        probabilities = run.predict(model, found.crops)
+        results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, data.LABELS)
     learned = stages[-1][1]
     report = {
         "version": __version__,

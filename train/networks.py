@@ -1,5 +1,7 @@
 """The networks. Each takes raw RGB bytes as float32 0..255: its scaling is its own first layer."""
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -33,16 +35,7 @@ def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
     means are the first layer's, so that raw RGB goes in. Raises UserError for weights that can't be had.
     """
     layers = keras.layers
-    if weights not in (None, "imagenet") and not Path(str(weights)).is_file():
-        raise UserError(f"{weights} is not a file; --weights wants VGG16's without its top, or nothing to download it.")
-    try:
-        body = keras.applications.VGG16(
-            include_top=False, weights=weights and str(weights), input_shape=(size, size, 3)
-        )
-    except Exception as error:  # Keras raises what its downloader and h5py happen to
-        raise UserError(
-            f"VGG16's weights can't be had ({str(error).splitlines()[0]}); name a file by --weights FILE."
-        ) from error
+    body = _body(keras.applications.VGG16, weights, "VGG16", input_shape=(size, size, 3))
     inputs = keras.Input((size, size, 3))
     x = layers.Rescaling(1.0, offset=[-mean for mean in _MEANS])(inputs)
     for layer in body.layers[1:]:
@@ -58,6 +51,53 @@ def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
     x = layers.Dropout(0.5, name="head_dropout_2")(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="head_answer")(x)
     return keras.Model(inputs, outputs, name="vgg16")
+
+
+def compact(size: int, classes: int, weights: str | Path | None, norm: str = "frozen") -> keras.Model:
+    """The first twelve blocks of MobileNetV2 0.35 (Sandler et al., CVPR 2018), 1/16 of the input's resolution, with a
+    small head: [batch, size, size, 3] float32 in 0..255, RGB -> [batch, classes] float32 probabilities.
+
+    weights: a file of keras.applications.MobileNetV2(alpha=0.35, include_top=False), "imagenet" to download it, "none"
+    or None for chance. norm: see train.settings.Compact; the converter folds "frozen" and "batch" into the
+    convolutions. Raises UserError for weights that can't be had.
+    """
+    layers = keras.layers
+    inputs = keras.Input((size, size, 3))
+    scaled = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    body = _body(keras.applications.MobileNetV2, weights, "MobileNetV2 0.35", input_tensor=scaled, alpha=0.35)
+    if norm != "batch":
+        for layer in body.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.trainable = False
+    x = body.get_layer("block_12_add").output
+    x = layers.GlobalAveragePooling2D(name="head_pool")(x)
+    x = layers.Dropout(0.3, name="head_dropout")(x)
+    x = layers.Dense(48, activation="relu", name="head_dense")(x)
+    outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="head_answer")(x)
+    return keras.Model(inputs, outputs, name="compact")
+
+
+def _body(make: Callable[..., keras.Model], weights: str | Path | None, name: str, **options: object) -> keras.Model:
+    """A network of keras.applications without its top."""
+    chosen = None if weights in (None, "none") else str(weights)
+    if chosen not in (None, "imagenet") and not Path(str(chosen)).is_file():
+        raise UserError(
+            f"{weights} is not a file; --weights wants {name}'s without its top, or nothing to download it."
+        )
+    try:
+        return make(include_top=False, weights=chosen, **options)
+    except Exception as error:  # Keras raises what its downloader and h5py happen to
+        raise UserError(
+            f"{name}'s weights can't be had ({str(error).splitlines()[0]}); name a file by --weights FILE."
+        ) from error
+
+
+def digest(model: keras.Model) -> str:
+    """sha256 over all weights."""
+    total = hashlib.sha256()
+    for weight in model.get_weights():
+        total.update(weight.tobytes())
+    return total.hexdigest()
 
 
 def divide(model: keras.Model, unfreeze: int) -> tuple[keras.Model, keras.Model]:

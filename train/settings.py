@@ -8,7 +8,8 @@ class Settings:
     """run.json holds them all.
 
     size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
-    this one alone; augment: see train.augment.recipe; balance: "weights" (the rare class of each source counts more),
+    this one alone; augment: see train.augment.recipe; amount: how far its
+    views go; balance: "weights" (the rare class of each source counts more),
     "sampling" (it's drawn more often) or "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving
     average of weights; rate: of learning; strategy: "one" device, "mirrored" over this machine's GPUs or "multiworker"
     as TF_CONFIG says; precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto" for the first without and
@@ -22,6 +23,7 @@ class Settings:
     policy: str = "cell"
     source: str | None = None
     augment: str = "light"
+    amount: float = 1.0
     balance: str = "weights"
     mixup: float = 0.0
     smoothing: float = 0.0
@@ -44,5 +46,18 @@ class Transfer:
     weights: str = "imagenet"
 
 
+@dataclass(frozen=True)
+class Compact:
+    """What the compact network needs besides. views: augmented ones of each picture, on disk; norm: what its
+    normalisation layers do, "frozen" (as ImageNet left them: two numbers a channel), "batch" (learn the sources'
+    statistics); weights: of MobileNetV2, a file, or "imagenet" to download it, or "none" for chance.
+    """
+
+    views: int = 8
+    norm: str = "frozen"
+    weights: str = "imagenet"
+
+
 BASELINE = Settings()
 VGG16 = Settings(size=96, epochs=6, rate=3e-5, smoothing=0.1)
+COMPACT = Settings(size=96, epochs=10, batch=64, policy="normalised", augment="full", amount=2.0, smoothing=0.1)

@@ -41,7 +41,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
         features(frozen, taken.crops["val"], [], 0), taken.truth["val"], taken.weights["val"], classes
     )
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
-    key = fit.run_key(settings, taken, **asdict(replace(more, weights=_hash(frozen))))
+    key = fit.run_key(settings, taken, **asdict(replace(more, weights=networks.digest(frozen))))
     steps = batches.steps(len(taken.truth["train"]), settings.batch)
     stages = [Stage("head", more.head_epochs, steps, 1e-3, settings.smoothing)]
     if more.unfreeze:
@@ -82,7 +82,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     keras.mixed_precision.set_global_policy("float32")
     final = networks.vgg16(settings.size, classes, None)
     final.set_weights(model.get_weights())
-    extra = asdict(replace(more, weights=_hash(frozen), views=len(seen)))
+    extra = asdict(replace(more, weights=networks.digest(frozen), views=len(seen)))
     return fit.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
 
 
@@ -92,7 +92,9 @@ def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: i
 
     Raises UserError where it can't be written.
     """
-    key = json.dumps([Path(crops.filename).name, _hash(frozen), changes, view])  # type: ignore[attr-defined]
+    with Path(crops.filename).open("rb") as pixels:  # type: ignore[attr-defined]
+        same = hashlib.file_digest(pixels, "sha256").hexdigest()  # by content: a copied data set has new times
+    key = json.dumps([same, networks.digest(frozen), changes, view])
     file = data.cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
         _write(frozen, crops, changes, view, file)
@@ -113,11 +115,3 @@ def _write(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int
             if i // _BATCH % 20 == 0:
                 left = (time.monotonic() - started) * (len(crops) / (i + _BATCH) - 1)
                 click.echo(f"{label}: {i} of {len(crops)} pictures, about {duration(left)} left", err=True)
-
-
-def _hash(model: keras.Model) -> str:
-    """sha256 over all weights."""
-    total = hashlib.sha256()
-    for weight in model.get_weights():
-        total.update(weight.tobytes())
-    return total.hexdigest()

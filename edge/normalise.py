@@ -1,0 +1,135 @@
+"""Stain normalisation: every slide's white is white, and every nucleus equally dark.
+
+Microscopes differ most in their light, their stain and their camera's colours, and a network that learns those reads
+another microscope wrongly. Here both ends of the scale are fixed in each crop by itself: the light by a plane laid
+under what is brightest in it, the dark by the nucleus, which the locator has put in the middle. In optical density,
+where light and stain are sums (Beer-Lambert). Integers throughout, so that a Pi gives the same bytes.
+"""
+
+import math
+
+import numpy as np
+
+_NEPER = 1000  # units of optical density
+DENSITY = np.array([round(-_NEPER * math.log((level + 1) / 256)) for level in range(256)], np.int32)
+_DEEPEST = int(DENSITY[0])
+LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST + 1)]).clip(0, 255).astype(np.uint8)
+WHITE = 245  # level of the light
+_TILES = 8  # along each axis, in which light is looked for
+_MIDDLE = 0.19  # of the width, around the middle: the nucleus' tiles, which show no light
+_STEPS = 6  # of the fit; it stands still after four or five
+_BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: it lies under cells, on the light
+_FAR = 250  # units: a tile so much darker than the plane shows no light at all
+_CORE = 0.104  # of the width: surely nucleus
+_NUCLEUS = (1100, 1600, 700)  # optical density of the nucleus' median in red, green, blue: that of a good Giemsa stain
+_APART = 64  # steps a nucleus' diameter, in which distances from its middle are counted
+_WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of what its density is multiplied by
+
+# What shows at each distance, of 256: a disc of twice the nucleus' diameter, as large as a white cell gets.
+SEEN = np.clip(128 - (256 * np.arange(-_APART, 256 - _APART) // (_APART // 8)), 0, 256).astype(np.int32)
+
+
+def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
+    """RGB uint8 [s, s, 3], s at least 16, a nucleus in the middle -> the same with its light and nucleus normalised.
+
+    beyond: bool [s, s], what lies beyond the picture: it shows no light, and comes out white.
+    """
+    density = DENSITY[square]
+    density -= plane(density, beyond)
+    density += DENSITY[WHITE]
+    gain = _gain(density)
+    density *= gain
+    density >>= 8
+    result = LEVEL[np.clip(density, 0, _DEEPEST, out=density)]
+    if beyond is not None:
+        result[beyond] = WHITE
+    return result
+
+
+def distance(size: int, nucleus: float) -> np.ndarray:
+    """How far each pixel lies from the middle -> uint8 [size, size] in 64ths of the nucleus' diameter, at most 255.
+
+    nucleus: its diameter in shares of the width.
+    """
+    half = 2 * np.arange(size) + 1 - size
+    apart = np.sqrt((half[None, :] ** 2 + half[:, None] ** 2).astype(np.float64)) * (_APART / (2 * size * nucleus))
+    return np.minimum(apart, 255).astype(np.uint8)
+
+
+def alone(square: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """RGB uint8 [s, s, 3] and distance()s -> the cell alone, what lies farther away white.
+
+    What stands round a white cell says nothing of its kind, but much of the slide.
+    """
+    seen = SEEN[distance][..., None]
+    return ((square * seen + WHITE * (256 - seen)) >> 8).astype(np.uint8)
+
+
+def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
+    """The light, as optical density int32 [s, s, 3] -> a plane a channel, int32 of the same shape.
+
+    An expectile regression (Newey and Powell, Econometrica 1987) on the lightest fifth of each tile, by least squares
+    with integer sums. White (0) where a picture shows too little to lay a plane.
+    """
+    s = len(density)
+    side = s // _TILES
+    start = (s - side * _TILES) // 2
+    inner = slice(start, start + side * _TILES)
+    tiles = _tiles(density[inner, inner], side)
+    place = side * side // 5
+    values = np.partition(tiles, place, axis=1)[:, place].astype(np.int64)  # [tiles, channel]
+    centre = (2 * np.arange(_TILES) + 1 - _TILES) * side  # in half pixels
+    x, y = np.tile(centre, _TILES).astype(np.int64), np.repeat(centre, _TILES).astype(np.int64)
+    usable = x * x + y * y > (2 * _MIDDLE * s) ** 2
+    if beyond is not None:
+        usable &= 2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side
+    if usable.sum() < _TILES:
+        return np.zeros_like(density)
+    total = values.sum(axis=1)  # of the channels: one fit says which tiles are light
+    weights = usable.astype(np.int64) * _ABOVE
+    brightest = total[usable].min()
+    weights[usable & (total <= brightest + 3 * _FAR)] = _BELOW
+    for _ in range(_STEPS):
+        a, b, c = _fit(weights, x, y, total, s)
+        over = total * _UNIT - (a + b * x + c * y)
+        weights = np.where(over <= 0, _BELOW, _ABOVE) * (usable & (over <= 3 * _FAR * _UNIT))
+    result = np.empty_like(density)
+    half = 2 * np.arange(s) + 1 - s  # pixels' places in half pixels
+    for channel in range(3):
+        a, b, c = _fit(weights, x, y, values[:, channel], s)
+        result[..., channel] = (a + b * half[None, :] + c * half[:, None]) // _UNIT
+    return result
+
+
+_UNIT = 4096  # of the plane's coefficients
+
+
+def _tiles(image: np.ndarray, side: int) -> np.ndarray:
+    """[8 side, 8 side, c] -> [64, side side, c]."""
+    c = image.shape[2]
+    return image.reshape(_TILES, side, _TILES, side, c).transpose(0, 2, 1, 3, 4).reshape(_TILES**2, side * side, c)
+
+
+def _fit(weights: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, s: int) -> tuple[int, int, int]:
+    """Weighted least squares of z on 1, x, y, with a slight pull towards no slope -> integers in units of 1 / 4096."""
+    wx, wy = weights * x, weights * y
+    n, sx, sy, sz = (int(v.sum()) for v in (weights, wx, wy, weights * z))
+    xx, xy, yy = int((wx * x).sum()) + s * s, int((wx * y).sum()), int((wy * y).sum()) + s * s
+    xz, yz = int((wx * z).sum()), int((wy * z).sum())
+    # Cramer's rule in Python's integers, which are exact.
+    minors = xx * yy - xy * xy, sx * yy - xy * sy, sx * xy - xx * sy
+    whole = n * minors[0] - sx * minors[1] + sy * minors[2]
+    a = sz * minors[0] - sx * (xz * yy - xy * yz) + sy * (xz * xy - xx * yz)
+    b = n * (xz * yy - xy * yz) - sz * minors[1] + sy * (sx * yz - xz * sy)
+    c = n * (xx * yz - xz * xy) - sx * (sx * yz - xz * sy) + sz * minors[2]
+    return a * _UNIT // whole, b * _UNIT // whole, c * _UNIT // whole
+
+
+def _gain(density: np.ndarray) -> np.ndarray:
+    """What brings the nucleus to its density -> int32 [3], in units of 1 / 256."""
+    s = len(density)
+    half = 2 * np.arange(s) + 1 - s
+    core = density[half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2]
+    place = len(core) * 3 // 5
+    nucleus = np.maximum(np.partition(core, place, axis=0)[place], 1).astype(np.int32)
+    return np.clip(np.array(_NUCLEUS, np.int32) * 256 // nucleus, _WEAKEST, np.array(_STRONGEST, np.int32))
