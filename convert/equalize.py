@@ -12,7 +12,7 @@ _SAME = 1e-4  # of probabilities: an equalized network must be the same network
 _L = keras.layers
 _READERS = (_L.Conv2D, _L.Dense)
 _PASSING = (
-    _L.InputLayer, _L.Dropout, _L.SpatialDropout2D, _L.MaxPooling2D, _L.AveragePooling2D, _L.GlobalAveragePooling2D,
+    _L.Dropout, _L.SpatialDropout2D, _L.MaxPooling2D, _L.AveragePooling2D, _L.GlobalAveragePooling2D,
     _L.GlobalMaxPooling2D, _L.Flatten, _L.ZeroPadding2D, _L.LeakyReLU,
 )  # fmt: skip
 
@@ -52,13 +52,17 @@ def _row(model: keras.Model) -> list[keras.Layer] | None:
     """The layers, nested models opened, where each takes what the one before gives; else None."""
     row: list[keras.Layer] = []
     inner = getattr(model, "_functional", None) or model  # a Sequential's own graph
-    if any(len(nodes) > 1 for nodes in inner._nodes_by_depth.values()):
-        return None
-    for layer in model.layers:
+    last = None
+    for _, nodes in sorted(inner._nodes_by_depth.items(), reverse=True):
+        node, layer = nodes[0], nodes[0].operation
+        taken = [tensor._keras_history.operation for tensor in node.input_tensors]
+        if len(nodes) > 1 or not isinstance(layer, keras.Layer) or taken != ([last] if last else []):
+            return None
         part = _row(layer) if isinstance(layer, keras.Model) else [layer]
         if part is None:
             return None
-        row += part
+        row += [] if isinstance(layer, _L.InputLayer) else part
+        last = layer
     return row
 
 

@@ -140,7 +140,9 @@ def _load(file: Path) -> keras.Model:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras, h5py and zipfile each raise what they like
         text = str(error)
-        custom = re.search(r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '(\w+)'", text)
+        custom = re.search(
+            r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '([^']+)'", text
+        )
         if custom:
             raise UserError(
                 f"{file} holds code of its own ({custom[1]}), which a file can't bring along; "
