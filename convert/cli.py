@@ -142,12 +142,14 @@ def _located(result: dict) -> None:
 def _told(asked: str, result: dict, comparison: Callable[[dict[str, dict], Sequence[str]], str]) -> None:
     kind = result["emitted"]["kind"]
     click.echo("Val split, the file through the edge runner:")
-    click.echo(comparison({"float": result["float"], kind: result["converted"]}, tuple(result["float"])))
+    reference = "Keras" if asked == "float32" else "float"
+    click.echo(comparison({reference: result["float"], kind: result["converted"]}, tuple(result["float"])))
     click.echo()
     for sentence in result["said"][: None if result["path"] else -1]:
         click.echo(sentence)
     times = result["milliseconds"]
-    click.echo(f"Time a picture here: {times['float']:.2f} ms as float, {times['quantized']:.2f} ms as {kind}.")
+    if asked != "float32":
+        click.echo(f"Time a picture here: {times['float']:.2f} ms as float, {times['quantized']:.2f} ms as {kind}.")
     before, after = result["keras_bytes"] / 1e3, result["bytes"] / 1e3
     click.echo(f"Size: {before:.0f} kB of float weights, {after:.0f} kB as {kind} with its contract.")
     if result["path"]:

@@ -1,5 +1,6 @@
 """The proof: the file through the runner itself, against the float model, on the same pictures."""
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,11 +39,13 @@ def race(models: Sequence[Model], crops: np.ndarray) -> list[tuple[np.ndarray, f
     """
     probabilities: list[list[np.ndarray]] = [[] for _ in models]
     seconds = np.zeros((len(models), len(crops)))
-    for i, crop in enumerate(crops):
-        for m, model in enumerate(models):
-            start = time.perf_counter()
-            probabilities[m].append(model.run(crop))
-            seconds[m, i] = time.perf_counter() - start
+    label = f"Running {len(crops):,} pictures through {len(models)} models"
+    with click.progressbar(crops, length=len(crops), label=label, file=sys.stderr) as bar:
+        for i, crop in enumerate(bar):
+            for m, model in enumerate(models):
+                start = time.perf_counter()
+                probabilities[m].append(model.run(crop))
+                seconds[m, i] = time.perf_counter() - start
     return [(np.stack(p), float(1e3 * np.median(s))) for p, s in zip(probabilities, seconds, strict=True)]
 
 

@@ -17,7 +17,7 @@ def page(document: dict, difference: np.ndarray) -> str:
     """
     found, asked = document["gate"], document["asked"]
     title = f"{document['network']} as {asked}: {'passed' if found['passed'] else 'failed'}"
-    names = ("float", document["kind"])
+    names = ("Keras" if asked == "float32" else "float", document["kind"])
     sizes = [f"{document['bytes'][key] / 1e3:,.0f} kB" for key in ("float", "quantized")]
     times = [f"{document['milliseconds'][key]:.2f} ms" for key in ("float", "quantized")]
     eces = [f"{found['ece'][key]:.4f}" for key in ("float", "quantized")]

@@ -73,13 +73,19 @@ def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
 
 def checked(graph: bytes, kind: str) -> bytes:
     """The graph itself. Raises UserError where it isn't of this kind."""
-    found = emitted(graph)
-    if found["kind"] != kind:
-        odd = f" with {', '.join(floating(graph))} in float" if kind == "int8" else ""
-        if (kind, found["kind"]) == ("dynamic", "float32"):
-            odd = " (it leaves weights of less than 1,024 values in float, and here are no others)"
-        raise UserError(f"The converter was asked for {kind} and emitted {found['kind']}{odd}; nothing was written.")
-    return graph
+    found = emitted(graph)["kind"]
+    if found == kind:
+        return graph
+    if kind == "int8":
+        raise UserError(
+            f"{', '.join(floating(graph))} can't be computed in int8, and a file with floats in it isn't called int8; "
+            "build the model of other operations, or try --dynamic or --float16."
+        )
+    if (kind, found) == ("dynamic", "float32"):
+        raise UserError(
+            "The converter leaves weights of less than 1,024 values in float, and here are no others; try --float16."
+        )
+    raise UserError(f"The converter was asked for {kind} and emitted {found}; nothing was written.")
 
 
 def _numbered(model: keras.Model, dtype: str | None) -> keras.KerasTensor:

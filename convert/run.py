@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import click
 import numpy as np
 
 from convert import calibration, contract, gate, layers, page, quantize, ranges, rescue
@@ -96,6 +97,7 @@ def _integer(bench: Bench, options: Options) -> _Work:
     pictures = source.crops(examples)
     calibration.unseen(examples, pictures, bench.crops)
     calibration.unseen(examples, pictures, source.split("test")[1])
+    click.echo(f"Calibrating on {len(examples)} training pictures", err=True)
     methods = ranges.METHODS if options.method == "auto" else (options.method,)
     narrowed = ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
     trials = bench.tried(

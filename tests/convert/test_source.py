@@ -152,6 +152,10 @@ def test_an_operation_that_has_no_counterpart(tmp_path: Path) -> None:
     model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.GlobalAveragePooling2D()(x)))
     with pytest.raises(UserError, match=r"can't be converted to TFLite \(tf.Erfinv\)"):
         quantize.quantize(model, "float32")
+    x = keras.ops.sin(L.Conv2D(4, 3)(inputs))
+    model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.GlobalAveragePooling2D()(x)))
+    with pytest.raises(UserError, match="SIN can't be computed in int8"):
+        quantize.quantize(model, "int8", np.zeros((2, 16, 16, 3), np.uint8))
 
 
 def test_the_command_refuses_in_one_sentence(file: Path, drawn: Path, tiny_run: Path, tmp_path: Path) -> None:
