@@ -83,7 +83,7 @@ def pack(graph: bytes, document: dict, inputs: np.ndarray, outputs: np.ndarray) 
     file = io.BytesIO(graph)
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(zipfile.ZipInfo("labels.txt", _DATE), "\n".join(document["labels"]) + "\n")
-        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, indent=1) + "\n")
+        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, separators=(",", ":")) + "\n")
         archive.writestr(zipfile.ZipInfo("samples.npz", _DATE), samples.getvalue())
     return file.getvalue()
 
@@ -91,11 +91,12 @@ def pack(graph: bytes, document: dict, inputs: np.ndarray, outputs: np.ndarray) 
 def sample_inputs(size: int) -> np.ndarray:
     """Drawn cells, two of each kind (no real picture may travel in a model file) -> uint8 [4, size, size, 3].
 
-    Without sensor noise, which wouldn't compress.
+    Without sensor noise and in eight levels a channel, so that they compress: next to VGG16 every kilobyte counts.
     """
     rng, look = np.random.default_rng(0), simulate.Look(noise=0.0)
     frames = [Frame(simulate.picture(kind, rng, look=look), kind, 0, 0.0) for kind in simulate.KINDS for _ in range(2)]
-    return np.stack([crop(frame, whole_image(frame)[0], size, "whole-image") for frame in frames])
+    pictures = np.stack([crop(frame, whole_image(frame)[0], size, "whole-image") for frame in frames])
+    return pictures // 32 * 32 + 16
 
 
 def sample_field(size: int) -> np.ndarray:

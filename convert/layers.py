@@ -49,16 +49,13 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
         debugger.run()
         table = io.StringIO()
         debugger.layer_statistics_dump(table)
-    found = [
-        Layer(
-            _named(row["tensor_name"], names),
-            row["tensor_name"],
-            row["op_name"],
-            float(row["share"]),
-            float(row["scale"]),
-        )
-        for row in csv.DictReader(io.StringIO(table.getvalue()))
-    ]
+    graph_names = [t.name.decode() for t in schema.ModelT.InitFromPackedBuf(calibrated, 0).subgraphs[0].tensors]
+    found = []
+    for row in csv.DictReader(io.StringIO(table.getvalue())):
+        # The debugger takes a last digit for its own, which it isn't always.
+        tensor = next((n for n in graph_names if row["tensor_name"] in (n, n[:-1])), row["tensor_name"])
+        error, step = float(row["share"]), float(row["scale"])
+        found.append(Layer(_named(tensor, names), tensor, row["op_name"], error, step))
     return sorted(found, key=lambda layer: -layer.error)
 
 

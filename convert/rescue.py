@@ -1,6 +1,7 @@
 """A network that int8 spoils, mended: the cheapest mending that passes the gate."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 
 from convert import layers, quantize, ranges
 from convert.equalize import equalized
+from edge.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def attempts(
         names = ", ".join(dict.fromkeys(layer.name for layer in kept))
         yield _attempt(f"{names} and what reads from there kept in float", graph)
         count *= 2
-    yield _attempt("weights int8, all computing in float", quantize.quantize(model, "dynamic"))
+    with suppress(UserError):  # where there are too few weights
+        yield _attempt("weights int8, all computing in float", quantize.quantize(model, "dynamic"))
 
 
 def _attempt(what: str, graph: bytes) -> Attempt:

@@ -58,6 +58,7 @@ def test_preprocessing_is_in_the_graph(preprocess: str, suffix: str, drawn: Path
     source = sources.of_file(tmp_path / f"a.{suffix}", drawn, LABELS, preprocess)
     _, crops = source.split("test")
     as_float = crops.astype(np.float32)
+    fed: np.ndarray
     if preprocess == "unit":
         fed = as_float / 255
     elif preprocess == "raw":
@@ -121,7 +122,7 @@ def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
 
 def test_code_that_a_file_cannot_bring_along(drawn: Path, tmp_path: Path) -> None:
     @keras.saving.register_keras_serializable()
-    class Mine(L.Layer):
+    class Mine(keras.Layer):
         def call(self, x: object) -> object:
             return x
 
