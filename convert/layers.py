@@ -14,6 +14,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import quantize
 from edge.errors import UserError
 
+_NOTHING = 1e-9  # the error of what only moves values, a float's own rounding
 PICTURES = 16  # that it is measured on: the error of a layer hardly differs from picture to picture
 
 
@@ -32,7 +33,7 @@ class Layer:
 
 
 def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -> list[Layer]:
-    """quantize.calibrate()'s flatbuffer -> its layers, the worst first.
+    """quantize.calibrate()'s flatbuffer -> its layers that add an error, the worst first.
 
     pictures: uint8 [n, size, size, 3]; names: of the Keras layers. Each layer is computed in int8 and in float from the
     same (dequantized) inputs, so that what went wrong before it isn't laid at its door (TensorFlow's
@@ -55,7 +56,8 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
         # The debugger takes a last digit for its own, which it isn't always.
         tensor = next((n for n in graph_names if row["tensor_name"] in (n, n[:-1])), row["tensor_name"])
         error, step = float(row["share"]), float(row["scale"])
-        found.append(Layer(_named(tensor, names), tensor, row["op_name"], error, step))
+        if error > _NOTHING:
+            found.append(Layer(_named(tensor, names), tensor, row["op_name"], error, step))
     return sorted(found, key=lambda layer: -layer.error)
 
 

@@ -16,7 +16,8 @@ def page(document: dict, difference: np.ndarray) -> str:
     difference: float [n], how far the probabilities of each picture lie apart.
     """
     found, asked = document["gate"], document["asked"]
-    title = f"{document['network']} as {asked}: {'passed' if found['passed'] else 'failed'}"
+    rescued = f" ({asked} failed)" if document["kind"] != asked else ""
+    title = f"{document['network']} as {document['kind']}{rescued}: {'passed' if found['passed'] else 'failed'}"
     names = ("Keras" if asked == "float32" else "float", document["kind"])
     sizes = [f"{document['bytes'][key] / 1e3:,.0f} kB" for key in ("float", "quantized")]
     times = [f"{document['milliseconds'][key]:.2f} ms" for key in ("float", "quantized")]
@@ -112,10 +113,11 @@ def _attempts(attempts: list[dict]) -> list[str]:
     return [
         "<h2>Rescue</h2>",
         table(
-            ["what was tried", "is", "size", "time a picture", "balanced accuracy lost", "passed"],
+            ["what was tried", "is", "size", "time a picture", "balanced accuracy lost", "recall lost", "passed"],
             [
                 [x["what"], x["kind"], f"{x['bytes'] / 1e3:,.0f} kB", f"{x['milliseconds']:.2f} ms",
-                 f"{100 * x['lost']['balanced_accuracy']:.1f} points", "yes" if x["passed"] else "no"]
+                 f"{100 * x['lost']['balanced_accuracy']:.1f} points",
+                 f"{100 * x['lost']['recall']:.1f} points", "yes" if x["passed"] else "no"]
                 for x in attempts
             ],
         ),

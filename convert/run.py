@@ -220,7 +220,7 @@ def _said(work: _Work, path: Path, page_path: Path, size: int) -> list[str]:
             f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the int8 file that failed."
         )
     if not trial.passed:
-        named = list(dict.fromkeys(layer.name for layer in work.layers if layer.error > 0))[:3]
+        named = list(dict.fromkeys(layer.name for layer in work.layers))[:3]
         where = f" The layers that lose most: {', '.join(named)}." if named else ""
         if work.asked != "int8":
             advice = "Try --float32"
