@@ -47,10 +47,11 @@ def _calibration(calibration: dict) -> str | None:
 def _gate(gate: dict | None) -> str | None:
     if not gate:
         return None
-    lost, told = gate["lost"], gate["answers"]
+    balanced, recall = (round(-100 * gate["lost"][key], 1) + 0.0 for key in ("balanced_accuracy", "recall"))
+    told = gate["answers"]
     return (
-        f"{-100 * lost['balanced_accuracy']:+.1f} points of balanced accuracy, {-100 * lost['recall']:+.1f} of "
-        f"{gate['rare']} recall; {told['changed']} of {told['count']:,} answers changed"
+        f"{balanced:+.1f} points of balanced accuracy, {recall:+.1f} of {gate['rare']} recall; "
+        f"{told['changed']} of {told['count']:,} answers changed"
     )
 
 
