@@ -165,7 +165,7 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
         with contract.opened(content, Model) as final:
             files = {path.name: content, f"{path.stem}.md": card.card(final.document, path.name, final.sha256)}
     size = len(files[path.name]) if trial.passed else trial.size
-    said = _said(work, path, out / f"{page_name}.html", size)
+    said = _said(work, path, out / f"{page_name}.html")
     document = _report(bench, work, said, size, options.command)
     files[f"{page_name}.html"] = page.page(document, trial.difference)
     files[f"{page_name}.json"] = json.dumps(document, indent=1) + "\n"
@@ -203,7 +203,7 @@ def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
     }
 
 
-def _said(work: _Work, path: Path, page_path: Path, size: int) -> list[str]:
+def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
     """The outcome in sentences; of what failed the last one says all."""
     trial = work.trial
     operators = ", ".join(f"{name} x {n}" for name, n in work.emitted["operators"].items())
@@ -216,7 +216,7 @@ def _said(work: _Work, path: Path, page_path: Path, size: int) -> list[str]:
     if work.unmended:
         before = work.unmended
         said.append(
-            f"Rescued: {work.mended}. That costs {(size - before.size) / 1e3:+.0f} kB and "
+            f"Rescued: {work.mended}. That costs {(trial.size - before.size) / 1e3:+.0f} kB and "
             f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the int8 file that failed."
         )
     if not trial.passed:
