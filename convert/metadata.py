@@ -16,6 +16,8 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: int) -> bytes:
     """A flatbuffer model -> the same with this metadata; its labels are expected in labels.txt behind it."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
+    for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):
+        tensor.name = tensor.name.split(b";")[0]  # of all that was fused into it; the first says enough
     buffer, entry = schema.BufferT(), schema.MetadataT()
     buffer.data = list(_metadata(name, description, version, licence, size))
     entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)

@@ -1,54 +1,124 @@
 """Keras model -> TFLite flatbuffer, and what the flatbuffer really holds."""
 
+import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
+from tensorflow.lite.python.convert import mlir_quantize
 
-from edge.errors import UserError
+from edge.errors import UserError, reason
 from edge.quiet import quiet
 
-KINDS = ("int8", "float32")
+KINDS = ("int8", "dynamic", "float16", "float32")
 _TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
 _OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+_FLOATS = ("float", "bfloat")
 
 
 def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = None) -> bytes:
     """A model that takes RGB 0..255 -> the bytes of a flatbuffer that takes uint8 RGB [1, size, size, 3].
 
     "int8" is full-integer, its ranges taken from `calibration`, uint8 [n, size, size, 3] of training pictures, and
-    gives uint8; "float32" gives float32. Raises UserError where what came out isn't what was asked for.
+    gives uint8; the others give float32: "dynamic" has int8 weights, "float16" float16 ones, both compute in floats.
+    Raises UserError where what came out isn't what was asked for, or an operation has no TFLite counterpart.
     """
     if kind not in KINDS:
         raise UserError(f"Unknown kind {kind!r}; known are {', '.join(KINDS)}.")
-    keras.utils.clear_session()  # Keras numbers what it makes, and the numbers would get into the file
-    shape = (1, *model.input_shape[1:])
-    if kind == "float32":
-        inputs = keras.Input(batch_shape=shape, dtype="uint8")
-        outputs = model(keras.ops.cast(inputs, "float32"))
-    else:
-        inputs = keras.Input(batch_shape=shape)
-        outputs = model(inputs)
-    # A fixed batch of one: with a free one the converter leaves shape arithmetic in the graph.
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, outputs))
     if kind == "int8":
-        if calibration is None or not len(calibration):
-            raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
+        return checked(integer(calibrate(model, calibration)), kind)
+    inputs = _numbered(model, "uint8")
+    converter = _converter(inputs, model(keras.ops.cast(inputs, "float32")))
+    if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _batches(calibration)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.uint8
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter's own, of its own arguments
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    with converting():
         graph = converter.convert()
+    return checked(graph, kind)
+
+
+def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
+    """A model that takes RGB 0..255 -> a float flatbuffer with each tensor's lowest and highest value written in it.
+
+    calibration: uint8 [n, size, size, 3], training pictures. Between this and integer() the ranges can be changed; the
+    converter, which knows no other than these, offers it as a private switch. Raises UserError as quantize() does.
+    """
+    if calibration is None or not len(calibration):
+        raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
+    inputs = _numbered(model, None)
+    converter = _converter(inputs, model(inputs))
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _batches(calibration)
+    converter._experimental_calibrate_only = True
+    with converting():
+        return converter.convert()
+
+
+def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
+    """calibrate()'s flatbuffer -> the same in int8, with uint8 at both ends.
+
+    floats: names of output tensors whose operators stay in float.
+    """
+    with converting():
+        return mlir_quantize(
+            calibrated, input_data_type=tf.uint8, output_data_type=tf.uint8, denylisted_nodes=list(floats) or None
+        )
+
+
+def checked(graph: bytes, kind: str) -> bytes:
+    """The graph itself. Raises UserError where it isn't of this kind."""
     found = emitted(graph)["kind"]
-    if found != kind:
-        raise UserError(f"The converter was asked for {kind} and emitted {found}; nothing was written.")
-    return graph
+    if found == kind:
+        return graph
+    if kind == "int8":
+        raise UserError(
+            f"{', '.join(floating(graph))} can't be computed in int8, and a file with floats in it isn't called int8; "
+            "build the model of other operations, or try --dynamic or --float16."
+        )
+    if (kind, found) == ("dynamic", "float32"):
+        raise UserError(
+            "The converter leaves weights of less than 1,024 values in float, and here are no others; try --float16."
+        )
+    raise UserError(f"The converter was asked for {kind} and emitted {found}; nothing was written.")
+
+
+def _numbered(model: keras.Model, dtype: str | None) -> keras.KerasTensor:
+    keras.utils.clear_session()  # Keras numbers what it makes, and the numbers would get into the file
+    # A fixed batch of one: with a free one the converter leaves shape arithmetic in the graph.
+    return keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=dtype)
+
+
+def _converter(inputs: keras.KerasTensor, outputs: keras.KerasTensor) -> tf.lite.TFLiteConverter:
+    return tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, outputs))
+
+
+@contextmanager
+def converting() -> Iterator[None]:
+    """Quiet; what the converter can't translate is told in a sentence (raises UserError)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converter's own, of its own arguments
+        failed: Exception | None = None
+        with quiet():
+            try:
+                yield
+            except Exception as error:  # caught inside quiet(): the compiler's pages help no user
+                failed = error
+    if failed:
+        raise UserError(_untranslated(failed)) from failed
+
+
+def _untranslated(error: Exception) -> str:
+    names = dict.fromkeys(re.findall(r"'(tf\.\w+)' op|for op: '(\w+)'", str(error)))
+    if names:
+        what = ", ".join("".join(name) for name in names)
+        return f"The model holds an operation that can't be converted to TFLite ({what}); build it of others."
+    return f"The model can't be converted to TFLite: {reason(error)}."
 
 
 def _batches(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:
@@ -65,17 +135,49 @@ def emitted(graph: bytes) -> dict:
     """What a flatbuffer holds -> {"kind", "tensors": {type: count}, "operators": {name: count}}.
 
     kind is "int8" only where no tensor at all is a float; "float32" where none is an integer beside the input and
-    shapes; else "mixed".
+    shapes; "float16" and "dynamic" where the constants are float16 or int8 and all that is computed is float32; else
+    "mixed".
     """
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     tensors: Counter[str] = Counter()
+    computed: set[str] = set()
     operators: Counter[str] = Counter()
     for subgraph in model.subgraphs:
-        tensors.update(_TYPES[tensor.type] for tensor in subgraph.tensors)
-        for operator in subgraph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            operators[_OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]] += 1
-    floats = {name for name in tensors if name.startswith(("float", "bfloat"))}
-    pure = {"int8": not floats, "float32": floats == {"float32"} and "int8" not in tensors}
-    kind = next((name for name, holds in pure.items() if name in tensors and holds), "mixed")
+        names = [type_of(tensor) for tensor in subgraph.tensors]
+        tensors.update(names)
+        computed.update(names[i] for operator in subgraph.operators for i in operator.outputs)
+        operators.update(_operator(model, operator) for operator in subgraph.operators)
+    floats = {name for name in tensors if name.startswith(_FLOATS)}
+    in_floats = "int8" not in computed and "float32" in computed
+    pure = {
+        "int8": "int8" in tensors and not floats,
+        "float32": floats == {"float32"} and "int8" not in tensors,
+        "float16": floats == {"float32", "float16"} and "int8" not in tensors,
+        "dynamic": floats == {"float32"} and "int8" in tensors and in_floats,
+    }
+    kind = next((name for name, holds in pure.items() if holds), "mixed")
     return {"kind": kind, "tensors": dict(sorted(tensors.items())), "operators": dict(sorted(operators.items()))}
+
+
+def floating(graph: bytes) -> list[str]:
+    """The operators of a flatbuffer that compute floats, by name, sorted."""
+    model = schema.ModelT.InitFromPackedBuf(graph, 0)
+    return sorted(
+        {
+            _operator(model, operator)
+            for subgraph in model.subgraphs
+            for operator in subgraph.operators
+            if any(type_of(subgraph.tensors[i]).startswith(_FLOATS) for i in operator.outputs)
+        }
+        - {"DEQUANTIZE"}
+    )
+
+
+def type_of(tensor: schema.TensorT) -> str:
+    """ "int8", "float32", …"""
+    return _TYPES[tensor.type]
+
+
+def _operator(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    code = model.operatorCodes[operator.opcodeIndex]
+    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]

@@ -1,119 +1,277 @@
-"""One training run -> its .tflite file, measured."""
+"""From a source to its .tflite file, or to the reasons why there is none."""
 
-import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import keras
+import click
 import numpy as np
 
-from convert import contract, gate, quantize
+from convert import calibration, contract, gate, layers, page, quantize, ranges, rescue
+from convert.layers import Layer
+from convert.source import Source, of_run
+from convert.trial import Bench, Trial
+from edge import __version__
 from edge.errors import UserError
-from edge.model import File, Model
-from train import card, data, evaluate
+from edge.model import Model
+from train import card, data, evaluate, report
 from train import run as runs
 
-CALIBRATION = 400  # pictures, spread over sources and classes; other numbers have not been compared
+METHODS = ("auto", *ranges.METHODS)
 
 
-def convert(run: Path, kind: str, out: Path | None = None, folder: Path | None = None) -> dict:
-    """Converts RUN/model.keras to OUT/NETWORK-KIND.tflite with its model card beside it.
-
-    folder: the data set, where it isn't any more where the run found it. Returns {"path", "bytes", "keras_bytes",
-    "float", "converted"}, the last two as by_source() of the val split. Raises UserError for what isn't a run.
+@dataclass(frozen=True)
+class Options:
+    """calibration: pictures to calibrate on; method: how int8's ranges are taken from them, "auto" for what comes
+    nearest to the float model on val; rescue: mend what fails; command: as the report names it.
     """
-    if runs.network(run) == "locator":
-        return _locator(run, kind, out or run)
-    report, model = runs.read(run)
-    labels, size, policy = report["labels"], report["size"], report["crop"]["policy"]
-    folder = folder or Path(report["data"]["folder"])
-    examples = runs.examples(run, report, folder)
-    calibration = calibration_examples(data.only(examples, "train"), CALIBRATION) if kind == "int8" else []
-    graph = quantize.quantize(model, kind, data.crops(folder, calibration, size, policy) if calibration else None)
-    document = {
-        "network": report["network"],
-        "parameters": report["parameters"],
-        "input": {"size": size, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
-        "labels": labels,
-        "crop": report["crop"],
-        "decision": {"temperature": 1.0, "thresholds": {}},
-        "quantization": quantize.emitted(graph),
-        "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
-        "calibration": {
-            "count": len(calibration),
-            "method": "min-max",
-            "sha256": data.list_hash(calibration) if calibration else None,
+
+    calibration: int = calibration.COUNT
+    method: str = "auto"
+    limits: gate.Limits = field(default_factory=gate.Limits)
+    rescue: bool = False
+    command: str = ""
+
+
+@dataclass
+class _Work:
+    """One kind on its way: what is tried, chosen and known of it."""
+
+    asked: str
+    trial: Trial
+    calibration: dict
+    layers: list[Layer] = field(default_factory=list)
+    attempts: list[dict] = field(default_factory=list)
+    mended: str | None = None
+    unmended: Trial | None = None  # what failed before
+
+    @property
+    def emitted(self) -> dict:
+        return quantize.emitted(self.trial.graph)
+
+
+def convert(
+    run: Path, kind: str, out: Path | None = None, folder: Path | None = None, options: Options | None = None
+) -> dict:
+    """Converts RUN/model.keras to OUT/NETWORK-KIND.tflite, model card and gate's report beside it.
+
+    folder: the data set, where it isn't any more where the run found it. Returns converted()'s. Raises UserError for
+    what isn't a run, gate.NotProven where the file would lose more than it may.
+    """
+    [result] = converted(of_run(run, folder), [kind], out or run, options or Options())
+    if not result["gate"]["passed"]:
+        raise gate.NotProven(result["said"][-1])
+    return result
+
+
+def converted(source: Source, kinds: Sequence[str], out: Path, options: Options) -> list[dict]:
+    """Each kind, gated on the val split: what passes is written, of the rest the report alone.
+
+    -> for each {"path" (None where it failed), "proof" (the page), "bytes", "keras_bytes", "emitted", "float",
+    "converted" (by_source() of the val split), "gate" (gate.verdict()), "milliseconds", "said" (sentences)}.
+    """
+    unknown = set(kinds) - set(quantize.KINDS)
+    if unknown:
+        raise UserError(f"Unknown kind {unknown.pop()!r}; known are {', '.join(quantize.KINDS)}.")
+    report.write(out, {})  # a folder that can't be made is told before the work, not after it
+    bench = Bench(source, options.limits)
+    return [_written(bench, _worked(bench, kind, options), out, options) for kind in kinds]
+
+
+def _worked(bench: Bench, kind: str, options: Options) -> _Work:
+    if kind == "int8":
+        return _integer(bench, options)
+    nothing: dict = {"count": 0, "method": None, "sha256": None, "compared": {}}
+    model = bench.source.model
+    if kind == "float32":  # which the others are compared with: itself it is compared with Keras
+        trial = bench.tried({kind: bench.graph}, runs.predict(model, bench.crops))[kind]
+    else:
+        trial = bench.tried({kind: quantize.quantize(model, kind)})[kind]
+    return _Work(kind, trial, nothing)
+
+
+def _integer(bench: Bench, options: Options) -> _Work:
+    source = bench.source
+    examples = calibration.chosen(data.only(source.examples, "train"), options.calibration)
+    pictures = source.crops(examples)
+    calibration.unseen(examples, pictures, bench.crops)
+    calibration.unseen(examples, pictures, source.split("test")[1])
+    click.echo(f"Calibrating on {len(examples)} training pictures", err=True)
+    methods = ranges.METHODS if options.method == "auto" else (options.method,)
+    narrowed = ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
+    trials = bench.tried(
+        {method: quantize.checked(quantize.integer(ranged), "int8") for method, ranged in narrowed.items()}
+    )
+    method = min(trials, key=lambda m: (not trials[m].passed, float(trials[m].difference.mean())))
+    told = {
+        "count": len(examples),
+        "method": method,
+        "sha256": data.list_hash(examples),
+        "compared": {
+            name: {
+                "difference": float(trial.difference.mean()),
+                "balanced_accuracy": trial.verdict["quantized"]["all"]["balanced_accuracy"],
+                "passed": trial.passed,
+            }
+            for name, trial in trials.items()
         },
-        "training": report["settings"] | {"best_epoch": report["best_epoch"], "code_version": report["version"]},
-        "data": {key: report["data"][key] for key in ("counts", "split_sha256")},
-        "attributions": card.attributions(report["data"]["counts"]),
-        "licence": "Apache-2.0",
-        "metrics": {"float": report["metrics"]},
     }
-    path = (out or run) / f"{report['network']}-{kind}.tflite"
-    contract.write(path, graph, document)  # so that the runner can measure it
-    measured = Model(path)
-    document["metrics"][kind] = {}
-    for split in ("val", "test"):
-        chosen = data.only(examples, split)
-        probabilities = gate.answers(measured, data.crops(folder, chosen, size, policy))
-        sources = [e.source for e in chosen]
-        document["metrics"][kind][split] = evaluate.by_source(data.targets(chosen), probabilities, sources, labels)
-    contract.write(path, graph, document)
-    final = Model(path)
-    path.with_suffix(".md").write_text(card.card(final.document, path.name, final.sha256))
+    some = pictures[:: -(-len(pictures) // layers.PICTURES)]
+    worst = layers.errors(narrowed[method], some, source.layers())
+    work = _Work("int8", trials[method], told, worst)
+    if options.rescue and not work.trial.passed:
+        _mend(bench, work, narrowed[method], pictures)
+    return work
+
+
+def _mend(bench: Bench, work: _Work, calibrated: bytes, pictures: np.ndarray) -> None:
+    """Changes `work` to the first attempt that passes, where one does."""
+    method = work.calibration["method"]
+    for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers):
+        trial = bench.tried({attempt.what: attempt.graph})[attempt.what]
+        work.attempts.append(
+            {
+                "what": attempt.what,
+                "kind": attempt.kind,
+                "bytes": trial.size,
+                "milliseconds": trial.milliseconds,
+                "lost": trial.verdict["lost"],
+                "passed": trial.passed,
+            }
+        )
+        if trial.passed:
+            work.unmended, work.trial, work.mended = work.trial, trial, attempt.what
+            return
+
+
+def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
+    source, trial = bench.source, work.trial
+    kind = work.emitted["kind"]
+    path = out / f"{source.document['network']}-{kind}.tflite"
+    told = source.document | {
+        "quantization": work.emitted,
+        "calibration": {key: work.calibration[key] for key in ("count", "method", "sha256")},
+        "gate": {"split": "val"}
+        | {key: trial.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
+    }
+    if work.mended:
+        told["rescue"] = work.mended
+    page_name = f"{source.document['network']}-{work.asked}.gate"
+    files: dict[str, str | bytes] = {}
+    if trial.passed:
+        told["metrics"] = _metrics(bench, work, kind)
+        content = contract.seal(trial.graph, told)
+        with contract.opened(content, Model) as final:
+            files = {path.name: content, f"{path.stem}.md": card.card(final.document, path.name, final.sha256)}
+    size = len(files[path.name]) if trial.passed else trial.size
+    said = _said(work, path, out / f"{page_name}.html")
+    document = _report(bench, work, said, size, options.command)
+    files[f"{page_name}.html"] = page.page(document, trial.difference)
+    files[f"{page_name}.json"] = json.dumps(document, indent=1) + "\n"
+    report.write(out, files)
     return {
-        "path": path,
-        "bytes": path.stat().st_size,
-        "keras_bytes": 4 * report["parameters"],
-        "float": report["metrics"]["val"],
-        "converted": document["metrics"][kind]["val"],
+        "path": path if trial.passed else None,
+        "proof": out / f"{page_name}.html",
+        "bytes": size,
+        "keras_bytes": 4 * source.document["parameters"],
+        "emitted": work.emitted,
+        "float": trial.verdict["float"],
+        "converted": trial.verdict["quantized"],
+        "gate": trial.verdict,
+        "milliseconds": document["milliseconds"],
+        "said": said,
     }
 
 
-def _locator(run: Path, kind: str, out: Path) -> dict:
-    """The locator's file: no labels to count, so the proof is how far its marks moved on the calibration fields."""
-    try:
-        report = json.loads((run / "run.json").read_text())
-        model = keras.models.load_model(run / "model.keras", compile=False)
-        fields = np.load(run / "calibration.npz")["fields"]
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{run} lacks a readable model.keras or calibration.npz; train the locator again.") from error
-    graph = quantize.quantize(model, kind, fields)
-    document = {
-        "network": report["network"],
-        "parameters": report["parameters"],
-        "input": {"size": report["size"], "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
-        "labels": ["nucleus"],
-        "quantization": quantize.emitted(graph),
-        "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
-        "calibration": {"count": len(fields), "method": "min-max", "sha256": hashlib.sha256(fields).hexdigest()},
-        "training": report["settings"] | {"code_version": report["version"]},
-        "data": {key: report["data"][key] for key in ("counts", "split_sha256", "clear", "fields")},
-        "attributions": card.attributions(report["data"]["red_cells"]),
-        "licence": "Apache-2.0",
+def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
+    """The contract's figures: the float model's and the file's, of val and test."""
+    source = bench.source
+    examples, crops = source.split("test")
+    truth, sources = data.targets(examples, source.labels), [e.source for e in examples]
+
+    def on_test(content: bytes) -> dict:
+        with contract.opened(content, Model) as model:
+            return evaluate.by_source(truth, gate.answers(model, crops), sources, source.labels)
+
+    floats = source.figures
+    if floats is None:
+        floats = {"val": work.trial.verdict["float"], "test": on_test(bench.content)}
+    return {
+        "float": floats,
+        kind: {"val": work.trial.verdict["quantized"], "test": on_test(bench.seal(work.trial.graph))},
     }
-    path = out / f"locator-{kind}.tflite"
-    contract.write(path, graph, document)
-    measured = File(path)
-    path.with_suffix(".md").write_text(card.locator_card(measured.document, path.name, measured.sha256))
-    expected = model.predict(fields.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
-    half = 128 if kind == "int8" else 0.5
-    marked = np.stack([measured.raw(field)[..., 0] >= half for field in fields])
-    agreement = float((marked == expected).mean())
-    return {"path": path, "bytes": path.stat().st_size, "keras_bytes": 4 * report["parameters"], "agreement": agreement}
 
 
-def calibration_examples(training: list[data.Example], count: int) -> list[data.Example]:
-    """About `count` training pictures, as many of each class of each source, always the same ones."""
-    groups: dict[tuple[str, str], list[data.Example]] = {}
-    for example in training:
-        if example.split != "train":
-            raise UserError("Only training pictures may calibrate; a val or test picture would spoil the figures.")
-        groups.setdefault((example.source, example.label), []).append(example)
-    rng = np.random.default_rng(0)
-    chosen = []
-    for _, group in sorted(groups.items()):
-        take = min(len(group), -(-count // len(groups)))
-        chosen += [group[i] for i in sorted(rng.permutation(len(group))[:take])]
-    return chosen
+def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
+    """The outcome in sentences; of what failed the last one says all."""
+    trial = work.trial
+    operators = ", ".join(f"{name} x {n}" for name, n in work.emitted["operators"].items())
+    said = [
+        f"Read back from the file: {work.emitted['kind']}; {operators}.",
+        gate.sentence(trial.verdict),
+    ]
+    if work.calibration["count"]:
+        said.insert(1, f"Ranges: {work.calibration['method']}, of {work.calibration['count']} training pictures.")
+    if work.unmended:
+        before = work.unmended
+        said.append(
+            f"Rescued: {work.mended}. That costs {(trial.size - before.size) / 1e3:+.0f} kB and "
+            f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the int8 file that failed."
+        )
+    if not trial.passed:
+        named = list(dict.fromkeys(layer.name for layer in work.layers))[:3]
+        where = f" The layers that lose most: {', '.join(named)}." if named else ""
+        if work.asked != "int8":
+            advice = "Try --float32"
+        elif work.attempts:
+            advice = f"None of {len(work.attempts)} ways to mend it passed; try --float16, or train again"
+        else:
+            advice = "Try --rescue, which mends what it can, or more pictures with --calibration, or --float16"
+        said.append(
+            f"{path} was not written: as {work.emitted['kind']} {' and '.join(trial.verdict['against'])}.{where} "
+            f"{advice}; {page_path} has it all."
+        )
+    return said
+
+
+def _report(bench: Bench, work: _Work, said: list[str], size: int, command: str) -> dict:
+    """What the JSON report holds, and the page shows."""
+    trial, source = work.trial, bench.source
+    return {
+        "version": __version__,
+        "command": command,
+        "network": source.document["network"],
+        "asked": work.asked,
+        "kind": work.emitted["kind"],
+        "said": said,
+        "gate": trial.verdict,
+        "bytes": {"float": len(bench.content), "quantized": size},
+        "milliseconds": {"float": trial.float_milliseconds, "quantized": trial.milliseconds},
+        "quantization": work.emitted,
+        "calibration": work.calibration,
+        "layers": [asdict(layer) for layer in work.layers],
+        "attempts": work.attempts,
+        "changed": _changed(bench, trial),
+        "keras_sha256": source.document["keras_sha256"],
+        "split_sha256": source.document["data"]["split_sha256"],
+    }
+
+
+def _changed(bench: Bench, trial: Trial) -> list[dict]:
+    """The pictures that the file answers otherwise than the float model."""
+    labels = bench.source.labels
+
+    def told(probabilities: np.ndarray) -> dict:
+        return {"answer": labels[int(probabilities.argmax())], "probability": float(probabilities.max())}
+
+    rows = np.flatnonzero(trial.before.argmax(axis=1) != trial.after.argmax(axis=1))
+    return [
+        {
+            "path": bench.examples[i].path,
+            "truth": bench.examples[i].label,
+            "float": told(trial.before[i]),
+            "quantized": told(trial.after[i]),
+        }
+        for i in rows
+    ]

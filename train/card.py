@@ -37,12 +37,15 @@ def attributions(sources: Iterable[str]) -> dict[str, str]:
 def card(document: dict, file: str, sha256: str) -> str:
     """A contract -> Markdown."""
     kind = document["quantization"]["kind"]
-    metrics = document["metrics"]
+    metrics, training, labels = document["metrics"], document.get("training"), document["labels"]
+    head = (
+        f"Tells {' from '.join(label + 's' for label in labels)} in pictures of single stained white "
+        "blood cells. **Not a medical device**: it assists a person who looks at the cells."
+    )
     lines = [
         f"# {file}",
         "",
-        f"Tells {' from '.join(label + 's' for label in document['labels'])} in pictures of single stained white "
-        "blood cells. **Not a medical device**: it assists a person who looks at the cells.",
+        head if training else f"Tells {', '.join(labels)} apart. **Not a medical device.**",
         "",
         "| | |",
         "|---|---|",
@@ -53,27 +56,35 @@ def card(document: dict, file: str, sha256: str) -> str:
         + ", ".join(f"{name} x {n}" for name, n in document["quantization"]["operators"].items())
         + " |",
         *_calibration(document["calibration"]),
-        f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
+        f"| training | {', '.join(f'{k} {v}' for k, v in training.items()) if training else 'elsewhere'} |",
+        *([f"| mended after int8 failed | {document['rescue']} |"] if "rescue" in document else []),
         f"| sha256 of this file | `{sha256}` |",
         f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
         f"| licence | {document['licence']} |",
         "",
         *_data(document),
     ]
-    lines += ["", "## Figures", "", "Recall with Wilson's 95 % interval and counts. Monocytes, the rarer, first.", ""]
+    rarer = "Monocytes, the rarer, first." if "monocyte" in labels else ""
+    lines += ["", "## Figures", "", f"Recall with Wilson's 95 % interval and counts. {rarer}".strip(), ""]
     for split in ("test", "val"):
         lines += [
             f"**{split} split**",
             "",
-            "| model | source | monocyte recall | lymphocyte recall | balanced accuracy | AUROC |",
-            "|---|---|---|---|---|---|",
+            f"| model | source | {' | '.join(f'{x} recall' for x in reversed(labels))} | balanced accuracy | AUROC |",
+            "|---|---|" + "---|" * len(labels) + "---|---|",
         ]
         for name in dict.fromkeys(("float", kind)):
             for source, f in metrics[name][split].items():
-                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(document["labels"]))
+                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(labels))
                 auroc = f"{f['auroc']:.3f}" if "auroc" in f else "-"
                 lines.append(f"| {name} | {source} | {recalls} | {f['balanced_accuracy']:.3f} | {auroc} |")
         lines.append("")
+    if not training:
+        lines += [
+            "All were measured by `convert` through the edge runner, on the pictures above. The network was trained",
+            "elsewhere: what it is worth on other pictures, its maker may know.",
+        ]
+        return "\n".join(lines) + "\n"
     network = document["network"]
     lines += [
         "The float model's figures were written by `train`, this file's by `convert`, through the edge runner:",

@@ -9,7 +9,7 @@ import keras
 from edge.errors import UserError
 
 # The mean of ImageNet's red, green, blue, which VGG16's authors subtracted.
-_MEANS = (123.68, 116.779, 103.939)
+MEANS = (123.68, 116.779, 103.939)
 BLOCKS = 5
 
 
@@ -37,7 +37,7 @@ def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
     layers = keras.layers
     body = _body(keras.applications.VGG16, weights, "VGG16", input_shape=(size, size, 3))
     inputs = keras.Input((size, size, 3))
-    x = layers.Rescaling(1.0, offset=[-mean for mean in _MEANS])(inputs)
+    x = layers.Rescaling(1.0, offset=[-mean for mean in MEANS])(inputs)
     for layer in body.layers[1:]:
         copy = type(layer).from_config(layer.get_config())
         x = copy(x)

@@ -73,6 +73,11 @@ def page(
     else:
         parts.append("<p>There are none.</p>")
     parts += ["<h2>What spoke for the answers</h2>", *_looks(looks, labels), *_made(document)]
+    return shell(title, parts)
+
+
+def shell(title: str, parts: Iterable[str]) -> str:
+    """The whole page round its parts, which are HTML."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -90,7 +95,7 @@ def _summary(figures: dict, labels: Sequence[str]) -> str:
         shares = [card.share(f["classes"][label]["recall"]) for label in reversed(labels)]
         values = [card.value(f.get(key), f["intervals"][key]) for key in card.OVERALL]
         rows.append([name, f"{f['count']:,}", f"{f['cells']:,}", *shares, *values, f"{f['calibration']['ece']:.3f}"])
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _section(name: str, f: dict, labels: Sequence[str], truth: np.ndarray, score: np.ndarray) -> list[str]:
@@ -103,12 +108,12 @@ def _section(name: str, f: dict, labels: Sequence[str], truth: np.ndarray, score
     if "auroc" in f:  # both classes are there
         drawn.insert(0, (plots.roc(truth, score, labels[-1]), "ROC curve"))
         drawn.insert(1, (plots.precision_recall(truth, score, labels[-1]), "precision and recall curve"))
-    images = "".join(_image("svg+xml", svg.encode(), f"{name}: {what}") for svg, what in drawn)
+    images = "".join(image("svg+xml", svg.encode(), f"{name}: {what}") for svg, what in drawn)
     return [
         f"<h2>{escape(name)}</h2>",
         *([] if name == "all" else [f"<p>{escape(f['bias']['sentence'])}</p>"]),
-        _table(["", "recall", "precision", "F1"], rows),
-        _table(
+        table(["", "recall", "precision", "F1"], rows),
+        table(
             ["truth", *(f"called {label}" for label in labels)],
             [[label, *(f"{n:,}" for n in row)] for label, row in zip(labels, f["confusion"], strict=True)],
         ),
@@ -135,9 +140,9 @@ def _cells(looks: Iterable[Look]) -> list[str]:
     figures = []
     for look in looks:
         told = look.answer
-        images = _image("png", _png(look.crop), f"a {told['truth']}")
+        images = image("png", _png(look.crop), f"a {told['truth']}")
         if look.heat is not None:
-            images += _image("png", _png(_warmed(look.crop, look.heat)), "the same with what spoke for the answer")
+            images += image("png", _png(_warmed(look.crop, look.heat)), "the same with what spoke for the answer")
         caption = (
             f"{told['truth']}, called <strong>{escape(told['answer'])}</strong> at {told['probability']:.4f}"
             f"<br><small>{escape(told['path'])}</small>"
@@ -173,12 +178,13 @@ def _made(document: dict) -> list[str]:
         "<h2>Limits</h2>",
         f"<ul>{limits}</ul>",
         "<h2>How this page was made</h2>",
-        _table(["", ""], rows),
+        table(["", ""], rows),
         f"<p>Where the pictures come from:</p><ul>{sources}</ul>",
     ]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Texts -> HTML; the first of each row is its name, and a head of nothing is left out."""
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head) if any(head) else ""
     body = ""
     for first, *rest in rows:
@@ -186,7 +192,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"
 
 
-def _image(kind: str, content: bytes, alt: str) -> str:
+def image(kind: str, content: bytes, alt: str) -> str:
+    """A picture inside the page; kind: "png" or "svg+xml"."""
     return f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{base64.b64encode(content).decode()}">'
 
 

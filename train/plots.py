@@ -54,6 +54,17 @@ def reliability(calibration: dict) -> str:
     return _svg(figure)
 
 
+def differences(values: np.ndarray, names: tuple[str, str]) -> str:
+    """How far two models' probabilities lie apart, float [n], as a histogram with logarithmic counts."""
+    figure = Figure(figsize=(3.4, 3.4), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(values, bins=40, range=(0, max(float(values.max()), 1e-3)), color=_LINE)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=0.5)  # so that one picture is seen
+    _name(axes, f"{names[0]} against {names[1]}", "difference of probabilities", "pictures")
+    return _svg(figure)
+
+
 def _square() -> tuple[Figure, Axes]:
     figure = Figure(figsize=(3.4, 3.4), layout="constrained")
     axes = figure.subplots()

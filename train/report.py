@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -156,7 +156,7 @@ def _answer(example: data.Example, probabilities: np.ndarray, labels: Sequence[s
     }
 
 
-def write(out: Path, files: dict[str, str]) -> None:
+def write(out: Path, files: Mapping[str, str | bytes]) -> None:
     """Writes all or none: beside their places first, so that a full disk leaves what was there as it was.
 
     Raises UserError where it can't.
@@ -164,8 +164,8 @@ def write(out: Path, files: dict[str, str]) -> None:
     partial = {name: out / f"{name}.{os.getpid()}.partial" for name in files}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            partial[name].write_text(text, encoding="utf-8")
+        for name, content in files.items():
+            partial[name].write_bytes(content.encode() if isinstance(content, str) else content)
         for name, path in partial.items():
             path.replace(out / name)
     except OSError as error:

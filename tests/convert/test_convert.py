@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import assert_refused, command
 
-from convert import contract, quantize
+from convert import calibration, contract, quantize
 from convert import run as runs
 from edge.errors import UserError
 from edge.model import Model, _open
@@ -96,12 +96,12 @@ def test_calibration_is_balanced_and_takes_training_pictures_only() -> None:
         return [Example(f"{source}{label}{i}", label, split, source) for i in range(count)]
 
     training = many(500, "lymphocyte", "a") + many(50, "monocyte", "a") + many(9, "monocyte", "b")
-    chosen = runs.calibration_examples(training, 90)
+    chosen = calibration.chosen(training, 90)
     groups = [sum(e.label == label and e.source == source for e in chosen) for label, source in
               (("lymphocyte", "a"), ("monocyte", "a"), ("monocyte", "b"))]  # fmt: skip
     assert groups == [30, 30, 9]
     with pytest.raises(UserError, match="Only training pictures"):
-        runs.calibration_examples(many(3, "monocyte", "a", "val"), 2)
+        calibration.chosen(many(3, "monocyte", "a", "val"), 2)
 
 
 def test_a_file_that_is_not_what_it_should_be_is_not_called_so() -> None:

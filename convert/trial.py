@@ -1,0 +1,68 @@
+"""Graphs tried on the val split, against the float model, through the runner."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from convert import contract, gate, quantize
+from convert.source import Source
+from edge.model import Model
+from train import data
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One graph's answers. size: of the file with its contract, bytes; before, after: probabilities float [n, labels]
+    of the float model and of the graph; milliseconds: a picture's median, its own and the float model's beside it.
+    """
+
+    graph: bytes
+    size: int
+    before: np.ndarray
+    after: np.ndarray
+    milliseconds: float
+    float_milliseconds: float
+    verdict: dict
+
+    @property
+    def passed(self) -> bool:
+        return self.verdict["passed"]
+
+    @property
+    def difference(self) -> np.ndarray:
+        """How far the probabilities of each picture lie apart, float [n]."""
+        return np.abs(self.before - self.after).max(axis=1)
+
+
+class Bench:
+    """The val split of a source, and its float32 graph to compare with."""
+
+    def __init__(self, source: Source, limits: gate.Limits) -> None:
+        self.source, self.limits = source, limits
+        self.examples, self.crops = source.split("val")
+        self.truth = data.targets(self.examples, source.labels)
+        self.graph = quantize.quantize(source.model, "float32")
+        self.content = self.seal(self.graph)
+        self.sources = [e.source for e in self.examples]
+
+    def seal(self, graph: bytes) -> bytes:
+        return contract.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
+
+    def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Trial]:
+        """{name: flatbuffer} -> {name: Trial}, all of them and the float graph taking turns.
+
+        before: answers to compare with instead of the float graph's, float [n, labels].
+        """
+        contents = {name: self.seal(graph) for name, graph in graphs.items()}
+        with ExitStack() as stack:
+            models = [
+                stack.enter_context(contract.opened(content, Model)) for content in (self.content, *contents.values())
+            ]
+            (floats, float_time), *raced = gate.race(models, self.crops)
+        before = floats if before is None else before
+        result = {}
+        for name, (after, time) in zip(graphs, raced, strict=True):
+            found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
+            result[name] = Trial(graphs[name], len(contents[name]), before, after, time, float_time, found)
+        return result

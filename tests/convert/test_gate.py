@@ -1,0 +1,268 @@
+"""What is written and what isn't: the gate, its reasons, and what mends a file that failed."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import command
+
+from convert import calibration, equalize, gate, layers, quantize, ranges
+from convert import source as sources
+from edge.errors import UserError
+from edge.model import Model
+from train import data, evaluate
+from train import run as runs
+
+LABELS = ("lymphocyte", "monocyte")
+
+
+@pytest.fixture(scope="module")
+def outlier(tiny_run: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The tiny run with one weight of one layer a thousand times its others, and that layer's name.
+
+    Nobody listens to the channel that it makes, so the float network answers as before.
+    """
+    run = tmp_path_factory.mktemp("runs") / "outlier"
+    shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("*.tflite", "*.gate.*"))
+    model = keras.models.load_model(run / "model.keras", compile=False)
+    first, second = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1:3]
+    kernel, bias = first.get_weights()
+    pictures = data.crops(drawn, data.only(data.read(drawn), "train"), 32, "whole-image").astype(np.float32)
+    heard = np.asarray(keras.Model(model.inputs, first.input)([pictures])).max(axis=(0, 1, 2))
+    largest = np.abs(kernel).max()
+    kernel[..., 5] = 0
+    kernel[1, 1, heard.argmax(), 5] = 1000 * largest
+    first.set_weights([kernel, bias])
+    kernel, bias = second.get_weights()
+    kernel[:, :, 5] = 0
+    second.set_weights([kernel, bias])
+    model.save(run / "model.keras")
+    return run, first.name
+
+
+def test_an_outlier_is_caught_and_its_layer_named(outlier: tuple[Path, str], tmp_path: Path) -> None:
+    run, name = outlier
+    (tmp_path / "baseline-int8.tflite").write_text("the old one")
+    done = command("convert", "--int8", run, "--out", tmp_path, "--method", "min-max")
+    assert done.returncode == 3, (done.stdout, done.stderr)
+    assert "Traceback" not in done.stderr and "was not written" in done.stderr and "--rescue" in done.stderr
+    named = re.search(r"lose most: ([^,.]+)", done.stderr)
+    assert named and named[1] == name
+    assert (tmp_path / "baseline-int8.tflite").read_text() == "the old one"
+    report = json.loads((tmp_path / "baseline-int8.gate.json").read_text())
+    assert not report["gate"]["passed"] and report["layers"][0]["name"] == name
+    assert report["gate"]["lost"]["balanced_accuracy"] > 0.005
+    page = (tmp_path / "baseline-int8.gate.html").read_text()
+    assert "failed" in page and name in page and "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_path: Path) -> None:
+    run, _ = outlier
+    done = command("convert", "--int8", run, "--out", tmp_path, "--rescue", "--method", "min-max")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "Rescued: " in done.stdout and "kB and" in done.stdout
+    [file] = tmp_path.glob("*.tflite")
+    model = Model(file)
+    assert file.name == f"baseline-{model.document['quantization']['kind']}.tflite"
+    assert model.document["rescue"] in done.stdout
+    attempts = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["attempts"]
+    assert attempts[-1]["passed"] and not any(attempt["passed"] for attempt in attempts[:-1])
+
+
+def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple[Path, str], drawn: Path) -> None:
+    source = sources.of_run(outlier[0])
+    pictures = source.crops(calibration.chosen(data.only(source.examples, "train"), 32))
+    calibrated = quantize.calibrate(source.model, pictures)
+    worst = layers.errors(calibrated, pictures[:8], source.layers())[0]
+    assert worst.name == outlier[1] and worst.error > 0.1
+    graph = quantize.integer(calibrated, layers.with_readers(calibrated, [worst.tensor]))
+    assert quantize.emitted(graph)["kind"] == "mixed"
+    assert "CONV_2D" in quantize.floating(graph)
+    from convert.trial import Bench
+
+    trials = Bench(source, gate.Limits()).tried({"int8": quantize.integer(calibrated), "mixed": graph})
+    assert not trials["int8"].passed and trials["mixed"].passed
+
+
+def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> None:
+    source = sources.of_run(outlier[0])
+    pictures = source.crops(data.only(source.examples, "train"))
+    quieter = equalize.equalized(source.model, pictures)
+    assert quieter is not None
+    assert np.abs(runs.predict(quieter, pictures) - runs.predict(source.model, pictures)).max() < 1e-4
+    errors = [
+        {
+            layer.name: layer.error
+            for layer in layers.errors(quantize.calibrate(m, pictures), pictures[:8], source.layers())
+        }
+        for m in (source.model, quieter)
+    ]
+    assert errors[1][outlier[1]] < errors[0][outlier[1]] / 10
+
+
+def test_a_network_with_branches_is_left_alone() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    x = keras.layers.Add()([x, keras.layers.Conv2D(4, 3, padding="same")(x)])
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(x))
+    assert equalize.equalized(model, np.zeros((4, 8, 8, 3), np.uint8)) is None
+
+
+def test_verdict_counts_what_changed() -> None:
+    truth = np.array([0] * 200 + [1] * 100)
+    before = np.eye(2)[truth] * 0.8 + 0.1
+    after = before.copy()
+    after[:3] = after[:3, ::-1]  # three lymphocytes are lost
+    after[200] = [0.4, 0.6]  # and one monocyte is less sure
+    sources_ = ["a"] * 150 + ["b"] * 150
+    found = gate.verdict(truth, before, after, sources_, LABELS, gate.Limits())
+    assert found["answers"] == {"count": 300, "changed": 3, "spoiled": 3, "mended": 0, "p": pytest.approx(0.25)}
+    assert found["lost"] == {"balanced_accuracy": pytest.approx(0.0075), "recall": 0.0} and found["rare"] == "monocyte"
+    assert not found["passed"] and "0.8 points of balanced accuracy" in found["against"][0]
+    assert found["differences"]["largest"] == pytest.approx(0.8)
+    assert gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(0.0075, 0))["passed"]
+    after[200:202] = [0.9, 0.1]  # two of a hundred monocytes
+    found = gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(1, 0.01))
+    assert "2.0 points of monocyte recall where 1.0 are allowed" in found["against"][0]
+    after[0] = np.nan
+    assert "no number" in gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(1, 1))["against"][0]
+
+
+def test_the_rare_class_of_other_labels() -> None:
+    truth = np.array([0, 1, 1, 2, 2, 2])
+    p = np.eye(3)[truth]
+    assert gate.verdict(truth, p, p, ["a"] * 6, ("x", "y", "z"), gate.Limits())["rare"] == "x"
+
+
+def test_the_contract_holds_the_verdict_and_the_report_all(tiny_model: Path) -> None:
+    document = Model(tiny_model).document
+    report = json.loads((tiny_model.parent / "baseline-int8.gate.json").read_text())
+    assert document["gate"]["split"] == "val" and document["gate"]["lost"] == report["gate"]["lost"]
+    assert report["gate"]["passed"] and report["quantization"] == document["quantization"]
+    assert report["calibration"]["compared"].keys() == set(ranges.METHODS)
+    assert document["calibration"]["method"] == report["calibration"]["method"]
+    nearest = min(report["calibration"]["compared"].values(), key=lambda c: (not c["passed"], c["difference"]))
+    assert report["calibration"]["compared"][document["calibration"]["method"]] == nearest
+    assert report["bytes"]["quantized"] == tiny_model.stat().st_size
+    assert report["milliseconds"]["float"] > 0 and len(report["layers"]) >= 4
+    assert "passed" in (tiny_model.parent / "baseline-int8.gate.html").read_text()
+
+
+def test_ranges_of_each_method(tiny_run: Path) -> None:
+    source = sources.of_run(tiny_run)
+    pictures = source.crops(data.only(source.examples, "train"))
+    calibrated = quantize.calibrate(source.model, pictures)
+    narrowed = ranges.narrowed(calibrated, pictures, ranges.METHODS)
+    assert narrowed["min-max"] == calibrated
+    widths = {method: _widths(graph) for method, graph in narrowed.items()}
+    for method in ("percentile", "mse"):
+        assert widths[method].keys() == widths["min-max"].keys()
+        assert all(widths[method][i] <= w + 1e-6 for i, w in widths["min-max"].items())
+        assert sum(widths[method].values()) < sum(widths["min-max"].values())
+        assert quantize.emitted(quantize.integer(narrowed[method]))["kind"] == "int8"
+
+
+def _widths(graph: bytes) -> dict[int, float]:
+    from ai_edge_litert import schema_py_generated as schema
+
+    tensors = schema.ModelT.InitFromPackedBuf(graph, 0).subgraphs[0].tensors
+    quantizations = {i: t.quantization for i, t in enumerate(tensors) if t.quantization is not None}
+    return {i: float(q.max[0] - q.min[0]) for i, q in quantizations.items() if q.min is not None}
+
+
+def test_what_mse_and_percentile_take_of_a_long_tail() -> None:
+    counts = np.zeros(ranges._BINS, np.int64)
+    counts[:100] = 10_000  # nearly all lies in the lowest twentieth
+    counts[-1] = 1
+    low, high = ranges._percentile(counts, 0.0, 2048.0)
+    assert low == 0 and 99 <= high <= 101
+    low, high = ranges._least_error(counts, 0.0, 2048.0)
+    assert low == 0 and high < 2048
+    even = np.full(ranges._BINS, 1000)
+    assert ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # nothing to win by clipping
+
+
+def test_a_copy_of_a_val_picture_does_not_calibrate(drawn: Path) -> None:
+    examples = data.read(drawn)
+    training, val = data.only(examples, "train")[:3], data.only(examples, "val")[:2]
+    crops = data.crops(drawn, training, 32, "whole-image")
+    calibration.unseen(training, crops, data.crops(drawn, val, 32, "whole-image"))
+    with pytest.raises(UserError, match="can't calibrate"):
+        calibration.unseen(training, crops, crops[2:])
+
+
+def test_all_four_kinds(tiny_run: Path, tmp_path: Path) -> None:
+    done = command("convert", "--all", tiny_run, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    sizes = {}
+    for kind in quantize.KINDS:
+        file = tmp_path / f"baseline-{kind}.tflite"
+        model = Model(file)
+        assert model.document["quantization"]["kind"] == kind == quantize.emitted(file.read_bytes())["kind"]
+        assert model._input["dtype"] == np.uint8 and model.verify() == (4, 4)
+        assert f"Read back from the file: {kind};" in done.stdout
+        sizes[kind] = file.stat().st_size
+    assert sizes["int8"] < sizes["float16"] < sizes["float32"] and sizes["dynamic"] < sizes["float16"]
+
+
+def test_float32_of_real_cells_is_the_keras_model(tiny_run: Path, data_pictures: np.ndarray, tmp_path: Path) -> None:
+    from convert import run as converting
+
+    converting.convert(tiny_run, "float32", tmp_path)
+    model = Model(tmp_path / "baseline-float32.tflite")
+    expected = runs.predict(runs.read(tiny_run)[1], data_pictures)
+    assert np.abs(gate.answers(model, data_pictures) - expected).max() <= 1e-4
+
+
+@pytest.fixture
+def data_pictures(data: Path) -> np.ndarray:
+    """1,000 real cells."""
+    from train import data as dataset
+
+    chosen = dataset.only(dataset.read(data), "test")[:1000]
+    return dataset.crops(data, chosen, 32, "whole-image")
+
+
+def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: writing fails in the middle, with the kernel's own error."""
+    (tmp_path / "a.tflite").write_text("the old one")
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from convert import contract\n"
+        "from edge.model import File, _open\n"
+        "source, target = map(Path, sys.argv[1:])\n"
+        "graph, document = _open(source.read_bytes(), source)[2], File(source).document\n"
+        "sealed = contract.seal(graph, document)\n"
+        "contract.seal = lambda *_: sealed\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (len(sealed) // 2, -1))\n"
+        "try: contract.write(target, graph, document)\n"
+        "except Exception as error: print(type(error).__name__, error.message)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tiny_model, tmp_path / "a.tflite"], capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.startswith("UserError") and "can't be written: File too large" in done.stdout, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tflite"] and (tmp_path / "a.tflite").read_text() == "the old one"
+
+
+def test_limits_decide(tiny_run: Path, tmp_path: Path) -> None:
+    """An untouched network passes at no loss allowed only if nothing at all was lost."""
+    done = command("convert", "--int8", tiny_run, "--out", tmp_path, "--max-drop", 0, 0, "--method", "min-max")
+    found = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["gate"]
+    lost = max(found["lost"].values()) > 1e-9
+    assert found["limits"] == {"balanced_accuracy": 0.0, "recall": 0.0}
+    assert (done.returncode, (tmp_path / "baseline-int8.tflite").exists()) == ((3, False) if lost else (0, True))
+
+
+def test_figures_are_by_source_figures() -> None:
+    truth, p = np.array([0, 1]), np.eye(2)
+    found = gate.verdict(truth, p, p, ["a", "b"], LABELS, gate.Limits())
+    assert found["float"] == evaluate.by_source(truth, p, ["a", "b"], LABELS) and found["answers"]["p"] == 1.0

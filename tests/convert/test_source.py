@@ -1,0 +1,170 @@
+"""Keras files of the user's own: what is taken, what is refused, and in which words."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+
+from convert import quantize
+from convert import source as sources
+from edge.errors import UserError
+from edge.model import Model
+from train import data
+from train import run as runs
+
+LABELS = ("lymphocyte", "monocyte")
+L = keras.layers
+
+
+def network(size: int | None = 16, units: int = 2, activation: str = "softmax") -> keras.Model:
+    """Untrained, and far from the fence at every picture, so that rounding changes no answer."""
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((size, size, 3), name="mine")
+    x = L.Conv2D(8, 3, activation="relu", padding="same")(inputs)
+    x = L.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, L.Dense(units, activation=activation)(x))
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel / 100, np.arange(units, dtype=np.float32) * 2 + bias])
+    return model
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    model = network()
+    model.save(tmp_path / "my net.keras")
+    return tmp_path / "my net.keras"
+
+
+def test_a_file_of_ones_own(file: Path, drawn: Path, tmp_path: Path) -> None:
+    done = command(
+        "convert", file, "--data", drawn, "--labels", "lymphocyte,monocyte", "--preprocess", "tf", "--out", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    model = Model(tmp_path / "my-net-int8.tflite")
+    assert model.labels == LABELS and model.size == 16 and model.policy == "whole-image"
+    assert model.document["preprocess"] == "tf" and model.document["quantization"]["kind"] == "int8"
+    assert model._input["dtype"] == np.uint8 and model._input["quantization"] == (1.0, 0)
+    assert model.document["metrics"]["int8"]["test"]["all"]["count"] == 16
+    card = (tmp_path / "my-net-int8.md").read_text()
+    assert "trained\nelsewhere" in card and "smear" not in card
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+@pytest.mark.parametrize("preprocess", sources.PREPROCESS)
+def test_preprocessing_is_in_the_graph(preprocess: str, suffix: str, drawn: Path, tmp_path: Path) -> None:
+    network().save(tmp_path / f"a.{suffix}")
+    source = sources.of_file(tmp_path / f"a.{suffix}", drawn, LABELS, preprocess)
+    _, crops = source.split("test")
+    as_float = crops.astype(np.float32)
+    fed: np.ndarray
+    if preprocess == "unit":
+        fed = as_float / 255
+    elif preprocess == "raw":
+        fed = as_float
+    else:
+        fed = keras.applications.imagenet_utils.preprocess_input(as_float.copy(), mode=preprocess)
+    expected = network().predict(fed, verbose=0)
+    assert np.abs(runs.predict(source.model, crops) - expected).max() < 1e-5
+    assert quantize.emitted(quantize.quantize(source.model, "int8", crops))["kind"] == "int8"
+
+
+def test_one_sigmoid_becomes_two_probabilities(drawn: Path, tmp_path: Path) -> None:
+    model = network(units=1, activation="sigmoid")
+    model.save(tmp_path / "a.keras")
+    source = sources.of_file(tmp_path / "a.keras", drawn, LABELS)
+    _, crops = source.split("test")
+    yes = model.predict(crops.astype(np.float32), verbose=0)[:, 0]
+    assert np.allclose(runs.predict(source.model, crops), np.stack([1 - yes, yes], axis=1), atol=1e-6)
+    assert quantize.emitted(quantize.quantize(source.model, "int8", crops))["kind"] == "int8"
+
+
+def test_labels_are_found_however_the_folders_are_spelled(file: Path, drawn: Path) -> None:
+    source = sources.of_file(file, drawn, ["Lymphocyte", "Monocytes"])
+    assert {e.label for e in source.examples} == {"Lymphocyte", "Monocytes"}
+    assert data.targets(source.examples, source.labels).max() == 1
+
+
+def refusal(file: Path, drawn: Path | None, labels: tuple[str, ...] = LABELS, **options: object) -> str:
+    with pytest.raises(UserError) as caught:
+        sources.of_file(file, drawn, labels, **options)  # type: ignore[arg-type]
+    assert caught.value.message.count("\n") == 0
+    return caught.value.message
+
+
+def saved(model: keras.Model, folder: Path) -> Path:
+    model.save(folder / "a.keras")
+    return folder / "a.keras"
+
+
+def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.keras").write_text("no model")
+    assert "not a Keras model" in refusal(tmp_path / "text.keras", drawn)
+    (tmp_path / "empty.h5").touch()
+    assert "not a Keras model" in refusal(tmp_path / "empty.h5", drawn)
+    a, b = keras.Input((16, 16, 3)), keras.Input((16, 16, 3))
+    two = keras.Model([a, b], L.Dense(2, activation="softmax")(L.Flatten()(L.Add()([a, b]))))
+    assert "has 2 inputs" in refusal(saved(two, tmp_path), drawn)
+    out = L.Flatten()(a)
+    two = keras.Model(a, [L.Dense(2, activation="softmax")(out), L.Dense(3)(out)])
+    assert "has 2 outputs" in refusal(saved(two, tmp_path), drawn)
+    assert "[2] numbers a picture, and --labels names 3" in refusal(saved(network(), tmp_path), drawn, ("a", "b", "c"))
+    assert "softmax" in refusal(saved(network(activation="linear"), tmp_path), drawn)
+    grey = keras.Sequential([keras.Input((16, 16, 1)), L.Flatten(), L.Dense(2, activation="softmax")])
+    assert "only RGB" in refusal(saved(grey, tmp_path), drawn)
+    flat = keras.Sequential([keras.Input((16, 8, 3)), L.Flatten(), L.Dense(2, activation="softmax")])
+    assert "only square" in refusal(saved(flat, tmp_path), drawn)
+    assert "not 32" in refusal(saved(network(), tmp_path), drawn, size=32)
+    assert "--size" in refusal(saved(network(None), tmp_path), drawn)
+    assert sources.of_file(tmp_path / "a.keras", drawn, LABELS, size=24).document["input"]["size"] == 24
+
+
+def test_code_that_a_file_cannot_bring_along(drawn: Path, tmp_path: Path) -> None:
+    @keras.saving.register_keras_serializable()
+    class Mine(keras.Layer):
+        def call(self, x: object) -> object:
+            return x
+
+    for place in ("a.keras", "a.h5"):
+        keras.Sequential([keras.Input((16, 16, 3)), Mine(), L.Flatten(), L.Dense(2)]).save(tmp_path / place)
+    keras.saving.get_custom_objects().clear()
+    for place in ("a.keras", "a.h5"):
+        assert "code of its own (" in refusal(tmp_path / place, drawn) and "Mine" in refusal(tmp_path / place, drawn)
+    keras.Sequential([keras.Input((16, 16, 3)), L.Lambda(lambda x: x), L.Flatten(), L.Dense(2)]).save(
+        tmp_path / "b.keras"
+    )
+    assert "Lambda" in refusal(tmp_path / "b.keras", drawn)
+
+
+def test_pictures_and_labels_that_do_not_fit(file: Path, drawn: Path, tmp_path: Path) -> None:
+    assert "--data" in refusal(file, None)
+    assert "--labels" in refusal(file, drawn, ())
+    assert "twice" in refusal(file, drawn, ("a", "a"))
+    assert "holds no cat in its train split" in refusal(file, drawn, ("lymphocyte", "cat"))
+    (tmp_path / "nothing").mkdir()
+    assert "none at all" in refusal(file, tmp_path / "nothing")
+    assert "not a folder" in refusal(file, tmp_path / "absent")
+
+
+def test_an_operation_that_has_no_counterpart(tmp_path: Path) -> None:
+    inputs = keras.Input((16, 16, 3))
+    x = keras.ops.erfinv(keras.ops.tanh(L.Conv2D(4, 3)(inputs)))
+    model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.GlobalAveragePooling2D()(x)))
+    with pytest.raises(UserError, match=r"can't be converted to TFLite \(tf.Erfinv\)"):
+        quantize.quantize(model, "float32")
+    x = keras.ops.sin(L.Conv2D(4, 3)(inputs))
+    model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.GlobalAveragePooling2D()(x)))
+    with pytest.raises(UserError, match="SIN can't be computed in int8"):
+        quantize.quantize(model, "int8", np.zeros((2, 16, 16, 3), np.uint8))
+
+
+def test_the_command_refuses_in_one_sentence(file: Path, drawn: Path, tiny_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    given = ("--labels", "lymphocyte,monocyte", "--out", out)
+    (tmp_path / "text.keras").write_text("no model")
+    assert_refused(command("convert", tmp_path / "text.keras", "--data", drawn, *given), "not a Keras model")
+    (tmp_path / "nothing").mkdir()
+    assert_refused(command("convert", file, "--data", tmp_path / "nothing", *given), "none at all")
+    assert_refused(command("convert", tiny_run, "--labels", "a,b"), "--labels is for a Keras file")
+    assert not out.exists()
