@@ -25,8 +25,9 @@ _NUCLEUS = (1100, 1600, 700)  # optical density of the nucleus' median in red, g
 _APART = 64  # steps a nucleus' diameter, in which distances from its middle are counted
 _WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of what its density is multiplied by
 
-# What shows at each distance, of 256: a disc of twice the nucleus' diameter, as large as a white cell gets.
-SEEN = np.clip(128 - (256 * np.arange(-_APART, 256 - _APART) // (_APART // 8)), 0, 256).astype(np.int32)
+_REACH = 70  # of these: the radius of the disc that shows, as large as nearly all white cells are
+# How much shows at each distance, of 256: the disc's rim is soft.
+SEEN = np.clip(128 - 32 * (np.arange(256) - _REACH), 0, 256).astype(np.int32)
 
 
 def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:

@@ -155,7 +155,7 @@ def _blur(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     padded = tf.pad(images, edge, "SYMMETRIC")
     soft = tf.nn.depthwise_conv2d(padded, kernel, [1, 1, 1, 1], "VALID")
     soft = tf.nn.depthwise_conv2d(soft, tf.transpose(kernel, [1, 0, 2, 3]), [1, 1, 1, 1], "VALID")
-    share = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed, -0.6, 1.0)
+    share = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed, -0.6 * amount, 1.0)
     return tf.clip_by_value(images + share * (soft - images), 0.0, 255.0)
 
 

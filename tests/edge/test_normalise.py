@@ -82,4 +82,4 @@ def test_the_cell_stands_alone() -> None:
     assert apart.dtype == np.uint8 and apart[48, 48] < 3 and apart[0, 0] == min(255, int(64 * 47.5 * 2**0.5 / 28.8))
     out = alone(np.zeros((96, 96, 3), np.uint8), apart)
     assert (out[48, 48] == 0).all() and (out[0, 0] == WHITE).all()
-    assert (out[..., 0] < 128).sum() == pytest.approx(np.pi * 28.8**2, rel=0.05)
+    assert (out[..., 0] < 128).sum() == pytest.approx(np.pi * (70 / 64 * 28.8) ** 2, rel=0.05)
