@@ -8,6 +8,7 @@ from edge.crop import crop
 from edge.decide import Decision, decide
 from edge.frames import Frame, Unreadable, read
 from edge.model import Model
+from edge.shift import shift
 
 Finder = Callable[[Frame], list[Cell]]
 
@@ -33,16 +34,23 @@ def finder(policy: str, *, one: bool = False, whole: bool = False, threads: int 
     return (lambda frame: single(frame, locator.cells(frame))) if one else locator.cells
 
 
-def classify(paths: Iterable[str], model: Model, find: Finder) -> Iterator[Answer | Unreadable]:
-    """Reads and answers one picture after the other; one that can't be read is passed on as it is."""
+def classify(paths: Iterable[str], model: Model, find: Finder, lean: float = 0.0) -> Iterator[Answer | Unreadable]:
+    """Reads and answers one picture after the other; one that can't be read is passed on as it is. lean: see shift."""
     for path in paths:
         frame = read(path)
-        yield answer(frame, model, find) if isinstance(frame, Frame) else frame
+        yield answer(frame, model, find, lean) if isinstance(frame, Frame) else frame
 
 
-def answer(frame: Frame, model: Model, find: Finder) -> Answer:
+def leaning(paths: Iterable[str], model: Model, find: Finder) -> tuple[float | None, int]:
+    """What edge.shift says of all cells in the pictures, and how many they are; the pictures are not kept."""
+    answers = (result for result in classify(paths, model, find) if isinstance(result, Answer))
+    seen = [decision.probabilities[model.labels[1]] for result in answers for _, decision in result.cells]
+    return shift(seen), len(seen)
+
+
+def answer(frame: Frame, model: Model, find: Finder, lean: float = 0.0) -> Answer:
     cells = []
     for cell in find(frame):
         probabilities = model.run(crop(frame, cell, model.size, model.policy))
-        cells.append((cell, decide(probabilities, model.labels, model.temperature)))
+        cells.append((cell, decide(probabilities, model.labels, model.temperature, lean)))
     return Answer(frame, cells)

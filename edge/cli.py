@@ -35,6 +35,12 @@ _MANY = 20  # pictures from which on a progress bar helps more than it distracts
 )
 @click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
 @click.option("--whole-image", is_flag=True, help="Take the picture for the cell, without looking for one.")
+@click.option(
+    "--adapt",
+    is_flag=True,
+    help="For many pictures of lymphocytes and monocytes alone, of one microscope: read all first, unlabelled, and put "
+    "the threshold between the two heaps that their answers make.",
+)
 @click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
 @click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
 def main(
@@ -47,6 +53,7 @@ def main(
     verify: bool,
     single: bool,
     whole_image: bool,
+    adapt: bool,
     explain: str | None,
 ) -> None:
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
@@ -79,6 +86,14 @@ def main(
     opened = model.Model(model_path or model.SHIPPED, threads)
     labels = opened.labels
     find = classify.finder(opened.policy, one=single, whole=whole_image, threads=threads)
+    lean = 0.0
+    if adapt:
+        if len(labels) != 2:
+            raise UserError(f"--adapt moves the threshold between two kinds; this model knows {len(labels)}.")
+        found, count = classify.leaning(files, opened, find)
+        lean = found or 0.0
+        where = f"the answers move by {-lean:+.2f} logits" if found is not None else "they don't make two clear heaps"
+        click.echo(f"Of {count} cells, unlabelled: {where}.", err=True)
     tally = record.Tally()
     watched = len(files) >= _MANY and sys.stderr.isatty()
     with ExitStack() as stack:
@@ -94,7 +109,7 @@ def main(
         if json_target != "-":
             sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
         with _progress(files, watched) as bar:
-            for result in classify.classify(bar, opened, find):
+            for result in classify.classify(bar, opened, find, lean):
                 if isinstance(result, frames.Unreadable):
                     click.echo(f"{result.source!r} {result.error}", err=True)
                 for sink in sinks:

@@ -102,6 +102,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "centre_distance": round(centre_distance(cell, result.frame), 4),
             "label": decision.label,
             "probabilities": decision.probabilities,
+            **({"shift": decision.shift} if decision.shift else {}),
             "model": model_sha256,
         }
         for cell, decision in result.cells
@@ -135,6 +136,7 @@ class Csv(_Text):
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
             row.pop("cells", None)
+            row.pop("shift", None)
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
