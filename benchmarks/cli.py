@@ -50,6 +50,22 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 
 
 @main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@data_option
+@_json_option
+def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
+    """RUNS of `train cross`, float and int8, on sources that they did not learn from and on marked camera fields."""
+    try:
+        from benchmarks import cross
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
+
+    result = cross.cross(folder, runs)
+    _save(result, target)
+    click.echo(cross.table(result))
+
+
+@main.command()
 @click.option("--pictures", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A folder of pictures.")
 @click.option("--count", type=click.IntRange(2), default=1000, show_default=True, help="Pictures in the long run.")
 @click.option(

@@ -233,24 +233,31 @@ def compact(folder: Path, out: Path, resume: bool, weights: str, views: int, nor
 @data_option
 @_out
 @click.option(
-    "--network", "networks", multiple=True, type=click.Choice(["baseline", "transfer"]), help="[default: both]"
+    "--network",
+    "networks",
+    multiple=True,
+    type=click.Choice(["baseline", "transfer", "compact"]),
+    help="[default: all three]",
 )
-@click.option("--crop", "policy", type=click.Choice(["cell", "whole-image"]), default="cell", show_default=True)
+@click.option("--crop", "policy", type=click.Choice(POLICIES), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @_weights
+@click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's, likewise.")
 @_seed
-def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, **settings: Any) -> None:
-    """Train on each source of the data alone and test on all: what another microscope costs."""
+def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobilenet: str, **settings: Any) -> None:
+    """Train on each source of the data alone and on all, test on all: what another microscope costs."""
     with quiet():
         from train import compare
         from train import cross as crossing
 
     given = {name: value for name, value in settings.items() if value is not None}
-    chosen = {"baseline": replace(BASELINE, **given), "transfer": replace(VGG16, **given)}
+    best = {"baseline": BASELINE, "transfer": VGG16, "compact": COMPACT}
+    chosen = {name: replace(each, **given) for name, each in best.items()}
     wanted = {name: each for name, each in chosen.items() if not networks or name in networks}
-    runs = crossing.cross(folder, out, wanted, Transfer(weights=weights))
+    more: dict[str, Transfer | Compact] = {"transfer": Transfer(weights=weights), "compact": Compact(weights=mobilenet)}
+    runs = crossing.cross(folder, out, wanted, more)
     click.echo(compare.table(compare.compare(runs)))
 
 

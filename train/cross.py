@@ -8,27 +8,32 @@ import click
 
 from edge.errors import UserError, reason
 from train import data, fit
-from train.settings import Settings, Transfer
+from train.compact import compact
+from train.settings import Compact, Settings, Transfer
 from train.transfer import transfer
 
 
-def cross(folder: Path, out: Path, networks: dict[str, Settings], more: Transfer) -> list[Path]:
-    """Trains each network ("baseline", "transfer") on each source of the data alone -> the runs' folders, below `out`.
+def cross(folder: Path, out: Path, networks: dict[str, Settings], more: dict[str, Transfer | Compact]) -> list[Path]:
+    """Trains each network ("baseline", "transfer", "compact") on each source of the data alone, and on all, which
+    marked camera fields measure -> the runs' folders, below `out`: NETWORK-SOURCE, and NETWORK for all.
 
-    A run that is finished is taken as it is, one that was stopped goes on. Raises UserError where there is one source.
+    more: what transfer and compact need besides. A run that is finished is taken as it is, one that was stopped goes
+    on. Raises UserError where there is one source.
     """
     sources = sorted({e.source for e in data.read(folder)})
     if len(sources) < 2:
         raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
     runs = []
     for network, settings in networks.items():
-        for source in sources:
-            run, chosen = out / f"{network}-{source}", replace(settings, source=source)
+        for source in [*sources, None]:
+            run, chosen = out / (f"{network}-{source}" if source else network), replace(settings, source=source)
             runs.append(run)
             if _finished(run, chosen):
                 click.echo(f"{run} is there already.", err=True)
-            elif network == "transfer":
-                transfer(folder, run, chosen, more, resume=True)
+            elif isinstance(options := more.get(network), Transfer):
+                transfer(folder, run, chosen, options, resume=True)
+            elif isinstance(options, Compact):
+                compact(folder, run, chosen, options, resume=True)
             else:
                 fit.baseline(folder, run, chosen, resume=True)
     return runs

@@ -79,7 +79,7 @@ def test_cross_trains_on_each_source_and_compares(drawn: Path, tmp_path: Path) -
     done = command("train", "cross", *options, "--crop", "whole-image")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("| baseline")]
-    assert len(lines) == 4 and sum("source one" in line for line in lines) == 2
+    assert len(lines) == 6 and sum("source one" in line for line in lines) == 2
     report = json.loads((tmp_path / "runs" / "baseline-one" / "run.json").read_text())
     assert set(report["data"]["counts"]["two"]) == {"test"}, "of the other source nothing is seen in training"
     again = command("train", "cross", *options, "--crop", "whole-image")

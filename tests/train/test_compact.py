@@ -1,0 +1,73 @@
+"""`train compact` on drawn cells, from chance weights; the views that it learns from."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+
+from edge.crop import POLICIES
+from train import data, views
+from train.augment import recipe
+
+
+def test_it_learns_goes_on_and_says_what_it_did(drawn: Path, tmp_path: Path) -> None:
+    options = (
+        "--data", drawn, "--out", tmp_path / "run", "--size", 32, "--epochs", 2, "--batch", 8, "--views", 2,
+        "--weights", "none",
+    )  # fmt: skip
+    done = command("train", "compact", *options)
+    assert done.returncode == 0, done.stderr
+    assert "View 2 of 2" in done.stderr and "compact epoch 2 of 2" in done.stderr
+    report = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert report["network"] == "compact" and report["crop"] == {
+        "policy": "normalised",
+        "version": POLICIES["normalised"],
+    }
+    assert report["settings"]["views"] == 2 and report["settings"]["norm"] == "frozen"
+    again = command("train", "compact", *options[:3], tmp_path / "2", *options[4:])
+    assert "View" not in again.stderr, "views are made once"
+    other = json.loads((tmp_path / "2" / "run.json").read_text())
+    assert other["metrics"] == report["metrics"], "the same seed gives the same figures"
+
+
+def test_frozen_statistics_stay_and_batch_statistics_learn() -> None:
+    from train import networks
+
+    for norm, learns in (("frozen", False), ("batch", True)):
+        model = networks.compact(32, 2, None, norm)
+        layers = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+        assert layers and all(layer.trainable == learns for layer in layers)
+        before = [layer.moving_mean.numpy().copy() for layer in layers]
+        model(np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3)).astype(np.float32), training=True)
+        after = [layer.moving_mean.numpy() for layer in layers]
+        assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)) == (not learns)
+
+
+def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
+    options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--weights", tmp_path / "none.h5")
+    assert_refused(command("train", "compact", *options), "is not a file")
+
+
+@pytest.mark.parametrize("policy", ["normalised", "whole-image"])
+def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
+    examples = data.only(data.read(drawn), "train")[:10]
+    plain = data.crops(drawn, examples, 48, policy)
+    found = views.views(drawn, examples, 48, policy, recipe("full"), 1.0, 2)
+    assert [v.shape for v in found] == [plain.shape] * 2 and all(v.dtype == np.uint8 for v in found)
+    assert not np.array_equal(found[0], found[1])
+    for view in found:  # a nucleus is dark in each, and about as large
+        dark = [
+            (v[..., 1] < 110).mean() / max((p[..., 1] < 110).mean(), 0.01) for v, p in zip(view, plain, strict=True)
+        ]
+        assert 0.4 < np.median(dark) < 2.5
+    assert np.array_equal(views.views(drawn, examples, 48, policy, recipe("full"), 1.0, 1)[0], found[0])
+
+
+def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
+    """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
+    examples = data.only(data.read(drawn), "train")[:10]
+    [view] = views.views(drawn, examples, 48, "normalised", [], 1.0, 1)
+    plain = data.crops(drawn, examples, 48, "normalised")
+    assert np.abs(view.astype(int) - plain).mean() < 6
