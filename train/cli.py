@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edge import __version__
+from edge.errors import UserError
 from edge.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Settings, Transfer
 
@@ -259,6 +260,26 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
     more: dict[str, Transfer | Compact] = {"transfer": Transfer(weights=weights), "compact": Compact(weights=mobilenet)}
     runs = crossing.cross(folder, out, wanted, more)
     click.echo(compare.table(compare.compare(runs)))
+
+
+@main.command()
+@data_option
+@_out
+@click.option("--row", "rows", multiple=True, metavar="NAME", help="One of the table's rows [default: all].")
+@click.option("--epochs", type=click.IntRange(1), help="[default: the network's own]")
+@click.option("--views", type=click.IntRange(1), help="[default: the network's own]")
+@click.option("--weights", metavar="FILE", default="imagenet", help="MobileNetV2 0.35's; by default Keras downloads.")
+@_seed
+def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **settings: Any) -> None:
+    """What each part of the compact network's recipe brings, trained on each source alone and tested on all."""
+    with quiet():
+        from train import ablate
+
+    unknown = set(rows) - set(ablate.ROWS)
+    if unknown:
+        raise UserError(f"There is no row {unknown.pop()!r}; there are {', '.join(ablate.ROWS)}.")
+    given = {name: value for name, value in settings.items() if value is not None}
+    click.echo(ablate.table(ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights)))
 
 
 @main.command()

@@ -19,7 +19,7 @@ def compare(runs: Iterable[Path]) -> list[dict]:
     """
     groups: dict[str, list[dict]] = {}
     for run in runs:
-        report = _read(run)
+        report = read(run)
         same = {k: v for k, v in report["settings"].items() if k != "seed" and k not in _DEVICES}
         groups.setdefault(json.dumps([report["network"], report["crop"], same], sort_keys=True), []).append(report)
     settings = [each[0]["settings"] for each in groups.values()]
@@ -45,7 +45,8 @@ def compare(runs: Iterable[Path]) -> list[dict]:
     ]
 
 
-def _read(run: Path) -> dict:
+def read(run: Path) -> dict:
+    """What the run.json of a finished run of a classifier holds. Raises UserError where there is none."""
     try:
         report = json.loads((run / "run.json").read_text(encoding="utf-8"))
         if report["network"] == "locator" or not report["metrics"]["test"]:

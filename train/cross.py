@@ -13,9 +13,11 @@ from train.settings import Compact, Settings, Transfer
 from train.transfer import transfer
 
 
-def cross(folder: Path, out: Path, networks: dict[str, Settings], more: dict[str, Transfer | Compact]) -> list[Path]:
-    """Trains each network ("baseline", "transfer", "compact") on each source of the data alone, and on all, which
-    marked camera fields measure -> the runs' folders, below `out`: NETWORK-SOURCE, and NETWORK for all.
+def cross(
+    folder: Path, out: Path, networks: dict[str, Settings], more: dict[str, Transfer | Compact], whole: bool = True
+) -> list[Path]:
+    """Trains each network ("baseline", "transfer", "compact") on each source of the data alone and, if `whole`, on all,
+    which marked camera fields measure -> the runs' folders, below `out`: NETWORK-SOURCE, and NETWORK for all.
 
     more: what transfer and compact need besides. A run that is finished is taken as it is, one that was stopped goes
     on. Raises UserError where there is one source.
@@ -25,7 +27,7 @@ def cross(folder: Path, out: Path, networks: dict[str, Settings], more: dict[str
         raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
     runs = []
     for network, settings in networks.items():
-        for source in [*sources, None]:
+        for source in [*sources, *([None] if whole else [])]:
             run, chosen = out / (f"{network}-{source}" if source else network), replace(settings, source=source)
             runs.append(run)
             if _finished(run, chosen):

@@ -71,3 +71,22 @@ def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     [view] = views.views(drawn, examples, 48, "normalised", [], 1.0, 1)
     plain = data.crops(drawn, examples, 48, "normalised")
     assert np.abs(view.astype(int) - plain).mean() < 6
+
+
+def test_ablation_is_one_table(drawn: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "two"
+    folder.mkdir()
+    rows = ["path,label,source,split"]
+    for file in sorted(drawn.rglob("*.png")):
+        split, label = file.parts[-3:-1]
+        rows.append(f"{file},{label},{'one' if int(file.stem) % 2 else 'two'},{split}")
+    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
+    options = ("--data", folder, "--out", tmp_path / "out", "--weights", "none", "--epochs", 1, "--views", 1)
+    done = command("train", "ablate", *options, "--row", "as it is", "--row", "stain not normalised")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "one to two" in lines[0] and lines[2].startswith("| as it is |") and lines[2].endswith("(+0.000) |")
+    assert lines[3].startswith("| stain not normalised |") and len(lines) == 4
+    report = json.loads((tmp_path / "out" / "stain-not-normalised" / "compact-one" / "run.json").read_text())
+    assert report["crop"]["policy"] == "cell" and report["settings"]["source"] == "one"
+    assert_refused(command("train", "ablate", *options, "--row", "luck"), "no row 'luck'")

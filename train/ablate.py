@@ -1,0 +1,76 @@
+"""What each part of the compact network's recipe brings, on microscopes that it did not learn from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from train import compare, cross
+from train.augment import MOVES, VIEWS
+from train.settings import COMPACT, Compact
+
+_SINGLE = [name for name in (*MOVES, *VIEWS) if name != "flip"]
+# A row's name -> what it changes in train.settings' Settings or Compact.
+ROWS: dict[str, dict] = {
+    "as it is": {},
+    "stain not normalised": {"policy": "cell"},
+    "no locator": {"policy": "whole-image"},
+    "no augmentation": {"augment": "none"},
+    "no colour": {"augment": "full,-colour"},
+    "no camera": {"augment": "full,-camera"},
+    **{f"no {name}": {"augment": f"full,-{name}"} for name in _SINGLE},
+    "half as far": {"amount": COMPACT.amount / 2},
+    "classes not weighed": {"balance": "none"},
+    "labels not smoothed": {"smoothing": 0.0},
+    "batch statistics": {"norm": "batch"},
+    "not from ImageNet": {"weights": "none"},
+    "64 pixels": {"size": 64},
+    "96 pixels": {"size": 96},
+}
+
+
+def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) -> dict[str, list[Path]]:
+    """Trains the compact network with each of ROWS' changes on each source of the data alone -> the runs' folders by
+    row, below `out`. A run that is there is taken as it is, so that a stopped ablation goes on.
+
+    given: of train.settings' fields, what holds for all rows, a seed or fewer epochs. Raises UserError as cross does.
+    """
+    result = {}
+    for row in rows:
+        change = given | ROWS[row]
+        more = {name: change.pop(name) for name in ("views", "norm", "weights") if name in change}
+        options = replace(Compact(weights=weights), **more)
+        place = out / row.replace(" ", "-")
+        result[row] = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
+    return result
+
+
+def table(runs: dict[str, list[Path]]) -> str:
+    """ablate()'s runs as a Markdown table: balanced accuracy / AUROC of each pair of sources, learned from -> tested
+    on, with the difference of the mean balanced accuracy across from the first row's.
+    """
+    found = {row: _figures(each) for row, each in runs.items()}
+    pairs = list(dict.fromkeys(pair for figures in found.values() for pair in figures))
+    across = [pair for pair in pairs if pair[0] != pair[1]]
+    lines = [
+        "| | " + " | ".join(f"{a} to {b}" for a, b in pairs) + " | mean across |",
+        "|---" * (len(pairs) + 2) + "|",
+    ]
+    first = None
+    for row, figures in found.items():
+        mean = sum(figures[pair][0] for pair in across) / max(len(across), 1)
+        first = mean if first is None else first
+        cells = [f"{figures[pair][0]:.3f} / {figures[pair][1]:.3f}" for pair in pairs]
+        lines.append(f"| {row} | " + " | ".join(cells) + f" | {mean:.3f} ({mean - first:+.3f}) |")
+    return "\n".join(lines)
+
+
+def _figures(runs: list[Path]) -> dict[tuple[str, str], tuple[float, float]]:
+    """(learned from, tested on) -> balanced accuracy, AUROC."""
+    result = {}
+    for run in runs:
+        report = compare.read(run)
+        learned = report["settings"]["source"]
+        for split in ("test", "fields"):
+            for source, figures in report["metrics"].get(split, {}).items():
+                if source != "all":
+                    result[learned, source] = (figures["balanced_accuracy"], figures["auroc"])
+    return result
