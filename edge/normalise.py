@@ -17,6 +17,7 @@ LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST
 WHITE = 245  # level of the light
 _TILES = 8  # along each axis, in which light is looked for
 _MIDDLE = 0.19  # of the width, around the middle: the nucleus' tiles, which show no light
+_UNIT = 4096  # of the plane's coefficients
 _STEPS = 6  # of the fit; it stands still after four or five
 _BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: it lies under cells, on the light
 _FAR = 250  # units: a tile so much darker than the plane shows no light at all
@@ -87,22 +88,21 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     if usable.sum() < _TILES:
         return np.zeros_like(density)
     total = values.sum(axis=1)  # of the channels: one fit says which tiles are light
-    weights = usable.astype(np.int64) * _ABOVE
+    known = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
     brightest = total[usable].min()
-    weights[usable & (total <= brightest + 3 * _FAR)] = _BELOW
+    weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
     for _ in range(_STEPS):
-        a, b, c = _fit(weights, x, y, total, s)
+        a, b, c = _fit((weights @ basis[:, :9]).tolist(), s)
         over = total * _UNIT - (a + b * x + c * y)
         weights = np.where(over <= 0, _BELOW, _ABOVE) * (usable & (over <= 3 * _FAR * _UNIT))
+    sums = (weights @ basis).tolist()
     result = np.empty_like(density)
     half = 2 * np.arange(s) + 1 - s  # pixels' places in half pixels
     for channel in range(3):
-        a, b, c = _fit(weights, x, y, values[:, channel], s)
-        result[..., channel] = (a + b * half[None, :] + c * half[:, None]) // _UNIT
+        a, b, c = _fit(sums[:6] + sums[9 + 3 * channel : 12 + 3 * channel], s)
+        result[..., channel] = ((a + b * half)[None, :] + (c * half)[:, None]) // _UNIT
     return result
-
-
-_UNIT = 4096  # of the plane's coefficients
 
 
 def _tiles(image: np.ndarray, side: int) -> np.ndarray:
@@ -111,12 +111,12 @@ def _tiles(image: np.ndarray, side: int) -> np.ndarray:
     return image.reshape(_TILES, side, _TILES, side, c).transpose(0, 2, 1, 3, 4).reshape(_TILES**2, side * side, c)
 
 
-def _fit(weights: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray, s: int) -> tuple[int, int, int]:
-    """Weighted least squares of z on 1, x, y, with a slight pull towards no slope -> integers in units of 1 / 4096."""
-    wx, wy = weights * x, weights * y
-    n, sx, sy, sz = (int(v.sum()) for v in (weights, wx, wy, weights * z))
-    xx, xy, yy = int((wx * x).sum()) + s * s, int((wx * y).sum()), int((wy * y).sum()) + s * s
-    xz, yz = int((wx * z).sum()), int((wy * z).sum())
+def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
+    """Weighted least squares of z on 1, x, y from the weighted sums of 1, x, y, xx, xy, yy, z, xz, yz, with a slight
+    pull towards no slope -> integers in units of 1 / 4096.
+    """
+    n, sx, sy, xx, xy, yy, sz, xz, yz = sums
+    xx, yy = xx + s * s, yy + s * s
     # Cramer's rule in Python's integers, which are exact.
     minors = xx * yy - xy * xy, sx * yy - xy * sy, sx * xy - xx * sy
     whole = n * minors[0] - sx * minors[1] + sy * minors[2]
