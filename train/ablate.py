@@ -17,6 +17,7 @@ ROWS: dict[str, dict] = {
     "no colour": {"augment": "full,-colour"},
     "no camera": {"augment": "full,-camera"},
     **{f"no {name}": {"augment": f"full,-{name}"} for name in _SINGLE},
+    "no red cells close": {"crowd": 0.0},
     "half as far": {"amount": COMPACT.amount / 2},
     "classes not weighed": {"balance": "none"},
     "labels not smoothed": {"smoothing": 0.0},
@@ -36,7 +37,7 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
     result = {}
     for row in rows:
         change = given | ROWS[row]
-        more = {name: change.pop(name) for name in ("views", "norm", "weights") if name in change}
+        more = {name: change.pop(name) for name in ("views", "crowd", "norm", "weights") if name in change}
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
         result[row] = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)

@@ -216,18 +216,25 @@ def transfer(
 )
 @click.option("--views", type=click.IntRange(1), default=Compact.views, show_default=True, help="Of each picture.")
 @click.option(
+    "--crowd", type=click.FloatRange(0, 1), default=Compact.crowd, show_default=True, help="Views with red cells close."
+)
+@click.option(
     "--norm",
     type=click.Choice(["frozen", "batch"]),
     default=Compact.norm,
     show_default=True,
     help="Layers' statistics.",
 )
-def compact(folder: Path, out: Path, resume: bool, weights: str, views: int, norm: str, **settings: Any) -> None:
+def compact(
+    folder: Path, out: Path, resume: bool, weights: str, views: int, crowd: float, norm: str, **settings: Any
+) -> None:
     """The small network for any Pi: part of MobileNetV2, on normalised and much augmented crops."""
     with quiet():
         from train import compact as compacting
 
-    _tell(compacting.compact(folder, out, Settings(**settings), Compact(views, norm, weights), resume=resume), out)
+    _tell(
+        compacting.compact(folder, out, Settings(**settings), Compact(views, crowd, norm, weights), resume=resume), out
+    )
 
 
 @main.command()

@@ -31,7 +31,9 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
     examples = taken.examples["train"]
     seen = [taken.crops["train"]]
     if changes:
-        seen = views.views(folder, examples, settings.size, settings.policy, changes, settings.amount, more.views)
+        seen = views.views(
+            folder, examples, settings.size, settings.policy, changes, settings.amount, more.crowd, more.views
+        )
     # Views are dear and mirror images cheap.
     mirrored = ("flip",) if "flip" in changes else ()
     mix = Mix(settings.batch, settings.seed, mirrored, settings.balance == "sampling", settings.mixup)

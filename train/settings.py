@@ -48,12 +48,14 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Compact:
-    """What the compact network needs besides. views: augmented ones of each picture, on disk; norm: what its
+    """What the compact network needs besides. views: augmented ones of each picture, on disk; crowd: the
+    share of them in which red cells come close; norm: what its
     normalisation layers do, "frozen" (as ImageNet left them: two numbers a channel), "batch" (learn the sources'
     statistics); weights: of MobileNetV2, a file, or "imagenet" to download it, or "none" for chance.
     """
 
     views: int = 8
+    crowd: float = 0.5
     norm: str = "frozen"
     weights: str = "imagenet"
 
