@@ -1,6 +1,8 @@
 # The two commands of a newcomer: `make demo` and `make test`. Everything lives in .venv; nothing is installed outside.
 PYTHON ?= python3
 DATA ?= ../shared/data
+# MobileNetV2 0.35's weights, where they needn't be downloaded.
+WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_0.35_224_imagenet_notop.h5)
 BIN = .venv/bin
 SOURCES = edge train convert benchmarks tests
 
@@ -53,9 +55,9 @@ models: .venv/dev
 	$(BIN)/train locator --data $(DATA) --out runs/locator-1
 	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
 	$(BIN)/convert --int8 runs/locator --out edge/models
-	$(BIN)/train baseline --data $(DATA) --out runs/baseline
-	$(BIN)/convert --int8 runs/baseline --out edge/models
-	$(BIN)/convert --float32 runs/baseline --out edge/models
+	$(BIN)/train compact --data $(DATA) --out runs/compact $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/convert --int8 runs/compact --out edge/models
+	$(BIN)/convert --float32 runs/compact --out edge/models
 
 # uv, because pip can't lock for other machines than its own.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \

@@ -43,7 +43,7 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
     except ModuleNotFoundError as error:
         raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
 
-    shipped = sorted(model.SHIPPED.parent.glob("baseline-*.tflite"))
+    shipped = sorted(model.SHIPPED.parent.glob("compact-*.tflite"))
     result = accuracy.accuracy(folder, models or shipped, split)
     _save(result, target)
     click.echo(accuracy.table(result))

@@ -32,19 +32,20 @@ def answers(model: Model, crops: np.ndarray) -> np.ndarray:
     return np.stack([model.run(crop) for crop in crops])
 
 
-def race(models: Sequence[Model], crops: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """As answers(), of several models, with each one's median milliseconds a picture.
+def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, float]]:
+    """As answers(), of several models with the crops of the same pictures, with each one's median milliseconds.
 
     They take turns at each picture, so that whatever else the machine does falls on all of them.
     """
-    probabilities: list[list[np.ndarray]] = [[] for _ in models]
-    seconds = np.zeros((len(models), len(crops)))
-    label = f"Running {len(crops):,} pictures through {len(models)} models"
-    with click.progressbar(crops, length=len(crops), label=label, file=sys.stderr) as bar:
-        for i, crop in enumerate(bar):
-            for m, model in enumerate(models):
+    count = len(runners[0][1])
+    probabilities: list[list[np.ndarray]] = [[] for _ in runners]
+    seconds = np.zeros((len(runners), count))
+    label = f"Running {count:,} pictures through {len(runners)} models"
+    with click.progressbar(range(count), label=label, file=sys.stderr) as bar:
+        for i in bar:
+            for m, (model, crops) in enumerate(runners):
                 start = time.perf_counter()
-                probabilities[m].append(model.run(crop))
+                probabilities[m].append(model.run(crops[i]))
                 seconds[m, i] = time.perf_counter() - start
     return [(np.stack(p), float(1e3 * np.median(s))) for p, s in zip(probabilities, seconds, strict=True)]
 

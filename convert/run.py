@@ -15,7 +15,7 @@ from convert.trial import Bench, Trial
 from edge import __version__
 from edge.errors import UserError
 from edge.model import Model
-from train import card, data, evaluate, report
+from train import card, data, evaluate, report, sites
 from train import run as runs
 
 METHODS = ("auto", *ranges.METHODS)
@@ -185,21 +185,24 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
 
 
 def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
-    """The contract's figures: the float model's and the file's, of val and test."""
+    """The contract's figures: the float model's and the file's, of val, test and, if any, of marked camera fields."""
     source = bench.source
     examples, crops = source.split("test")
-    truth, sources = data.targets(examples, source.labels), [e.source for e in examples]
+    seen = {"test": (data.targets(examples, source.labels), crops, [e.source for e in examples])}
+    if source.figures and "fields" in source.figures:
+        found = sites.read(source.folder, source.size, source.policy, source.labels)
+        seen["fields"] = (found.truth, found.crops, found.sources)
 
-    def on_test(content: bytes) -> dict:
+    def measured(content: bytes) -> dict:
         with contract.opened(content, Model) as model:
-            return evaluate.by_source(truth, gate.answers(model, crops), sources, source.labels)
+            return {
+                name: evaluate.by_source(truth, gate.answers(model, crops), sources, source.labels)
+                for name, (truth, crops, sources) in seen.items()
+            }
 
-    floats = source.figures
-    if floats is None:
-        floats = {"val": work.trial.verdict["float"], "test": on_test(bench.content)}
     return {
-        "float": floats,
-        kind: {"val": work.trial.verdict["quantized"], "test": on_test(bench.seal(work.trial.graph))},
+        "float": source.figures or {"val": work.trial.verdict["float"]} | measured(bench.content),
+        kind: {"val": work.trial.verdict["quantized"]} | measured(bench.seal(work.trial.graph)),
     }
 
 

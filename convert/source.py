@@ -36,13 +36,21 @@ class Source:
     def labels(self) -> list[str]:
         return self.document["labels"]
 
+    @property
+    def size(self) -> int:
+        return self.document["input"]["size"]
+
+    @property
+    def policy(self) -> str:
+        return self.document["crop"]["policy"]
+
     def split(self, name: str) -> tuple[list[data.Example], np.ndarray]:
         """The examples of one split and their crops, uint8 [n, size, size, 3]."""
         chosen = data.only(self.examples, name)
         return chosen, self.crops(chosen)
 
     def crops(self, examples: Sequence[data.Example]) -> np.ndarray:
-        return data.crops(self.folder, examples, self.document["input"]["size"], self.document["crop"]["policy"])
+        return data.crops(self.folder, examples, self.size, self.policy)
 
     def layers(self) -> list[str]:
         """The names of all layers, nested ones too."""
@@ -130,7 +138,7 @@ def _document(
         "decision": {"temperature": 1.0, "thresholds": {}},
         "keras_sha256": hashlib.sha256(keras_file.read_bytes()).hexdigest(),
         "data": told,
-        "attributions": card.attributions(told["counts"]),
+        "attributions": card.attributions(told["counts"], network),
         "licence": licence,
     }
 

@@ -59,7 +59,7 @@ class Bench:
             models = [
                 stack.enter_context(contract.opened(content, Model)) for content in (self.content, *contents.values())
             ]
-            (floats, float_time), *raced = gate.race(models, self.crops)
+            (floats, float_time), *raced = gate.race([(each, self.crops) for each in models])
         before = floats if before is None else before
         result = {}
         for name, (after, time) in zip(graphs, raced, strict=True):

@@ -19,7 +19,7 @@ from edge.errors import UserError, reason
 from edge.quiet import quiet
 
 CONTRACT_VERSION = 1
-SHIPPED = Path(__file__).parent / "models" / "baseline-int8.tflite"
+SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
 class File:

@@ -20,7 +20,7 @@ def figures(data: Path) -> dict[str, dict]:
     chosen = dataset.only(dataset.read(data), "test")
     result = {}
     for kind in ("int8", "float32"):
-        opened = model.Model(model.SHIPPED.with_name(f"baseline-{kind}.tflite"))
+        opened = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite"))
         answers = gate.answers(opened, dataset.crops(data, chosen, opened.size, opened.policy))
         result[kind] = evaluate.by_source(dataset.targets(chosen), answers, [e.source for e in chosen], opened.labels)
     return result
@@ -39,7 +39,7 @@ def test_quantization_costs_at_most_half_a_point(figures: dict[str, dict]) -> No
 
 def test_the_contract_tells_the_truth_about_the_test_split(figures: dict[str, dict]) -> None:
     for kind, measured in figures.items():
-        document = model.Model(model.SHIPPED.with_name(f"baseline-{kind}.tflite")).document
+        document = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).document
         told = document["metrics"][kind]["test"]
         for source, figure in measured.items():
             assert told[source]["confusion"] == figure["confusion"]

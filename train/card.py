@@ -11,6 +11,10 @@ ATTRIBUTIONS = {
     "bccd": "BCCD (Shenggan/BCCD_Dataset), types per field from dhruvp/wbc-classification, MIT",
     "chula_rpi": "singgihbekti/WBC_Dataset, Chulalongkorn University, Raspberry Pi camera on a microscope, MIT",
 }
+WEIGHTS = {
+    "vgg16": "VGG16 trained on ImageNet, Visual Geometry Group, Oxford, CC BY 4.0, by Keras Applications",
+    "compact": "MobileNetV2 0.35 trained on ImageNet, by Keras Applications, Apache-2.0",
+}
 
 LIMITS = (
     "These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other:\n"
@@ -29,9 +33,10 @@ INTERVALS = (
 )
 
 
-def attributions(sources: Iterable[str]) -> dict[str, str]:
-    """Who the pictures of each source come from."""
-    return {source: ATTRIBUTIONS.get(source, "not a source that this project knows") for source in sorted(sources)}
+def attributions(sources: Iterable[str], network: str = "") -> dict[str, str]:
+    """Who the pictures of each source come from, and the weights that the network started from."""
+    known = {source: ATTRIBUTIONS.get(source, "not a source that this project knows") for source in sorted(sources)}
+    return known | ({"weights": WEIGHTS[network]} if network in WEIGHTS else {})
 
 
 def card(document: dict, file: str, sha256: str) -> str:
@@ -66,9 +71,12 @@ def card(document: dict, file: str, sha256: str) -> str:
     ]
     rarer = "Monocytes, the rarer, first." if "monocyte" in labels else ""
     lines += ["", "## Figures", "", f"Recall with Wilson's 95 % interval and counts. {rarer}".strip(), ""]
-    for split in ("test", "val"):
+    for split in [name for name in ("test", "fields", "val") if name in metrics[kind]]:
         lines += [
-            f"**{split} split**",
+            f"**{split} split**"
+            if split != "fields"
+            else "**labelled cells of marked camera fields**: none was learned from; the locator, which finds them, "
+            "learned from half of the fields",
             "",
             f"| model | source | {' | '.join(f'{x} recall' for x in reversed(labels))} | balanced accuracy | AUROC |",
             "|---|---|" + "---|" * len(labels) + "---|---|",

@@ -55,7 +55,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         "training": told["settings"] | {"best_epoch": told["best_epoch"], "code_version": told["version"]},
         "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
         "data": told["data"] | {"folder": str(folder)},
-        "attributions": card.attributions(told["data"]["counts"]),
+        "attributions": card.attributions(told["data"]["counts"], told["network"]),
         "figures": {
             name: figures(truth[rows], probabilities[rows], cells[rows], labels) for name, rows in groups.items()
         },

@@ -7,9 +7,9 @@ from conftest import assert_refused, command
 def test_accuracy_of_a_file_on_drawn_cells(tiny_model: Path, drawn: Path, tmp_path: Path) -> None:
     done = command("benchmarks", "accuracy", tiny_model, "--data", drawn, "--json", tmp_path / "a.json")
     assert done.returncode == 0, done.stderr
-    assert "baseline-int8" in done.stdout and "monocyte recall" in done.stdout
+    assert "compact-int8" in done.stdout and "monocyte recall" in done.stdout
     result = json.loads((tmp_path / "a.json").read_text())
-    figures = result["models"]["baseline-int8"]["by_source"]["all"]
+    figures = result["models"]["compact-int8"]["by_source"]["all"]
     assert figures["count"] == 16 and figures["balanced_accuracy"] >= 0.9
 
 
