@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from convert import calibration, contract, gate, layers, page, quantize, ranges, rescue
+from convert import bias, calibration, contract, gate, layers, page, quantize, ranges, rescue
 from convert.layers import Layer
 from convert.source import Source, of_run
 from convert.trial import Bench, Trial
@@ -19,6 +19,7 @@ from train import card, data, evaluate, report, sites
 from train import run as runs
 
 METHODS = ("auto", *ranges.METHODS)
+CORRECTED = ", bias corrected"
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,13 @@ def _integer(bench: Bench, options: Options) -> _Work:
     trials = bench.tried(
         {method: quantize.checked(quantize.integer(ranged), "int8") for method, ranged in narrowed.items()}
     )
-    method = min(trials, key=lambda m: (not trials[m].passed, float(trials[m].difference.mean())))
+    method = _nearest(trials)
+    upright = bias.corrected(source.model, trials[method].graph, pictures)
+    if upright is not None:
+        name = f"{method}{CORRECTED}"
+        narrowed[name] = ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
+        trials |= bench.tried({name: quantize.checked(quantize.integer(narrowed[name]), "int8")})
+        method = _nearest(trials)
     told = {
         "count": len(examples),
         "method": method,
@@ -125,9 +132,14 @@ def _integer(bench: Bench, options: Options) -> _Work:
     return work
 
 
+def _nearest(trials: dict[str, Trial]) -> str:
+    """The one whose probabilities on val lie nearest to the float model's, of those that pass if any does."""
+    return min(trials, key=lambda name: (not trials[name].passed, float(trials[name].difference.mean())))
+
+
 def _mend(bench: Bench, work: _Work, calibrated: bytes, pictures: np.ndarray) -> None:
     """Changes `work` to the first attempt that passes, where one does."""
-    method = work.calibration["method"]
+    method = work.calibration["method"].removesuffix(CORRECTED)
     for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers):
         trial = bench.tried({attempt.what: attempt.graph})[attempt.what]
         work.attempts.append(
