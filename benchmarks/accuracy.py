@@ -13,7 +13,7 @@ def accuracy(folder: Path, files: Sequence[Path], split: str) -> dict:
 
     Figures are train.evaluate.by_source()'s, with the file's sha256 and size, and the median milliseconds of the model
     alone, one thread; they take
-    turns at each picture. Raises UserError for a folder or file that can't
+    turns. Raises UserError for a folder or file that can't
     be used.
     """
     examples = data.read(folder)
