@@ -1,4 +1,4 @@
-"""Are the crops the same to the byte on another machine? Run this on both and compare the lines.
+"""Are cells, crops and answers the same to the byte on another machine? Run this on both and compare the lines.
 
 Needs what a Pi has and no more: `python -m benchmarks.identical DATA`.
 """
@@ -12,17 +12,20 @@ from edge import frames
 from edge.crop import crop
 from edge.errors import UserError
 from edge.locate import Locator
+from edge.model import Model
 
 
-def digest(paths: list[str], locator: Locator, size: int = 96) -> tuple[str, int]:
-    """sha256 over every cell's place and crop in these pictures, and how many cells there were."""
+def digest(paths: list[str], locator: Locator, model: Model) -> tuple[str, int]:
+    """sha256 over every cell's place, crop and answer in these pictures, and how many cells there were."""
     total = hashlib.sha256()
     count = 0
     for path in paths:
         frame = frames.load(path)
         for cell in locator.cells(frame):
             total.update(repr((cell.box, cell.centre, cell.nucleus)).encode())
-            total.update(crop(frame, cell, size).tobytes())
+            seen = crop(frame, cell, model.size, model.policy)
+            total.update(seen.tobytes())
+            total.update(model.raw(seen).tobytes())
             count += 1
     return total.hexdigest(), count
 
@@ -32,14 +35,14 @@ def digest(paths: list[str], locator: Locator, size: int = 96) -> tuple[str, int
 @click.option("--fields", default=100, show_default=True, help="Camera fields, of DATA/fields.")
 @click.option("--cells", default=500, show_default=True, help="Pictures of one cell, of DATA/cells.")
 def main(data: Path, fields: int, cells: int) -> None:
-    """One line a kind of picture: how many, and the sha256 of all that locator and crop made of them."""
-    locator = Locator()
+    """One line a kind of picture: how many, and the sha256 of all that locator, crop and shipped model made of them."""
+    locator, model = Locator(), Model()
     for name, wanted in (("fields", fields), ("cells", cells)):
         paths = frames.expand([str(data / name)])
         if not paths:
             raise UserError(f"{data / name} holds no pictures.")
         chosen = paths[:: max(1, len(paths) // wanted)][:wanted]
-        result, count = digest(chosen, locator)
+        result, count = digest(chosen, locator, model)
         click.echo(f"{len(chosen)} {name}, {count} crops: {result}")
 
 
