@@ -62,4 +62,4 @@ class Compact:
 
 BASELINE = Settings()
 VGG16 = Settings(size=96, epochs=6, rate=3e-5, smoothing=0.1)
-COMPACT = Settings(size=80, epochs=24, batch=64, policy="normalised", augment="full", amount=2.0, smoothing=0.1)
+COMPACT = Settings(size=80, epochs=10, batch=64, policy="normalised", augment="full", amount=2.0, smoothing=0.1)
