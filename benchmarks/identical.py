@@ -15,19 +15,19 @@ from edge.locate import Locator
 from edge.model import Model
 
 
-def digest(paths: list[str], locator: Locator, model: Model) -> tuple[str, int]:
-    """sha256 over every cell's place, crop and answer in these pictures, and how many cells there were."""
-    total = hashlib.sha256()
+def digest(paths: list[str], locator: Locator, model: Model) -> tuple[str, str, int]:
+    """sha256 over every cell's place and crop in these pictures, another over the answers, and how many cells."""
+    crops, answers = hashlib.sha256(), hashlib.sha256()
     count = 0
     for path in paths:
         frame = frames.load(path)
         for cell in locator.cells(frame):
-            total.update(repr((cell.box, cell.centre, cell.nucleus)).encode())
+            crops.update(repr((cell.box, cell.centre, cell.nucleus)).encode())
             seen = crop(frame, cell, model.size, model.policy)
-            total.update(seen.tobytes())
-            total.update(model.raw(seen).tobytes())
+            crops.update(seen.tobytes())
+            answers.update(model.raw(seen).tobytes())
             count += 1
-    return total.hexdigest(), count
+    return crops.hexdigest(), answers.hexdigest(), count
 
 
 @click.command()
@@ -35,15 +35,15 @@ def digest(paths: list[str], locator: Locator, model: Model) -> tuple[str, int]:
 @click.option("--fields", default=100, show_default=True, help="Camera fields, of DATA/fields.")
 @click.option("--cells", default=500, show_default=True, help="Pictures of one cell, of DATA/cells.")
 def main(data: Path, fields: int, cells: int) -> None:
-    """One line a kind of picture: how many, and the sha256 of all that locator, crop and shipped model made of them."""
+    """Two lines a kind of picture: sha256 of what locator and crop made of them, and of the shipped model's answers."""
     locator, model = Locator(), Model()
     for name, wanted in (("fields", fields), ("cells", cells)):
         paths = frames.expand([str(data / name)])
         if not paths:
             raise UserError(f"{data / name} holds no pictures.")
         chosen = paths[:: max(1, len(paths) // wanted)][:wanted]
-        result, count = digest(chosen, locator, model)
-        click.echo(f"{len(chosen)} {name}, {count} crops: {result}")
+        crops, answers, count = digest(chosen, locator, model)
+        click.echo(f"{len(chosen)} {name}, {count} crops: {crops}\n{count} answers: {answers}")
 
 
 if __name__ == "__main__":
