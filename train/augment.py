@@ -25,7 +25,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str], amount: floa
     seeds = {name: tf.random.experimental.stateless_fold_in(seed, i) for i, name in enumerate(_NUMBERED)}
     matrices = [move(count, seeds[name]) for name, move in MOVES.items() if name in changes]
     if matrices:
-        images = _warp(images, functools.reduce(tf.matmul, matrices))
+        images = tf.ensure_shape(_warp(images, functools.reduce(tf.matmul, matrices)), images.shape)
     images, others = images[..., :3], images[..., 3:]
     for name, view in VIEWS.items():
         if name in changes:

@@ -17,7 +17,8 @@ class Mix:
     """How pictures come together.
 
     batch: pictures a step; seed; changes: train.augment.recipe(); balanced: draw every class of every source equally
-    often, instead of weighing the rare more; mixup: alpha of Zhang et al. (ICLR 2018), 0 for none.
+    often, instead of weighing the rare more; mixup: alpha of Zhang et al. (ICLR 2018), 0 for none; amount: of
+    train.augment.augment().
     """
 
     batch: int
@@ -25,6 +26,7 @@ class Mix:
     changes: tuple[str, ...] = ()
     balanced: bool = False
     mixup: float = 0.0
+    amount: float = 1.0
 
 
 def steps(count: int, batch: int) -> int:
@@ -64,7 +66,7 @@ def training(
         images, labels, share = tf.numpy_function(take, [step], kinds)
         images, labels = tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, [None])
         seed = tf.cast(tf.stack([tf.constant(mix.seed, tf.int64), step]), tf.int32)
-        images = augment(images, seed, list(mix.changes)) if mix.changes else tf.cast(images, tf.float32)
+        images = augment(images, seed, list(mix.changes), mix.amount) if mix.changes else tf.cast(images, tf.float32)
         one_hot, share = tf.one_hot(labels, classes), tf.ensure_shape(share, [None])
         if mix.mixup:
             images, one_hot, share = _mixup(images, one_hot, share, mix.mixup, seed)

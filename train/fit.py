@@ -90,7 +90,12 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
     strategy, chief = prepare(out, settings)
     taken = material(folder, settings)
     mix = Mix(
-        settings.batch, settings.seed, tuple(recipe(settings.augment)), settings.balance == "sampling", settings.mixup
+        settings.batch,
+        settings.seed,
+        tuple(recipe(settings.augment)),
+        settings.balance == "sampling",
+        settings.mixup,
+        settings.amount,
     )
     classes = len(data.LABELS)
     stage = Stage(

@@ -36,7 +36,8 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
     frozen, tail = networks.divide(model, more.unfreeze)
-    seen = [features(frozen, taken.crops["train"], changes, view) for view in range(more.views if changes else 1)]
+    crops, count = taken.crops["train"], more.views if changes else 1
+    seen = [features(frozen, crops, changes, view, settings.amount) for view in range(count)]
     val = batches.measuring(
         features(frozen, taken.crops["val"], [], 0), taken.truth["val"], taken.weights["val"], classes
     )
@@ -86,7 +87,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     return fit.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
 
 
-def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int) -> np.ndarray:
+def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int, amount: float = 1.0) -> np.ndarray:
     """What the frozen part says of the crops (train.data.crops), augmented by chance in the way that belongs to `view`
     -> float16 [n, height, width, channels], a memory map of a file in the user's cache, made once.
 
@@ -94,17 +95,17 @@ def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: i
     """
     with Path(crops.filename).open("rb") as pixels:  # type: ignore[attr-defined]
         same = hashlib.file_digest(pixels, "sha256").hexdigest()  # by content: a copied data set has new times
-    key = json.dumps([same, networks.digest(frozen), changes, view])
+    key = json.dumps([same, networks.digest(frozen), changes, view, amount])
     file = data.cache_folder() / f"features-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        _write(frozen, crops, changes, view, file)
+        _write(frozen, crops, changes, view, amount, file)
     return np.load(file, mmap_mode="r")
 
 
-def _write(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int, file: Path) -> None:
+def _write(frozen: keras.Model, crops: np.ndarray, changes: list[str], view: int, amount: float, file: Path) -> None:
     @tf.function
     def run(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        images = augment(images, seed, changes) if changes else tf.cast(images, tf.float32)
+        images = augment(images, seed, changes, amount) if changes else tf.cast(images, tf.float32)
         return tf.cast(frozen(images, training=False), tf.float16)
 
     label = f"VGG16's frozen part, view {view + 1}"

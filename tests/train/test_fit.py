@@ -96,7 +96,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 @pytest.mark.parametrize(
     "options",
     [
-        ("--augment", "full,-jpeg", "--mixup", 0.2, "--smoothing", 0.1),
+        ("--augment", "full,-jpeg", "--amount", 1.5, "--mixup", 0.2, "--smoothing", 0.1),
         ("--augment", "none", "--balance", "sampling", "--average", 0.9),
         ("--strategy", "mirrored", "--balance", "none", "--precision", "mixed_bfloat16", "--fast"),
     ],
