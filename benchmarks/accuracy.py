@@ -12,9 +12,7 @@ def accuracy(folder: Path, files: Sequence[Path], split: str) -> dict:
     """Each file over one split of a data folder -> {"split", "split_sha256", "models": {file name: figures}}.
 
     Figures are train.evaluate.by_source()'s, with the file's sha256 and size, and the median milliseconds of the model
-    alone, one thread; they take
-    turns. Raises UserError for a folder or file that can't
-    be used.
+    alone, one thread; they take turns. Raises UserError for a folder or file that can't be used.
     """
     examples = data.read(folder)
     chosen = data.only(examples, split)

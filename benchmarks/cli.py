@@ -1,7 +1,8 @@
 """`benchmark`: options and nothing else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -15,6 +16,15 @@ from train.cli import data_option
 @click.version_option(__version__)
 def main() -> None:
     """Measure accuracy, latency and memory on this machine."""
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Says in a sentence what an import lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
 
 
 def _json_option(command: Callable) -> Callable:
@@ -38,10 +48,8 @@ def _save(result: dict, target: Path | None) -> None:
 @_json_option
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
     """Recall, balanced accuracy and AUROC of MODELS (the shipped ones, float and int8) on labelled cells."""
-    try:
+    with _installed():
         from benchmarks import accuracy
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
 
     shipped = sorted(model.SHIPPED.parent.glob("compact-*.tflite"))
     result = accuracy.accuracy(folder, models or shipped, split)
@@ -55,10 +63,8 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 @_json_option
 def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     """RUNS of `train cross`, float and int8, on sources that they did not learn from and on marked camera fields."""
-    try:
+    with _installed():
         from benchmarks import cross
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
 
     result = cross.cross(folder, runs)
     _save(result, target)
@@ -87,10 +93,8 @@ def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None
 @_json_option
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:
     """Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures."""
-    try:
+    with _installed():
         from benchmarks import locating
-    except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
     from edge import locate
 
     result = locating.locating(folder, locate.Locator(file or locate.SHIPPED))

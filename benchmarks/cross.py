@@ -10,7 +10,7 @@ from convert import gate
 from convert.run import convert
 from edge.errors import UserError
 from edge.model import Model
-from train import data, report, run, sites
+from train import card, data, report, run, sites
 
 
 def cross(folder: Path, runs: Sequence[Path]) -> dict:
@@ -63,21 +63,10 @@ def table(result: dict) -> str:
         for source, kinds in each["figures"].items():
             home = " (its own)" if source in each["learned"] else ""
             for kind, f in kinds.items():
-                recalls = " | ".join(_share(f["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte"))
-                others = " | ".join(_interval(f, name) for name in ("balanced_accuracy", "auroc"))
+                recalls = " | ".join(card.share(f["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte"))
+                others = " | ".join(
+                    card.value(f.get(name), f["intervals"][name]) for name in ("balanced_accuracy", "auroc")
+                )
                 what = f"{each['network']}, {' + '.join(each['learned'])}"
                 lines.append(f"| {what} | {source}{home} | {kind} | {recalls} | {others} |")
     return "\n".join(lines)
-
-
-def _share(s: dict) -> str:
-    return (
-        "-" if s["value"] is None else f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}"
-    )
-
-
-def _interval(figures: dict, name: str) -> str:
-    if name not in figures:
-        return "-"
-    between = figures["intervals"][name]
-    return f"{figures[name]:.3f} [{between['low']:.3f}, {between['high']:.3f}]"

@@ -18,9 +18,6 @@ from edge.model import Model
 from train import card, data, evaluate, report, sites
 from train import run as runs
 
-METHODS = ("auto", *ranges.METHODS)
-CORRECTED = ", bias corrected"
-
 
 @dataclass(frozen=True)
 class Options:
@@ -105,15 +102,17 @@ def _integer(bench: Bench, options: Options) -> _Work:
         {method: quantize.checked(quantize.integer(ranged), "int8") for method, ranged in narrowed.items()}
     )
     method = _nearest(trials)
-    upright = bias.corrected(source.model, trials[method].graph, pictures)
+    chosen = method
+    before, after = runs.predict(source.model, pictures), bench.answers(trials[method].graph, pictures)
+    upright = bias.corrected(source.model, before, after)
     if upright is not None:
-        name = f"{method}{CORRECTED}"
+        name = f"{method}, bias corrected"
         narrowed[name] = ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
         trials |= bench.tried({name: quantize.checked(quantize.integer(narrowed[name]), "int8")})
-        method = _nearest(trials)
+        chosen = _nearest(trials)
     told = {
         "count": len(examples),
-        "method": method,
+        "method": chosen,
         "sha256": data.list_hash(examples),
         "compared": {
             name: {
@@ -125,10 +124,10 @@ def _integer(bench: Bench, options: Options) -> _Work:
         },
     }
     some = pictures[:: -(-len(pictures) // layers.PICTURES)]
-    worst = layers.errors(narrowed[method], some, source.layers())
-    work = _Work("int8", trials[method], told, worst)
+    worst = layers.errors(narrowed[chosen], some, source.layers())
+    work = _Work("int8", trials[chosen], told, worst)
     if options.rescue and not work.trial.passed:
-        _mend(bench, work, narrowed[method], pictures)
+        _mend(bench, work, narrowed[chosen], method, pictures)
     return work
 
 
@@ -137,9 +136,8 @@ def _nearest(trials: dict[str, Trial]) -> str:
     return min(trials, key=lambda name: (not trials[name].passed, float(trials[name].difference.mean())))
 
 
-def _mend(bench: Bench, work: _Work, calibrated: bytes, pictures: np.ndarray) -> None:
+def _mend(bench: Bench, work: _Work, calibrated: bytes, method: str, pictures: np.ndarray) -> None:
     """Changes `work` to the first attempt that passes, where one does."""
-    method = work.calibration["method"].removesuffix(CORRECTED)
     for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers):
         trial = bench.tried({attempt.what: attempt.graph})[attempt.what]
         work.attempts.append(

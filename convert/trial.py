@@ -49,6 +49,11 @@ class Bench:
     def seal(self, graph: bytes) -> bytes:
         return contract.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
 
+    def answers(self, graph: bytes, crops: np.ndarray) -> np.ndarray:
+        """A graph in the runner: uint8 [n, size, size, 3] -> probabilities float32 [n, labels]."""
+        with contract.opened(self.seal(graph), Model) as model:
+            return gate.answers(model, crops)
+
     def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Trial]:
         """{name: flatbuffer} -> {name: Trial}, all of them and the float graph taking turns.
 

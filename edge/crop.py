@@ -35,20 +35,35 @@ def _whole(frame: Frame, cell: Cell, size: int) -> np.ndarray:
 
 
 def _cell(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    square, white, _ = _square(frame, cell, size)
+    white = _white(frame, cell)
+    square, _ = _square(frame, cell, size, white)
     levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
     table = np.minimum(levels, 255).astype(np.uint8)
     return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
 
 
 def _normalised(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    square, _, beyond = _square(frame, cell, size)
-    return alone(normalise(square, beyond), distance(size, cell.nucleus / (SIDE * cell.red_cell)))
+    square, beyond = _square(frame, cell, size)
+    return alone(normalise(square, beyond), distance(size, nucleus(cell)))
 
 
-def _square(frame: Frame, cell: Cell, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """The square round a cell, uint8 [size, size, 3]; the colour of its light, uint8 [3]; and which of its pixels lie
-    beyond the frame, bool [size, size], None where none does.
+def nucleus(cell: Cell) -> float:
+    """The diameter of a cell's nucleus in shares of its square's width."""
+    return cell.nucleus / (SIDE * cell.red_cell)
+
+
+def _white(frame: Frame, cell: Cell) -> np.ndarray:
+    """The light round a cell, from twice its square's width, uint8 [3]."""
+    side = SIDE * cell.red_cell
+    left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
+    return light(frame.image, (left - side / 2, top - side / 2, 2 * side))
+
+
+def _square(
+    frame: Frame, cell: Cell, size: int, white: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The square round a cell, uint8 [size, size, 3], and which of its pixels lie beyond the frame, bool [size, size],
+    None where none does. white: _white()'s, where it is known; it's the colour of what lies beyond.
     """
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
@@ -56,18 +71,17 @@ def _square(frame: Frame, cell: Cell, size: int) -> tuple[np.ndarray, np.ndarray
     x0, y0 = int(np.floor(left)), int(np.floor(top))
     x1, y1 = int(np.ceil(left + side)), int(np.ceil(top + side))
     height, width = frame.image.shape[:2]
-    white = light(frame.image, (left - side / 2, top - side / 2, 2 * side))
     window = frame.image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
     beyond = None
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-        window[:] = white
+        window[:] = _white(frame, cell) if white is None else white
         down, right = max(-y0, 0), max(-x0, 0)
         window[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
         middles = (np.arange(size) + 0.5) * side / size
         x, y = left + middles, top + middles
         beyond = ((x < 0) | (x >= width))[None, :] | ((y < 0) | (y >= height))[:, None]
-    return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), white, beyond
+    return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), beyond
 
 
 def light(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:

@@ -23,12 +23,11 @@ _BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: i
 _FAR = 250  # units: a tile so much darker than the plane shows no light at all
 _CORE = 0.104  # of the width: surely nucleus
 _NUCLEUS = (1100, 1600, 700)  # optical density of the nucleus' median in red, green, blue: that of a good Giemsa stain
-_APART = 64  # steps a nucleus' diameter, in which distances from its middle are counted
 _WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of what its density is multiplied by
-
-_REACH = 70  # of these: the radius of the disc that shows, as large as nearly all white cells are
+_APART = 64  # steps a nucleus' diameter, in which distances from its middle are counted
+REACH = 70  # of these: the radius of the disc that shows, as large as nearly all white cells are
 # How much shows at each distance, of 256: the disc's rim is soft.
-SEEN = np.clip(128 - 32 * (np.arange(256) - _REACH), 0, 256).astype(np.int32)
+SEEN = np.clip(128 - 32 * (np.arange(256) - REACH), 0, 256).astype(np.int32)
 
 
 def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:

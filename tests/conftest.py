@@ -29,6 +29,19 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def two_sources(drawn: Path, tmp_path: Path) -> Path:
+    """The drawn cells as a data set of two sources, "one" and "two"."""
+    folder = tmp_path / "two"
+    folder.mkdir()
+    rows = ["path,label,source,split"]
+    for file in sorted(drawn.rglob("*.png")):
+        split, label = file.parts[-3:-1]
+        rows.append(f"{file},{label},{'one' if int(file.stem) % 2 else 'two'},{split}")
+    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
 def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
     """Writes FOLDER/SPLIT/CLASS/*.png, so many of each class in each split."""
     for split, count in counts.items():

@@ -1,6 +1,6 @@
 """What each part of the compact network's recipe brings, on microscopes that it did not learn from."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from train import compare, cross
@@ -37,7 +37,7 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
     result = {}
     for row in rows:
         change = given | ROWS[row]
-        more = {name: change.pop(name) for name in ("views", "crowd", "norm", "weights") if name in change}
+        more = {own.name: change.pop(own.name) for own in fields(Compact) if own.name in change}
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
         result[row] = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
@@ -70,8 +70,6 @@ def _figures(runs: list[Path]) -> dict[tuple[str, str], tuple[float, float]]:
     for run in runs:
         report = compare.read(run)
         learned = report["settings"]["source"]
-        for split in ("test", "fields"):
-            for source, figures in report["metrics"].get(split, {}).items():
-                if source != "all":
-                    result[learned, source] = (figures["balanced_accuracy"], figures["auroc"])
+        for source, figures in compare.tested(report).items():
+            result[learned, source] = (figures["balanced_accuracy"], figures["auroc"])
     return result

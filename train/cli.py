@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from edge import __version__
+from edge.crop import POLICIES
 from edge.errors import UserError
 from edge.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Settings, Transfer
@@ -59,7 +60,6 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
 
 
-POLICIES = ["normalised", "cell", "whole-image"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 _weights = click.option(
     "--weights",
@@ -83,7 +83,7 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
         click.option(
             "--crop",
             "policy",
-            type=click.Choice(POLICIES),
+            type=click.Choice(sorted(POLICIES)),
             default=best.policy,
             show_default=True,
             help="Find the cell in the picture (and normalise its stain), or take the picture as it is.",
@@ -247,7 +247,7 @@ def compact(
     type=click.Choice(["baseline", "transfer", "compact"]),
     help="[default: all three]",
 )
-@click.option("--crop", "policy", type=click.Choice(POLICIES), help="[default: each network's own]")
+@click.option("--crop", "policy", type=click.Choice(sorted(POLICIES)), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)

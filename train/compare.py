@@ -31,14 +31,9 @@ def compare(runs: Iterable[Path]) -> list[dict]:
             "settings": {name: reports[0]["settings"].get(name) for name in differing},
             "seeds": sorted(report["settings"]["seed"] for report in reports),
             "test": {
-                source: _figures([report["metrics"]["test"][source] for report in reports])
-                for source in reports[0]["metrics"]["test"]
-                if source != "all"
-            }
-            | {
-                source: _figures([report["metrics"]["fields"][source] for report in reports])
-                for source in reports[0]["metrics"].get("fields", {})
-                if source != "all" and all("fields" in report["metrics"] for report in reports)
+                source: _figures([tested(report)[source] for report in reports])
+                for source in tested(reports[0])
+                if all(source in tested(report) for report in reports)
             },
         }
         for reports in groups.values()
@@ -55,6 +50,12 @@ def read(run: Path) -> dict:
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = reason(error) if isinstance(error, OSError) else "its run.json is damaged"
         raise UserError(f"{run} is not a finished training run ({why}).") from error
+
+
+def tested(report: dict) -> dict[str, dict]:
+    """The figures of each source that a run was tested on: test splits, and the cells of marked camera fields."""
+    metrics = report["metrics"]
+    return {k: v for split in ("test", "fields") for k, v in metrics.get(split, {}).items() if k != "all"}
 
 
 def _figures(metrics: list[dict]) -> dict[str, Figure]:

@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from edge import classify, crop, frames, locate
-from edge.cell import SIDE
+from edge.cell import Cell
 from edge.errors import UserError, reason
 
 LABELS = ("lymphocyte", "monocyte")
@@ -148,24 +148,30 @@ def crops(
     A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
     """
-    find = classify.finder(policy, one=True)
     sight = None if policy == "whole-image" else _locator()
     key = [policy, crop.POLICIES[policy], sight, size]
-    cut = lambda frame: crop.crop(frame, find(frame)[0], size, policy)  # noqa: E731
-    return _cached(data, examples, "crops", key, ("|u1", (size, size, 3)), cut, cache)
+
+    def cut(frame: frames.Frame, cell: Cell) -> np.ndarray:
+        return crop.crop(frame, cell, size, policy)
+
+    return _cached(data, examples, "crops", key, ("|u1", (size, size, 3)), policy, cut, cache)
 
 
 def nuclei(data: Path, examples: Sequence[Example]) -> np.ndarray:
     """The diameter of each example's nucleus in shares of the "cell" crop's width, float32 [len(examples)]; kept as
     crops() are. Raises UserError as crops() does.
     """
-    find = classify.finder("cell", one=True)
 
-    def measure(frame: frames.Frame) -> np.ndarray:
-        cell = find(frame)[0]
-        return np.asarray(cell.nucleus / (SIDE * cell.red_cell), np.float32)
+    def measure(frame: frames.Frame, cell: Cell) -> np.ndarray:
+        return np.asarray(crop.nucleus(cell), np.float32)
 
-    return _cached(data, examples, "nuclei", [_locator()], ("<f4", ()), measure)
+    return _cached(data, examples, "nuclei", [_locator()], ("<f4", ()), "cell", measure)
+
+
+def digest(array: np.ndarray) -> str:
+    """sha256 of a memory map's file: what is made of it is known by its content, as a copied data set has new times."""
+    with Path(array.filename).open("rb") as content:  # type: ignore[attr-defined]
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _locator() -> str:
@@ -178,15 +184,19 @@ def _cached(
     name: str,
     key: list,
     kind: tuple[str, tuple[int, ...]],
-    cut: Callable[[frames.Frame], np.ndarray],
+    policy: str,
+    cut: Callable[[frames.Frame, Cell], np.ndarray],
     cache: Path | None = None,
 ) -> np.ndarray:
-    """`cut` of every example's picture, each of a dtype and shape, as one memory map in the cache."""
+    """`cut` of every example's picture and of the cell that the policy finds in it, each of a dtype and shape, as one
+    memory map in the cache.
+    """
     stamps = [(e.path, *_stamp(data / e.path)) for e in examples]
     whole = json.dumps([str(data.resolve()), *key, stamps])
     file = (cache or cache_folder()) / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        _write(data, examples, cut, kind, file)
+        find = classify.finder(policy, one=True)  # opens the locator: only where there is something to make
+        _write(data, examples, lambda frame: cut(frame, find(frame)[0]), kind, file)
     return np.load(file, mmap_mode="r")
 
 

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from train import card
+
 
 def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
     """Figures of one set of pictures.
@@ -66,13 +68,7 @@ def table(results: dict) -> str:
     """by_source()'s figures as lines of text: monocyte recall, the rare class's, stands first."""
     lines = [f"{'':12}{'monocyte recall':>34}{'lymphocyte recall':>34}{'balanced acc.':>15}{'AUROC':>8}"]
     for name, result in results.items():
-        cells = [_share_text(result["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")]
+        cells = [card.share(result["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")]
         auroc = f"{result['auroc']:.3f}" if "auroc" in result else "-"
         lines.append(f"{name:12}{cells[0]:>34}{cells[1]:>34}{result['balanced_accuracy']:>15.3f}{auroc:>8}")
     return "\n".join(lines)
-
-
-def _share_text(s: dict) -> str:
-    if s["value"] is None:
-        return "-"
-    return f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}"

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import batches, data, evaluate, run, sites
+from train import batches, data, evaluate, networks, run, sites
 from train.augment import recipe
 from train.batches import Mix
 from train.learn import Learned, Stage, learn
@@ -84,48 +85,61 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
     The weights kept are those of the epoch with the lowest weighted loss on val. Returns what run.json holds: settings,
     data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
     """
-    from train import networks
 
+    def plan(taken: Material) -> Plan:
+        changes = tuple(recipe(settings.augment))
+        return Plan(lambda: networks.baseline(settings.size, len(data.LABELS)), [taken.crops["train"]], changes)
+
+    return one_stage("baseline", folder, out, settings, plan, resume=resume)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """build: makes the network; seen: views of the training crops, uint8 [n, size, size, 3] each; changes: by chance to
+    each of them, train.augment.recipe()'s; more: settings of this network alone.
+    """
+
+    build: Callable[[], keras.Model]
+    seen: list[np.ndarray]
+    changes: tuple[str, ...]
+    more: dict = field(default_factory=dict)
+
+
+def one_stage(
+    name: str, folder: Path, out: Path, settings: Settings, plan: Callable[[Material], Plan], *, resume: bool
+) -> dict:
+    """Trains a network in one stage of that name; returns what finish() does, and nothing where another process is the
+    chief. Raises UserError for data or a folder that can't be used.
+    """
     started = time.time()
     strategy, chief = prepare(out, settings)
     taken = material(folder, settings)
-    mix = Mix(
-        settings.batch,
-        settings.seed,
-        tuple(recipe(settings.augment)),
-        settings.balance == "sampling",
-        settings.mixup,
-        settings.amount,
-    )
+    planned = plan(taken)
     classes = len(data.LABELS)
-    stage = Stage(
-        "baseline",
-        settings.epochs,
-        batches.steps(len(taken.truth["train"]), settings.batch),
-        settings.rate,
-        settings.smoothing,
-        settings.average,
-    )
+    balanced = settings.balance == "sampling"
+    mix = Mix(settings.batch, settings.seed, planned.changes, balanced, settings.mixup, settings.amount)
+    steps = batches.steps(len(taken.truth["train"]), settings.batch)
+    stage = Stage(name, settings.epochs, steps, settings.rate, settings.smoothing, settings.average)
     learned = learn(
         stage,
-        lambda: networks.baseline(settings.size, classes),
+        planned.build,
         lambda first: batches.training(
-            [taken.crops["train"]], taken.truth["train"], taken.weights["train"], classes, mix, settings.epochs, first
+            planned.seen, taken.truth["train"], taken.weights["train"], classes, mix, settings.epochs, first
         ),
         batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], classes),
         out,
         seed=settings.seed,
         resume=resume,
-        key=run_key(settings, taken),
+        key=run_key(settings, taken, **planned.more),
         strategy=strategy,
         chief=chief,
     )
     if not chief:
         return {}
     keras.mixed_precision.set_global_policy("float32")
-    model = networks.baseline(settings.size, classes)
+    model = planned.build()
     model.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
-    return finish(model, folder, out, settings, taken, [(stage, learned)], time.time() - started)
+    return finish(model, folder, out, settings, taken, [(stage, learned)], time.time() - started, planned.more)
 
 
 def run_key(settings: Settings, taken: Material, **more: object) -> str:

@@ -7,21 +7,22 @@ The runner normalises what the camera gives, so chance must change the picture b
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
 import numpy as np
 import tensorflow as tf
 
-from edge.normalise import alone, distance, normalise
+from edge.normalise import REACH, alone, distance, normalise
 from train import data
 from train.augment import augment
 from train.learn import duration
 
 _BATCH = 64
 _UNSURE = 0.1  # standard deviation of the locator's measure of a nucleus, as a logarithm
-_NEAR, _OWN = 36, 70  # 64ths of a nucleus' diameter: no red cell lies nearer; what belongs to a white cell
+_NEAR = 36  # 64ths of a nucleus' diameter: no red cell lies nearer
 _VERSION = 2  # of what is done here: views of another are made anew
 
 
@@ -38,49 +39,62 @@ def views(
     """`count` augmented views of the examples' crops -> memory maps uint8 [len(examples), size, size, 3], in the
     user's cache. crowd: share of the pictures that crowded() changes. Raises UserError where they can't be made.
     """
-    plain = data.crops(folder, examples, size, "cell" if policy == "normalised" else policy)
-    nuclei = data.nuclei(folder, examples) if policy == "normalised" else None
-    with Path(plain.filename).open("rb") as pixels:  # type: ignore[attr-defined]
-        same = hashlib.file_digest(pixels, "sha256").hexdigest()
+    normalised = policy == "normalised"
+    plain = data.crops(folder, examples, size, "cell" if normalised else policy)
+    nuclei = data.nuclei(folder, examples) if normalised else None
+    change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
+
+    def make(view: int, first: int) -> np.ndarray:
+        pictures, seed = plain[first : first + _BATCH], tf.constant([view, first])
+        if nuclei is None:
+            return _bytes(change(tf.constant(pictures), seed))
+        rng = np.random.default_rng([view, first])
+        chance = rng.normal(0, _UNSURE, len(pictures))
+        apart = [distance(size, n) for n in nuclei[first : first + _BATCH] * np.exp(chance)]
+        # The disc round the nucleus moves with the picture, as a fourth channel.
+        four = np.concatenate([pictures, np.stack(apart)[..., None]], axis=-1)
+        changed = _bytes(change(tf.constant(crowded(four, crowd, rng)), seed))
+        return np.stack([alone(normalise(picture[..., :3]), picture[..., 3]) for picture in changed])
+
+    key = [_VERSION, data.digest(plain), normalised, changes, amount, crowd]
+    return kept("views", key, "|u1", plain.shape, _BATCH, make, count, "View")
+
+
+def kept(
+    name: str,
+    key: list,
+    kind: str,
+    shape: tuple[int, ...],
+    batch: int,
+    make: Callable[[int, int], np.ndarray],
+    count: int,
+    label: str,
+) -> list[np.ndarray]:
+    """`count` arrays of a dtype and shape -> memory maps of files in the user's cache, each made once and told of.
+
+    make: (number of the array, first row) -> its rows from there on, `batch` of them while there are so many; key:
+    all that they depend on. Raises UserError where they can't be written.
+    """
     found = []
     for view in range(count):
-        key = json.dumps([_VERSION, same, nuclei is not None, changes, amount, crowd, view])
-        file = data.cache_folder() / f"views-{hashlib.sha256(key.encode()).hexdigest()[:24]}.npy"
+        digest = hashlib.sha256(json.dumps([*key, view]).encode()).hexdigest()
+        file = data.cache_folder() / f"{name}-{digest[:24]}.npy"
         if not file.exists():
-            _write(plain, nuclei, changes, amount, crowd, view, file, f"View {view + 1} of {count}")
+            _write(file, kind, shape, batch, partial(make, view), f"{label} {view + 1} of {count}")
         found.append(np.load(file, mmap_mode="r"))
     return found
 
 
 def _write(
-    plain: np.ndarray,
-    nuclei: np.ndarray | None,
-    changes: list[str],
-    amount: float,
-    crowd: float,
-    view: int,
-    file: Path,
-    label: str,
+    file: Path, kind: str, shape: tuple[int, ...], batch: int, make: Callable[[int], np.ndarray], label: str
 ) -> None:
-    change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
     started = time.monotonic()
-    with data.array(file, "|u1", plain.shape) as target:
-        for i in range(0, len(plain), _BATCH):
-            pictures = plain[i : i + _BATCH]
-            seed = tf.constant([view, i])
-            if nuclei is None:
-                target.write(_bytes(change(tf.constant(pictures), seed)).tobytes())
-            else:
-                rng = np.random.default_rng([view, i])
-                chance = rng.normal(0, _UNSURE, len(pictures))
-                apart = [distance(pictures.shape[1], n) for n in nuclei[i : i + _BATCH] * np.exp(chance)]
-                # The disc round the nucleus moves with the picture, as a fourth channel.
-                four = np.concatenate([pictures, np.stack(apart)[..., None]], axis=-1)
-                for picture in _bytes(change(tf.constant(crowded(four, crowd, rng)), seed)):
-                    target.write(alone(normalise(picture[..., :3]), picture[..., 3]).tobytes())
-            if i // _BATCH % 20 == 0:
-                left = (time.monotonic() - started) * (len(plain) / (i + _BATCH) - 1)
-                click.echo(f"{label}: {i} of {len(plain)} pictures, about {duration(left)} left", err=True)
+    with data.array(file, kind, shape) as target:
+        for first in range(0, shape[0], batch):
+            target.write(make(first).tobytes())
+            if first // batch % 20 == 0:
+                left = (time.monotonic() - started) * (shape[0] / (first + batch) - 1)
+                click.echo(f"{label}: {first} of {shape[0]} pictures, about {duration(left)} left", err=True)
 
 
 def crowded(pictures: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -95,7 +109,7 @@ def crowded(pictures: np.ndarray, share: float, rng: np.random.Generator) -> np.
     for i in np.flatnonzero(rng.random(len(pictures)) < share):
         other = np.rot90(pictures[rng.integers(len(pictures))], int(rng.integers(4)))
         other = np.roll(other, rng.integers(-size // 3, size // 3 + 1, 2), axis=(0, 1))
-        lies = (other[..., 3] > _OWN) & (pictures[i, ..., 3] > _NEAR)
+        lies = (other[..., 3] > REACH) & (pictures[i, ..., 3] > _NEAR)
         result[i, ..., :3][lies] = np.minimum(pictures[i, ..., :3], other[..., :3])[lies]
     return result
 

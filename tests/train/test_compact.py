@@ -73,15 +73,8 @@ def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     assert np.abs(view.astype(int) - plain).mean() < 6
 
 
-def test_ablation_is_one_table(drawn: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "two"
-    folder.mkdir()
-    rows = ["path,label,source,split"]
-    for file in sorted(drawn.rglob("*.png")):
-        split, label = file.parts[-3:-1]
-        rows.append(f"{file},{label},{'one' if int(file.stem) % 2 else 'two'},{split}")
-    (folder / "cells.csv").write_text("\n".join(rows) + "\n")
-    options = ("--data", folder, "--out", tmp_path / "out", "--weights", "none", "--epochs", 1, "--views", 1)
+def test_ablation_is_one_table(two_sources: Path, tmp_path: Path) -> None:
+    options = ("--data", two_sources, "--out", tmp_path / "out", "--weights", "none", "--epochs", 1, "--views", 1)
     done = command("train", "ablate", *options, "--row", "as it is", "--row", "stain not normalised")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

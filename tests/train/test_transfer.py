@@ -67,15 +67,8 @@ def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
     assert_refused(command("train", "transfer", *options, tmp_path / "text.h5"), "--weights FILE")
 
 
-def test_cross_trains_on_each_source_and_compares(drawn: Path, tmp_path: Path) -> None:
-    data = tmp_path / "two"
-    data.mkdir()
-    rows = ["path,label,source,split"]
-    for file in sorted(drawn.rglob("*.png")):
-        split, label = file.parts[-3:-1]
-        rows.append(f"{file},{label},{'one' if int(file.stem) % 2 else 'two'},{split}")
-    (data / "cells.csv").write_text("\n".join(rows) + "\n")
-    options = ("--data", data, "--out", tmp_path / "runs", "--network", "baseline", "--size", 32, "--epochs", 2)
+def test_cross_trains_on_each_source_and_compares(drawn: Path, two_sources: Path, tmp_path: Path) -> None:
+    options = ("--data", two_sources, "--out", tmp_path / "runs", "--network", "baseline", "--size", 32, "--epochs", 2)
     done = command("train", "cross", *options, "--crop", "whole-image")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("| baseline")]
