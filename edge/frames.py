@@ -23,13 +23,15 @@ class Frame:
     """One picture.
 
     image: RGB uint8 [height, width, 3]; source: where it comes from; number: its place in that source, from 0;
-    taken: when it was read, in seconds since the epoch.
+    taken: when it was read, in seconds since the epoch; clock: the same on the monotonic clock, by which a live
+    frame's age is told, 0 for a picture file, which has none.
     """
 
     image: np.ndarray
     source: str
     number: int
     taken: float
+    clock: float = 0.0
 
 
 @dataclass(frozen=True)

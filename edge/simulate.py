@@ -31,9 +31,9 @@ _CYTOPLASM = {
     "monocyte": np.array([0.40, 0.52, 0.24], np.float32),
     "neutrophil": np.array([0.10, 0.28, 0.12], np.float32),
 }
-_PLATELET = np.array([0.45, 0.70, 0.25], np.float32)
-_RADII = {"lymphocyte": 0.72, "monocyte": 1.19, "neutrophil": 0.86}  # of the whole cell, in red cells' diameters
-_LAMP = np.array([236, 224, 210], np.float32)
+PLATELET = np.array([0.45, 0.70, 0.25], np.float32)
+RADII = {"lymphocyte": 0.72, "monocyte": 1.19, "neutrophil": 0.86}  # of the whole cell, in red cells' diameters
+LAMP = np.array([236, 224, 210], np.float32)
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ def picture(kind: str, rng: np.random.Generator, size: int = 256, look: Look | N
     density = np.zeros((size, size, 3), np.float32)
     middle = size / 2 + rng.uniform(-0.03, 0.03, 2) * size
     taken = [(middle[0], middle[1], 1.15 * look.red_cell)]
-    for x, y, radius in _scatter((size, size), look.red_cell, taken, rng):
-        _red_cell(density, x, y, radius, rng)
+    for x, y, radius in scatter((size, size), look.red_cell, taken, rng):
+        red_cell(density, x, y, radius, rng)
     white_cell(density, kind, middle[0], middle[1], look.red_cell, rng)
     return expose(density, look, rng)
 
@@ -90,7 +90,7 @@ def field(
     plan: list[tuple[str, float, float, float]] = []
     for i in range(count):
         kind = kinds[rng.integers(len(kinds))]
-        radius = unit * _RADII[kind]
+        radius = unit * RADII[kind]
         if 2.2 * radius >= min(height, width):
             continue
         for _ in range(200):
@@ -107,13 +107,13 @@ def field(
                 plan.append((kind, x, y, radius))
                 break
     taken = [(x, y, 0.95 * r) for _, x, y, r in plan]
-    for x, y, radius in _scatter((height, width), unit, taken, rng):
-        _red_cell(density, x, y, radius, rng)
+    for x, y, radius in scatter((height, width), unit, taken, rng):
+        red_cell(density, x, y, radius, rng)
     for _ in range(rng.poisson(width * height / unit**2 / 40)):  # platelets, and dirt
         x, y, radius = rng.uniform(0, width), rng.uniform(0, height), unit * rng.uniform(0.08, 0.18)
         if all(np.hypot(x - a, y - b) > r + 2 * radius for a, b, r in taken):
-            colour = _PLATELET if rng.random() < 0.8 else np.full(3, 1.5, np.float32)
-            _add(density, _blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
+            colour = PLATELET if rng.random() < 0.8 else np.full(3, 1.5, np.float32)
+            add(density, blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
     for kind, x, y, radius in plan:
         nucleus = white_cell(density, kind, x, y, unit, rng)
         truth.append(Truth(kind, float(x), float(y), float(radius), nucleus))
@@ -133,19 +133,19 @@ def white_cell(
     if kind == "lymphocyte":  # a round dark nucleus, a narrow rim of clear blue cytoplasm
         nucleus = red_cell * rng.uniform(0.56, 0.70)
         body = nucleus * rng.uniform(1.06, 1.25)
-        outline = _blob(nucleus, 0.03, rng)
+        outline = blob(nucleus, 0.03, rng)
         aside = (body - nucleus) * 0.7
     elif kind == "monocyte":  # a large kidney-shaped nucleus with loose chromatin, much grey-blue cytoplasm
         nucleus = red_cell * rng.uniform(0.78, 0.92)
         body = nucleus * rng.uniform(1.30, 1.50)
-        outline = _blob(nucleus, 0.04, rng, dent=rng.uniform(0.35, 0.6))
+        outline = blob(nucleus, 0.04, rng, dent=rng.uniform(0.35, 0.6))
         aside = (body - nucleus) * 0.35
     else:
         raise ValueError(f"no drawing of a {kind}")
     loose = kind == "monocyte"
     cx, cy = x - aside * np.cos(turn), y - aside * np.sin(turn)
-    _add(density, _blob(body, 0.07 if loose else 0.03, rng), turn, x, y, _CYTOPLASM[kind], rng, grain=0.25)
-    _add(density, outline, turn, cx, cy, _NUCLEUS[kind], rng, grain=0.35 if loose else 0.2)
+    add(density, blob(body, 0.07 if loose else 0.03, rng), turn, x, y, _CYTOPLASM[kind], rng, grain=0.25)
+    add(density, outline, turn, cx, cy, _NUCLEUS[kind], rng, grain=0.35 if loose else 0.2)
     return float(cx), float(cy), float(nucleus)
 
 
@@ -154,18 +154,18 @@ def _neutrophil(
 ) -> tuple[float, float, float]:
     """Three or four dark lobes in an arc, thin bridges between them, much pale pink cytoplasm."""
     body = red_cell * rng.uniform(0.80, 0.92)
-    _add(density, _blob(body, 0.03, rng), turn, x, y, _CYTOPLASM["neutrophil"], rng, grain=0.4)
+    add(density, blob(body, 0.03, rng), turn, x, y, _CYTOPLASM["neutrophil"], rng, grain=0.4)
     lobes = int(rng.integers(3, 5))
     angles = turn + np.linspace(-0.5, 0.5, lobes) * rng.uniform(3.2, 4.2)
     centres = [(x + 0.48 * body * np.cos(a), y + 0.48 * body * np.sin(a)) for a in angles]
     layer = np.zeros_like(density)
     for a, b in centres:
-        _add(layer, _blob(body * rng.uniform(0.26, 0.33), 0.06, rng), 0.0, a, b, _NUCLEUS["neutrophil"], rng, grain=0.2)
+        add(layer, blob(body * rng.uniform(0.26, 0.33), 0.06, rng), 0.0, a, b, _NUCLEUS["neutrophil"], rng, grain=0.2)
     for (a, b), (c, d) in pairwise(centres):
-        bridge = _blob(body * 0.1, 0.0, rng)
+        bridge = blob(body * 0.1, 0.0, rng)
         for share in (0.35, 0.5, 0.65):
             middle = (a + share * (c - a), b + share * (d - b))
-            _add(layer, bridge, 0.0, *middle, _NUCLEUS["neutrophil"], rng, grain=0.2)
+            add(layer, bridge, 0.0, *middle, _NUCLEUS["neutrophil"], rng, grain=0.2)
     density += np.minimum(layer, _NUCLEUS["neutrophil"] * 1.2)  # where lobes overlap they don't get darker
     middle = np.mean(centres, axis=0)
     reach = max(np.hypot(*(np.array(c) - middle)) for c in centres) + 0.3 * body
@@ -174,12 +174,12 @@ def _neutrophil(
 
 def expose(density: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     """What the camera sees of a density float32 [height, width, 3] -> RGB uint8 of the same shape."""
-    light = cv2.GaussianBlur(_LAMP * np.exp(-look.stain * density), (0, 0), look.blur)
+    light = cv2.GaussianBlur(LAMP * np.exp(-look.stain * density), (0, 0), look.blur)
     noise = np.float32(look.noise) * rng.standard_normal(light.shape, np.float32)
     return np.clip(light + noise, 0, 255).astype(np.uint8)
 
 
-def _blob(radius: float, wobble: float, rng: np.random.Generator, dent: float = 0.0) -> np.ndarray:
+def blob(radius: float, wobble: float, rng: np.random.Generator, dent: float = 0.0) -> np.ndarray:
     """An outline round the origin, float [n, 2]: a circle with low waves; dent, at angle 0, in shares of the radius."""
     angle = np.linspace(0, 2 * np.pi, 90, endpoint=False)
     r = np.ones_like(angle)
@@ -189,7 +189,7 @@ def _blob(radius: float, wobble: float, rng: np.random.Generator, dent: float = 
     return radius * r[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def _add(
+def add(
     density: np.ndarray,
     outline: np.ndarray,
     turn: float,
@@ -229,7 +229,7 @@ def _texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     return np.clip(result / np.sqrt(2), -2, 2)
 
 
-def _scatter(
+def scatter(
     shape: tuple[int, int], red_cell: float, taken: list[tuple[float, float, float]], rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
     """Places for red cells, (x, y, radius) each, a little apart from one another and off what is taken."""
@@ -248,9 +248,9 @@ def _scatter(
     return [(float(x), float(y), float(radius)) for x, y, radius in placed[len(taken) : count]]
 
 
-def _red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.random.Generator) -> None:
+def red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.random.Generator) -> None:
     colour = _RED_CELL * rng.uniform(0.85, 1.1)
-    _add(density, _blob(radius, 0.025, rng), 0.0, x, y, colour, rng, grain=0.03, hollow=rng.uniform(0.3, 0.75))
+    add(density, blob(radius, 0.025, rng), 0.0, x, y, colour, rng, grain=0.03, hollow=rng.uniform(0.3, 0.75))
 
 
 @click.command()
