@@ -26,9 +26,9 @@ class Camera:
 
     def __init__(self, plug: Callable[[], Device], name: str, say: Callable[[str], None] = lambda text: None) -> None:
         """plug: of source.opener(); name: what stands in the results. Raises UserError where it can't be opened."""
-        self._plug, self._name, self._say = plug, name, say
+        self._plug, self.name, self._say = plug, name, say
         device = plug()
-        self.facts, self.still, self.live = device.facts, device.still, device.live
+        self.facts, self.still, self.live, self._returns = device.facts, device.still, device.live, device.returns
         self.dropped = self.broken = self.returns = 0
         self.over = False
         self._frame: Frame | None = None
@@ -53,7 +53,7 @@ class Camera:
 
     def reopen(self) -> None:
         """For a live camera that hangs on one picture: closes and opens it again."""
-        if self.live:
+        if self._returns:
             self._again.set()
 
     def close(self) -> bool:
@@ -109,7 +109,7 @@ class Camera:
             bad = 0
             since = clock - self._clock if device.live or not device.fps else number / device.fps
             with self._ready:
-                self._frame = Frame(image, self._name, number, self._started + since, clock)
+                self._frame = Frame(image, self.name, number, self._started + since, clock)
                 self._wanted.clear()
                 self._ready.notify_all()
         return device
@@ -118,7 +118,7 @@ class Camera:
         """Closes a device that is gone and tries until it is back; None where told to stop."""
         gone = time.monotonic()
         device.close()
-        self._say(f"No more pictures from {self._name}: unplugged, or its sender ended? Trying until it is back.")
+        self._say(f"No more pictures from {self.name}: unplugged, or its sender ended? Trying until it is back.")
         tries = 0
         while not self._stop.wait(_BACK_OFF[min(tries, len(_BACK_OFF) - 1)]):
             tries += 1

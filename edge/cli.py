@@ -1,9 +1,11 @@
 """`edge-classify`: options and nothing else."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +13,21 @@ from edge import __version__
 from edge.errors import UserError
 
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
+
+
+def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    if not found or "0" in found.groups():
+        raise click.BadParameter(f"{text!r} is no size such as 1280x720.")
+    return int(found[1]), int(found[2])
+
+
+def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not (len(text) == 4 and text.isascii()):
+        raise click.BadParameter(f"{text!r} is no code of four letters, such as MJPG.")
+    return text
 
 
 @click.command()
@@ -42,6 +59,22 @@ _MANY = 20  # pictures from which on a progress bar helps more than it distracts
     "the threshold between the two heaps that their answers make.",
 )
 @click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
+@click.option(
+    "--camera",
+    metavar="SOURCE",
+    help="Look through a camera until ctrl-C: its number, /dev/video*, picamera, an rtsp:// or http:// stream, a "
+    "video, a folder, or sim, the simulated microscope.",
+)
+@click.option("--size", metavar="WxH", callback=_size, help="Of the camera's pictures, such as 1280x720.")
+@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Of the camera; plays a video at that pace.")
+@click.option("--exposure", type=float, help="Fixed, in the camera's own units, instead of its automatic.")
+@click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed likewise.")
+@click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Of the camera's pixels: MJPG, YUYV, ...")
+@click.option("--flat", metavar="FILE|capture", help="Even the light out by a picture of an empty spot of the slide.")
+@click.option("--save", metavar="DIR", help="With --camera: a picture of each cell and of its field.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="With --camera: stop after so many.")
+@click.option("--cells", type=click.IntRange(1), metavar="N", help="With --camera: stop after so many cells.")
+@click.option("--show", is_flag=True, help="With --camera: a window with the picture, where there is a display.")
 @click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
 def main(
     paths: tuple[str, ...],
@@ -55,6 +88,8 @@ def main(
     whole_image: bool,
     adapt: bool,
     explain: str | None,
+    camera: str | None,
+    **watching: Any,
 ) -> None:
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
@@ -73,8 +108,20 @@ def main(
         if right < count:
             raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
         click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
-        if not paths:
+        if not paths and not camera:
             return
+    if camera:
+        others = {"--annotate": annotate, "--explain": explain, "--single": single, "--whole-image": whole_image}
+        for name, given in (others | {"--adapt": adapt, "Naming pictures": paths}).items():
+            if given:
+                raise UserError(f"{name} doesn't go with --camera; see --help.")
+        from edge.live import watch
+
+        watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
+        watch(camera, model.Model(model_path or model.SHIPPED, threads), **watching)
+    for name, value in watching.items():
+        if value:
+            raise UserError(f"--{name.replace('_', '-')} goes with --camera only.")
     files = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
     if not any(Path(file).exists() for file in files):
         raise UserError(f"No pictures found in {' '.join(paths)}." if paths else "Name pictures, or see --help.")

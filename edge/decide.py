@@ -8,11 +8,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Decision:
-    """label: the answer; probabilities: of every label, summing to 1; shift: what edge.shift took off the logit."""
+    """label: the answer; probabilities: of every label, summing to 1; shift: what edge.shift took off the logit;
+    frames: how many frames the probabilities are the mean of, 0 for a picture.
+    """
 
     label: str
     probabilities: dict[str, float]
     shift: float = 0.0
+    frames: int = 0
 
 
 def decide(probabilities: np.ndarray, labels: Sequence[str], temperature: float = 1.0, shift: float = 0.0) -> Decision:

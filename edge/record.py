@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -23,7 +24,7 @@ _COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0)}
 
 
 @contextmanager
-def _writing(target: object) -> Iterator[None]:
+def writing(target: object) -> Iterator[None]:
     """Turns a full disk and its like into one sentence."""
     try:
         yield
@@ -49,24 +50,30 @@ class Sink:
 
 
 class _Text(Sink):
-    """A text file or, for "-", standard output; what was added is in it even if the run is cut short."""
+    """A text file or, for "-", standard output; what was added is in it even if the run is cut short.
 
-    def __init__(self, target: str) -> None:
+    live: each line is handed to the system at once, so that it is there even if the process is killed.
+    """
+
+    def __init__(self, target: str, live: bool = False) -> None:
         self.target = "standard output" if target == "-" else target
-        with _writing(self.target):
-            self.file: IO[str] = sys.stdout if target == "-" else self._open(target)
+        with writing(self.target):
+            self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
+        if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(line_buffering=True)
 
     @staticmethod
-    def _open(target: str) -> IO[str]:
+    def _open(target: str, live: bool) -> IO[str]:
         # Names of files may hold bytes that are no text: escaped, not refused.
-        return Path(target).open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        lines = 1 if live else -1
+        return Path(target).open("w", buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
 
     def write(self, text: str) -> None:
-        with _writing(self.target):
+        with writing(self.target):
             self.file.write(text)
 
     def __exit__(self, *_: object) -> None:
-        with _writing(self.target):
+        with writing(self.target):
             if self.file is sys.stdout:
                 self.file.flush()
             else:
@@ -76,8 +83,8 @@ class _Text(Sink):
 class JsonLines(_Text):
     """One JSON object a cell, or a picture that can't be read."""
 
-    def __init__(self, target: str, model_sha256: str) -> None:
-        super().__init__(target)
+    def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
+        super().__init__(target, live)
         self.model = model_sha256
 
     def add(self, result: Answer | Unreadable) -> None:
@@ -103,17 +110,22 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "label": decision.label,
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
+            **({"frames": decision.frames, "taken": _moment(result.frame.taken)} if decision.frames else {}),
             "model": model_sha256,
         }
         for cell, decision in result.cells
     ]
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
 class Csv(_Text):
     """The same as a table for a spreadsheet: the box in four columns, a column p_LABEL a probability."""
 
-    def __init__(self, target: str, labels: Sequence[str], model_sha256: str) -> None:
-        super().__init__(target)
+    def __init__(self, target: str, labels: Sequence[str], model_sha256: str, live: bool = False) -> None:
+        super().__init__(target, live)
         self.model = model_sha256
         columns = [
             "source",
@@ -129,8 +141,9 @@ class Csv(_Text):
             "label",
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
+        columns += ["frames", "taken"] if live else []
         self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
-        with _writing(self.target):
+        with writing(self.target):
             self.writer.writeheader()
 
     def add(self, result: Answer | Unreadable) -> None:
@@ -140,7 +153,7 @@ class Csv(_Text):
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
-            with _writing(self.target):
+            with writing(self.target):
                 self.writer.writerow(row)
 
 
@@ -183,7 +196,7 @@ class _Pictures(Sink):
     def __init__(self, folder: str, kind: str, draw: Callable[[Answer], Image.Image]) -> None:
         self.folder, self.kind, self.draw = Path(folder), kind, draw
         self.names: Counter[str] = Counter()
-        with _writing(folder):
+        with writing(folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, result: Answer | Unreadable) -> None:
@@ -194,7 +207,7 @@ class _Pictures(Sink):
         if self.names[stem] > 1:  # pictures of one name from several folders
             stem = f"{stem}-{self.names[stem]}"
         path = self.folder / f"{stem}.{self.kind}.jpg"
-        with _writing(path):
+        with writing(path):
             self.draw(result).save(path, quality=90)
 
 

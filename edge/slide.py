@@ -198,7 +198,7 @@ class Microscope:
         if speed > 6:  # a third of the time between two frames the shutter is open
             image = cv2.blur(image, (max(1, int(speed / 3)), 1))
         if not self.sharp(number):
-            image = cv2.GaussianBlur(image, (0, 0), 0.14 * self.slide.red_cell)
+            image = cv2.GaussianBlur(image, (0, 0), 0.2 * self.slide.red_cell)
         cv2.multiply(image, self._lit(number), image, 1 / 255)
         top, left = np.random.default_rng([self.slide.seed, 5, number]).integers(_ASIDE, size=2)
         place = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])

@@ -70,6 +70,11 @@ def opener(source: str, wishes: Wishes | None = None) -> Callable[[], Device]:
     return lambda: _open(source, wishes)
 
 
+def shown(source: str) -> str:
+    """A source's name for terminals and files, where no password belongs."""
+    return re.sub(r"//[^/@]*@", "//", source)
+
+
 def _open(source: str, wishes: Wishes) -> Device:
     if source == "picamera" or re.fullmatch(r"picamera:\d+", source):
         return Picamera(int(source[9:] or 0), wishes)
@@ -148,12 +153,12 @@ def _cameras() -> str:
 def _stream(address: str, wishes: Wishes) -> "Capture":
     import cv2
 
-    shown = re.sub(r"//[^/@]*@", "//", address)  # a password belongs on no terminal and in no file
+    name = shown(address)
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE]
     capture = _capture(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise UserError(f"{shown} sends no pictures: the address is wrong, or its sender isn't running.")
-    return Capture(capture, shown, live=True)
+        raise UserError(f"{name} sends no pictures: the address is wrong, or its sender isn't running.")
+    return Capture(capture, name, live=True)
 
 
 def _video(path: str, wishes: Wishes) -> "Capture":

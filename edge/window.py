@@ -1,0 +1,61 @@
+"""A window with the live picture, where there is a display.
+
+Tk, not OpenCV: the headless wheel has no windows, and the other one ends the whole process where there is no display.
+"""
+
+import os
+import time
+
+import numpy as np
+from PIL import Image
+
+from edge.errors import reason
+
+_EVERY = 0.1  # seconds: the picture is for a person, the time for the work
+_WIDTH = 960
+
+
+class Window:
+    """Raises RuntimeError, in one sentence, where no window can be."""
+
+    def __init__(self, title: str) -> None:
+        if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            raise RuntimeError("There is no display here, so --show shows nothing; the work goes on.")
+        try:
+            import tkinter
+
+            from PIL import ImageTk
+        except ImportError as error:
+            raise RuntimeError("--show needs Tk: run `sudo apt install python3-tk`; the work goes on.") from error
+        try:
+            self._root = tkinter.Tk()
+        except tkinter.TclError as error:
+            raise RuntimeError(f"No window can be opened ({reason(error)}); the work goes on without.") from error
+        self._root.title(title)
+        self._label = tkinter.Label(self._root)
+        self._text = tkinter.Label(self._root, anchor="w")
+        self._label.pack()
+        self._text.pack(fill="x")
+        self._closed, self._next = False, 0.0
+        self._error, self._photo = tkinter.TclError, ImageTk.PhotoImage
+        self._root.protocol("WM_DELETE_WINDOW", self._close)
+
+    def _close(self) -> None:
+        self._closed = True
+        self._root.destroy()
+
+    def show(self, image: np.ndarray | None, text: str) -> None:
+        """RGB uint8 [height, width, 3], or None for the picture that is there; does nothing once it was closed."""
+        now = time.monotonic()
+        if self._closed or now < self._next:
+            return
+        self._next = now + _EVERY
+        try:
+            if image is not None:
+                step = max(1, -(-image.shape[1] // _WIDTH))
+                self._picture = self._photo(Image.fromarray(np.ascontiguousarray(image[::step, ::step])))
+                self._label.configure(image=self._picture)
+            self._text.configure(text=text)
+            self._root.update()
+        except self._error:
+            self._closed = True
