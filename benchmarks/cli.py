@@ -116,3 +116,20 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
     result = memory.memory(pictures, size, epochs)
     _save(result, target)
     click.echo(memory.table(result))
+
+
+@main.command()
+@data_option
+@click.option("--cells", type=click.IntRange(1), default=1000, show_default=True, help="Cells of the simulated slide.")
+@click.option("--seconds", type=click.FloatRange(5), default=60.0, show_default=True, help="At a camera's pace.")
+@click.option("--minutes", type=click.FloatRange(0), default=0.0, help="Of simulated frames, for memory; 0 leaves it.")
+@_json_option
+def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
+    """`edge-classify --camera`: cells counted once, age of the frames, delay against a plain loop, memory."""
+    from benchmarks import live
+
+    result = live.live(folder, cells, seconds)
+    if minutes:
+        result["memory"] = live.memory(minutes)
+    _save(result, target)
+    click.echo(live.table(result))

@@ -1,0 +1,59 @@
+"""`benchmark live` counts what it says it counts; its times are looked at by nobody here."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import live, sender
+from edge.slide import Microscope, Slide
+
+SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
+
+
+def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
+    scope = Microscope(SLIDE, paced=False)
+    tally = live.Tally(scope)
+    for number in range(60):
+        tally.see(number)
+    cells = sorted(tally.passed, key=lambda c: c.x)
+    assert len(cells) >= 3
+    x, y = scope.stage(10)
+    for cell in (cells[0], cells[0], cells[1]):
+        tally.count(10, (cell.x - x, cell.y - y), "monocyte")
+    tally.count(10, (-150.0, -150.0), "monocyte")
+    result = tally.result()
+    assert result["passed"] == len(cells) and result["once"] == 1 and result["twice"] == 1
+    assert result["missed"] == len(cells) - 2 and result["phantom"] == 1
+
+
+def test_what_the_camera_never_showed_is_not_passed() -> None:
+    scope = Microscope(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
+    tally = live.Tally(scope)
+    for number in range(31, 200):  # the first rest is always sharp
+        tally.see(number)
+    assert not tally.passed
+
+
+def test_the_stamp_survives_jpeg() -> None:
+    import cv2
+
+    image = np.full((240, 320, 3), 120, np.uint8)
+    sender.stamp(image, 5_000_123)
+    encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None and sender.age(decoded, 5_000_165) == 42
+
+
+def test_a_stream_and_a_pace_give_figures() -> None:
+    result = live.stream(1.5)
+    assert result["ours"]["frames"] and result["plain"]["frames"]
+    assert live.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
+
+
+def test_real_fields_held(data: Path) -> None:
+    from train import fields
+
+    measured = [f for f in fields.halves(fields.read(data))[1] if f.source == "bccd"][:6]
+    result = live.held(data, "bccd", measured)
+    assert result["fields"] == 6 and result["recall"]["count"] >= 3 and result["recall"]["value"] > 0.5
