@@ -21,11 +21,13 @@ from benchmarks.latency import machine
 from edge import frames, locate, model
 from edge.camera import Camera
 from edge.crop import crop
+from edge.device import Pace
 from edge.errors import UserError
 from edge.frames import Frame
+from edge.microscope import Microscope
 from edge.session import Session
-from edge.slide import Microscope, Slide
-from edge.source import Pace, opener
+from edge.slide import Slide
+from edge.source import opener
 from train import fields as marked_fields
 from train.evaluate import share
 
@@ -152,7 +154,7 @@ class Tally:
 class Film:
     """A Device that plays JPEG pictures from memory at a pace, over and over: a USB camera without the cable."""
 
-    live, returns, still = True, True, False
+    live, returns, still, left = True, True, False, 0
 
     def __init__(self, pictures: list[bytes], fps: float) -> None:
         self._pictures, self._pace, self._place = pictures, Pace(fps), -1

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 
-from edge.slide import Microscope, Slide
+from edge.microscope import Microscope
+from edge.slide import Slide
 
 BITS, BLOCK = 24, 8  # of the time in milliseconds; pixels of a bit's block, one below the other on the left border
 _PICTURES = 60

@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from edge.device import Device
 from edge.errors import UserError
 from edge.frames import Frame
-from edge.source import Capture, Device
 
 FIRST = 8.0  # seconds that a source may take to its first frame
 _BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries to reach a camera that is gone; the last for ever
@@ -82,7 +82,7 @@ class Camera:
             if not device.grab() or bad >= _BROKEN or self._again.is_set():
                 if self._stop.is_set():
                     break
-                if isinstance(device, Capture) and device.left:
+                if device.left:
                     self._say(f"The last {device.left} frames can't be read: the video is cut off or damaged.")
                 if not device.returns:
                     break

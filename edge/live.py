@@ -16,13 +16,14 @@ from edge import frames, record
 from edge.board import Board, Saved
 from edge.camera import FIRST, Camera
 from edge.classify import Answer
+from edge.device import Wishes
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import Model
 from edge.record import Sink
 from edge.session import Session, Status
-from edge.source import Wishes, opener, shown
+from edge.source import opener, shown
 from edge.view import Flat
 
 _WAIT = 0.05  # seconds for a frame before the world is looked at again
@@ -101,7 +102,9 @@ def run(
             if camera.over:
                 break
             if not session.status.frames and now - began > FIRST:
-                raise UserError(f"{camera.name} is open and has sent no picture in {FIRST:.0f} seconds.")
+                raise UserError(
+                    f"{camera.name} is open and sent no picture in {FIRST:.0f} seconds; does another program use it?"
+                )
             if now - heard > _SILENT:
                 session.status.doing = f"no picture for {now - heard:.0f} s"
             show(None, line(session.status, rate))

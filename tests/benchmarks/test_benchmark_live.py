@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import live, sender
-from edge.slide import Microscope, Slide
+from edge.microscope import Microscope
+from edge.slide import Slide
 
 SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
 

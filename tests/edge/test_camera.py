@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from edge.camera import Camera
+from edge.device import Wishes
 from edge.errors import UserError
-from edge.source import Wishes, opener
+from edge.source import opener
 
 COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
 

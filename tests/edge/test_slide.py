@@ -7,7 +7,8 @@ from edge.errors import UserError
 from edge.fault import Faults
 from edge.frames import Frame
 from edge.locate import Locator
-from edge.slide import Microscope, Slide, parse
+from edge.microscope import Microscope
+from edge.slide import Slide, parse
 
 SMALL = Slide(seed=3, width=480, height=360, red_cell=36, faults=0, defocus=0)
 
