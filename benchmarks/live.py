@@ -10,13 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from benchmarks import sender
+from benchmarks.crossing import crossing
 from benchmarks.latency import machine
 from edge import frames, locate, model
 from edge.camera import Camera
@@ -54,101 +54,6 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0) -> dict:
         # 100 faults in 1,000 cells: about 1 in each 8 seconds of the stage.
         "crossing": crossing(Slide(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
     }
-
-
-def crossing(slide: Slide, cells: int = 1000, most: int = 10**9) -> dict:
-    """A simulated slide crossed by the stage until it has passed so many cells, as fast as this machine can.
-
-    A cell is passed when a rest shows all of it, in focus, in at least half of the rest's frames. -> {"passed", "once",
-    "twice", "missed", "phantom", "faults", "frames", "jumps", "labels": {kind: {answer: count}}}. phantom: counted
-    where no cell lies; twice: every count of a cell beyond its first; jumps: of the stage, unknown how far. Times are
-    the microscope's own, so nothing here depends on how fast the machine is.
-    """
-    scope = Microscope(slide, paced=False)
-    session = Session(model.Model(), locate.Locator())
-    tally = Tally(scope)
-    hit: set[tuple[str, int]] = set()
-    while len(tally.passed) < cells and scope.number < most:
-        if not scope.grab():
-            if fault := scope.fault(scope.number):
-                hit.add((fault.kind, fault.first))
-            scope.plug()
-            continue
-        number = scope.number
-        if fault := scope.fault(number):
-            hit.add((fault.kind, fault.first))
-        tally.see(number)
-        answers = session.step(Frame(scope.retrieve(), "sim", number, number / slide.fps, number / slide.fps))
-        for answer in answers:
-            tally.count(answer.frame.number, answer.cells[0][0].centre, answer.cells[0][1].label)
-    for answer in session.finish():
-        tally.count(answer.frame.number, answer.cells[0][0].centre, answer.cells[0][1].label)
-    return tally.result() | {
-        "faults": dict(Counter(kind for kind, _ in hit)),
-        "frames": scope.number + 1,
-        "jumps": session.stage.jumps,
-    }
-
-
-@dataclass(frozen=True)
-class _Key:
-    """Which drawn cell: its place on the slide tells it from all others."""
-
-    x: float
-    y: float
-    kind: str
-
-
-class Tally:
-    """Holds what was counted against what there is."""
-
-    def __init__(self, scope: Microscope) -> None:
-        self._scope = scope
-        self._rest, self._good = -1, 0
-        self.passed: set[_Key] = set()
-        self.counted: Counter[_Key] = Counter()
-        self.phantoms: list[int] = []
-        self.labels: dict[str, Counter[str]] = {}
-
-    def see(self, number: int) -> None:
-        """A frame goes by: when half of a rest was seen, what is whole in view was passed."""
-        slide = self._scope.slide
-        rest, resting = self._scope.rest(number)
-        if rest != self._rest:
-            self._rest, self._good = rest, 0
-        if not resting:
-            return
-        self._good += self._scope.fault(number) is None
-        if self._good != int(slide.dwell * slide.fps / 2):
-            return
-        before = int(rest * (slide.dwell + slide.move) * slide.fps) + 1
-        x, _ = self._scope.stage(before)
-        if self._scope.sharp(before):
-            for t in self._scope.truth(x, x + slide.width):
-                room = 1.35 * t.radius  # the locator's own idea of a cell's size reaches a little farther than the cell
-                if x + room < t.x < x + slide.width - room:
-                    self.passed.add(_Key(t.x, t.y, t.kind))
-
-    def count(self, number: int, centre: tuple[float, float], label: str) -> None:
-        x, y = self._scope.stage(number)
-        place = (centre[0] + x, centre[1] + y)
-        near = self._scope.truth(place[0] - 200, place[0] + 200)
-        best = min(near, key=lambda t: np.hypot(t.x - place[0], t.y - place[1]), default=None)
-        if best is None or np.hypot(best.x - place[0], best.y - place[1]) > best.radius:
-            self.phantoms.append(number)
-            return
-        self.counted[_Key(best.x, best.y, best.kind)] += 1
-        self.labels.setdefault(best.kind, Counter())[label] += 1
-
-    def result(self) -> dict:
-        return {
-            "passed": len(self.passed),
-            "once": sum(self.counted[k] == 1 for k in self.passed),
-            "missed": sum(self.counted[k] == 0 for k in self.passed),
-            "twice": sum(n - 1 for n in self.counted.values() if n > 1),
-            "phantom": len(self.phantoms),
-            "labels": {kind: dict(n) for kind, n in self.labels.items()},
-        }
 
 
 class Film:

@@ -10,6 +10,7 @@ from edge.frames import Frame
 
 FIRST = 8.0  # seconds that a source may take to its first frame
 _BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries to reach a camera that is gone; the last for ever
+_OLD = 0.05  # seconds: a live frame that waited longer is not the newest
 _BROKEN = 60  # frames one after the other that can't be decoded: the camera is as good as gone
 
 
@@ -43,6 +44,8 @@ class Camera:
     def newest(self, timeout: float) -> Frame | None:
         """The next frame, waited for at most so many seconds; None where none came, or where the source is over."""
         with self._ready:
+            if self._frame is not None and self.live and time.monotonic() - self._frame.clock > _OLD:
+                self._frame = None  # it came when the one who asked had given up
             if self._frame is None and not self.over:
                 self._wanted.set()
                 self._ready.wait_for(lambda: self._frame is not None or self.over, timeout)

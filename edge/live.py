@@ -41,7 +41,9 @@ class Stop:
         def ask(*_: object) -> None:
             self.asked = True
 
-        names = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+        names = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+            names.append(signal.SIGHUP)
         before = {name: signal.signal(name, ask) for name in names}
         try:
             yield self
@@ -205,7 +207,7 @@ def watch(
     evened = Flat(frames.load(flat).image) if flat and flat != "capture" else flat
     plug = opener(source, Wishes(size, fps, exposure, white_balance, fourcc))
     board, tally = Board(opened.labels, json_target != "-"), record.Tally()
-    with Stop().listening() as stop, _closing(Camera(plug, name, board.say)) as camera:
+    with _closing(Camera(plug, name, board.say)) as camera, Stop().listening() as stop:
         board.say(camera.facts)
         looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say)
         with ExitStack() as stack:

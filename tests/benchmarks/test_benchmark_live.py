@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import live, sender
+from benchmarks import crossing, live, sender
 from edge.microscope import Microscope
 from edge.slide import Slide
 
@@ -14,7 +14,7 @@ SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defo
 
 def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
     scope = Microscope(SLIDE, paced=False)
-    tally = live.Tally(scope)
+    tally = crossing.Tally(scope)
     for number in range(60):
         tally.see(number)
     cells = sorted(tally.passed, key=lambda c: c.x)
@@ -30,7 +30,7 @@ def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
 
 def test_what_the_camera_never_showed_is_not_passed() -> None:
     scope = Microscope(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
-    tally = live.Tally(scope)
+    tally = crossing.Tally(scope)
     for number in range(31, 200):  # the first rest is always sharp
         tally.see(number)
     assert not tally.passed

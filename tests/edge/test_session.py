@@ -109,7 +109,7 @@ def test_nothing_is_decided_out_of_focus(field: np.ndarray, parts: tuple[Model, 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_simulated_slide_is_counted(seed: int, parts: tuple[Model, Locator]) -> None:
     """With faults; benchmark live does this for a thousand cells."""
-    from benchmarks.live import crossing
+    from benchmarks.crossing import crossing
 
     result = crossing(replace(SLIDE, seed=seed, faults=12.0), 25)
     assert result["passed"] >= 25 and result["missed"] <= 1 and result["twice"] <= 1 and result["phantom"] == 0
