@@ -16,23 +16,19 @@ def crossing(slide: Slide, cells: int = 1000, most: int = 10**9) -> dict:
     """A simulated slide crossed by the stage until it has passed so many cells, as fast as this machine can.
 
     A cell is passed when a rest shows all of it, in focus, in at least half of the rest's frames. -> {"passed", "once",
-    "twice", "missed", "phantom", "faults", "frames", "jumps", "labels": {kind: {answer: count}}}. phantom: counted
-    where no cell lies; twice: every count of a cell beyond its first; jumps: of the stage, unknown how far. Times are
-    the microscope's own, so nothing here depends on how fast the machine is.
+    "twice", "missed", "phantom", "debris", "faults", "frames", "jumps", "labels": {kind: {answer: count}}}. twice:
+    every count of a cell beyond its first; debris: platelets and dirt that the locator took for a cell; phantom:
+    counted where there is nothing; jumps: of the stage, unknown how far. Times are the microscope's own, so nothing
+    here depends on how fast the machine is.
     """
     scope = Microscope(slide, paced=False)
     session = Session(model.Model(), locate.Locator())
     tally = Tally(scope)
-    hit: set[tuple[str, int]] = set()
     while len(tally.passed) < cells and scope.number < most:
         if not scope.grab():
-            if fault := scope.fault(scope.number):
-                hit.add((fault.kind, fault.first))
             scope.plug()
             continue
         number = scope.number
-        if fault := scope.fault(number):
-            hit.add((fault.kind, fault.first))
         tally.see(number)
         answers = session.step(Frame(scope.retrieve(), "sim", number, number / slide.fps, number / slide.fps))
         for answer in answers:
@@ -40,7 +36,7 @@ def crossing(slide: Slide, cells: int = 1000, most: int = 10**9) -> dict:
     for answer in session.finish():
         tally.count(answer.frame.number, answer.cells[0][0].centre, answer.cells[0][1].label)
     return tally.result() | {
-        "faults": dict(Counter(kind for kind, _ in hit)),
+        "faults": dict(Counter(fault.kind for fault in {*map(scope.fault, range(scope.number))} if fault)),
         "frames": scope.number + 1,
         "jumps": session.stage.jumps,
     }
@@ -64,6 +60,7 @@ class Tally:
         self.passed: set[_Key] = set()
         self.counted: Counter[_Key] = Counter()
         self.phantoms: list[int] = []
+        self.debris = 0
         self.labels: dict[str, Counter[str]] = {}
 
     def see(self, number: int) -> None:
@@ -91,7 +88,11 @@ class Tally:
         near = self._scope.truth(place[0] - 200, place[0] + 200)
         best = min(near, key=lambda t: np.hypot(t.x - place[0], t.y - place[1]), default=None)
         if best is None or np.hypot(best.x - place[0], best.y - place[1]) > best.radius:
-            self.phantoms.append(number)
+            dirt = any(np.hypot(t.x - place[0], t.y - place[1]) < self._scope.slide.red_cell / 2
+                       for t in self._scope.debris(place[0] - 200, place[0] + 200))  # fmt: skip
+            self.debris += dirt
+            if not dirt:
+                self.phantoms.append(number)
             return
         self.counted[_Key(best.x, best.y, best.kind)] += 1
         self.labels.setdefault(best.kind, Counter())[label] += 1
@@ -103,5 +104,6 @@ class Tally:
             "missed": sum(self.counted[k] == 0 for k in self.passed),
             "twice": sum(n - 1 for n in self.counted.values() if n > 1),
             "phantom": len(self.phantoms),
+            "debris": self.debris,
             "labels": {kind: dict(n) for kind, n in self.labels.items()},
         }

@@ -290,7 +290,7 @@ def table(result: dict) -> str:
     lines = [
         f"{here['processor']}, {here['cores']} cores, Python {here['python']}",
         f"slide      {c['passed']} cells passed: {c['once']} counted once, {c['missed']} missed, {c['twice']} again, "
-        f"{c['phantom']} where no cell is; faults: {faults}",
+        f"{c['phantom']} phantoms, {c['debris']} specks taken for a cell; faults: {faults}",
         f"pace       1280x720 at 30 a second: {p['per_second']:.1f} a second answered, {p['p50']:.0f} ms old (median), "
         f"{p['p95']:.0f} ms (p95), {p['late']:.0f} ms (p95, last fifth); memory {p['growth']:+.1f} MB",
     ]

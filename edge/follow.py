@@ -12,7 +12,7 @@ _FEWEST = 3  # frames that decide it where it leaves, or after _SOON
 _SOON = 0.8  # seconds
 _OFTEN = 0.5  # of the frames since it was first seen: what shows up less often is no cell
 _NEAR = 0.45  # of a cell's diameter: so near, it is the same
-_KEPT = 1.5  # widths beyond the view in which a cell is remembered
+_KEPT = 3.0  # widths beyond the view in which a cell is remembered
 _FORGOTTEN = 12  # frames at rest without it: a find that was never decided is dropped
 
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge.errors import UserError
-from edge.simulate import Truth
+from edge.simulate import WHITE, Truth
 from edge.slide import MARGIN, Slide, Strip
 
 _FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}  # and how many frames long
@@ -169,6 +169,13 @@ class Microscope:
 
     def truth(self, first: float, last: float) -> list[Truth]:
         """The white cells whose middle lies between two places on the slide, in its pixels, y in the field's."""
+        return [t for t in self._all(first, last) if t.kind in WHITE]
+
+    def debris(self, first: float, last: float) -> list[Truth]:
+        """Platelets and dirt, likewise."""
+        return [t for t in self._all(first, last) if t.kind not in WHITE]
+
+    def _all(self, first: float, last: float) -> list[Truth]:
         tiles = range(max(0, int(first // self.slide.width)), int(last // self.slide.width) + 1)
         return [t for i in tiles for t in self._strip.truth(i) if first <= t.x < last]
 

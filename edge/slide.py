@@ -89,7 +89,7 @@ class Strip:
         return self._drawn[number]
 
     def truth(self, number: int) -> list[Truth]:
-        """Its white cells, x on the slide, y in the field."""
+        """Its white cells, platelets and dirt, x on the slide, y in the field."""
         if number not in self._truth:
             self.tile(number)
         return self._truth[number]
@@ -131,12 +131,15 @@ class Strip:
         inside = [(x, y) for x, y, r in own if r <= x <= s.width - r]
         for x, y, stamp in [*seams, *((x, y, int(rng.integers(_STAMPS))) for x, y in inside)]:
             _press(density, self._stamps[stamp], x, y)
-        for _ in range(rng.poisson(self.tall * s.width / unit**2 / 40)):  # platelets, and dirt
+        truth: list[Truth] = []
+        for _ in range(rng.poisson(self.tall * s.width / unit**2 / 40)):
             x, y, radius = rng.uniform(0, s.width), rng.uniform(0, self.tall), unit * rng.uniform(0.08, 0.18)
             if all(np.hypot(x - a, y - b) > r + 2 * radius for a, b, r in taken):
-                colour = simulate.PLATELET if rng.random() < 0.8 else np.full(3, 1.5, np.float32)
+                kind = "platelet" if rng.random() < 0.8 else "dirt"
+                colour = simulate.PLATELET if kind == "platelet" else np.full(3, 1.5, np.float32)
+                middle = float(x + number * s.width), float(y - MARGIN)
+                truth.append(Truth(kind, *middle, radius, (*middle, radius)))
                 simulate.add(density, simulate.blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
-        truth = []
         for kind, x, y, radius in plan:
             cx, cy, r = simulate.white_cell(density, kind, x, y, unit, rng)
             left, top = number * s.width, -MARGIN

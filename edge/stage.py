@@ -3,6 +3,7 @@
 Lengths are in shares of the frame's width, which a camera that changes its size leaves as they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,7 @@ _STEP = 0.02  # widths from one frame to the next: the stage moves
 _DRIFT = 0.03  # widths within _WHILE seconds: it moves slowly
 _WHILE = 0.25
 _REST = 0.15  # seconds of rest before anything is decided
+_MEMORY = 16  # key pictures that are kept, to know a place again where the way to it wasn't seen
 _FAR = 10.0  # widths: another place, nobody knows how far from the last
 
 
@@ -81,18 +83,19 @@ class Stage:
     """Follows the stage from frame to frame.
 
     place: of the frame's left upper corner on the slide, (x, y) in widths; known: whether the last frame could be laid
-    beside earlier ones; resting: whether it has stood still for a while; jumps: how often it went where nothing told
-    how far.
+    beside earlier ones; resting: whether it has stood still for a while; jumps: how often it went unseen, to a place
+    known or new.
     """
 
     def __init__(self) -> None:
         self.place = (0.0, 0.0)
         self.known, self.resting, self.jumps = False, False, 0
         self._key: tuple[Small, float, float] | None = None  # a picture at rest, and its place
+        self._keys: list[tuple[Small, float, float]] = []  # earlier ones
         self._last: tuple[Small, float, float] | None = None
         self._lost: Small | None = None  # the last frame that could not be laid beside an earlier one
         self._path: list[tuple[float, float, float]] = []  # (time, x, y) of the last moments
-        self._still_since = -1e9
+        self._still_since, self._farthest = -1e9, 0.0
 
     def see(self, image: np.ndarray, time: float) -> None:
         """The next good frame, taken at so many seconds."""
@@ -101,7 +104,7 @@ class Stage:
             self._found(now, 0.0, 0.0, time, moved=False)
             self._still_since = -1e9 if self.jumps else time - _REST  # the first frame needn't wait
             return
-        found = self._beside(now)
+        found = self._beside(now, (self._key, self._last))
         if found is not None:
             self._found(now, *found, time, moved=False)
             return
@@ -114,9 +117,11 @@ class Stage:
         if not still:
             self._still_since = time
         elif time - self._still_since >= _REST:
-            # At rest, and nothing of it was seen before: a new place.
+            # At rest, where nobody saw it go: a place that was seen earlier, or a new one.
             self.jumps += 1
-            self._found(now, self.place[0] + _FAR, 0.0, time, moved=True)
+            self._farthest = max(self._farthest, self.place[0]) + _FAR
+            known = self._beside(now, self._keys)
+            self._found(now, *(known or (self._farthest, 0.0)), time, moved=True)
             self._still_since = time - _REST
             self.resting = True
 
@@ -129,10 +134,11 @@ class Stage:
             if held is not None and (name == "_last" or held[0] is self._last[0]):  # type: ignore[index]
                 setattr(self, name, (held[0], held[1] + dx, held[2] + dy))
 
-    def _beside(self, now: Small) -> tuple[float, float] | None:
+    def _beside(self, now: Small, pictures: Sequence[tuple[Small, float, float] | None]) -> tuple[float, float] | None:
+        """The place of a picture that overlaps one of these, as they tell; None where it overlaps none."""
         best = -1.0
         result = None
-        for held in (self._key, self._last):
+        for held in pictures:
             if held is None or best >= _SURE:
                 continue
             dx, dy, alike = shift(held[0], now)
@@ -155,3 +161,4 @@ class Stage:
         far = self._key is None or max(abs(x - self._key[1]), abs(y - self._key[2])) > _KEY
         if far and (self.resting or self._key is None):
             self._key = self._last
+            self._keys = [*self._keys, self._key][-_MEMORY:]

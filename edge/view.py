@@ -9,7 +9,10 @@ from edge.errors import UserError
 
 _RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
 _USELESS, _DULL = 0.16, 0.22  # sharpness on whatever slide: nothing is decided; turning the focus would help
-_BLURRED, _SOFT = 0.45, 0.62  # the same in shares of the best sharpness seen
+_BLURRED, _SOFT = (
+    0.35,
+    0.55,
+)  # the same in shares of the best seen; slides differ by a factor of 2
 _FORGET = 1200.0  # seconds in which the best is forgotten by half, for another slide or lens
 _SPOTS = 12  # along each axis, in which light is looked for
 _CLIPPED = 0.25  # of the picture at full level: the light is lost there

@@ -153,7 +153,7 @@ def test_a_cell_that_leaves_early_is_decided_with_what_it_has() -> None:
     (counted,) = follow.leave(frame, (0.5, 0.0))
     assert counted.frames == 4 and counted.probabilities[0] == pytest.approx(0.375)
     assert follow.match(frame, [whole(100, 200)], (0.0, 0.0))[0][1].decided  # back again, it is the same cell
-    follow.leave(frame, (3.0, 0.0))
+    follow.leave(frame, (4.0, 0.0))
     assert not follow.tracks
 
 
