@@ -126,7 +126,8 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
 @_json_option
 def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
     """`edge-classify --camera`: cells counted once, age of the frames, delay against a plain loop, memory."""
-    from benchmarks import live
+    with _installed():
+        from benchmarks import live
 
     result = live.live(folder, cells, seconds)
     if minutes:

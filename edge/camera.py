@@ -28,8 +28,8 @@ class Camera:
     def __init__(self, plug: Callable[[], Device], name: str, say: Callable[[str], None] = lambda text: None) -> None:
         """plug: of source.opener(); name: what stands in the results. Raises UserError where it can't be opened."""
         self._plug, self.name, self._say = plug, name, say
-        device = plug()
-        self.facts, self.still, self.live, self._returns = device.facts, device.still, device.live, device.returns
+        self._device = device = plug()
+        self.facts, self.still, self.live = device.facts, device.still, device.live
         self.dropped = self.broken = self.returns = 0
         self.over = False
         self._frame: Frame | None = None
@@ -38,7 +38,7 @@ class Camera:
         self._ready = threading.Condition()
         self._started, self._clock = time.time(), time.monotonic()
         # A daemon: a driver that blocks must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, args=(device,), daemon=True, name="camera")
+        self._thread = threading.Thread(target=self._run, daemon=True, name="camera")
         self._thread.start()
 
     def newest(self, timeout: float) -> Frame | None:
@@ -56,7 +56,7 @@ class Camera:
 
     def reopen(self) -> None:
         """For a live camera that hangs on one picture: closes and opens it again."""
-        if self._returns:
+        if self._device.returns:
             self._again.set()
 
     def close(self) -> bool:
@@ -65,36 +65,29 @@ class Camera:
         self._thread.join(0.25)
         return not self._thread.is_alive()
 
-    def _run(self, device: Device) -> None:
-        opened: Device | None = device
+    def _run(self) -> None:
         try:
-            opened = self._read(device)
+            self._read()
         except BaseException as error:  # told to whoever waits for frames
             self._error = error
         finally:
             with self._ready:
                 self.over = True
                 self._ready.notify_all()
-            if opened is not None:
-                opened.close()
+            self._device.close()
 
-    def _read(self, device: Device) -> Device | None:
-        """Reads until told to stop, or to the end of a recording -> the device that is open then."""
+    def _read(self) -> None:
+        """Reads until told to stop, or to the end of a recording."""
         number, bad = -1, 0
         while not self._stop.is_set():
+            device = self._device
             if not device.grab() or bad >= _BROKEN or self._again.is_set():
-                if self._stop.is_set():
-                    break
                 if device.left:
                     self._say(f"The last {device.left} frames can't be read: the video is cut off or damaged.")
-                if not device.returns:
-                    break
+                if not device.returns or not self._reach():
+                    return
                 bad = 0
                 self._again.clear()
-                found = self._reach(device)
-                if found is None:
-                    return None
-                device = found
                 continue
             clock = time.monotonic()
             number += 1
@@ -103,7 +96,7 @@ class Camera:
                 continue
             while not self._wanted.wait(0.1):
                 if self._stop.is_set():
-                    return device
+                    return
             image = device.retrieve()
             if image is None:
                 self.broken += 1
@@ -115,21 +108,25 @@ class Camera:
                 self._frame = Frame(image, self.name, number, self._started + since, clock)
                 self._wanted.clear()
                 self._ready.notify_all()
-        return device
 
-    def _reach(self, device: Device) -> Device | None:
-        """Closes a device that is gone and tries until it is back; None where told to stop."""
+    def _reach(self) -> bool:
+        """Closes the device that is gone and tries until it is back; False where told to stop."""
         gone = time.monotonic()
-        device.close()
-        self._say(f"No more pictures from {self.name}: unplugged, or its sender ended? Trying until it is back.")
+        self._device.close()
+        if self._stop.is_set():
+            return False
+        if self._again.is_set():
+            self._say(f"{self.name} sends one picture over and over; opening it anew.")
+        else:
+            self._say(f"No more pictures from {self.name}: unplugged, or its sender ended? Trying until it is back.")
         tries = 0
         while not self._stop.wait(_BACK_OFF[min(tries, len(_BACK_OFF) - 1)]):
             tries += 1
             try:
-                found = self._plug()
+                self._device = self._plug()
             except UserError:
                 continue
             self.returns += 1
-            self._say(f"Back after {time.monotonic() - gone:.0f} s. {found.facts}")
-            return found
-        return None
+            self._say(f"Back after {time.monotonic() - gone:.0f} s. {self._device.facts}")
+            return True
+        return False

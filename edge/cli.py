@@ -118,7 +118,7 @@ def main(
         from edge.live import watch
 
         watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
-        watch(camera, model.Model(model_path or model.SHIPPED, threads), **watching)
+        sys.exit(watch(camera, model.Model(model_path or model.SHIPPED, threads), **watching))
     for name, value in watching.items():
         if value:
             raise UserError(f"--{name.replace('_', '-')} goes with --camera only.")

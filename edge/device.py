@@ -50,7 +50,8 @@ class Device(Protocol):
     def retrieve(self) -> np.ndarray | None:
         """The grabbed picture, RGB uint8 [height, width, 3]; None where it can't be decoded."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """May be called again."""
 
 
 class Pictures:

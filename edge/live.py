@@ -195,10 +195,10 @@ def watch(
     seconds: float | None,
     cells: int | None,
     show: bool,
-) -> None:
-    """`edge-classify --camera`, from opening the source to the last line; ends the process with its exit code.
+) -> int:
+    """`edge-classify --camera`, from opening the source to the last line -> its exit code.
 
-    Raises UserError for all that a user can mend.
+    Raises UserError for all that a user can mend. Ends the process where the camera's driver hangs.
     """
     cv2.setNumThreads(1)  # the camera's thread and the model's have the cores
     if opened.policy == "whole-image":
@@ -220,4 +220,4 @@ def watch(
                 sinks.append(Saved(save))
             run(camera, looking, sinks, shower(board, looking, show), stop, seconds or 0.0, cells or 0)
         click.echo(f"{summary(looking.status, camera)}{tally}", err=True)
-    sys.exit(1 if camera.broken and not camera.live else 0)
+    return 1 if camera.broken and not camera.live else 0

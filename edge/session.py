@@ -63,7 +63,7 @@ class Session:
         self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
         self._looked = -1e9
         self._red_cell = 0.0
-        self._stuck: float | None = None
+        self._moving = -1e9  # when a picture last differed from the one before
         self._rested = False
 
     def step(self, frame: Frame) -> list[Answer]:
@@ -79,9 +79,10 @@ class Session:
         if status.fault:
             status.faults[status.fault] += 1
             status.doing = f"{status.fault} picture"
-            self._stuck = self._stuck if self._stuck is not None else frame.taken
+            if status.fault != "frozen":
+                self._moving = frame.taken
             return []
-        self._stuck = None
+        self._moving = frame.taken
         if self._blanks is not None:
             self._capture(frame)
             return []
@@ -95,10 +96,10 @@ class Session:
         return self._answers(self._decide(frame))
 
     def stuck(self, now: float) -> bool:
-        """Whether there was nothing but one picture over and over for so long that the camera hangs; said once."""
-        if self._stuck is None or self.status.fault != "frozen" or now - self._stuck <= _STUCK:
+        """Whether one picture came over and over for so long that the camera hangs; said once in that time."""
+        if self.status.fault != "frozen" or now - self._moving <= _STUCK:
             return False
-        self._stuck = now
+        self._moving = now
         return True
 
     def finish(self) -> list[Answer]:

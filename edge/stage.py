@@ -79,6 +79,15 @@ def _alike(before: np.ndarray, now: np.ndarray, dx: int, dy: int) -> float:
     return float((a * b).sum()) / product if product > 0 else 0.0
 
 
+@dataclass
+class Held:
+    """A picture and its place, (x, y) in widths."""
+
+    picture: Small
+    x: float
+    y: float
+
+
 class Stage:
     """Follows the stage from frame to frame.
 
@@ -90,9 +99,9 @@ class Stage:
     def __init__(self) -> None:
         self.place = (0.0, 0.0)
         self.known, self.resting, self.jumps = False, False, 0
-        self._key: tuple[Small, float, float] | None = None  # a picture at rest, and its place
-        self._keys: list[tuple[Small, float, float]] = []  # earlier ones
-        self._last: tuple[Small, float, float] | None = None
+        self._last: Held | None = None
+        self._key: Held | None = None  # one at rest that the next ones are laid beside, so that errors don't add up
+        self._keys: list[Held] = []  # it and earlier ones
         self._lost: Small | None = None  # the last frame that could not be laid beside an earlier one
         self._path: list[tuple[float, float, float]] = []  # (time, x, y) of the last moments
         self._still_since, self._farthest = -1e9, 0.0
@@ -129,21 +138,19 @@ class Stage:
         """Corrects the place by what known cells show, in widths."""
         self.place = self.place[0] + dx, self.place[1] + dy
         self._path = [(t, x + dx, y + dy) for t, x, y in self._path]
-        for name in ("_key", "_last"):
-            held = getattr(self, name)
-            if held is not None and (name == "_last" or held[0] is self._last[0]):  # type: ignore[index]
-                setattr(self, name, (held[0], held[1] + dx, held[2] + dy))
+        if self._last is not None:
+            self._last.x, self._last.y = self.place
 
-    def _beside(self, now: Small, pictures: Sequence[tuple[Small, float, float] | None]) -> tuple[float, float] | None:
+    def _beside(self, now: Small, pictures: Sequence[Held | None]) -> tuple[float, float] | None:
         """The place of a picture that overlaps one of these, as they tell; None where it overlaps none."""
         best = -1.0
         result = None
         for held in pictures:
             if held is None or best >= _SURE:
                 continue
-            dx, dy, alike = shift(held[0], now)
+            dx, dy, alike = shift(held.picture, now)
             if alike > max(best, _ALIKE):
-                best, result = alike, (held[1] - dx, held[2] - dy)
+                best, result = alike, (held.x - dx, held.y - dy)
         return result
 
     def _found(self, now: Small, x: float, y: float, time: float, moved: bool) -> None:
@@ -157,8 +164,8 @@ class Stage:
         if not was_known or step > _STEP or drift > _DRIFT:
             self._still_since = time
         self.resting = time - self._still_since >= _REST
-        self._last = (now, x, y)
-        far = self._key is None or max(abs(x - self._key[1]), abs(y - self._key[2])) > _KEY
+        self._last = Held(now, x, y)
+        far = self._key is None or max(abs(x - self._key.x), abs(y - self._key.y)) > _KEY
         if far and (self.resting or self._key is None):
             self._key = self._last
             self._keys = [*self._keys, self._key][-_MEMORY:]

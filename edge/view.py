@@ -9,15 +9,13 @@ from edge.errors import UserError
 
 _RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
 _USELESS, _DULL = 0.16, 0.22  # sharpness on whatever slide: nothing is decided; turning the focus would help
-_BLURRED, _SOFT = (
-    0.35,
-    0.55,
-)  # the same in shares of the best seen; slides differ by a factor of 2
+_BLURRED, _SOFT = 0.35, 0.55  # the same in shares of the best seen; slides differ by a factor of 2
 _FORGET = 1200.0  # seconds in which the best is forgotten by half, for another slide or lens
 _SPOTS = 12  # along each axis, in which light is looked for
 _CLIPPED = 0.25  # of the picture at full level: the light is lost there
 _DIM = 90  # level of the light below which noise grows
 _UNEVEN = 1.6  # the lightest spot's light in the darkest one's
+_LOOKS = 5  # whose median is how it was at the start
 _TINTED = 0.08  # change of a colour's share against green
 _BANDS = 1.2, 5.0  # pixels: finer than the first is detail, between the two are cells
 _LEAST = 2.0  # levels of contrast: less is an empty view
@@ -81,8 +79,7 @@ class Watch:
     """Remembers how the view was at the start, and says what to do when it is no longer fit."""
 
     def __init__(self) -> None:
-        self._start: tuple[float, float] | None = None
-        self._seen: list[tuple[float, float]] = []
+        self._first: list[np.ndarray] = []  # red and blue in shares of green, at the start
         self._best, self._at = 0.0, 0.0
 
     def focus(self, view: View, time: float) -> float:
@@ -107,12 +104,10 @@ class Watch:
             result.append("out of focus: turn the fine focus")
         if view.uneven > _UNEVEN:
             result.append("uneven light: centre the condenser, or give --flat capture on an empty spot")
-        share = red / max(1.0, green), blue / max(1.0, green)
-        if self._start is None:
-            self._seen.append(share)
-            if len(self._seen) >= 5:
-                self._start = float(np.median([s[0] for s in self._seen])), float(np.median([s[1] for s in self._seen]))
-        elif max(abs(now / then - 1) for now, then in zip(share, self._start, strict=True)) > _TINTED:
+        tint = np.array([red, blue]) / max(1.0, green)
+        if len(self._first) < _LOOKS:
+            self._first.append(tint)
+        elif np.abs(tint / np.median(self._first, axis=0) - 1).max() > _TINTED:
             result.append("the light's colour has changed since the start: fix it with --white-balance")
         return result
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import crossing, live, sender
+from benchmarks import age, crossing, live, sender
 from edge.microscope import Microscope
 from edge.slide import Slide
 
@@ -47,9 +47,9 @@ def test_the_stamp_survives_jpeg() -> None:
 
 
 def test_a_stream_and_a_pace_give_figures() -> None:
-    result = live.stream(1.5)
+    result = age.stream(1.5)
     assert result["ours"]["frames"] and result["plain"]["frames"]
-    assert live.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
+    assert age.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
 
 
 def test_real_fields_held(data: Path) -> None:
