@@ -1,6 +1,5 @@
-"""USB cameras, streams and videos, through OpenCV's VideoCapture."""
+"""Streams and videos, and what USB cameras share with them: OpenCV's VideoCapture as a Device."""
 
-import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -66,70 +65,17 @@ class Capture:
         self._capture.release()
 
 
-def _capture(target: str | int, backend: int, options: list[int]) -> Any:
+def begin(target: str | int, backend: int, options: list[int]) -> Any:
     """cv2.VideoCapture, without what its parts like to write on the terminal."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2.VideoCapture(target, backend, options)
 
 
-def usb(path: str, wishes: Wishes) -> Capture:
-    """A V4L2 camera by its device file. Raises UserError where there is none that can be used."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
-    except OSError as error:
-        raise UserError(_no_camera(path, error)) from error
-    settings = [cv2.CAP_PROP_BUFFERSIZE, 1]  # fewer old pictures to read past
-    if wishes.fourcc:
-        settings += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*wishes.fourcc)]  # first: it decides what else can be
-    if wishes.size:
-        settings += [cv2.CAP_PROP_FRAME_WIDTH, wishes.size[0], cv2.CAP_PROP_FRAME_HEIGHT, wishes.size[1]]
-    if wishes.fps:
-        settings += [cv2.CAP_PROP_FPS, round(wishes.fps)]
-    capture = _capture(path, cv2.CAP_V4L2, [])
-    if not capture.isOpened():
-        raise UserError(
-            f"{path} gives no pictures: another program uses it, or it is no camera; cameras here: {_cameras()}."
-        )
-    for key, value in zip(settings[::2], settings[1::2], strict=True):
-        capture.set(key, value)
-    if wishes.exposure is not None:
-        capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2's "manual"
-        capture.set(cv2.CAP_PROP_EXPOSURE, wishes.exposure)
-    if wishes.white_balance is not None:
-        capture.set(cv2.CAP_PROP_AUTO_WB, 0)
-        capture.set(cv2.CAP_PROP_WB_TEMPERATURE, wishes.white_balance)
-    extra = [
-        f"exposure {capture.get(cv2.CAP_PROP_EXPOSURE):g}",
-        f"white balance {capture.get(cv2.CAP_PROP_WB_TEMPERATURE):g}",
-    ]
-    return Capture(capture, path, live=True, extra=extra)
-
-
-def _no_camera(path: str, error: OSError) -> str:
-    if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
-        return f"There is no camera {path}; cameras here: {_cameras()}."
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"No rights to {path}; run `sudo usermod -aG video $USER` and log in anew."
-    if error.errno == errno.EBUSY:
-        return f"{path} is in use by another program; end that first."
-    return f"{path} can't be opened: {reason(error)}."
-
-
-def _cameras() -> str:
-    found = []
-    for node in sorted(Path("/sys/class/video4linux").glob("video*")):
-        try:
-            found.append(f"/dev/{node.name} ({(node / 'name').read_text().strip()})")
-        except OSError:
-            found.append(f"/dev/{node.name}")
-    return ", ".join(found) or "none"
-
-
 def stream(address: str, name: str) -> Capture:
     """An rtsp:// or http:// stream. Raises UserError where nothing comes."""
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE]
-    capture = _capture(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
+    capture = begin(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
         raise UserError(f"{name} sends no pictures: the address is wrong, or its sender isn't running.")
     return Capture(capture, name, live=True)
@@ -143,7 +89,7 @@ def video(path: str, wishes: Wishes) -> Capture:
             pass
     except OSError as error:
         raise UserError(f"{path} can't be read: {reason(error)}.") from error
-    capture = None if empty else _capture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    capture = None if empty else begin(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if capture is None or not capture.isOpened():
         raise UserError(f"{path} is not a video that this tool reads{' (0 bytes)' if empty else ''}.")
     return Capture(capture, path, live=False, pace=wishes.fps)

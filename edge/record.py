@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.cell import centre_distance
 from edge.classify import Answer
+from edge.disk import Syncing
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
 from edge.model import Model
@@ -52,7 +53,8 @@ class Sink:
 class _Text(Sink):
     """A text file or, for "-", standard output; what was added is in it even if the run is cut short.
 
-    live: each line is handed to the system at once, so that it is there even if the process is killed.
+    live: each line is handed to the system at once, so that it is there even if the process is killed, and to the disk
+    within a second, so that it is there even after a power cut.
     """
 
     def __init__(self, target: str, live: bool = False) -> None:
@@ -61,6 +63,7 @@ class _Text(Sink):
             self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
         if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(line_buffering=True)
+        self._disk = Syncing(self.file, target) if live and target != "-" else None
 
     @staticmethod
     def _open(target: str, live: bool) -> IO[str]:
@@ -71,9 +74,13 @@ class _Text(Sink):
     def write(self, text: str) -> None:
         with writing(self.target):
             self.file.write(text)
+            if self._disk:
+                self._disk.wrote()
 
     def __exit__(self, *_: object) -> None:
         with writing(self.target):
+            if self._disk:
+                self._disk.close()
             if self.file is sys.stdout:
                 self.file.flush()
             else:
@@ -142,9 +149,8 @@ class Csv(_Text):
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
         columns += ["frames", "taken"] if live else []
-        self.writer = csv.DictWriter(self.file, columns, lineterminator="\n")
-        with writing(self.target):
-            self.writer.writeheader()
+        self.writer = csv.DictWriter(self, columns, lineterminator="\n")
+        self.writer.writeheader()
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
@@ -153,8 +159,7 @@ class Csv(_Text):
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
-            with writing(self.target):
-                self.writer.writerow(row)
+            self.writer.writerow(row)
 
 
 class Table(_Text):

@@ -20,6 +20,10 @@ def opener(source: str, wishes: Wishes | None = None) -> Callable[[], Device]:
         from edge.slide import parse
 
         return Microscope(parse(source[4:], wishes.size, wishes.fps)).plug
+    if source.isdecimal() or source.startswith("/dev/"):
+        from edge.usb import Usb  # brings OpenCV, which pictures can do without
+
+        return Usb(f"/dev/video{int(source)}" if source.isdecimal() else source, wishes).plug
     return lambda: _open(source, wishes)
 
 
@@ -33,13 +37,10 @@ def _open(source: str, wishes: Wishes) -> Device:
         from edge.picamera import Picamera
 
         return Picamera(int(source.partition(":")[2] or 0), wishes)
-    is_camera = source.isdecimal() or source.startswith("/dev/")
     is_stream = "://" in source
     pictures = Path(source).is_dir() or glob.has_magic(source) or Path(source).suffix.lower() in frames.SUFFIXES
-    if pictures and not (is_camera or is_stream):
+    if pictures and not is_stream:
         return Pictures(source, wishes)
-    from edge import capture  # brings OpenCV, which pictures can do without
+    from edge import capture
 
-    if is_camera:
-        return capture.usb(f"/dev/video{int(source)}" if source.isdecimal() else source, wishes)
     return capture.stream(source, shown(source)) if is_stream else capture.video(source, wishes)
