@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.cell import centre_distance
 from edge.classify import Answer
-from edge.disk import Syncing
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
 from edge.model import Model
@@ -63,7 +62,11 @@ class _Text(Sink):
             self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
         if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(line_buffering=True)
-        self._disk = Syncing(self.file, target) if live and target != "-" else None
+        self._disk = None
+        if live and target != "-":
+            from edge.disk import Syncing
+
+            self._disk = Syncing(self.file, target)
 
     @staticmethod
     def _open(target: str, live: bool) -> IO[str]:

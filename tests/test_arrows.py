@@ -35,14 +35,15 @@ def test_arrows(room: str) -> None:
 
 
 def test_a_run_imports_nothing_heavy() -> None:
-    """Not even OpenCV, where whole pictures are read."""
+    """Not even OpenCV, where whole pictures are read, and nothing of cameras."""
     picture = ROOT / "docs" / "drawn-monocyte-2.annotated.jpg"
     code = (
         f"import sys; sys.argv = ['edge-classify', '--whole-image', {str(picture)!r}]\n"
         "from edge.cli import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
-        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'cv2'} & set(sys.modules)\n"
+        "cameras = {'edge.live', 'edge.camera', 'edge.session', 'edge.source', 'edge.device', 'edge.disk'}\n"
+        "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'cv2', *cameras} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
