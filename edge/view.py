@@ -7,18 +7,27 @@ import numpy as np
 
 from edge.errors import UserError
 
+# Where a number comes from fields, these are bccd's learned half (100 to 160 of them) and 30 to 40 simulated ones; of the
+# fields that benchmarks measure on one film had a say, named below.
 _RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
-_USELESS, _DULL = 0.16, 0.22  # sharpness on whatever slide: nothing is decided; turning the focus would help
-_BLURRED, _SOFT = 0.35, 0.55  # the same in shares of the best seen; slides differ by a factor of 2
+_BANDS = 1.2, 5.0  # of these pixels: finer than the first is detail, between the two are cells
+_LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 levels leaves 0.5 of it at most
+# Sharpness on whatever slide: nothing is decided below the first, turning the focus would help below the second. Sharp
+# fields have 0.33 to 0.61. Blurred by 2/32 of a red cell: 0.28, and 5 % of the answers change (of simulated cells 8 %);
+# by 3/32: 0.21, 12 % and 18 %; by 4/32: 0.17, 15 % and 28 %.
+_USELESS, _DULL = 0.19, 0.22
+# The same in shares of the best seen, for cameras whose noise looks like detail: 0.62, 0.47 and 0.38. More than 0.35
+# would stop more blurred views, and also a slide put in after one with twice the noise: on chula_rpi 0.45 left a film and
+# with it one of 11 cells uncounted.
+_BLURRED, _SOFT = 0.35, 0.55
 _FORGET = 1200.0  # seconds in which the best is forgotten by half, for another slide or lens
-_SPOTS = 12  # along each axis, in which light is looked for
-_CLIPPED = 0.25  # of the picture at full level: the light is lost there
-_DIM = 90  # level of the light below which noise grows
-_UNEVEN = 1.6  # the lightest spot's light in the darkest one's
-_LOOKS = 5  # whose median is how it was at the start
-_TINTED = 0.08  # change of a colour's share against green
-_BANDS = 1.2, 5.0  # pixels: finer than the first is detail, between the two are cells
-_LEAST = 2.0  # levels of contrast: less is an empty view
+_SPOTS = 12  # along each axis, in which light is looked for: so large that a tenth of each is empty glass
+_CLIPPED = 0.25  # of the picture at full level: the light is lost there; fields in order have 0.00
+_DIM = 90  # level of the light, below which noise grows; fields in order have 200
+_UNEVEN = 1.6  # the lightest spot's light in the darkest one's; fields in order have 1.08 to 1.48 (99 % of them)
+_LOOKS = 5  # whose median is how the colour was at the start: 2 seconds
+_TINTED = 0.08  # change of a colour's share against green; from field to field it is 0.04 at most
+_FULL = 0.12  # of the light: what stands out more from a blank picture is a cell; in fields that is 0.27 and more
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ class Flat:
         """Raises UserError where it isn't empty, or where there is no light in it."""
         smooth = cv2.GaussianBlur(blank, (0, 0), max(1.0, blank.shape[1] / 40)).astype(np.float32)
         fine = cv2.GaussianBlur(blank, (0, 0), 2).astype(np.float32)
-        if np.abs(fine / np.maximum(smooth, 1) - 1).max() > 0.12:
+        if np.abs(fine / np.maximum(smooth, 1) - 1).max() > _FULL:
             raise UserError("The picture for --flat isn't empty: move to a spot of the slide without any cell.")
         if smooth.min() < 20:
             raise UserError("The picture for --flat is too dark: raise the lamp or the exposure.")
