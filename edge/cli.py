@@ -48,7 +48,7 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Cores for the model. One is fastest for small models.",
+    help="Cores for each network. One is fastest for small ones; with --camera, reading takes another one.",
 )
 @click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
 @click.option("--whole-image", is_flag=True, help="Take the picture for the cell, without looking for one.")
@@ -67,7 +67,7 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
 )
 @click.option("--size", metavar="WxH", callback=_size, help="Of the camera's pictures, such as 1280x720.")
 @click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Of the camera; plays a video at that pace.")
-@click.option("--exposure", type=float, help="Fixed, in the camera's own units, instead of its automatic.")
+@click.option("--exposure", type=float, help="Fixed, in the camera's own units (picamera: microseconds).")
 @click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed likewise.")
 @click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Of the camera's pixels: MJPG, YUYV, ...")
 @click.option("--flat", metavar="FILE|capture", help="Even the light out by a picture of an empty spot of the slide.")

@@ -7,8 +7,8 @@ import numpy as np
 
 from edge.errors import UserError
 
-# Where a number comes from fields, these are bccd's learned half (100 to 160 of them) and 30 to 40 simulated ones; of the
-# fields that benchmarks measure on one film had a say, named below.
+# Where a number comes from fields, these are bccd's learned half (100 to 160 of them) and 30 to 40 simulated ones; of
+# the fields that benchmarks measure on one film had a say, named below.
 _RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
 _BANDS = 1.2, 5.0  # of these pixels: finer than the first is detail, between the two are cells
 _LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 levels leaves 0.5 of it at most
@@ -17,8 +17,8 @@ _LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 lev
 # by 3/32: 0.21, 12 % and 18 %; by 4/32: 0.17, 15 % and 28 %.
 _USELESS, _DULL = 0.19, 0.22
 # The same in shares of the best seen, for cameras whose noise looks like detail: 0.62, 0.47 and 0.38. More than 0.35
-# would stop more blurred views, and also a slide put in after one with twice the noise: on chula_rpi 0.45 left a film and
-# with it one of 11 cells uncounted.
+# would stop more blurred views, and also a slide put in after one with twice the noise: on chula_rpi 0.45 left a film
+# and with it one of 11 cells uncounted.
 _BLURRED, _SOFT = 0.35, 0.55
 _FORGET = 1200.0  # seconds in which the best is forgotten by half, for another slide or lens
 _SPOTS = 12  # along each axis, in which light is looked for: so large that a tenth of each is empty glass
