@@ -102,6 +102,17 @@ def test_a_video_that_is_cut_off_ends_and_says_so(tmp_path: Path) -> None:
     assert 10 < len(images) < 60
 
 
+def test_a_video_that_names_0_frames_a_second_is_read_all_the_same(tmp_path: Path) -> None:
+    path = video(tmp_path / "a.avi")
+    data = bytearray(path.read_bytes())
+    head, stream = data.index(b"avih"), data.index(b"strh")
+    data[head + 8 : head + 12] = bytes(4)  # microseconds a frame
+    data[stream + 28 : stream + 36] = bytes(8)  # scale and rate
+    path.write_bytes(data)
+    camera = Camera(opener(str(path)), "a.avi")
+    assert len(all_of(camera)) == 12
+
+
 def test_pictures_of_a_folder_come_once_and_broken_ones_are_left_out(tmp_path: Path) -> None:
     for i in range(4):
         Image.fromarray(picture(i)).save(tmp_path / f"{i}.png")
@@ -212,6 +223,19 @@ def test_no_password_is_shown() -> None:
     with pytest.raises(UserError) as error:
         opener("http://user:secret@127.0.0.1:1/a")()
     assert "secret" not in error.value.message
+
+
+def test_a_camera_that_hangs_on_one_picture_is_opened_anew() -> None:
+    said: list[str] = []
+    camera = Camera(opener("sim:seed=5,width=256,height=256,red_cell=30,fps=50,faults=0"), "sim", said.append)
+    assert camera.newest(10) is not None
+    camera.reopen()
+    end = time.monotonic() + 30
+    while camera.returns < 1 and time.monotonic() < end:
+        camera.newest(0.2)
+    assert "sends one picture over and over" in said[0] and said[1].startswith("Back after")
+    assert camera.newest(10) is not None
+    camera.close()
 
 
 def test_a_simulated_camera_unplugged_and_back() -> None:

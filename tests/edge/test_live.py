@@ -164,6 +164,46 @@ def test_show_opens_a_window_with_the_picture(screen: str, monkeypatch: pytest.M
     assert len(seen) > 0.5 * 480 * 360
 
 
+HUNG = """
+import threading
+import edge.live
+from edge.cli import main
+
+
+class Hung:
+    live, returns, still, fps, left, facts = True, True, False, 0.0, 0, "hung: opened"
+
+    def grab(self):
+        threading.Event().wait()
+
+
+edge.live.opener = lambda source, wishes: Hung
+edge.live.FIRST = float(sys.argv.pop(1))
+main()
+"""
+
+
+def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
+    """The command with a camera whose driver never comes back: no signal and no other thread can end that."""
+    command = [sys.executable, "-c", "import sys\n" + HUNG, str(patience), "--camera", "0", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_camera_that_never_sends_is_told(tmp_path: Path) -> None:
+    with hung(0.5, "--csv", tmp_path / "a.csv") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and "0 is open and sent no picture" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_even_a_camera_that_hangs(name: str, tmp_path: Path) -> None:
+    with hung(60, "--csv", tmp_path / "a.csv") as process:
+        wait_for_rows(tmp_path / "a.csv", 0)
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "0 frames. no cell" in err and "Traceback" not in err
+
+
 def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     (tmp_path / "text.avi").write_text("no video")
     assert_refused(command("edge", "--camera", "9"), "There is no camera /dev/video9")

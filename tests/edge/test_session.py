@@ -81,6 +81,18 @@ def test_one_cell_is_one_number_whatever_the_camera_does(field: np.ndarray, part
     assert session.status.faults["frozen"] == 1  # the same picture, but with others between, is none
 
 
+def test_a_camera_that_hangs_is_told_from_a_short_freeze(field: np.ndarray, parts: tuple[Model, Locator]) -> None:
+    session = Session(*parts)
+    run(session, [noisy(field, 0)])
+    told = []
+    for second in range(1, 14):
+        session.step(Frame(noisy(field, 0), "test", second, float(second), float(second)))
+        told.append(session.stuck(float(second)))
+    assert [i + 1 for i, stuck in enumerate(told) if stuck] == [6, 12]
+    run(session, [noisy(field, 1)], 14)
+    assert not session.stuck(99.0)
+
+
 def test_another_place_is_counted_anew(field: np.ndarray, parts: tuple[Model, Locator]) -> None:
     session = Session(*parts)
     first = run(session, [noisy(field, i) for i in range(20)])
