@@ -53,7 +53,9 @@ def pace(seconds: float, slide: Slide | None = None) -> dict:
     """A camera of 1280x720 at 30 frames a second, as MJPEG, decoded, located, followed and classified for so long.
 
     -> {"frames", "per_second", "p50", "p95", "late": p95 of the last fifth; milliseconds from the camera's giving a
-    frame to its answer; "growth": MB resident from a fifth of the time to its end}. cv2 and models on one thread each.
+    frame to its answer; "cores": seconds of all cores that a second took, decoding included, which doesn't depend on
+    what else the machine does; "growth": MB resident from a fifth of the time to its end}. cv2 and models on one thread
+    each.
     """
     slide = slide or Slide(seed=1, faults=0, defocus=0, white=3)
     scope = Microscope(slide, paced=False)
@@ -64,7 +66,7 @@ def pace(seconds: float, slide: Slide | None = None) -> dict:
     session = Session(model.Model(), locate.Locator())
     camera = Camera(lambda: Film(pictures, slide.fps), "film")
     ages: list[float] = []
-    began, first = time.monotonic(), 0.0
+    began, worked, first = time.monotonic(), time.process_time(), 0.0
     while (now := time.monotonic()) - began < seconds:
         frame = camera.newest(0.5)
         if frame is None:
@@ -80,6 +82,7 @@ def pace(seconds: float, slide: Slide | None = None) -> dict:
         "p50": float(np.percentile(ages, 50)),
         "p95": float(np.percentile(ages, 95)),
         "late": float(np.percentile(ages[-max(1, len(ages) // 5) :], 95)),
+        "cores": (time.process_time() - worked) / seconds,
         "growth": resident() - first,
     }
 

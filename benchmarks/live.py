@@ -177,7 +177,8 @@ def table(result: dict) -> str:
         f"slide      {c['passed']} cells passed: {c['once']} counted once, {c['missed']} missed, {c['twice']} again, "
         f"{c['phantom']} phantoms, {c['debris']} specks taken for a cell; faults: {faults}",
         f"pace       1280x720 at 30 a second: {p['per_second']:.1f} a second answered, {p['p50']:.0f} ms old (median), "
-        f"{p['p95']:.0f} ms (p95), {p['late']:.0f} ms (p95, last fifth); memory {p['growth']:+.1f} MB",
+        f"{p['p95']:.0f} ms (p95), {p['late']:.0f} ms (p95, last fifth); {p['cores']:.2f} cores; "
+        f"memory {p['growth']:+.1f} MB",
     ]
     for name, f in result["fields"].items():
         r = f["recall"]
