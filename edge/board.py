@@ -98,5 +98,12 @@ class Saved(Sink):
             x, y = cell.centre
             box = (max(0, int(x - r)), max(0, int(y - r)), min(width, int(x + r) + 1), min(height, int(y + r) + 1))
             with writing(self._folder):
-                Image.fromarray(result.frame.image).crop(box).save(self._folder / f"{stem}.crop.png")
-                annotate(result).save(self._folder / f"{stem}.field.jpg", quality=90)
+                _save(Image.fromarray(result.frame.image).crop(box), self._folder / f"{stem}.crop.png", "PNG")
+                _save(annotate(result), self._folder / f"{stem}.field.jpg", "JPEG")
+
+
+def _save(picture: Image.Image, path: Path, kind: str) -> None:
+    """A picture file, whole or not at all, even if the process is killed."""
+    part = path.with_name(path.name + ".part")
+    picture.save(part, kind, quality=90)
+    part.replace(path)
