@@ -26,8 +26,8 @@ def cross(folder: Path, runs: Sequence[Path]) -> dict:
 def _measured(folder: Path, path: Path) -> dict:
     told, model = run.read(path)
     labels, size, policy = told["labels"], told["size"], told["crop"]["policy"]
-    test = data.only(run.examples(path, told, folder), "test")
-    found = sites.read(folder, size, policy, labels)
+    test = [e for e in data.only(run.examples(path, told, folder), "test") if e.label != data.OTHER]
+    found = sites.read(folder, size, policy, data.LABELS)
     crops = np.concatenate([data.crops(folder, test, size, policy), found.crops])
     truth = np.concatenate([data.targets(test, labels), found.truth])
     sources = np.array([e.source for e in test] + found.sources)

@@ -21,6 +21,9 @@ ROWS: dict[str, dict] = {
     "half as far": {"amount": COMPACT.amount / 2},
     "classes not weighed": {"balance": "none"},
     "labels not smoothed": {"smoothing": 0.0},
+    "thresholds put right on val": {"scaling": True},
+    "the rest as a third class": {"other": True},
+    "taught by the first row": {"teachers": ("{out}/as-it-is/compact-SOURCE",)},
     "batch statistics": {"norm": "batch"},
     "not from ImageNet": {"weights": "none"},
     "64 pixels": {"size": 64},
@@ -32,12 +35,14 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
     """Trains the compact network with each of ROWS' changes on each source of the data alone -> the runs' folders by
     row, below `out`. A run that is there is taken as it is, so that a stopped ablation goes on.
 
-    given: of train.settings' fields, what holds for all rows, a seed or fewer epochs. Raises UserError as cross does.
+    rows: where one is taught by the first, that comes before it; given: of train.settings' fields, what holds for all
+    rows, a seed or fewer epochs. Raises UserError as cross does.
     """
     result = {}
     for row in rows:
         change = given | ROWS[row]
         more = {own.name: change.pop(own.name) for own in fields(Compact) if own.name in change}
+        more["teachers"] = tuple(str(name).format(out=out) for name in more.get("teachers", ()))
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
         result[row] = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
