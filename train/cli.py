@@ -258,7 +258,7 @@ def compact(
     with quiet():
         from train import compact as compacting
 
-    more = Compact(views, crowd, teachers, norm, weights)
+    more = Compact(views, crowd, teachers, norm=norm, weights=weights)
     _tell(compacting.compact(folder, out, Settings(**settings), more, resume=resume), out)
 
 

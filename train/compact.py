@@ -22,7 +22,7 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
     def plan(taken: fit.Material) -> fit.Plan:
         classes = len(taken.labels)
         teachers = teach.networks(more.teachers, settings.source, taken.labels, settings.size, settings.policy)
-        start = networks.compact(settings.size, classes, more.weights, more.norm)
+        start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
         changes = recipe(settings.augment)
         seen = [taken.crops["train"]]
         if changes:
@@ -32,7 +32,7 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
             )
 
         def build() -> keras.Model:
-            model = networks.compact(settings.size, classes, None, more.norm)
+            model = networks.compact(settings.size, classes, None, more.norm, more.blocks)
             model.set_weights(start.get_weights())
             return model
 

@@ -53,14 +53,15 @@ class Transfer:
 class Compact:
     """What the compact network needs besides. views: augmented ones of each picture, on disk; crowd: the share of them
     in which red cells come close; teachers: runs whose mean answer to each view is learned besides its label, SOURCE in
-    their names standing for the source that is learned from; norm: what its normalisation layers do, "frozen" (as
-    ImageNet left them: two numbers a channel), "batch" (learn the sources' statistics); weights: of MobileNetV2, a
-    file, or "imagenet" to download it, or "none" for chance.
+    their names standing for the source that is learned from; blocks: of MobileNetV2 that are taken; norm: what its
+    normalisation layers do, "frozen" (as ImageNet left them: two numbers a channel), "batch" (learn the sources'
+    statistics); weights: of MobileNetV2, a file, or "imagenet" to download it, or "none" for chance.
     """
 
     views: int = 8
     crowd: float = 0.5
     teachers: tuple[str, ...] = ()
+    blocks: int = 12
     norm: str = "frozen"
     weights: str = "imagenet"
 
