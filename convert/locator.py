@@ -72,7 +72,8 @@ def convert(
         contract.opened(content, Locator) as measured,
     ):
         marked = np.stack([measured.raw(picture)[..., 0] for picture in pictures])
-        found = verdict(*(_found(each, folder, known) for each in (exact, measured)), limits or Limits())
+        before, after = (_found(each, folder, known) for each in (exact, measured))
+        found = verdict(before, after, limits or Limits())
     path = (out or run) / f"locator-{kind}.tflite"
     said = _said(found, path)
     files: dict[str, str | bytes] = {
