@@ -54,7 +54,7 @@ check: .venv/dev
 models: .venv/dev
 	$(BIN)/train locator --data $(DATA) --out runs/locator-1
 	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
-	$(BIN)/convert --int8 runs/locator --out edge/models
+	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 	$(BIN)/train compact --data $(DATA) --out runs/compact $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert import contract, gate, quantize
+from convert import calibration, contract, gate, quantize
 from convert.source import Source
 from edge.model import Model
 from train import data
@@ -45,6 +45,14 @@ class Bench:
         self.graph = quantize.quantize(source.model, "float32")
         self.content = self.seal(self.graph)
         self.sources = [e.source for e in self.examples]
+
+    def training(self, count: int) -> tuple[list[data.Example], np.ndarray]:
+        """About so many training pictures, balanced, of which no copy is in val or test: uint8 [n, size, size, 3]."""
+        examples = calibration.chosen(data.only(self.source.examples, "train"), count)
+        pictures = self.source.crops(examples)
+        calibration.unseen(examples, pictures, self.crops)
+        calibration.unseen(examples, pictures, self.source.split("test")[1])
+        return examples, pictures
 
     def seal(self, graph: bytes) -> bytes:
         return contract.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
