@@ -1,14 +1,16 @@
 """`benchmark`: options and nothing else."""
 
-import json
+import shlex
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from benchmarks import result as results
 from edge import __version__, model
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from train.cli import data_option
 
 
@@ -28,17 +30,46 @@ def _installed() -> Iterator[None]:
 
 
 def _json_option(command: Callable) -> Callable:
+    date = click.option(
+        "--date", metavar="TEXT", expose_value=False, callback=_kept, help="Stands in the JSON; else no date does."
+    )
     return click.option(
         "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
+    )(date(command))
+
+
+_models = click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+_rounds = click.option("--rounds", type=click.IntRange(2), default=6, show_default=True, help="Times over, in turns.")
+
+
+def _html_option(command: Callable) -> Callable:
+    return click.option(
+        "--html",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        expose_value=False,
+        callback=_kept,
+        help="Write all figures as one page with plots.",
     )(command)
 
 
-def _save(result: dict, target: Path | None) -> None:
+def _kept(context: click.Context, option: click.Parameter, value: object) -> None:
+    """For _save(), so that no command needs to pass it on."""
+    context.meta[f"benchmarks.{option.name}"] = value
+
+
+def _save(found: dict, target: Path | None) -> None:
+    """Writes what was asked for: the JSON to `target`, the page to what --html says."""
+    meta = click.get_current_context().meta
+    command = shlex.join(["benchmark", *sys.argv[1:]])
+    document = results.result(command, found, meta.get("benchmarks.date"))
     if target:
-        try:
-            target.write_text(json.dumps(result, indent=1) + "\n")
-        except OSError as error:
-            raise UserError(f"{target} can't be written: {reason(error)}.") from error
+        results.save(document, target)
+    if html := meta.get("benchmarks.html"):
+        with _installed():
+            from benchmarks import page
+
+        results.write(page.page(document), html)
 
 
 @main.command()
@@ -53,7 +84,7 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 
     shipped = sorted(model.SHIPPED.parent.glob("compact-*.tflite"))
     result = accuracy.accuracy(folder, models or shipped, split)
-    _save(result, target)
+    _save({"accuracy": result}, target)
     click.echo(accuracy.table(result))
 
 
@@ -67,24 +98,48 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
         from benchmarks import cross
 
     result = cross.cross(folder, runs)
-    _save(result, target)
+    _save({"cross": result}, target)
     click.echo(cross.table(result))
 
 
 @main.command()
-@click.option("--pictures", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A folder of pictures.")
-@click.option("--count", type=click.IntRange(2), default=1000, show_default=True, help="Pictures in the long run.")
+@_models
 @click.option(
-    "--model", "file", type=click.Path(path_type=Path), default=model.SHIPPED, help="Instead of the shipped one."
+    "--pictures",
+    "folders",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    metavar="DIR",
+    help="A folder of pictures; may be given several times.",
 )
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Pictures of each folder.")
+@click.option("--threads", type=click.IntRange(1, 64), multiple=True, default=(1,), show_default=True, metavar="N")
+@_rounds
+@click.option("--warm-up", type=click.IntRange(1), default=20, show_default=True, help="Pictures before it counts.")
+@click.option("--many", type=click.IntRange(0), default=1000, show_default=True, help="Pictures in one long process.")
 @_json_option
-def latency(pictures: Path, count: int, file: Path, target: Path | None) -> None:
-    """Seconds and megabytes of the command itself: one picture from cold, and many."""
-    from benchmarks import latency
+@_html_option
+def latency(
+    models: tuple[Path, ...],
+    folders: tuple[Path, ...],
+    count: int,
+    threads: tuple[int, ...],
+    rounds: int,
+    warm_up: int,
+    many: int,
+    target: Path | None,
+) -> None:
+    """Milliseconds of each step, apart and together, and seconds and megabytes of the command itself.
 
-    result = latency.latency(pictures, count, file)
-    _save(result, target)
-    click.echo(latency.table(result))
+    MODELS (the shipped one, if none is named) take turns. --threads may be given several times.
+    """
+    from benchmarks import latency, pictures
+
+    sets = pictures.folders(folders, count)
+    found = latency.latency(sets, models or (model.SHIPPED,), threads, rounds, warm_up, many)
+    _save({"latency": found}, target)
+    click.echo(latency.table(found))
 
 
 @main.command()
@@ -98,7 +153,7 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
     from edge import locate
 
     result = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
-    _save(result, target)
+    _save({"locating": result}, target)
     click.echo(locating.table(result))
 
 
@@ -114,5 +169,5 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
     from benchmarks import memory
 
     result = memory.memory(pictures, size, epochs)
-    _save(result, target)
+    _save({"memory": result}, target)
     click.echo(memory.table(result))

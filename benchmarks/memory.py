@@ -12,7 +12,7 @@ import click
 import cv2
 import numpy as np
 
-from benchmarks.latency import machine
+from benchmarks.machine import machine
 from edge import simulate
 from edge.errors import UserError, reason
 from train.data import LABELS, SPLITS
