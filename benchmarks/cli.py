@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks import machine
 from benchmarks import result as results
 from edge import __version__, model
 from edge.errors import UserError
@@ -72,20 +73,46 @@ def _save(found: dict, target: Path | None) -> None:
         results.write(page.page(document), html)
 
 
+SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
+
+
 @main.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@_models
 @data_option
 @click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
 @_json_option
+@_html_option
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
-    """Recall, balanced accuracy and AUROC of MODELS (the shipped ones, float and int8) on labelled cells."""
+    """Recall, balanced accuracy and calibration of MODELS on labelled cells, and the answers that quantization changed.
+
+    MODELS are .tflite files (the shipped ones, if none is named), or runs: their Keras model, and the files beside it,
+    as `convert --all RUN` writes them.
+    """
     with _installed():
         from benchmarks import accuracy
 
-    shipped = sorted(model.SHIPPED.parent.glob("compact-*.tflite"))
-    result = accuracy.accuracy(folder, models or shipped, split)
+    result = accuracy.accuracy(folder, models or SHIPPED, split)
     _save({"accuracy": result}, target)
     click.echo(accuracy.table(result))
+
+
+@main.command()
+@_models
+@data_option
+@click.option("--count", type=click.IntRange(1), help="Pictures of each class of each source.  [default: all]")
+@_json_option
+@_html_option
+def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target: Path | None) -> None:
+    """Accuracy of MODELS (the shipped ones, float and int8) on pictures that are damaged at five strengths.
+
+    Out of focus, moved, noisy, compressed, of another light, colour, stain, scale and angle, through locator and crop.
+    """
+    with _installed():
+        from benchmarks import robustness
+
+    result = robustness.robustness(folder, models or SHIPPED, count)
+    _save({"robustness": result}, target)
+    click.echo(robustness.table(result))
 
 
 @main.command()
@@ -171,3 +198,61 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
     result = memory.memory(pictures, size, epochs)
     _save({"memory": result}, target)
     click.echo(memory.table(result))
+
+
+@main.command("all")
+@_models
+@data_option
+@click.option("--threads", type=click.IntRange(1, 64), multiple=True, default=(1,), show_default=True, metavar="N")
+@click.option("--quick", is_flag=True, help="In minutes: fewer pictures, but for accuracy.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("benchmark-results"),
+    show_default=True,
+    metavar="DIR",
+    help="Where PROCESSOR.json and PROCESSOR.html are written.",
+)
+@_json_option
+def everything(
+    models: tuple[Path, ...], folder: Path, threads: tuple[int, ...], quick: bool, out: Path, target: Path | None
+) -> None:
+    """Accuracy, latency and robustness of MODELS (the shipped ones) as one JSON file and one page."""
+    with _installed():
+        from benchmarks import whole
+
+    facts = machine.machine()
+    target, page = target or out / f"{machine.name(facts)}.json", out / f"{machine.name(facts)}.html"
+    results.folder(out)
+    found = whole.whole(folder, models or SHIPPED, threads, quick)
+    click.get_current_context().meta["benchmarks.html"] = page
+    _save(found, target)
+    click.echo(whole.table(found))
+    click.echo(f"\nWritten: {target} and {page}.")
+
+
+@main.command()
+@click.argument("a", type=click.Path(path_type=Path))
+@click.argument("b", type=click.Path(path_type=Path))
+@click.option("--everything", is_flag=True, help="Those within the noise, too.")
+def compare(a: Path, b: Path, everything: bool) -> None:
+    """Which figures of B differ from A's by more than the noise: two JSON files of the same command."""
+    with _installed():
+        from benchmarks import compare
+
+    one, other = results.read(a), results.read(b)
+    rows = compare.compare(one, other)
+    if not rows:
+        raise UserError(f"{a} and {b} have no figure with an interval in common: they are of different commands.")
+    click.echo(compare.table(rows, one, other, everything))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("README.md"))
+def readme(file: Path) -> None:
+    """Write the marked regions of FILE (README.md) anew from the JSON files in benchmarks/reference."""
+    with _installed():
+        from benchmarks import readme
+
+    results.write(readme.filled(results.text(file)), file)
+    click.echo(f"Written: {file}.")

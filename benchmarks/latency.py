@@ -65,7 +65,7 @@ def latency(
     first = next(iter(sets.values()))
     with machine.watched() as state:
         measured = {name: _set(each, contenders, rounds, warm_up) for name, each in sets.items()}
-        whole = {"cold": command.cold(files, first[0])}
+        whole: dict = {"cold": command.cold(files, first[0])}
         if many:
             whole["many"] = {"pictures": many, **command.many(files, first, many)}
     return {

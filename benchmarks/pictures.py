@@ -3,18 +3,21 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from edge import frames
 from edge.errors import UserError
 from train import data
 from train import fields as marked
 
+T = TypeVar("T")
 
-def evenly(files: Sequence[str], count: int | None) -> list[str]:
+
+def spread(items: Sequence[T], count: int | None) -> list[T]:
     """So many of them, from all over the list; of None all."""
-    return (
-        list(files) if count is None or len(files) <= count else [files[i * len(files) // count] for i in range(count)]
-    )
+    if count is None or len(items) <= count:
+        return list(items)
+    return [items[i * len(items) // count] for i in range(count)]
 
 
 def folders(folders: Sequence[Path], count: int | None) -> dict[str, list[str]]:
@@ -24,7 +27,7 @@ def folders(folders: Sequence[Path], count: int | None) -> dict[str, list[str]]:
         files = frames.expand([str(folder)])
         if not folder.exists() or not files:
             raise UserError(f"{folder} holds no pictures." if folder.exists() else f"There is no folder {folder}.")
-        result["/".join(folder.resolve().parts[-2:])] = evenly(files, count)
+        result["/".join(folder.resolve().parts[-2:])] = spread(files, count)
     return result
 
 
@@ -35,4 +38,4 @@ def of_data(folder: Path, count: int | None) -> dict[str, list[str]]:
         found[f"fields of {field.source}"].append(str(folder / field.path))
     for example in data.only(data.read(folder), "test"):
         found[f"cells of {example.source}"].append(str(folder / example.path))
-    return {name: evenly(files, count) for name, files in found.items()}
+    return {name: spread(files, count) for name, files in found.items()}

@@ -25,18 +25,42 @@ def write(text: str, target: Path) -> None:
         raise UserError(f"{target} can't be written: {reason(error)}.") from error
 
 
+def text(file: Path) -> str:
+    """Raises UserError where it can't be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} can't be read: {reason(error)}.") from error
+
+
+def folder(place: Path) -> None:
+    """Makes it, so that what can't be written is told before the work. Raises UserError."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{place} can't be made: {reason(error)}; name another folder with --out.") from error
+
+
 def save(document: dict, target: Path) -> None:
-    write(json.dumps(document, indent=1, allow_nan=False) + "\n", target)
+    """As JSON, floats with six digits that count. Raises UserError where it can't be written."""
+    write(json.dumps(_short(document), indent=1, allow_nan=False) + "\n", target)
+
+
+def _short(found: object) -> object:
+    if isinstance(found, dict):
+        return {key: _short(each) for key, each in found.items()}
+    if isinstance(found, list | tuple):
+        return [_short(each) for each in found]
+    return float(f"{found:.6g}") if isinstance(found, float) else found
 
 
 def read(file: Path, needed: Sequence[str] = ()) -> dict:
     """A file that save() wrote. Raises UserError for another, and where `needed` results aren't in it."""
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(text(file))
         missing = {"command", "version", "machine", "results"} - document.keys()
-    except (OSError, ValueError, AttributeError) as error:
-        why = reason(error) if isinstance(error, OSError) else "it is no JSON of ours"
-        raise UserError(f"{file} can't be read: {why}.") from error
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{file} was not written by `benchmark`.") from error
     if missing:
         raise UserError(f"{file} was not written by `benchmark`: it lacks {', '.join(sorted(missing))}.")
     for name in needed:

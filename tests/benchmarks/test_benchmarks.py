@@ -13,8 +13,8 @@ def test_accuracy_of_a_file_on_drawn_cells(tiny_model: Path, drawn: Path, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "baseline-int8" in done.stdout and "monocyte recall" in done.stdout
     result = json.loads((tmp_path / "a.json").read_text())["results"]["accuracy"]
-    figures = result["models"]["baseline-int8"]["by_source"]["all"]
-    assert figures["count"] == 16 and figures["balanced_accuracy"] >= 0.9
+    figures = result["models"]["baseline-int8"]["figures"]["all"]
+    assert figures["count"] == 16 and figures["balanced_accuracy"]["value"] >= 0.9
 
 
 def test_cross_measures_a_run_as_float_and_int8(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
