@@ -200,6 +200,60 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
     click.echo(memory.table(result))
 
 
+_rivals = click.option(
+    "--rivals",
+    type=click.Path(path_type=Path),
+    default=Path(".rivals"),
+    show_default=True,
+    metavar="DIR",
+    help="What `make rivals` made.",
+)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@data_option
+@click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Pictures.")
+@click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
+@_rounds
+@_rivals
+@_json_option
+@_html_option
+def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, rivals: Path, target: Path | None) -> None:
+    """The network of a finished RUN, float and int8, in LiteRT and in other runtimes, taking turns.
+
+    RUN needs the files that `convert --float32 RUN` and `convert --int8 RUN` put beside it.
+    """
+    with _installed():
+        from benchmarks import runtimes
+
+    result = runtimes.runtimes(folder, run, count, threads, rounds, rivals)
+    _save({"runtimes": result}, target)
+    click.echo(runtimes.table(result))
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--pictures", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option("--count", type=click.IntRange(20), default=200, show_default=True, help="Pictures in one process.")
+@_rounds
+@_rivals
+@_json_option
+@_html_option
+def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target: Path | None) -> None:
+    """`edge-classify` beside what one might pick instead: seconds from cold, pictures a second, memory.
+
+    RUN is a finished run with the file that `convert --int8 RUN` put beside it.
+    """
+    with _installed():
+        from benchmarks import peers, pictures
+
+    [chosen] = pictures.folders([folder], count).values()
+    result = peers.peers(chosen, run, count, rounds, rivals)
+    _save({"peers": result}, target)
+    click.echo(peers.table(result))
+
+
 @main.command("all")
 @_models
 @data_option

@@ -29,16 +29,19 @@ def run(model: Path, files: Sequence[str], threads: int = 1) -> tuple[float, flo
         "--threads",
         str(threads),
     ]
-    # A list may name a picture twice; the runner wouldn't, so copies get another spelling of the same path.
-    return timed(command, "\n".join(_spellings(files)))
+    return timed(command, listed(files))
 
 
-def timed(command: Sequence[str], stdin: str = "", environment: dict[str, str] | None = None) -> tuple[float, float]:
-    """A command from start to end -> (seconds, peak megabytes of it alone). Raises UserError where it fails."""
+def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> tuple[float, float]:
+    """A command from start to end -> (seconds, peak megabytes of it alone). core: the only one that it may use.
+
+    Raises UserError where it fails.
+    """
     read, write = os.pipe()
-    clocked = [sys.executable, "-I", "-S", str(Path(__file__).with_name("clocked.py")), str(write), *command]
+    clocked = [sys.executable, "-I", "-S", str(Path(__file__).with_name("clocked.py")), str(write)]
+    clocked += ["-" if core is None else str(core), *command]
     try:
-        done = subprocess.run(clocked, input=stdin.encode(), capture_output=True, pass_fds=(write,), env=environment)
+        done = subprocess.run(clocked, input=stdin.encode(), capture_output=True, pass_fds=(write,))
         os.close(write)
         seconds, kilobytes = os.read(read, 100).split() or (b"0", b"0")
     finally:
@@ -85,11 +88,17 @@ def _figures(measured: Sequence[tuple[float, float]]) -> dict:
     }
 
 
-def _spellings(files: Sequence[str]) -> list[str]:
+def core() -> int | None:
+    """A core that a command can be bound to; None where the system binds none."""
+    return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def listed(files: Sequence[str]) -> str:
+    """A list for standard input. The runner answers a picture once, so a second naming gets another spelling."""
     seen: dict[str, int] = {}
     result = []
     for file in files:
         seen[file] = seen.get(file, -1) + 1
         path = Path(file).resolve()
         result.append(f"{path.parent}{'/.' * seen[file]}/{path.name}")
-    return result
+    return "\n".join(result) + "\n"

@@ -1,8 +1,8 @@
 """`PYTHON peer.py WAY FILE`: classifies the pictures that standard input names, in a way that people do it today.
 
-Prints a line an answer. Each way is written as its makers' own example is: TensorFlow's label_image (tf.lite in Python),
-Keras' predict in a loop, MediaPipe's ImageClassifier. On one thread, and on whole pictures: none of them looks for the
-cell. Knows nothing of this project.
+Prints a line an answer. Each way is written as its makers' own example is: TensorFlow's label_image (tf.lite in
+Python), Keras' predict in a loop, MediaPipe's ImageClassifier. On one thread, and on whole pictures: none of them looks
+for the cell. Knows nothing of this project.
 """
 
 import os
@@ -25,7 +25,7 @@ def label_image(file: str, pictures: Iterable[str]) -> None:
     height, width = source["shape"][1:3]
     for picture in pictures:
         image = Image.open(picture).convert("RGB").resize((width, height))
-        interpreter.set_tensor(source["index"], np.expand_dims(image, axis=0))
+        interpreter.set_tensor(source["index"], np.expand_dims(np.array(image), axis=0))
         interpreter.invoke()
         print(picture, np.squeeze(interpreter.get_tensor(target["index"])).argmax())
 

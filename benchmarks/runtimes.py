@@ -47,7 +47,8 @@ class Worker:
         python = rivals / self.environment / "bin" / "python" if self.environment else Path(sys.executable)
         if not python.exists():
             raise Missing(f"{python.parent.parent} is missing: run `make rivals`")
-        self.talk = tempfile.TemporaryFile("w+")  # noqa: SIM115; a pipe that nobody reads would fill up and stop it
+        self.talk = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        # Not a pipe, which nobody reads, so that it would fill up and stop the process.
         self.process = subprocess.Popen(
             [python, "-I", _HERE / "rival.py", self.runtime, self.file, crops, str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.talk, text=True,
