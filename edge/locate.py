@@ -266,7 +266,8 @@ def _depth(mask: np.ndarray) -> np.ndarray:
 
     Not OpenCV's distance transform: on x86-64 that is another implementation than on a Pi, with other last digits.
     """
-    left = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0,))
+    left = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    left[1:-1, 1:-1] = mask
     depth = left.copy()
     for step in range(max(mask.shape)):
         left = cv2.erode(left, _SHAPES[step % 2], borderType=cv2.BORDER_CONSTANT, borderValue=(0,))

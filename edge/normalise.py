@@ -80,21 +80,15 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     with integer sums. White (0) where a picture shows too little to lay a plane.
     """
     s = len(density)
-    side = s // _TILES
-    start = (s - side * _TILES) // 2
-    inner = slice(start, start + side * _TILES)
+    side, inner, x, y, known, usable = _grid(s)
     tiles = _tiles(density[inner, inner], side)
     place = side * side // 5
     values = np.partition(tiles, place, axis=1)[:, place].astype(np.int64)  # [tiles, channel]
-    centre = (2 * np.arange(_TILES) + 1 - _TILES) * side  # in half pixels
-    x, y = np.tile(centre, _TILES).astype(np.int64), np.repeat(centre, _TILES).astype(np.int64)
-    usable = x * x + y * y > (2 * _MIDDLE * s) ** 2
     if beyond is not None:
-        usable &= 2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side
+        usable = usable & (2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side)
     if usable.sum() < _TILES:
         return np.zeros_like(density)
     total = values.sum(axis=1)  # of the channels: one fit says which tiles are light
-    known = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
     brightest = total[usable].min()
     weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
@@ -109,6 +103,19 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
         a, b, c = _fit(sums[:6] + sums[9 + 3 * channel : 12 + 3 * channel], s)
         result[..., channel] = ((a + b * half)[None, :] + (c * half)[:, None]) >> _UNIT_BITS
     return result
+
+
+@functools.cache
+def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The tiles of a square [s, s]: their side; the rows that they cover; int64 [64] x and y of their middles, in half
+    pixels; what plane() fits with alone of places; bool [64], which may show light.
+    """
+    side = s // _TILES
+    start = (s - side * _TILES) // 2
+    centre = (2 * np.arange(_TILES) + 1 - _TILES) * side
+    x, y = np.tile(centre, _TILES).astype(np.int64), np.repeat(centre, _TILES).astype(np.int64)
+    known = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    return side, slice(start, start + side * _TILES), x, y, known, x * x + y * y > (2 * _MIDDLE * s) ** 2
 
 
 def _tiles(image: np.ndarray, side: int) -> np.ndarray:
