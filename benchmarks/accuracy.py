@@ -93,9 +93,10 @@ def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answere
         with quiet():  # TensorFlow talks while it is imported
             from train import run
     except ModuleNotFoundError as error:
+        missing = (error.name or "a package").partition(".")[0]
         raise UserError(
-            f"{path} is a Keras model, and {error.name} is missing: run `pip install edge-classify[train]`, or name "
-            "its .tflite files."
+            f"{path} is a Keras model, and {missing} is missing: run `pip install edge-classify[train]`, or name its "
+            ".tflite files."
         ) from error
     told, network = run.read(path)
     labels = tuple(told["labels"])

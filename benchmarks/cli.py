@@ -27,7 +27,8 @@ def _installed() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UserError(f"{error.name} is missing; run `pip install edge-classify[benchmark]`.") from error
+        package = (error.name or "a package").partition(".")[0]
+        raise UserError(f"{package} is missing; run `pip install edge-classify[benchmark]`.") from error
 
 
 def _json_option(command: Callable) -> Callable:
@@ -56,6 +57,8 @@ def _html_option(command: Callable) -> Callable:
 
 def _kept(context: click.Context, option: click.Parameter, value: object) -> None:
     """For _save(), so that no command needs to pass it on."""
+    if option.name == "html" and value:
+        _page()  # what it lacks is said before the work
     context.meta[f"benchmarks.{option.name}"] = value
 
 
@@ -67,10 +70,13 @@ def _save(found: dict, target: Path | None) -> None:
     if target:
         results.save(document, target)
     if html := meta.get("benchmarks.html"):
-        with _installed():
-            from benchmarks import page
+        results.write(_page()(document), html)
 
-        results.write(page.page(document), html)
+
+def _page() -> Callable[[dict], str]:
+    with _installed():
+        from benchmarks.page import page
+    return page
 
 
 SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
@@ -275,6 +281,7 @@ def everything(
     with _installed():
         from benchmarks import whole
 
+    _page()  # what it lacks is said before the work
     facts = machine.machine()
     target, page = target or out / f"{machine.name(facts)}.json", out / f"{machine.name(facts)}.html"
     results.folder(out)

@@ -91,10 +91,8 @@ def _latency(result: dict) -> list[str]:
         parts += [
             f"<h3>{escape(heading)}</h3>",
             table(["milliseconds", *STEPS, TOGETHER, "p95", "p99", "first picture", "a second"], rows),
-            '<div class="plots wide">'
-            + _drawn(plots.distributions(quantiles, heading), "distribution of milliseconds")
-            + _drawn(plots.steps(each["runs"], heading), "milliseconds of the steps")
-            + "</div>",
+            _drawn(plots.distributions(quantiles, heading), "distribution of milliseconds"),
+            _drawn(plots.steps(each["runs"], heading), "milliseconds of the steps"),
         ]
     rows = [
         [name, _span(found["seconds"]) + " s", f"{found['megabytes']['value']:.0f} MB"]

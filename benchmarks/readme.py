@@ -58,9 +58,8 @@ def _accuracy(document: dict, found: dict) -> str:
 def _latency(document: dict, found: dict) -> str:
     settings, command = found["settings"], found["command"]
     lines = [
-        f"{machine.title(document['machine'])}. {settings['rounds']} rounds, taking turns, after "
-        f"{settings['warm_up']} pictures; milliseconds a picture, medians.",
-        *(["", *(f"**{each}**" for each in found["state"]["spoiled"])] if found["state"]["spoiled"] else []),
+        f"{_where(document, found)}. {settings['rounds']} rounds, taking turns, after {settings['warm_up']} pictures; "
+        "milliseconds a picture, medians.",
         "",
         f"| pictures | model | {' | '.join(STEPS)} | {TOGETHER} | p95 | p99 | pictures a second |",
         "|---" * (len(STEPS) + 6) + "|",
@@ -104,13 +103,13 @@ def _robustness(document: dict, found: dict) -> str:
 def _rivals(document: dict, found: dict) -> str:
     units = found["units"]
     lines = [
-        f"`{document['command']}`, {machine.title(document['machine'])}:",
+        f"`{document['command']}`, {_where(document, found)}:",
         "",
         f"| | {' | '.join(f'{name}, {unit}' for name, unit in units.items())} | answers |",
         "|---" * (len(units) + 2) + "|",
     ]
     for name, each in found["contenders"].items():
-        cells = [_span(each[unit], 2) if unit in each else "-" for unit in units]
+        cells = [_short(each[unit]) if unit in each else "-" for unit in units]
         lines.append(f"| {name} | {' | '.join(cells)} | {each.get('answers', '-')} |")
     missing = [f"- not measured: {name}, {why}" for name, why in found["missing"].items()]
     return "\n".join([*lines, *(["", *missing] if missing else [])])
@@ -119,6 +118,18 @@ def _rivals(document: dict, found: dict) -> str:
 def _balanced(figures: dict) -> str:
     balanced = figures["balanced_accuracy"]
     return card.value(balanced["value"], balanced)
+
+
+def _where(document: dict, found: dict) -> str:
+    """The machine, and how it was while it was measured: what spoils the result first."""
+    *spoiled, state = machine.notes(found["state"])
+    return "; ".join([*(f"**{each}**" for each in spoiled), machine.title(document["machine"]), state])
+
+
+def _short(figure: dict) -> str:
+    """Three digits that count; the interval where there is one."""
+    value, low, high = (f"{figure[key]:.3g}" for key in ("value", "low", "high"))
+    return value if low == high else f"{value} [{low}, {high}]"
 
 
 def _span(figure: dict, digits: int) -> str:

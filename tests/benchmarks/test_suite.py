@@ -1,6 +1,9 @@
 """`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`: on drawn cells, through the real runner."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -145,6 +148,47 @@ def test_reference_results_are_named_by_their_machine() -> None:
         document = result.read(file)
         assert file.stem.startswith(machine.name(document["machine"]))
         assert document["machine"]["raspberry_pi"] or "raspberry" not in file.stem
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "word"),
+    [
+        ("sklearn", ["accuracy", "--data", "."], "edge-classify[benchmark]"),
+        ("matplotlib", ["all", "--data", "."], "edge-classify[benchmark]"),
+        ("keras", ["accuracy", "RUN", "--data", "DATA"], "edge-classify[train]"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence(
+    missing: str, arguments: list[str], word: str, cell_model: Path, drawn: Path, tmp_path: Path
+) -> None:
+    places = {"RUN": str(cell_model.parent), "DATA": str(drawn)}
+    line = ["benchmark", *(places.get(each, each) for each in arguments)]
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = {line!r}\n"
+        "from benchmarks.cli import main\nmain()"
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert_refused(done, f"{missing} is missing", word)
+
+
+def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
+    """As on a Pi, where only the edge part is installed."""
+    line = ["benchmark", "latency", "--pictures", str(drawn / "test"), "--count", "2", "--rounds", "2", "--many", "0"]
+    blocked = ["sklearn", "scipy", "matplotlib", "tensorflow", "keras"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); sys.argv = {line!r}\n"
+        "from benchmarks.cli import main\nmain()"
+    )  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "together" in done.stdout
 
 
 def test_refusals(tmp_path: Path, drawn: Path, tiny_model: Path) -> None:
