@@ -241,7 +241,7 @@ def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, riv
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--pictures", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR")
-@click.option("--count", type=click.IntRange(20), default=200, show_default=True, help="Pictures in one process.")
+@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Different pictures.")
 @_rounds
 @_rivals
 @_json_option
@@ -255,7 +255,7 @@ def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target
         from benchmarks import peers, pictures
 
     [chosen] = pictures.folders([folder], count).values()
-    result = peers.peers(chosen, run, count, rounds, rivals)
+    result = peers.peers(chosen, run, rounds, rivals)
     _save({"peers": result}, target)
     click.echo(peers.table(result))
 

@@ -15,54 +15,79 @@ from train import compare
 
 UNITS = {"cold": "seconds to the first answer", "per_second": "pictures a second", "megabytes": "peak"}
 _OURS = "edge-classify"
+_SECONDS = 3.0  # that the pictures of the long process take
+_FEWEST, _MOST = 50, 20_000
 _LEFT_OUT = {
     "Ultralytics `yolo classify predict`": "it needs PyTorch, which comes with several GB of CUDA from PyPI on x86-64; "
     "not installed by `make rivals`"
 }
 
 
-def peers(pictures: Sequence[str], run: Path, count: int = 200, rounds: int = ROUNDS, rivals: Path = RIVALS) -> dict:
-    """Each a process that answers the same pictures, all on one core, taking turns: one picture, then `count` of them.
+def peers(pictures: Sequence[str], run: Path, rounds: int = ROUNDS, rivals: Path = RIVALS) -> dict:
+    """Each a process that answers the same pictures, all on one core, taking turns: one picture, and then as many as
+    it answers in some seconds, over and over the same where there are fewer.
 
     pictures: files; run: of `train`, with its model.keras and the int8 file that `convert` put beside it. ->
-    {"pictures", "settings", "contenders": {name: {"cold", "per_second" (what the pictures after the first add, None
-    where noise hides it), "megabytes" (figures), "answers" (what is answered)}}, "units", "missing", "against" (times
+    {"settings", "contenders": {name: {"cold", "per_second" (what the pictures after the first add), "megabytes"
+    (figures), "pictures" (in the long process), "answers" (what is answered)}}, "units", "missing", "against" (times
     edge-classify's, by peer), "state"}. Raises UserError where a file is missing or nothing can be run.
     """
     network = compare.read(run)["network"]
     int8, keras = run / f"{network}-int8.tflite", run / "model.keras"
     if not int8.is_file():
         raise UserError(f"{int8} is missing; make it with `convert --int8 {run}`.")
-    many = [pictures[i % len(pictures)] for i in range(count)]
     commands, missing = _commands(int8, keras, rivals)
     if len(commands) <= 2:
         raise UserError(f"{rivals} is missing: run `make rivals`, which installs the peers.")
     core = command.core()
+    counts = {}
+    for name, (line, _) in list(commands.items()):
+        try:
+            counts[name] = _enough(line, pictures, core)
+        except UserError as error:
+            missing[name] = error.message
+            del commands[name]
     spent: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
     with (
         machine.watched() as state,
-        click.progressbar(range(rounds + 1), label=f"Running {len(commands)} ways", file=sys.stderr) as bar,
+        click.progressbar(range(rounds), label=f"Running {len(commands)} ways", file=sys.stderr) as bar,
     ):
-        for number in bar:
-            for name, (line, _) in list(commands.items()):
-                try:
-                    one, _ = command.timed(line, command.listed(many[:1]), core)
-                    if number:  # the first warms the disk's cache
-                        all_of_them, megabytes = command.timed(line, command.listed(many), core)
-                        spent[name].append((one, all_of_them, megabytes))
-                except UserError as error:
-                    missing[name] = error.message
-                    del commands[name], spent[name]
-    contenders = {name: _figures(spent[name], count) | {"answers": what} for name, (_, what) in commands.items()}
+        for _ in bar:
+            for name, (line, _) in commands.items():
+                one, _ = command.timed(line, _listed(pictures, 1), core)
+                many, megabytes = command.timed(line, _listed(pictures, counts[name]), core)
+                spent[name].append((one, many, megabytes))
+    contenders = {
+        name: _figures(spent[name], counts[name]) | {"pictures": counts[name], "answers": what}
+        for name, (_, what) in commands.items()
+    }
     return {
-        "pictures": count,
-        "settings": {"rounds": rounds, "cores": 1},
+        "settings": {"rounds": rounds, "cores": 1, "pictures": len(pictures)},
         "contenders": contenders,
         "units": UNITS,
         "missing": missing | _LEFT_OUT,
         "against": _against(contenders),
         "state": state,
     }
+
+
+def _enough(line: Sequence[str], pictures: Sequence[str], core: int | None) -> int:
+    """How many pictures a command answers in _SECONDS: fewer, and its start's noise would hide them.
+
+    Also warms the disk's cache. Raises UserError where the command fails.
+    """
+    command.timed(line, _listed(pictures, 1), core)
+    one, _ = command.timed(line, _listed(pictures, 1), core)
+    count = _FEWEST
+    while True:
+        many, _ = command.timed(line, _listed(pictures, count), core)
+        if many - one > _SECONDS / 3 or count >= _MOST:
+            return min(_MOST, max(_FEWEST, round(count * _SECONDS / max(many - one, 0.1))))
+        count *= 4
+
+
+def _listed(pictures: Sequence[str], count: int) -> str:
+    return command.listed([pictures[i % len(pictures)] for i in range(count)])
 
 
 def _commands(int8: Path, keras: Path, rivals: Path) -> tuple[dict[str, tuple[list[str], str]], dict[str, str]]:
@@ -107,7 +132,7 @@ def _against(contenders: Mapping[str, dict]) -> dict[str, dict[str, float]]:
 def table(result: dict) -> str:
     lines = [
         *machine.notes(result["state"]),
-        f"{result['pictures']} pictures, one core, {result['settings']['rounds']} rounds",
+        f"one core, {result['settings']['rounds']} rounds, taking turns",
     ]
     lines.append(f"{'':32}{'s from cold':>24}{'pictures a second':>26}{'MB':>6}  answers")
     for name, each in result["contenders"].items():

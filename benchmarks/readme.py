@@ -111,7 +111,7 @@ def _rivals(document: dict, found: dict) -> str:
     for name, each in found["contenders"].items():
         cells = [_short(each[unit]) if unit in each else "-" for unit in units]
         lines.append(f"| {name} | {' | '.join(cells)} | {each.get('answers', '-')} |")
-    missing = [f"- not measured: {name}, {why}" for name, why in found["missing"].items()]
+    missing = [f"- not measured: {name}: {why.rsplit('error: ', 1)[-1]}" for name, why in found["missing"].items()]
     return "\n".join([*lines, *(["", *missing] if missing else [])])
 
 

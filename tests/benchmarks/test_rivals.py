@@ -81,5 +81,5 @@ def test_other_runtimes_answer_as_litert_does(drawn: Path, tiny_run: Path, tiny_
     assert any("ONNX Runtime" in name for name in found["contenders"])
     assert set(found["fastest"]) == {"float32", "int8"}
     pictures = [str(file) for file in sorted((drawn / "test").rglob("*.png"))]
-    others = peers.peers(pictures, run, 20, 2, RIVALS)
+    others = peers.peers(pictures, run, 2, RIVALS)
     assert len(others["contenders"]) >= 4 and others["contenders"]["edge-classify"]["megabytes"]["value"] > 10
