@@ -128,7 +128,9 @@ def _where(document: dict, found: dict) -> str:
 
 def _short(figure: dict) -> str:
     """Three digits that count; the interval where there is one."""
-    value, low, high = (f"{figure[key]:.3g}" for key in ("value", "low", "high"))
+    value, low, high = (
+        f"{figure[key]:.3g}" if figure[key] < 1000 else f"{figure[key]:,.0f}" for key in ("value", "low", "high")
+    )
     return value if low == high else f"{value} [{low}, {high}]"
 
 
