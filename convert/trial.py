@@ -72,10 +72,12 @@ class Bench:
             models = [
                 stack.enter_context(contract.opened(content, Model)) for content in (self.content, *contents.values())
             ]
-            (floats, float_time), *raced = gate.race([(each, self.crops) for each in models])
+            (floats, float_times), *raced = gate.race([(each, self.crops) for each in models])
         before = floats if before is None else before
         result = {}
-        for name, (after, time) in zip(graphs, raced, strict=True):
+        float_time = 1e3 * float(np.median(float_times))
+        for name, (after, times) in zip(graphs, raced, strict=True):
             found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
+            time = 1e3 * float(np.median(times))
             result[name] = Trial(graphs[name], len(contents[name]), before, after, time, float_time, found)
         return result

@@ -40,7 +40,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     crops = data.crops(folder, examples, told["size"], told["crop"]["policy"])
     truth = data.targets(examples, labels)
     probabilities = runs.predict(model, crops)
-    cells = clusters(examples)
+    cells = intervals.clusters(examples)
     sources = np.array([e.source for e in examples])
     groups = {"all": np.full(len(examples), True)} | {name: sources == name for name in sorted(set(sources))}
     wrong = mistakes(truth, probabilities)
@@ -78,13 +78,6 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         },
     )
     return document
-
-
-def clusters(examples: Sequence[data.Example]) -> np.ndarray:
-    """Which physical cell each picture is of, int [n]; a picture of a cell that isn't known is its own."""
-    names = [(e.source, "cell", e.cell) if e.cell else (e.source, "path", e.path) for e in examples]
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names])
 
 
 def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, labels: Sequence[str]) -> dict:
