@@ -15,6 +15,7 @@ from convert.trial import Bench, Trial
 from edge import __version__
 from edge.errors import UserError
 from edge.model import Model
+from train import calibration as sureness
 from train import card, data, evaluate, report, sites
 from train import run as runs
 
@@ -167,8 +168,10 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
     source, trial = bench.source, work.trial
     kind = work.emitted["kind"]
     path = out / f"{source.document['network']}-{kind}.tflite"
+    sure = sureness.temperature(bench.truth, np.nan_to_num(trial.after))
     told = source.document | {
         "quantization": work.emitted,
+        "decision": source.document["decision"] | {"temperature": sure},
         "calibration": {key: work.calibration[key] for key in ("count", "method", "sha256")},
         "gate": {"split": "val"}
         | {key: trial.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
