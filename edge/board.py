@@ -37,7 +37,8 @@ class Board(Sink):
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             clock = time.strftime("%H:%M:%S", time.localtime(result.frame.taken))
             with writing("standard output"):
-                click.echo(f"{decision.label:12}{shares}  #{cell.number}, {clock}")
+                why = f" ({decision.reason})" if decision.reason else ""
+                click.echo(f"{decision.label:12}{shares}  #{cell.number}, {clock}{why}")
 
     def say(self, text: str) -> None:
         """A sentence, on stderr."""

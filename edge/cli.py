@@ -5,13 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge import __version__
 from edge.errors import UserError
 
+if TYPE_CHECKING:
+    from edge.decide import Rules
+    from edge.model import Model
+
+_RISK = 0.01
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
 
 
@@ -58,6 +63,14 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
     help="For many pictures of lymphocytes and monocytes alone, of one microscope: read all first, unlabelled, and put "
     "the threshold between the two heaps that their answers make.",
 )
+@click.option(
+    "--risk",
+    type=click.FloatRange(0, 1),
+    metavar="SHARE",
+    help="Of the answers given at most this share may be wrong; what isn't sure enough is for you to review.  "
+    "[default: 0.01]",
+)
+@click.option("--no-review", is_flag=True, help="Always give the likeliest answer, however doubtful.")
 @click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
 @click.option(
     "--camera",
@@ -87,6 +100,8 @@ def main(
     single: bool,
     whole_image: bool,
     adapt: bool,
+    risk: float | None,
+    no_review: bool,
     explain: str | None,
     camera: str | None,
     **watching: Any,
@@ -117,8 +132,9 @@ def main(
                 raise UserError(f"{name} doesn't go with --camera; see --help.")
         from edge.live import watch
 
+        opened = model.Model(model_path or model.SHIPPED, threads)
         watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
-        sys.exit(watch(camera, model.Model(model_path or model.SHIPPED, threads), **watching))
+        sys.exit(watch(camera, opened, rules=_rules(opened, risk, no_review), **watching))
     for name, value in watching.items():
         if value:
             raise UserError(f"--{name.replace('_', '-')} goes with --camera only.")
@@ -131,11 +147,11 @@ def main(
     if single and whole_image:
         raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
     opened = model.Model(model_path or model.SHIPPED, threads)
-    labels = opened.labels
+    labels, rules = opened.labels, _rules(opened, risk, no_review)
     find = classify.finder(opened.policy, one=single, whole=whole_image, threads=threads)
     lean = 0.0
     if adapt:
-        if len(labels) != 2:
+        if len(labels) - rules.tells_other != 2:
             raise UserError(f"--adapt moves the threshold between two kinds; this model knows {len(labels)}.")
         found, count = classify.leaning(files, opened, find)
         lean = found or 0.0
@@ -156,13 +172,28 @@ def main(
         if json_target != "-":
             sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
         with _progress(files, watched) as bar:
-            for result in classify.classify(bar, opened, find, lean):
+            for result in classify.classify(bar, opened, find, rules, lean):
                 if isinstance(result, frames.Unreadable):
                     click.echo(f"{result.source!r} {result.error}", err=True)
                 for sink in sinks:
                     sink.add(result)
     click.echo(str(tally), err=True)
     sys.exit(1 if tally.unreadable else 0)
+
+
+def _rules(opened: "Model", risk: float | None, no_review: bool) -> "Rules":
+    """Raises UserError for a risk that the model can't be held to."""
+    if no_review:
+        if risk is not None:
+            raise UserError("--no-review gives every answer, whatever its risk; leave --risk away.")
+        return opened.rules(None)
+    if risk is not None and not any(known <= risk + 1e-9 for known in opened.risks):
+        known = ", ".join(f"{each:g}" for each in opened.risks)
+        raise UserError(
+            f"{opened.path} can't be held to a risk of {risk:g}; "
+            + (f"it knows {known}." if known else "its contract names none: convert a run of this version.")
+        )
+    return opened.rules(_RISK if risk is None else risk)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ _FORGOTTEN = 12  # frames at rest without it: a find that was never decided is d
 
 @dataclass
 class Track:
-    """One cell. x, y, diameter: on the slide, in the frame's widths; total: of the probabilities of `frames` frames;
+    """One cell. x, y, diameter: on the slide, in the frame's widths; total: of what was seen of it in `frames` frames;
     since: when it was first seen whole; looks: frames at rest since then; last: the newest frame with it,
     until decided.
     """
@@ -46,21 +46,23 @@ class Track:
 
 @dataclass(frozen=True)
 class Counted:
-    """A cell that was decided: its stable number is in `cell`; probabilities: the mean of so many frames."""
+    """A cell that was decided: its stable number is in `cell`; mean: of what was seen of it in so many frames."""
 
     frame: Frame
     cell: Cell
-    probabilities: np.ndarray
+    mean: np.ndarray
     frames: int
 
 
 class Follow:
-    """The cells of a slide near the view. still: every picture is a place of its own, and one look decides."""
+    """The cells of a slide near the view. numbers: in which what is seen of a cell is told; still: every picture is a
+    place of its own, and one look decides.
+    """
 
-    def __init__(self, labels: int, still: bool = False) -> None:
+    def __init__(self, numbers: int, still: bool = False) -> None:
         self.tracks: list[Track] = []
         self.count = 0
-        self._labels, self._still = labels, still
+        self._numbers, self._still = numbers, still
 
     def match(self, frame: Frame, cells: list[Cell], place: tuple[float, float]) -> list[tuple[Cell, Track]]:
         """The whole cells of a frame at rest, each with its track, an old or a new one; the nearest pairs first."""
@@ -83,13 +85,13 @@ class Follow:
                 taken.add(j)
         for i, (cell, x, y) in enumerate(whole):
             if i not in mine:
-                mine[i] = Track(x, y, cell.diameter / width, frame.taken, np.zeros(self._labels), looks=1)
+                mine[i] = Track(x, y, cell.diameter / width, frame.taken, np.zeros(self._numbers), looks=1)
                 self.tracks.append(mine[i])
         return [(cell, mine[i]) for i, (cell, _, _) in enumerate(whole)]
 
-    def add(self, track: Track, frame: Frame, cell: Cell, probabilities: np.ndarray) -> Counted | None:
-        """What the model says of a cell in one more frame; the cell, where that decides it."""
-        track.total = track.total + probabilities
+    def add(self, track: Track, frame: Frame, cell: Cell, seen: np.ndarray) -> Counted | None:
+        """What is seen of a cell in one more frame, float [numbers]; the cell, where that decides it."""
+        track.total = track.total + seen
         track.frames += 1
         track.last = (frame, cell)
         return self._count(track) if self._still or track.ready(frame.taken) else None

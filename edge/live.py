@@ -16,6 +16,7 @@ from edge import frames, record
 from edge.board import Board, Saved
 from edge.camera import FIRST, Camera
 from edge.classify import Answer
+from edge.decide import Rules
 from edge.device import Wishes
 from edge.errors import UserError
 from edge.frames import Frame
@@ -125,7 +126,7 @@ def line(status: Status, rate: Rate) -> str:
     parts = [status.doing, str(rate)]
     if status.view:
         parts.append(f"focus {100 * status.focus:.0f} %, light {status.view.light[1]:.0f}")
-    parts += [f"{n} {label}{'' if n == 1 else 's'}" for label, n in sorted(status.counts.items())]
+    parts += [record.counted(n, label) for label, n in sorted(status.counts.items())]
     return " | ".join(parts + [warning.upper() for warning in status.warnings[:1]])
 
 
@@ -182,6 +183,7 @@ def watch(
     source: str,
     opened: Model,
     *,
+    rules: Rules,
     threads: int,
     json_target: str | None,
     csv_target: str | None,
@@ -209,7 +211,7 @@ def watch(
     board, tally = Board(opened.labels, json_target != "-"), record.Tally()
     with _closing(Camera(plug, name, board.say)) as camera, Stop().listening() as stop:
         board.say(camera.facts)
-        looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say)
+        looking = Session(opened, Locator(threads=threads), rules, camera.still, evened, board.say)
         with ExitStack() as stack:
             sinks: list[Sink] = [tally, stack.enter_context(board)]
             if json_target:

@@ -1,24 +1,28 @@
 """The .tflite file: read its contract, check it, run it.
 
 The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. In the archive,
-uncompressed: labels.txt, contract.json (see convert/contract.py, which writes it) and samples.npz, a few inputs with
-the outputs expected of them. `unzip -p MODEL contract.json` shows the contract on any machine.
+uncompressed: labels.txt, contract.json (see convert/contract.py, which writes it), samples.npz, a few inputs with the
+outputs expected of them, and distance.npz (see edge/distance.py), where the network shows its last features.
+`unzip -p MODEL contract.json` shows the contract on any machine.
 """
 
 import hashlib
 import io
 import json
 import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge import crop
+from edge.decide import Rules, merged
+from edge.distance import Distance
 from edge.errors import UserError, reason
 from edge.quiet import quiet
 
-CONTRACT_VERSION = 1
+CONTRACT_VERSION = 2
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
@@ -31,8 +35,9 @@ class File:
             content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
+        self.path = path
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.document, self._samples, graph = _open(content, path)
+        self.document, self._arrays, graph = _open(content, path)
         try:
             with quiet():
                 self._interpreter = _interpreter(graph, threads)
@@ -40,7 +45,7 @@ class File:
         except (ValueError, RuntimeError) as error:
             raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
+        self._output, *self._more = self._interpreter.get_output_details()
         size = self.document["input"]["size"]
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
@@ -57,17 +62,29 @@ class File:
         Integer outputs must be the same to the byte; of floats, whose sums may be taken in another order here,
         1e-4 is asked.
         """
-        expected, inputs = self._samples["outputs"], self._samples["inputs"]
+        expected, inputs = self._arrays["samples"]["outputs"], self._arrays["samples"]["inputs"]
         limit = 1e-4 if expected.dtype.kind == "f" else 0
         differences = [np.abs(self.raw(x).astype(np.float64) - y).max() for x, y in zip(inputs, expected, strict=True)]
         return sum(bool(d <= limit) for d in differences), len(inputs)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a network sees in a crop. kinds: probabilities, float32 [kinds], summing to 1; features: what its last
+    layer tells them by, float32 [n], n 0 where the file doesn't show them; distance: from all that it was trained on,
+    see edge.distance; 0 likewise.
+    """
+
+    kinds: np.ndarray
+    features: np.ndarray
+    distance: float = 0.0
+
+
 class Model(File):
     """A classifier.
 
-    labels: in the order of the outputs; size: the input's width and height in pixels; policy: the crop that it was
-    trained on; temperature: divides the logits before softmax (Guo et al., ICML 2017).
+    labels: what it tells apart; kinds: the same in the order of the outputs, see edge.decide; size: the input's width
+    and height in pixels; policy: the crop that it was trained on.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
@@ -77,29 +94,62 @@ class Model(File):
             self.labels = tuple(document["labels"])
             self.size: int = document["input"]["size"]
             self.policy: str = document["crop"]["policy"]
-            self.temperature: float = document["decision"]["temperature"]
+            self.kinds = tuple(document.get("kinds", self.labels))
+            self._decision = dict(document["decision"])
+            self.rules(None)
             made, known = document["crop"]["version"], crop.POLICIES.get(self.policy)
-        except (KeyError, TypeError) as error:
+            self._distance = Distance(self._arrays["distance"]) if self._more else None
+        except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
         if made != known:
             raise UserError(
                 f"{path} was trained on crops {self.policy!r} version {made}, which this edge-classify doesn't make; "
                 "convert a newer run."
             )
-        if tuple(self._output["shape"]) != (1, len(self.labels)):
+        if tuple(self._output["shape"]) != (1, len(self.kinds)):
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
+
+    @property
+    def risks(self) -> tuple[float, ...]:
+        """The shares of wrong answers among those given that it can be held to, in ascending order."""
+        return tuple(sorted(float(risk) for risk in self._decision.get("risks", {})))
+
+    def rules(self, risk: float | None) -> Rules:
+        """How its answers are made: so that at most that share of those given is wrong, of None the plain ones.
+
+        A risk between two that it knows is held to the smaller, one below all of them to none.
+        """
+        told = self._decision
+        rest = told.get("rest", {"scale": 1.0, "shift": 0.0})
+        plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]))
+        known = [each for each in self.risks if risk is not None and each <= risk + 1e-9]
+        return replace(plain, **told["risks"][f"{known[-1]:g}"]) if known else plain
 
     def run(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""
-        output = self.raw(crop).astype(np.float32)
-        scale, zero = self._output["quantization"]
-        if scale:
-            output = (output - zero) * np.float32(scale)
-        return output / max(float(output.sum()), 1e-6)
+        return merged(self._kinds(crop), len(self.labels))
+
+    def see(self, crop: np.ndarray) -> Seen:
+        """The same with all that the file shows."""
+        kinds = self._kinds(crop)
+        if not self._more or self._distance is None:
+            return Seen(kinds, np.zeros(0, np.float32))
+        features = _real(self._interpreter.get_tensor(self._more[0]["index"])[0], self._more[0])
+        return Seen(kinds, features, self._distance.of(features))
+
+    def _kinds(self, crop: np.ndarray) -> np.ndarray:
+        shares = _real(self.raw(crop), self._output)
+        return shares / max(float(shares.sum()), 1e-6)
 
 
-def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray], bytes]:
-    """The file's bytes -> contract, samples and the flatbuffer alone, checked against the contract's hash."""
+def _real(output: np.ndarray, told: dict[str, Any]) -> np.ndarray:
+    """An output in numbers, float32, of the levels that int8 has."""
+    scale, zero = told["quantization"]
+    return (output.astype(np.float32) - zero) * np.float32(scale) if scale else output.astype(np.float32)
+
+
+def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]], bytes]:
+    """The file's bytes -> contract, arrays and the flatbuffer alone, checked against the contract's hash."""
     if content[4:8] != b"TFL3":
         raise UserError(f"{path} is not a TFLite model.")
     try:
@@ -108,7 +158,10 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, n
             document = json.loads(archive.read("contract.json"))
             version = document.get("contract")
             if version == CONTRACT_VERSION:
-                samples = dict(np.load(io.BytesIO(archive.read("samples.npz")), allow_pickle=False))
+                names = {"samples"} | {"distance"}.intersection(Path(name).stem for name in archive.namelist())
+                arrays = {
+                    name: dict(np.load(io.BytesIO(archive.read(f"{name}.npz")), allow_pickle=False)) for name in names
+                }
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise UserError(
             f"{path} carries no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
@@ -122,7 +175,7 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, n
         raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
     if not intact:
         raise UserError(f"{path} is damaged: its graph is not the one that its contract names; copy it again.")
-    return document, samples, graph
+    return document, arrays, graph
 
 
 def _interpreter(graph: bytes, threads: int) -> Any:

@@ -15,12 +15,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from edge.cell import centre_distance
 from edge.classify import Answer
+from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
 from edge.model import Model
 
 NOTICE = "For a person to check: not a medical device."
-_COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0)}
+_COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0), REVIEW: (150, 0, 150)}
 
 
 @contextmanager
@@ -118,6 +119,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "at_border": cell.at_border,
             "centre_distance": round(centre_distance(cell, result.frame), 4),
             "label": decision.label,
+            **({"reason": decision.reason} if decision.reason else {}),
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
             **({"frames": decision.frames, "taken": _moment(result.frame.taken)} if decision.frames else {}),
@@ -149,6 +151,7 @@ class Csv(_Text):
             "at_border",
             "centre_distance",
             "label",
+            "reason",
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
         columns += ["frames", "taken"] if live else []
@@ -194,8 +197,10 @@ class Table(_Text):
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
-            cut = " (cut by the border)" if cell.at_border else ""
-            self._line(f"{decision.label:12}{shares}  {_printable(result.frame.source)}{which}{cut}\n")
+            why = decision.reason or ("cut by the border" if cell.at_border else "")
+            self._line(
+                f"{decision.label:12}{shares}  {_printable(result.frame.source)}{which}{f' ({why})' if why else ''}\n"
+            )
 
 
 class _Pictures(Sink):
@@ -246,7 +251,8 @@ def annotate(result: Answer) -> Image.Image:
     for cell, decision in result.cells:
         x, y, w, h = cell.box
         colour = _COLOURS.get(decision.label, (90, 90, 90))
-        text = f"{decision.label} {decision.probabilities[decision.label]:.2f}"
+        sure = decision.probabilities.get(decision.label)
+        text = f"{decision.label} {sure:.2f}" if sure is not None else f"{REVIEW}: {decision.reason}"
         draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour, width=max(1, height // 8))
         tall, wide = round(height * 1.35), round(draw.textlength(text, font)) + height // 2
         top = y - tall if y >= tall else min(y + h, picture.height - tall)
@@ -270,10 +276,17 @@ class Tally(Sink):
             self.answers.update(decision.label for _, decision in result.cells)
 
     def __str__(self) -> str:
-        parts = [f"{count} {label}{'' if count == 1 else 's'}" for label, count in sorted(self.answers.items())]
+        parts = [counted(count, label) for label, count in sorted(self.answers.items())]
         if self.unreadable:
             parts.append(f"{self.unreadable} could not be read")
         return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
+
+
+def counted(count: int, label: str) -> str:
+    """ "3 monocytes", "2 to review"."""
+    if label in (OTHER, REVIEW):
+        return f"{count} {'to review' if label == REVIEW else label}"
+    return f"{count} {label}{'' if count == 1 else 's'}"
 
 
 def _printable(name: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.classify import Answer
 from edge.crop import crop
-from edge.decide import decide
+from edge.decide import Rules, decide
 from edge.fault import Faults
 from edge.follow import Counted, Follow
 from edge.frames import Frame
@@ -43,22 +43,24 @@ class Status:
 class Session:
     """Takes frames one after the other; knows no camera, no clock and no file.
 
-    still: the frames are pictures of different places. flat: evens the light out, None leaves it; "capture": makes that
-    of the first frames, which must show an empty spot. say: gets sentences for a person.
+    rules: how answers are made; still: the frames are pictures of different places; flat: evens the light out, None
+    leaves it; "capture": makes that of the first frames, which must show an empty spot; say: gets sentences for a
+    person.
     """
 
     def __init__(
         self,
         model: Model,
         locator: Locator,
+        rules: Rules,
         still: bool = False,
         flat: Flat | str | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.status = Status()
-        self.stage, self.follow = Stage(), Follow(len(model.labels), still)
+        self.stage, self.follow = Stage(), Follow(len(model.kinds) + 1, still)
         self.flat = flat if isinstance(flat, Flat) else None
-        self._model, self._locator, self._still, self._say = model, locator, still, say
+        self._model, self._locator, self._rules, self._still, self._say = model, locator, rules, still, say
         self._faults, self._watch = Faults(), Watch()
         self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
         self._looked = -1e9
@@ -125,8 +127,8 @@ class Session:
         found = []
         for cell, track in pairs:
             if not track.decided:
-                probabilities = self._model.run(crop(frame, cell, self._model.size, self._model.policy))
-                counted = self.follow.add(track, frame, cell, probabilities)
+                seen = self._model.see(crop(frame, cell, self._model.size, self._model.policy))
+                counted = self.follow.add(track, frame, cell, np.append(seen.kinds, seen.distance))
                 found += [counted] if counted else []
         return found + self.follow.leave(frame, place)
 
@@ -151,7 +153,8 @@ class Session:
     def _answers(self, found: list[Counted]) -> list[Answer]:
         result = []
         for c in found:
-            decision = decide(c.probabilities, self._model.labels, self._model.temperature)
+            *kinds, distance = c.mean
+            decision = decide(kinds, self._rules, distance=distance)
             result.append(Answer(c.frame, [(c.cell, replace(decision, frames=c.frames))]))
             self.status.counts[decision.label] += 1
         return result
