@@ -70,8 +70,9 @@ def _limits(
     count: int,
     risk: float,
 ) -> dict:
-    """What Rules keeps to for one risk, nothing where no answer is so sure. told: probabilities as answers give them, float [n, labels]; likeliest: of the
-    kinds of OTHER, float [n].
+    """What Rules keeps to for one risk, nothing where no answer is so sure.
+
+    told: probabilities as answers give them, float [n, labels]; likeliest: of the kinds of OTHER, float [n].
     """
     limits: dict = {}
     names = told[:, :count] / np.maximum(told[:, :count].sum(axis=1, keepdims=True), 1e-9)
