@@ -17,6 +17,7 @@ import numpy as np
 from edge import crop
 from edge.errors import UserError, reason
 from edge.quiet import quiet
+from edge.softmax import softmax
 
 CONTRACT_VERSION = 1
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
@@ -41,15 +42,19 @@ class File:
             raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
+        self._softmax = softmax(self._interpreter)
         size = self.document["input"]["size"]
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32."""
+        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32.
+
+        Of uint8 the same bytes on every machine.
+        """
         self._interpreter.set_tensor(self._input["index"], crop[None])
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output["index"])[0]
+        return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
         """Runs the samples in the file -> (answers as expected, samples).
