@@ -33,7 +33,7 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is absent")
     program = service()["ExecStart"].split()[0]
     (tmp_path / UNIT.name).write_text(UNIT.read_text().replace(program, "/bin/true"))
-    command = ["systemd-analyze", "verify", tmp_path / UNIT.name]
+    command = ["systemd-analyze", "verify", str(tmp_path / UNIT.name)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and UNIT.name not in done.stderr, done.stderr
 
