@@ -6,13 +6,14 @@ WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_0.35_224_imagenet_notop.h5)
 BIN = .venv/bin
 SOURCES = edge train convert benchmarks tests
 
-.PHONY: help demo test check models lock clean
+.PHONY: help demo test check models rivals lock clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests"
 	@echo "make check   lint and check types"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour)"
+	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 
 .venv/made:
@@ -54,10 +55,22 @@ check: .venv/dev
 models: .venv/dev
 	$(BIN)/train locator --data $(DATA) --out runs/locator-1
 	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
-	$(BIN)/convert --int8 runs/locator --out edge/models
+	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 	$(BIN)/train compact --data $(DATA) --out runs/compact $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models
+
+# Each in an environment of its own, since they want other versions of the same packages. pnnx's Python part wants
+# PyTorch, its program doesn't; tflite-runtime ended with Python 3.11.
+PIP = -m pip install --quiet --disable-pip-version-check
+rivals:
+	$(PYTHON) -m venv .rivals/runtimes
+	.rivals/runtimes/bin/python $(PIP) --editable '.[rivals]'
+	.rivals/runtimes/bin/python $(PIP) --no-deps pnnx
+	$(PYTHON) -m venv .rivals/mediapipe
+	.rivals/mediapipe/bin/python $(PIP) mediapipe
+	$(PYTHON) -m venv .rivals/tflite
+	-.rivals/tflite/bin/python $(PIP) tflite-runtime 'numpy<2' pillow
 
 # uv, because pip can't lock for other machines than its own.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url \
@@ -69,4 +82,4 @@ lock: .venv/made
 	$(LOCK) --extra dev -o requirements/dev.txt
 
 clean:
-	rm -rf .venv demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .rivals demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -10,7 +10,7 @@ from convert import gate
 from convert.run import convert
 from edge.errors import UserError
 from edge.model import Model
-from train import card, data, report, run, sites
+from train import card, data, intervals, report, run, sites
 
 
 def cross(folder: Path, runs: Sequence[Path]) -> dict:
@@ -26,12 +26,12 @@ def cross(folder: Path, runs: Sequence[Path]) -> dict:
 def _measured(folder: Path, path: Path) -> dict:
     told, model = run.read(path)
     labels, size, policy = told["labels"], told["size"], told["crop"]["policy"]
-    test = data.only(run.examples(path, told, folder), "test")
-    found = sites.read(folder, size, policy, labels)
+    test = [e for e in data.only(run.examples(path, told, folder), "test") if e.label != data.OTHER]
+    found = sites.read(folder, size, policy, data.LABELS)
     crops = np.concatenate([data.crops(folder, test, size, policy), found.crops])
     truth = np.concatenate([data.targets(test, labels), found.truth])
     sources = np.array([e.source for e in test] + found.sources)
-    cells = np.concatenate([report.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
+    cells = np.concatenate([intervals.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
     with tempfile.TemporaryDirectory() as place:
         try:
             file = convert(path, "int8", Path(place), folder)["path"]

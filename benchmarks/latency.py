@@ -1,98 +1,175 @@
-"""How fast is the command, from cold and over many pictures, and how much memory does it take?"""
+"""How fast is each step of a picture's way, and the command from cold, and how much memory does it take?"""
 
-import os
-import platform
-import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from edge import frames
+import numpy as np
+
+from benchmarks import command, machine
+from benchmarks.turns import ROUNDS, figure, turns
+from edge import classify, frames
+from edge.crop import crop
+from edge.decide import Decision, decide
 from edge.errors import UserError
-from edge.model import SHIPPED
+from edge.model import Model
 
-RUNS = 7
+STEPS = ("decode", "locate", "crop", "invoke", "decide")
+TOGETHER = "together"
+WARM_UP = 20
+_FRESH = 5  # times that files are opened anew, for the first call
+_LEVELS = np.linspace(0, 100, 41)  # percentiles that are kept for the plot
+_MANY = 1000  # pictures that the command answers in one process, for its memory
 
 
-def latency(pictures: Path, count: int = 1000, model: Path = SHIPPED) -> dict:
-    """`edge-classify` as a user runs it, on one thread, over the pictures of a folder.
+@dataclass(frozen=True)
+class Contender:
+    """A model file and the locator, opened for so many threads."""
 
-    -> {"machine", "cold": {seconds, megabytes, runs}, "many": {pictures, seconds, per_second, megabytes, runs}}.
-    Seconds are medians over whole processes, start included; the rate is what `count` pictures add to one picture,
-    None where they add nothing that can be told from noise.
-    Raises UserError where the folder holds none.
+    file: Path
+    threads: int
+    model: Model
+    find: classify.Finder
+
+    @property
+    def name(self) -> str:
+        return f"{self.file.stem}, {self.threads} thread{'s' if self.threads > 1 else ''}"
+
+
+def opened(file: Path, threads: int) -> Contender:
+    model = Model(file, threads)
+    return Contender(file, threads, model, classify.finder(model.policy, threads=threads))
+
+
+def latency(
+    sets: Mapping[str, Sequence[str]],
+    files: Sequence[Path],
+    threads: Sequence[int] = (1,),
+    rounds: int = ROUNDS,
+    warm_up: int = WARM_UP,
+    many: int = _MANY,
+) -> dict:
+    """Pictures through the steps that `edge-classify` takes, and through the command itself.
+
+    sets: picture files by name; files: models. -> {"settings", "models": {name: {"sha256", "bytes"}}, "sets": {name:
+    {"pictures", "size", "runs": {"MODEL, N threads": {"steps": {step: turns.figure()}, "per_second", "cells",
+    "open", "first" (milliseconds), "quantiles" (of the whole way)}}}}, "command": {"cold", "many"} (of the first set,
+    one thread), "state": machine.watched()'s}. Raises UserError where a set is empty or holds what can't be read.
     """
-    files = frames.expand([str(pictures)])
-    if not files:
-        raise UserError(f"{pictures} holds no pictures.")
-    many = [files[i % len(files)] for i in range(count)]
-    _run(model, files[:1])  # warm the disk cache; cold means the process
-    cold = [_run(model, files[:1]) for _ in range(RUNS)]
-    full = [_run(model, many) for _ in range(3)]
-    one, all_of_them = statistics.median(s for s, _ in cold), statistics.median(s for s, _ in full)
+    for name, each in sets.items():
+        if not each:
+            raise UserError(f"{name} holds no pictures.")
+    contenders = [opened(file, n) for file in files for n in threads]
+    first = next(iter(sets.values()))
+    with machine.watched() as state:
+        measured = {name: _set(each, contenders, rounds, warm_up) for name, each in sets.items()}
+        whole: dict = {"cold": command.cold(files, first[0])}
+        if many:
+            whole["many"] = {"pictures": many, **command.many(files, first, many)}
     return {
-        "machine": machine(),
-        "cold": {"seconds": one, "megabytes": max(m for _, m in cold), "runs": RUNS},
-        "many": {
-            "pictures": len(many),
-            "seconds": all_of_them,
-            "per_second": (len(many) - 1) / (all_of_them - one) if all_of_them > one else None,
-            "megabytes": max(m for _, m in full),
-            "runs": 3,
+        "settings": {"rounds": rounds, "warm_up": warm_up, "threads": list(threads), "fresh": _FRESH},
+        "models": {
+            each.file.stem: {"sha256": each.model.sha256, "bytes": each.file.stat().st_size} for each in contenders
         },
+        "sets": measured,
+        "command": whole,
+        "state": state,
     }
 
 
-def _run(model: Path, files: Sequence[str]) -> tuple[float, float]:
-    """One process that reads the list on its standard input -> (seconds, peak megabytes)."""
-    command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull, "--threads", "1"]
-    start = time.perf_counter()
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        assert process.stdin and process.stderr
-        # A list may name a picture twice; the runner wouldn't, so copies get another spelling of the same path.
-        process.stdin.write("\n".join(_spellings(files)).encode())
-        process.stdin.close()
-        message = process.stderr.read().decode()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise UserError(f"edge-classify failed: {message.strip()}")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], list[Decision]]:
+    """One picture's way, as classify.answer() goes it -> (seconds of each of STEPS and of all together, Decisions)."""
+    clock = [time.perf_counter()]
+    frame = frames.load(file)
+    clock.append(time.perf_counter())
+    cells = find(frame)
+    clock.append(time.perf_counter())
+    crops = [crop(frame, cell, model.size, model.policy) for cell in cells]
+    clock.append(time.perf_counter())
+    probabilities = [model.run(each) for each in crops]
+    clock.append(time.perf_counter())
+    decisions = [decide(each, model.labels, model.temperature) for each in probabilities]
+    clock.append(time.perf_counter())
+    return [*np.diff(clock).tolist(), clock[-1] - clock[0]], decisions
 
 
-def _spellings(files: Sequence[str]) -> list[str]:
-    seen: dict[str, int] = {}
-    result = []
-    for file in files:
-        seen[file] = seen.get(file, -1) + 1
-        path = Path(file).resolve()
-        result.append(f"{path.parent}{'/.' * seen[file]}/{path.name}")
-    return result
+def _set(pictures: Sequence[str], contenders: Sequence[Contender], rounds: int, warm_up: int) -> dict:
+    sizes = Counter("x".join(map(str, frames.load(file).image.shape[1::-1])) for file in pictures)  # warms the disk
+    for contender in contenders:
+        for i in range(warm_up):
+            way(pictures[i % len(pictures)], contender.model, contender.find)
+    seconds = {each.name: np.zeros((rounds, len(pictures), len(STEPS) + 1)) for each in contenders}
+    cells = Counter[str]()
+    for number, contender, some in turns(contenders, len(pictures), rounds):
+        for i in some:
+            spent, decisions = way(pictures[i], contender.model, contender.find)
+            seconds[contender.name][number, i] = spent
+            cells[contender.name] += len(decisions)
+    fresh = {each.name: _first(pictures[0], each) for each in contenders}
+    return {
+        "pictures": len(pictures),
+        "size": sizes.most_common(1)[0][0],
+        "runs": {
+            each.name: {
+                "steps": {
+                    step: figure(seconds[each.name][..., i]) for i, step in enumerate((*STEPS, TOGETHER))
+                },
+                "per_second": _rate(seconds[each.name][..., -1]),
+                "cells": cells[each.name] // rounds,
+                **fresh[each.name],
+                "quantiles": np.percentile(1e3 * seconds[each.name][..., -1], _LEVELS).round(4).tolist(),
+            }
+            for each in contenders
+        },
+    }  # fmt: skip
 
 
-def machine() -> dict:
-    """Where a figure was read: processor, cores, Python's version."""
-    return {"processor": _processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+def _rate(seconds: np.ndarray) -> dict:
+    """float [rounds, pictures] -> pictures a second: of a round's mean the median, the lowest and the highest."""
+    rates = 1 / seconds.mean(axis=1)
+    return {"value": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
 
 
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.lower().startswith(("model name", "model\t")) and not line.split(":")[1].strip().isdigit():
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+def _first(picture: str, contender: Contender) -> dict:
+    """Opening the model and the locator anew, and the first picture after it, in milliseconds."""
+    spent = []
+    for _ in range(_FRESH):
+        start = time.perf_counter()
+        fresh = opened(contender.file, contender.threads)
+        ready = time.perf_counter()
+        way(picture, fresh.model, fresh.find)
+        spent.append((ready - start, time.perf_counter() - ready))
+    opening, first = np.array(spent).T
+    return {"open": figure(opening[:, None]), "first": figure(first[:, None])}
 
 
 def table(result: dict) -> str:
-    here, cold, many = result["machine"], result["cold"], result["many"]
-    rate = f"{many['per_second']:.0f} a second after the start" if many["per_second"] else "too few to tell the rate"
-    return "\n".join(
-        [
-            f"{here['processor']}, {here['cores']} cores, Python {here['python']}; one thread",
-            f"one picture, from cold   {cold['seconds']:.2f} s, {cold['megabytes']:.0f} MB (median of {cold['runs']})",
-            f"{many['pictures']} pictures            {rate}, {many['megabytes']:.0f} MB (median of {many['runs']})",
-        ]
-    )
+    lines = [*machine.notes(result["state"])]
+    settings = result["settings"]
+    lines.append(f"{settings['rounds']} rounds taking turns after {settings['warm_up']} pictures; milliseconds")
+    for name, each in result["sets"].items():
+        lines.append(f"\n{name}: {each['pictures']} pictures, {each['size']}")
+        lines.append(f"{'':30}" + "".join(f"{step:>10}" for step in (*STEPS, TOGETHER)) + f"{'a second':>10}")
+        for run, found in each["runs"].items():
+            for key, label in (("value", "median"), ("p95", "p95"), ("p99", "p99")):
+                cells = "".join(f"{found['steps'][step][key]:>10.2f}" for step in (*STEPS, TOGETHER))
+                rate = f"{found['per_second']['value']:>10.0f}" if key == "value" else ""
+                lines.append(f"{run if key == 'value' else '':24}{label:>6}{cells}{rate}")
+            lines.append(f"{'':24} first {found['first']['value']:.2f}, opening {found['open']['value']:.2f}")
+    lines.append("\nthe command, one thread")
+    for name, found in result["command"]["cold"].items():
+        seconds, megabytes = found["seconds"], found["megabytes"]
+        lines.append(
+            f"{name:22} one picture from cold {seconds['value']:.2f} s [{seconds['low']:.2f}, {seconds['high']:.2f}], "
+            f"{megabytes['value']:.0f} MB; file {result['models'][name]['bytes'] / 1e3:.0f} kB"
+        )
+    if "many" in result["command"]:
+        for name in result["models"]:
+            found = result["command"]["many"][name]
+            lines.append(
+                f"{name:22} {result['command']['many']['pictures']} pictures {found['seconds']['value']:.2f} s, "
+                f"{found['megabytes']['value']:.0f} MB"
+            )
+    return "\n".join(lines)

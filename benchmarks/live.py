@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.age import pace, resident, stream
 from benchmarks.crossing import crossing
-from benchmarks.latency import machine
+from benchmarks.machine import machine, title
 from edge import frames, locate, model
 from edge.errors import UserError
 from edge.frames import Frame
@@ -31,7 +31,7 @@ _BORDER = 3  # pixels: a marked box so near to the border is cut by it
 
 
 def live(folder: Path, cells: int = 1000, seconds: float = 60.0) -> dict:
-    """All figures of a live session -> {"machine", "crossing", "pace", "fields", "stream", "process"}.
+    """All figures of a live session -> {"crossing", "pace", "fields", "stream", "process"}.
 
     folder: holds the marked fields. Raises UserError where it has none.
     """
@@ -39,7 +39,6 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0) -> dict:
     if not measured:
         raise UserError(f"{folder / marked_fields.TABLE} is needed: it says where the white cells of fields are.")
     return {
-        "machine": machine(),
         "process": process(),
         "pace": pace(seconds),
         "stream": stream(min(seconds, 15.0)),
@@ -170,10 +169,10 @@ def _until(word: str, arguments: list[str], sign: signal.Signals) -> tuple[float
 
 
 def table(result: dict) -> str:
-    here, c, p, s = (result[name] for name in ("machine", "crossing", "pace", "stream"))
+    c, p, s = (result[name] for name in ("crossing", "pace", "stream"))
     faults = ", ".join(f"{n} {kind}" for kind, n in c["faults"].items())
     lines = [
-        f"{here['processor']}, {here['cores']} cores, Python {here['python']}",
+        title(machine()),
         f"slide      {c['passed']} cells passed: {c['once']} counted once, {c['missed']} missed, {c['twice']} again, "
         f"{c['phantom']} phantoms, {c['debris']} specks taken for a cell; faults: {faults}",
         f"pace       1280x720 at 30 a second: {p['per_second']:.1f} a second answered, {p['p50']:.0f} ms old (median), "

@@ -12,7 +12,7 @@ import click
 import cv2
 import numpy as np
 
-from benchmarks.latency import machine
+from benchmarks.machine import machine, title
 from edge import simulate
 from edge.errors import UserError, reason
 from train.data import LABELS, SPLITS
@@ -26,7 +26,7 @@ _EVERY = 0.2  # seconds from one look at the process to the next
 def memory(pictures: int = 100_000, size: int = 64, epochs: int = 1) -> dict:
     """`train baseline` as a user runs it, in a process of its own, on generated pictures of size x size pixels.
 
-    -> {"machine", "pictures": counts by split, "size", "epochs", "data": {seconds, megabytes}, "training": {seconds,
+    -> {"pictures": counts by split, "size", "epochs", "data": {seconds, megabytes}, "training": {seconds,
     peak_megabytes, own_megabytes}}. A megabyte is 2^20 bytes. Seconds are the whole process's, reading included.
 
     peak_megabytes: the most that was resident at once, getrusage's ru_maxrss: libraries, and the pages of memory-mapped
@@ -48,7 +48,6 @@ def memory(pictures: int = 100_000, size: int = 64, epochs: int = 1) -> dict:
         options = ["--data", folder, "--out", out, "--crop", "whole-image", "--size", size, "--epochs", epochs]
         training = _run(["train", "baseline", *map(str, options)], {"XDG_CACHE_HOME": str(cache)})
     return {
-        "machine": machine(),
         "pictures": counts,
         "size": size,
         "epochs": epochs,
@@ -132,10 +131,9 @@ def table(result: dict) -> str:
     training, data = result["training"], result["data"]
     own = training["own_megabytes"]
     counts = ", ".join(f"{n} {split}" for split, n in result["pictures"].items())
-    here = result["machine"]
     return "\n".join(
         [
-            f"{here['processor']}, {here['cores']} cores, Python {here['python']}",
+            title(machine()),
             f"generated pictures      {counts}; {data['megabytes']:.0f} MB in {data['seconds']:.0f} s",
             f"train baseline          --size {result['size']} --epochs {result['epochs']}, {training['seconds']:.0f} s",
             f"peak resident memory    {training['peak_megabytes']:.0f} MB, libraries and mapped files included",

@@ -83,7 +83,8 @@ def main() -> None:
     nargs=2,
     default=(0.5, 1.0),
     show_default=True,
-    help="Points of balanced accuracy, and of the rare class's recall, that may be lost on val.",
+    help="Points of balanced accuracy, and of the rare class's recall, that may be lost on val; of a locator the "
+    "second counts, for recall and precision.",
 )
 @click.option("--rescue", is_flag=True, help="Mend an int8 file that loses more.")
 def make(
@@ -111,6 +112,7 @@ def make(
         from convert import source as sources
         from train.run import network
 
+    limits = gate.Limits(max_drop[0] / 100, max_drop[1] / 100)
     kinds = _KINDS if kind == "all" else (kind,)
     own = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
     if source.is_file():
@@ -120,11 +122,12 @@ def make(
         if given := [option for option, value in own.items() if value is not None]:
             raise UserError(f"{', '.join(given)} is for a Keras file; of a run, {source} itself says it.")
         if network(source) == "locator":
-            for each in kinds:
-                _located(locator.convert(source, each, out))
+            found = locator.convert(source, kind, out, folder, limits)
+            _located(found)
+            if not found["path"]:
+                raise gate.NotProven(found["said"][-1])
             return
         opened = sources.of_run(source, folder)
-    limits = gate.Limits(max_drop[0] / 100, max_drop[1] / 100)
     command = shlex.join(["convert", *sys.argv[1:]])
     options = runs.Options(calibration, method, limits, rescue, command)
     results = runs.converted(opened, kinds, out or (source.parent if source.is_file() else source), options)
@@ -136,7 +139,9 @@ def make(
 
 def _located(result: dict) -> None:
     click.echo(f"Of its calibration fields' pixels, the file marks {result['agreement']:.2%} as the float model does.")
-    click.echo(f"Written: {result['path']}, {result['bytes'] / 1e3:.0f} kB.")
+    click.echo(result["said"][0])
+    if result["path"]:
+        click.echo(f"Written: {result['path']}, {result['bytes'] / 1e3:.0f} kB, its model card and the proof.")
 
 
 def _told(asked: str, result: dict, comparison: Callable[[dict[str, dict], Sequence[str]], str]) -> None:

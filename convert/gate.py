@@ -34,8 +34,8 @@ def answers(model: Model, crops: np.ndarray) -> np.ndarray:
     return np.stack([model.run(crop) for crop in crops])
 
 
-def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, float]]:
-    """As answers(), of several models with the crops of the same pictures, with each one's median milliseconds.
+def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """As answers(), of several models with the crops of the same pictures, with the seconds of each, float [n].
 
     They take turns, so that whatever else the machine does falls on all of them, each with a few pictures in a row, so
     that a small model isn't charged for a large one's having emptied the processor's cache.
@@ -51,7 +51,7 @@ def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, 
                     start = time.perf_counter()
                     probabilities[m].append(model.run(crops[i]))
                     seconds[m, i] = time.perf_counter() - start
-    return [(np.stack(p), float(1e3 * np.median(s))) for p, s in zip(probabilities, seconds, strict=True)]
+    return [(np.stack(p), s) for p, s in zip(probabilities, seconds, strict=True)]
 
 
 def verdict(
@@ -67,16 +67,13 @@ def verdict(
     truth: int [n]; before, after: probabilities float [n, labels]. -> {"passed", "against" (sentences: what spoke
     against it), "limits", "rare" (the class that is watched: monocytes, or what else is rarest here), "lost" (float
     minus quantized, shares), "float", "quantized" (by_source() figures), "ece", "differences" (of probabilities),
-    "answers" (that changed, with McNemar's exact test, Psychometrika 1947: of the pictures that one of the two answers
-    right and the other wrong, could as many go one way by chance?)}.
+    "answers" (changes())}.
     """
     finite = bool(np.isfinite(after).all())
     after = np.nan_to_num(after)
     figures = [evaluate.by_source(truth, p, sources, labels) for p in (before, after)]
     counts = np.bincount(truth, minlength=len(labels))
     rare = "monocyte" if "monocyte" in labels else labels[len(labels) - 1 - int(np.argmin(counts[::-1]))]
-    right = [p.argmax(axis=1) == truth for p in (before, after)]
-    spoiled, mended = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
     recalls = [f["all"]["classes"][rare]["recall"]["value"] or 0.0 for f in figures]
     lost = {
         "balanced_accuracy": figures[0]["all"]["balanced_accuracy"] - figures[1]["all"]["balanced_accuracy"],
@@ -109,13 +106,24 @@ def verdict(
             "percentile_99": float(np.percentile(difference, 99)),
             "largest": float(difference.max()),
         },
-        "answers": {
-            "count": len(truth),
-            "changed": int((before.argmax(axis=1) != after.argmax(axis=1)).sum()),
-            "spoiled": spoiled,
-            "mended": mended,
-            "p": float(binomtest(spoiled, spoiled + mended).pvalue) if spoiled + mended else 1.0,
-        },
+        "answers": changes(truth, before.argmax(axis=1), after.argmax(axis=1)),
+    }
+
+
+def changes(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> dict:
+    """Two models' answers to the same pictures, int [n] each -> {"count", "changed", "spoiled", "mended", "p"}.
+
+    p: McNemar's exact test (Psychometrika 1947): of the pictures that one of the two answers right and the other wrong,
+    could as many go one way by chance?
+    """
+    spoiled = int(((before == truth) & (after != truth)).sum())
+    mended = int(((before != truth) & (after == truth)).sum())
+    return {
+        "count": len(truth),
+        "changed": int((before != after).sum()),
+        "spoiled": spoiled,
+        "mended": mended,
+        "p": float(binomtest(spoiled, spoiled + mended).pvalue) if spoiled + mended else 1.0,
     }
 
 

@@ -115,6 +115,7 @@ def _attempts(attempts: list[dict]) -> list[str]:
         table(
             ["what was tried", "is", "size", "time a picture", "balanced accuracy lost", "recall lost", "passed"],
             [
+                [x["what"], f"skipped: {x['skipped']}", *[""] * 5] if "skipped" in x else
                 [x["what"], x["kind"], f"{x['bytes'] / 1e3:,.0f} kB", f"{x['milliseconds']:.2f} ms",
                  f"{100 * x['lost']['balanced_accuracy']:.1f} points",
                  f"{100 * x['lost']['recall']:.1f} points", "yes" if x["passed"] else "no"]

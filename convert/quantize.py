@@ -79,7 +79,7 @@ def checked(graph: bytes, kind: str) -> bytes:
     if kind == "int8":
         raise UserError(
             f"{', '.join(floating(graph))} can't be computed in int8, and a file with floats in it isn't called int8; "
-            "build the model of other operations, or try --dynamic or --float16."
+            "build the model of other operations, or try --rescue, --dynamic or --float16."
         )
     if (kind, found) == ("dynamic", "float32"):
         raise UserError(

@@ -1,40 +1,59 @@
 """A network that int8 spoils, mended: the cheapest mending that passes the gate."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from convert import layers, quantize, ranges
+from convert import aware, layers, quantize, ranges
 from convert.equalize import equalized
 from edge.errors import UserError
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """what: was done, in words; kind: what came out, as quantize.emitted() reads it; graph: the flatbuffer."""
+    """what: was done, in words; kind: what came out, as quantize.emitted() reads it; graph: the flatbuffer; skipped:
+    why there is none.
+    """
 
     what: str
-    kind: str
-    graph: bytes
+    kind: str = ""
+    graph: bytes = b""
+    skipped: str = ""
 
 
 def attempts(
-    model: keras.Model, calibrated: bytes, method: str, pictures: np.ndarray, worst: list[layers.Layer]
+    model: keras.Model,
+    calibrated: bytes,
+    method: str,
+    pictures: np.ndarray,
+    worst: list[layers.Layer],
+    training: Callable[[], np.ndarray],
 ) -> Iterator[Attempt]:
     """Ways to mend it, the one that costs least first; the gate decides which one is enough.
 
     calibrated: with the ranges of `method`; pictures: uint8 [n, size, size, 3], what it was calibrated on; worst:
-    layers.errors(). First the loud channels are turned down and their readers up, which costs nothing and stays
-    int8; then only the weights are int8, which costs a little time and no size; then 1, 2, 4, … of the worst layers
-    stay in float with those that read them, which costs both.
+    layers.errors(); training: gives pictures to learn on, uint8 [n, size, size, 3]. First the loud channels are turned
+    down and their readers up, which costs nothing and stays int8; then the network is trained on with int8's rounding,
+    which costs minutes here and nothing on the device; then only the weights are int8, which costs a little time and
+    no size; then 1, 2, 4, … of the worst layers stay in float with those that read them, which costs both.
     """
+
+    def whole(changed: keras.Model) -> bytes:
+        return quantize.integer(ranges.narrowed(quantize.calibrate(changed, pictures), pictures, (method,))[method])
+
     quieter = equalized(model, pictures)
     if quieter is not None:
-        again = ranges.narrowed(quantize.calibrate(quieter, pictures), pictures, (method,))[method]
-        yield _attempt("channels brought to one loudness across layers", quantize.integer(again))
+        yield _attempt("channels brought to one loudness across layers", whole(quieter))
+    what = "trained on with int8's rounding"
+    try:
+        tuned = aware.tuned(quieter or model, training())
+    except aware.NotAware as error:
+        yield Attempt(what, skipped=str(error))
+    else:
+        yield _attempt(what, whole(tuned))
     with suppress(UserError):  # where there are too few weights
         yield _attempt("int8 for the weights alone", quantize.quantize(model, "dynamic"))
     count = 1

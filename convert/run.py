@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from convert import bias, calibration, contract, gate, layers, page, quantize, ranges, rescue
+from convert import aware, bias, calibration, contract, gate, layers, page, quantize, ranges, rescue
 from convert.layers import Layer
 from convert.source import Source, of_run
 from convert.trial import Bench, Trial
 from edge import __version__
 from edge.errors import UserError
 from edge.model import Model
+from train import calibration as sureness
 from train import card, data, evaluate, report, sites
 from train import run as runs
 
@@ -91,16 +92,15 @@ def _worked(bench: Bench, kind: str, options: Options) -> _Work:
 
 def _integer(bench: Bench, options: Options) -> _Work:
     source = bench.source
-    examples = calibration.chosen(data.only(source.examples, "train"), options.calibration)
-    pictures = source.crops(examples)
-    calibration.unseen(examples, pictures, bench.crops)
-    calibration.unseen(examples, pictures, source.split("test")[1])
+    examples, pictures = bench.training(options.calibration)
     click.echo(f"Calibrating on {len(examples)} training pictures", err=True)
     methods = ranges.METHODS if options.method == "auto" else (options.method,)
     narrowed = ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
-    trials = bench.tried(
-        {method: quantize.checked(quantize.integer(ranged), "int8") for method, ranged in narrowed.items()}
-    )
+    graphs = {method: quantize.integer(ranged) for method, ranged in narrowed.items()}
+    if not options.rescue:  # which takes what int8 can't compute in float
+        for graph in graphs.values():
+            quantize.checked(graph, "int8")
+    trials = bench.tried(graphs)
     method = _nearest(trials)
     chosen = method
     before, after = runs.predict(source.model, pictures), bench.answers(trials[method].graph, pictures)
@@ -108,7 +108,7 @@ def _integer(bench: Bench, options: Options) -> _Work:
     if upright is not None:
         name = f"{method}, bias corrected"
         narrowed[name] = ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
-        trials |= bench.tried({name: quantize.checked(quantize.integer(narrowed[name]), "int8")})
+        trials |= bench.tried({name: quantize.integer(narrowed[name])})
         chosen = _nearest(trials)
     told = {
         "count": len(examples),
@@ -126,6 +126,8 @@ def _integer(bench: Bench, options: Options) -> _Work:
     some = pictures[:: -(-len(pictures) // layers.PICTURES)]
     worst = layers.errors(narrowed[chosen], some, source.layers())
     work = _Work("int8", trials[chosen], told, worst)
+    if work.emitted["kind"] != "int8" and work.trial.passed:
+        work.mended = f"{', '.join(quantize.floating(work.trial.graph))} kept in float, which can't be computed in int8"
     if options.rescue and not work.trial.passed:
         _mend(bench, work, narrowed[chosen], method, pictures)
     return work
@@ -138,7 +140,14 @@ def _nearest(trials: dict[str, Trial]) -> str:
 
 def _mend(bench: Bench, work: _Work, calibrated: bytes, method: str, pictures: np.ndarray) -> None:
     """Changes `work` to the first attempt that passes, where one does."""
-    for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers):
+
+    def training() -> np.ndarray:
+        return bench.training(aware.PICTURES)[1]
+
+    for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers, training):
+        if attempt.skipped:
+            work.attempts.append({"what": attempt.what, "skipped": attempt.skipped})
+            continue
         trial = bench.tried({attempt.what: attempt.graph})[attempt.what]
         work.attempts.append(
             {
@@ -159,8 +168,10 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
     source, trial = bench.source, work.trial
     kind = work.emitted["kind"]
     path = out / f"{source.document['network']}-{kind}.tflite"
+    sure = sureness.temperature(bench.truth, np.nan_to_num(trial.after))
     told = source.document | {
         "quantization": work.emitted,
+        "decision": source.document["decision"] | {"temperature": sure},
         "calibration": {key: work.calibration[key] for key in ("count", "method", "sha256")},
         "gate": {"split": "val"}
         | {key: trial.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
@@ -228,17 +239,21 @@ def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
         said.insert(1, f"Ranges: {work.calibration['method']}, of {work.calibration['count']} training pictures.")
     if work.unmended:
         before = work.unmended
+        was = quantize.emitted(before.graph)["kind"]
         said.append(
             f"Rescued: {work.mended}. That costs {(trial.size - before.size) / 1e3:+.0f} kB and "
-            f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the int8 file that failed."
+            f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the {was} file that failed."
         )
+    elif work.mended:
+        said.append(f"Rescued: {work.mended}.")
     if not trial.passed:
         named = list(dict.fromkeys(layer.name for layer in work.layers))[:3]
         where = f" The layers that lose most: {', '.join(named)}." if named else ""
         if work.asked != "int8":
             advice = "Try --float32"
         elif work.attempts:
-            advice = f"None of {len(work.attempts)} ways to mend it passed; try --float16, or train again"
+            tried = sum("skipped" not in attempt for attempt in work.attempts)
+            advice = f"None of {tried} ways to mend it passed; try --float16, or train again"
         else:
             advice = "Try --rescue, which mends what it can, or more pictures with --calibration, or --float16"
         said.append(

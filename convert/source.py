@@ -54,7 +54,7 @@ class Source:
 
     def layers(self) -> list[str]:
         """The names of all layers, nested ones too."""
-        return [layer.name for layer in _flat(self.model)]
+        return [layer.name for layer in flat(self.model)]
 
 
 def of_run(run: Path, folder: Path | None = None) -> Source:
@@ -242,9 +242,9 @@ def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> N
         )
 
 
-def _flat(model: keras.Model) -> Iterator[keras.Layer]:
+def flat(model: keras.Model) -> Iterator[keras.Layer]:
     for layer in model.layers:
         if isinstance(layer, keras.Model):
-            yield from _flat(layer)
+            yield from flat(layer)
         else:
             yield layer

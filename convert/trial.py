@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from convert import contract, gate, quantize
+from convert import calibration, contract, gate, quantize
 from convert.source import Source
 from edge.model import Model
 from train import data
@@ -46,6 +46,14 @@ class Bench:
         self.content = self.seal(self.graph)
         self.sources = [e.source for e in self.examples]
 
+    def training(self, count: int) -> tuple[list[data.Example], np.ndarray]:
+        """About so many training pictures, balanced, of which no copy is in val or test: uint8 [n, size, size, 3]."""
+        examples = calibration.chosen(data.only(self.source.examples, "train"), count)
+        pictures = self.source.crops(examples)
+        calibration.unseen(examples, pictures, self.crops)
+        calibration.unseen(examples, pictures, self.source.split("test")[1])
+        return examples, pictures
+
     def seal(self, graph: bytes) -> bytes:
         return contract.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
 
@@ -64,10 +72,12 @@ class Bench:
             models = [
                 stack.enter_context(contract.opened(content, Model)) for content in (self.content, *contents.values())
             ]
-            (floats, float_time), *raced = gate.race([(each, self.crops) for each in models])
+            (floats, float_times), *raced = gate.race([(each, self.crops) for each in models])
         before = floats if before is None else before
         result = {}
-        for name, (after, time) in zip(graphs, raced, strict=True):
+        float_time = 1e3 * float(np.median(float_times))
+        for name, (after, times) in zip(graphs, raced, strict=True):
             found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
+            time = 1e3 * float(np.median(times))
             result[name] = Trial(graphs[name], len(contents[name]), before, after, time, float_time, found)
         return result

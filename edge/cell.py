@@ -41,6 +41,18 @@ def whole_image(frame: Frame) -> list[Cell]:
     return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / 2, side, side / SIDE, False, 1.0)]
 
 
+def emptiest(frame: Frame, cells: list[Cell]) -> Cell:
+    """The place of a frame that lies farthest from its cells, as if the locator had found a usual white cell there."""
+    height, width = frame.image.shape[:2]
+    ruler = sum(c.red_cell for c in cells) / len(cells) if cells else min(width, height) / 2 / SIDE
+    grid = [(width * x / 8, height * y / 8) for y in range(1, 8) for x in range(1, 8)]
+    x, y = max(grid, key=lambda at: min((math.dist(at, c.centre) for c in cells), default=-math.dist(at, grid[0])))
+    r = ruler * SIDE / 4
+    left, top = max(0, round(x - r)), max(0, round(y - r))
+    box = (left, top, max(1, min(width, round(x + r)) - left), max(1, min(height, round(y + r)) - top))
+    return Cell(box, 0, (x, y), 1.2 * ruler, 2 * r, ruler, False, 0.0)
+
+
 def single(frame: Frame, cells: list[Cell]) -> list[Cell]:
     """Exactly one cell: the one nearest to the frame's middle, the whole frame where none was found."""
     return sorted(cells, key=lambda cell: centre_distance(cell, frame))[:1] or whole_image(frame)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from edge.cell import Cell, single, whole_image
 from edge.crop import crop
 from edge.decide import Decision, decide
@@ -43,14 +45,17 @@ def classify(paths: Iterable[str], model: Model, find: Finder, lean: float = 0.0
 
 def leaning(paths: Iterable[str], model: Model, find: Finder) -> tuple[float | None, int]:
     """What edge.shift says of all cells in the pictures, and how many they are; the pictures are not kept."""
-    answers = (result for result in classify(paths, model, find) if isinstance(result, Answer))
-    seen = [decision.probabilities[model.labels[1]] for result in answers for _, decision in result.cells]
+    frames = (frame for frame in map(read, paths) if isinstance(frame, Frame))
+    seen = [float(_run(model, frame, cell)[1]) for frame in frames for cell in find(frame)]
     return shift(seen), len(seen)
 
 
 def answer(frame: Frame, model: Model, find: Finder, lean: float = 0.0) -> Answer:
     cells = []
     for cell in find(frame):
-        probabilities = model.run(crop(frame, cell, model.size, model.policy))
-        cells.append((cell, decide(probabilities, model.labels, model.temperature, lean)))
+        cells.append((cell, decide(_run(model, frame, cell), model.labels, model.temperature, lean)))
     return Answer(frame, cells)
+
+
+def _run(model: Model, frame: Frame, cell: Cell) -> np.ndarray:
+    return model.run(crop(frame, cell, model.size, model.policy))

@@ -1,5 +1,6 @@
 """Probabilities -> an answer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,12 +20,15 @@ class Decision:
 
 
 def decide(probabilities: np.ndarray, labels: Sequence[str], temperature: float = 1.0, shift: float = 0.0) -> Decision:
-    """float [labels], the contract's temperature, and of two labels edge.shift's shift -> the likeliest label."""
-    if temperature != 1.0:
-        probabilities = probabilities ** (1 / temperature)
-        probabilities = probabilities / probabilities.sum()
+    """float [labels], of two labels edge.shift's shift, and the contract's temperature -> the likeliest label.
+
+    Python's floats, whose powers are the C library's: numpy's own differ in the last bit from processor to processor.
+    """
+    odds = [float(p) for p in probabilities]
     if shift:
-        probabilities = probabilities * np.array([1.0, np.exp(-shift)])
-        probabilities = probabilities / probabilities.sum()
-    named = {label: round(float(p), 4) for label, p in zip(labels, probabilities, strict=True)}
-    return Decision(labels[int(np.argmax(probabilities))], named, shift)
+        odds[1] *= math.exp(-shift)
+    if temperature != 1.0:
+        odds = [p ** (1 / temperature) for p in odds]
+    total = sum(odds) if shift or temperature != 1.0 else 1.0
+    named = {label: round(p / total, 4) for label, p in zip(labels, odds, strict=True)}
+    return Decision(labels[odds.index(max(odds))], named, shift)

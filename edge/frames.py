@@ -105,7 +105,8 @@ def decode(path: str | Path) -> np.ndarray:
                     f"{picture.width}x{picture.height} pixels are more than the {MAX_PIXELS // 1_000_000} million "
                     "that this tool reads; shrink it or cut out the cell"
                 )
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture)))
+            ImageOps.exif_transpose(picture, in_place=True)
+            return np.asarray(_to_rgb(picture))
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -119,7 +120,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # which would copy it
 
 
 def _unidentified(path: str, error: Exception) -> str:

@@ -33,6 +33,7 @@ _NUCLEI = (0.7, 2.6)  # diameters in red cells': a ruler that says less or more 
 _RULER = (4, 256)  # pixels of the network's input: the red cells that it can measure
 _BEYOND_DOUBT = 0.85  # a mean mark that needs no second opinion from the stain
 _PLATELET = 0.47  # red cells: no nucleus is so small
+_SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))  # of an octagon's erosion
 _CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
@@ -76,13 +77,11 @@ class Locator(File):
         red = scale * red_cell(ruler)
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         found = joined(found, _APART * red)
-        wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
-        others = cv2.resize(wide, (w, h), interpolation=cv2.INTER_NEAREST) >= _SURE
         largest = max((n.diameter for n in found if n.sure), default=0.0)
         cells: list[Cell] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
-            why = _doubt(nucleus, largest, red) or _stained(nucleus, small, others, red, scale)
+            why = _doubt(nucleus, largest, red) or _stained(nucleus, small, marks, red, scale)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
@@ -163,9 +162,11 @@ def red_cell(marks: np.ndarray) -> float:
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # rounded, as powers differ in their last digits
 
 
-def _stained(nucleus: Nucleus, small: np.ndarray, others: np.ndarray, red_cell: float, scale: float) -> str:
+def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
     if nucleus.score >= _BEYOND_DOUBT:
         return ""
+    wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
+    others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _SURE
     place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
     return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
 
@@ -245,6 +246,8 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
     deepest = int(depth.max())
     for level in _LEVELS:
         count, seeds = cv2.connectedComponents((depth > level * deepest).astype(np.uint8), connectivity=8)
+        if count < 3:  # the background and one part: no neck
+            continue
         places = [np.nonzero(seeds == i) for i in range(1, count)]
         middles = [
             (ys.mean(), xs.mean()) for ys, xs in places if depth[ys, xs].max() >= max(_NECK * level * deepest, 2)
@@ -263,11 +266,11 @@ def _depth(mask: np.ndarray) -> np.ndarray:
 
     Not OpenCV's distance transform: on x86-64 that is another implementation than on a Pi, with other last digits.
     """
-    left = np.pad(mask, 1)
+    left = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    left[1:-1, 1:-1] = mask
     depth = left.copy()
-    shapes = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))
     for step in range(max(mask.shape)):
-        left = cv2.erode(left, shapes[step % 2], borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
+        left = cv2.erode(left, _SHAPES[step % 2], borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
         if not left.any():
             break
         depth += left

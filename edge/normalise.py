@@ -6,6 +6,7 @@ under what is brightest in it, the dark by the nucleus, which the locator has pu
 where light and stain are sums (Beer-Lambert). Integers throughout, so that a Pi gives the same bytes.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -17,7 +18,8 @@ LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST
 WHITE = 245  # level of the light
 _TILES = 8  # along each axis, in which light is looked for
 _MIDDLE = 0.19  # of the width, around the middle: the nucleus' tiles, which show no light
-_UNIT = 4096  # of the plane's coefficients
+_UNIT_BITS = 12
+_UNIT = 1 << _UNIT_BITS  # of the plane's coefficients
 _STEPS = 6  # of the fit; it stands still after four or five
 _BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: it lies under cells, on the light
 _FAR = 250  # units: a tile so much darker than the plane shows no light at all
@@ -35,13 +37,13 @@ def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarra
 
     beyond: bool [s, s], what lies beyond the picture: it shows no light, and comes out white.
     """
-    density = DENSITY[square]
+    density = DENSITY.take(square)
     density -= plane(density, beyond)
     density += DENSITY[WHITE]
     gain = _gain(density)
     density *= gain
     density >>= 8
-    result = LEVEL[np.clip(density, 0, _DEEPEST, out=density)]
+    result = LEVEL.take(np.clip(density, 0, _DEEPEST, out=density))
     if beyond is not None:
         result[beyond] = WHITE
     return result
@@ -52,9 +54,14 @@ def distance(size: int, nucleus: float) -> np.ndarray:
 
     nucleus: its diameter in shares of the width.
     """
+    return np.minimum(_apart(size) * (_APART / (2 * size * nucleus)), 255).astype(np.uint8)
+
+
+@functools.cache
+def _apart(size: int) -> np.ndarray:
+    """How far each pixel lies from the middle, in half pixels, float64 [size, size]."""
     half = 2 * np.arange(size) + 1 - size
-    apart = np.sqrt((half[None, :] ** 2 + half[:, None] ** 2).astype(np.float64)) * (_APART / (2 * size * nucleus))
-    return np.minimum(apart, 255).astype(np.uint8)
+    return np.sqrt((half[None, :] ** 2 + half[:, None] ** 2).astype(np.float64))
 
 
 def alone(square: np.ndarray, distance: np.ndarray) -> np.ndarray:
@@ -62,7 +69,7 @@ def alone(square: np.ndarray, distance: np.ndarray) -> np.ndarray:
 
     What stands round a white cell says nothing of its kind, but much of the slide.
     """
-    seen = SEEN[distance][..., None]
+    seen = SEEN.take(distance)[..., None]
     return ((square * seen + WHITE * (256 - seen)) >> 8).astype(np.uint8)
 
 
@@ -73,21 +80,15 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     with integer sums. White (0) where a picture shows too little to lay a plane.
     """
     s = len(density)
-    side = s // _TILES
-    start = (s - side * _TILES) // 2
-    inner = slice(start, start + side * _TILES)
+    side, inner, x, y, known, usable = _grid(s)
     tiles = _tiles(density[inner, inner], side)
     place = side * side // 5
     values = np.partition(tiles, place, axis=1)[:, place].astype(np.int64)  # [tiles, channel]
-    centre = (2 * np.arange(_TILES) + 1 - _TILES) * side  # in half pixels
-    x, y = np.tile(centre, _TILES).astype(np.int64), np.repeat(centre, _TILES).astype(np.int64)
-    usable = x * x + y * y > (2 * _MIDDLE * s) ** 2
     if beyond is not None:
-        usable &= 2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side
+        usable = usable & (2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side)
     if usable.sum() < _TILES:
         return np.zeros_like(density)
     total = values.sum(axis=1)  # of the channels: one fit says which tiles are light
-    known = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
     basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
     brightest = total[usable].min()
     weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
@@ -100,8 +101,21 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     half = 2 * np.arange(s) + 1 - s  # pixels' places in half pixels
     for channel in range(3):
         a, b, c = _fit(sums[:6] + sums[9 + 3 * channel : 12 + 3 * channel], s)
-        result[..., channel] = ((a + b * half)[None, :] + (c * half)[:, None]) // _UNIT
+        result[..., channel] = ((a + b * half)[None, :] + (c * half)[:, None]) >> _UNIT_BITS
     return result
+
+
+@functools.cache
+def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The tiles of a square [s, s]: their side; the rows that they cover; int64 [64] x and y of their middles, in half
+    pixels; what plane() fits with alone of places; bool [64], which may show light.
+    """
+    side = s // _TILES
+    start = (s - side * _TILES) // 2
+    centre = (2 * np.arange(_TILES) + 1 - _TILES) * side
+    x, y = np.tile(centre, _TILES).astype(np.int64), np.repeat(centre, _TILES).astype(np.int64)
+    known = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
+    return side, slice(start, start + side * _TILES), x, y, known, x * x + y * y > (2 * _MIDDLE * s) ** 2
 
 
 def _tiles(image: np.ndarray, side: int) -> np.ndarray:
@@ -125,11 +139,16 @@ def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
     return a * _UNIT // whole, b * _UNIT // whole, c * _UNIT // whole
 
 
+@functools.cache
+def _core(s: int) -> np.ndarray:
+    """Which pixels of [s, s] are surely nucleus, by number."""
+    half = 2 * np.arange(s) + 1 - s
+    return np.flatnonzero(half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2)
+
+
 def _gain(density: np.ndarray) -> np.ndarray:
     """What brings the nucleus to its density -> int32 [3], in units of 1 / 256."""
-    s = len(density)
-    half = 2 * np.arange(s) + 1 - s
-    core = density[half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2]
+    core = density.reshape(-1, 3)[_core(len(density))]
     place = len(core) * 3 // 5
     nucleus = np.maximum(np.partition(core, place, axis=0)[place], 1).astype(np.int32)
     return np.clip(np.array(_NUCLEUS, np.int32) * 256 // nucleus, _WEAKEST, np.array(_STRONGEST, np.int32))

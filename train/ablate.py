@@ -3,11 +3,12 @@
 from dataclasses import fields, replace
 from pathlib import Path
 
-from train import compare, cross
+from train import compare, cross, data, shape
 from train.augment import MOVES, VIEWS
 from train.settings import COMPACT, Compact
 
 _SINGLE = [name for name in (*MOVES, *VIEWS) if name != "flip"]
+SHAPE = "seven numbers of size and shape, no network"
 # A row's name -> what it changes in train.settings' Settings or Compact.
 ROWS: dict[str, dict] = {
     "as it is": {},
@@ -21,34 +22,49 @@ ROWS: dict[str, dict] = {
     "half as far": {"amount": COMPACT.amount / 2},
     "classes not weighed": {"balance": "none"},
     "labels not smoothed": {"smoothing": 0.0},
+    "thresholds put right on val": {"scaling": True},
+    "the rest as a third class": {"other": True},
+    "taught by the first row": {"teachers": ("{out}/as-it-is/compact-SOURCE",)},
     "batch statistics": {"norm": "batch"},
     "not from ImageNet": {"weights": "none"},
     "64 pixels": {"size": 64},
     "96 pixels": {"size": 96},
+    "9 blocks": {"blocks": 9},
+    "15 blocks": {"blocks": 15},
+    SHAPE: {},
 }
+# (learned from, tested on) -> balanced accuracy, AUROC.
+Figures = dict[tuple[str, str], tuple[float, float]]
 
 
-def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) -> dict[str, list[Path]]:
-    """Trains the compact network with each of ROWS' changes on each source of the data alone -> the runs' folders by
-    row, below `out`. A run that is there is taken as it is, so that a stopped ablation goes on.
+def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) -> dict[str, Figures]:
+    """Trains the compact network with each of ROWS' changes on each source of the data alone, in folders below `out`,
+    and tests it on all -> figures by row. A run that is there is taken as it is, so that a stopped ablation goes on.
 
-    given: of train.settings' fields, what holds for all rows, a seed or fewer epochs. Raises UserError as cross does.
+    rows: where one is taught by the first, that comes before it; given: of train.settings' fields, what holds for all
+    rows, a seed or fewer epochs. Raises UserError as cross does.
     """
     result = {}
     for row in rows:
+        if row == SHAPE:
+            sources = sorted({e.source for e in data.read(folder)})
+            result[row] = _figures({source: shape.tested(folder, source) for source in sources})
+            continue
         change = given | ROWS[row]
         more = {own.name: change.pop(own.name) for own in fields(Compact) if own.name in change}
+        more["teachers"] = tuple(str(name).format(out=out) for name in more.get("teachers", ()))
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
-        result[row] = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
+        runs = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
+        reports = [compare.read(run) for run in runs]
+        result[row] = _figures({each["settings"]["source"]: compare.tested(each) for each in reports})
     return result
 
 
-def table(runs: dict[str, list[Path]]) -> str:
-    """ablate()'s runs as a Markdown table: balanced accuracy / AUROC of each pair of sources, learned from -> tested
+def table(found: dict[str, Figures]) -> str:
+    """ablate()'s figures as a Markdown table: balanced accuracy / AUROC of each pair of sources, learned from -> tested
     on, with the difference of the mean balanced accuracy across from the first row's.
     """
-    found = {row: _figures(each) for row, each in runs.items()}
     pairs = list(dict.fromkeys(pair for figures in found.values() for pair in figures))
     across = [pair for pair in pairs if pair[0] != pair[1]]
     lines = [
@@ -64,12 +80,10 @@ def table(runs: dict[str, list[Path]]) -> str:
     return "\n".join(lines)
 
 
-def _figures(runs: list[Path]) -> dict[tuple[str, str], tuple[float, float]]:
-    """(learned from, tested on) -> balanced accuracy, AUROC."""
-    result = {}
-    for run in runs:
-        report = compare.read(run)
-        learned = report["settings"]["source"]
-        for source, figures in compare.tested(report).items():
-            result[learned, source] = (figures["balanced_accuracy"], figures["auroc"])
-    return result
+def _figures(tested: dict[str, dict[str, dict]]) -> Figures:
+    """{learned from: {tested on: train.evaluate.metrics()}} -> Figures."""
+    return {
+        (learned, source): (figures["balanced_accuracy"], figures["auroc"])
+        for learned, each in tested.items()
+        for source, figures in each.items()
+    }

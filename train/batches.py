@@ -34,15 +34,15 @@ def steps(count: int, batch: int) -> int:
 
 
 def training(
-    views: list[np.ndarray], truth: np.ndarray, weights: np.ndarray, classes: int, mix: Mix, epochs: int, first: int
+    views: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray, mix: Mix, epochs: int, first: int
 ) -> tf.data.Dataset:
-    """The batches of epochs `first` (from 0) to `epochs` -> (float32 [batch, ...], one-hot [batch, classes], weights
+    """The batches of epochs `first` (from 0) to `epochs` -> (float32 [batch, ...], targets [batch, classes], weights
     float32 [batch]).
 
     views: arrays [n, ...], the same pictures seen in several ways, of which each epoch takes one for each picture;
-    truth: int64 [n]; weights: float32 [n].
+    targets: what each view is to be answered with, float32 [n, classes]; weights: float32 [n].
     """
-    count, per_epoch = len(truth), steps(len(truth), mix.batch)
+    count, per_epoch = len(weights), steps(len(weights), mix.batch)
     shape = views[0].shape[1:]
     order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the epoch under way alone
 
@@ -58,26 +58,27 @@ def training(
         drawn, view = rows(int(step) // per_epoch)
         place = slice(int(step) % per_epoch * mix.batch, (int(step) % per_epoch + 1) * mix.batch)
         pictures = np.stack([views[v][i] for v, i in zip(view[place], drawn[place], strict=True)])
+        wanted = np.stack([targets[v][i] for v, i in zip(view[place], drawn[place], strict=True)])
         share = np.ones(len(pictures), np.float32) if mix.balanced else weights[drawn[place]]
-        return pictures, truth[drawn[place]], share
+        return pictures, wanted, share
 
     def batch(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        kinds = (views[0].dtype, tf.int64, tf.float32)
-        images, labels, share = tf.numpy_function(take, [step], kinds)
-        images, labels = tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(labels, [None])
+        kinds = (views[0].dtype, tf.float32, tf.float32)
+        images, wanted, share = tf.numpy_function(take, [step], kinds)
+        images, wanted = tf.ensure_shape(images, (None, *shape)), tf.ensure_shape(wanted, (None, *targets[0].shape[1:]))
         seed = tf.cast(tf.stack([tf.constant(mix.seed, tf.int64), step]), tf.int32)
         images = augment(images, seed, list(mix.changes), mix.amount) if mix.changes else tf.cast(images, tf.float32)
-        one_hot, share = tf.one_hot(labels, classes), tf.ensure_shape(share, [None])
+        share = tf.ensure_shape(share, [None])
         if mix.mixup:
-            images, one_hot, share = _mixup(images, one_hot, share, mix.mixup, seed)
-        return images, one_hot, share
+            images, wanted, share = _mixup(images, wanted, share, mix.mixup, seed)
+        return images, wanted, share
 
     numbers = tf.data.Dataset.range(first * per_epoch, epochs * per_epoch)
     return numbers.map(batch, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def _mixup(
-    images: tf.Tensor, one_hot: tf.Tensor, share: tf.Tensor, alpha: float, seed: tf.Tensor
+    images: tf.Tensor, targets: tf.Tensor, share: tf.Tensor, alpha: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Each picture, faded into the next one of the batch by a Beta(alpha, alpha) share, and its label as well."""
     a, b = (
@@ -86,10 +87,10 @@ def _mixup(
     )
     own = tf.maximum(a, b) / (a + b)  # a picture stays more itself than another
     wide = tf.reshape(own, [-1] + [1] * (len(images.shape) - 1))
-    other = [tf.roll(x, 1, axis=0) for x in (images, one_hot, share)]
+    other = [tf.roll(x, 1, axis=0) for x in (images, targets, share)]
     return (
         wide * images + (1 - wide) * other[0],
-        own[:, None] * one_hot + (1 - own[:, None]) * other[1],
+        own[:, None] * targets + (1 - own[:, None]) * other[1],
         own * share + (1 - own) * other[2],
     )
 

@@ -134,6 +134,17 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             help="auto: mixed_float16 on a GPU.",
         ),
         click.option(
+            "--scaling/--no-scaling",
+            default=best.scaling,
+            show_default=True,
+            help="Put how sure it is, and its thresholds, right on val.",
+        ),
+        click.option(
+            "--other",
+            is_flag=True,
+            help="Learn a third class: every other type of cell in the data, and places without one.",
+        ),
+        click.option(
             "--deterministic/--fast",
             default=best.deterministic,
             show_default=True,
@@ -219,6 +230,13 @@ def transfer(
     "--crowd", type=click.FloatRange(0, 1), default=Compact.crowd, show_default=True, help="Views with red cells close."
 )
 @click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    metavar="RUN",
+    help="Learn what this compact network answers as well; SOURCE in the name stands for --source's.",
+)
+@click.option(
     "--norm",
     type=click.Choice(["frozen", "batch"]),
     default=Compact.norm,
@@ -226,15 +244,22 @@ def transfer(
     help="Layers' statistics.",
 )
 def compact(
-    folder: Path, out: Path, resume: bool, weights: str, views: int, crowd: float, norm: str, **settings: Any
+    folder: Path,
+    out: Path,
+    resume: bool,
+    weights: str,
+    views: int,
+    crowd: float,
+    teachers: tuple[str, ...],
+    norm: str,
+    **settings: Any,
 ) -> None:
     """The small network for any Pi: part of MobileNetV2, on normalised and much augmented crops."""
     with quiet():
         from train import compact as compacting
 
-    _tell(
-        compacting.compact(folder, out, Settings(**settings), Compact(views, crowd, norm, weights), resume=resume), out
-    )
+    more = Compact(views, crowd, teachers, norm=norm, weights=weights)
+    _tell(compacting.compact(folder, out, Settings(**settings), more, resume=resume), out)
 
 
 @main.command()
@@ -250,6 +275,7 @@ def compact(
 @click.option("--crop", "policy", type=click.Choice(sorted(POLICIES)), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
+@click.option("--other", is_flag=True, default=None, help="With a third class, whatever is neither.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @_weights
 @click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's, likewise.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import keras
 
-from train import data, fit, networks, views
+from train import fit, networks, teach, views
 from train.augment import recipe
 from train.settings import Compact, Settings
 
@@ -20,8 +20,9 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
     """
 
     def plan(taken: fit.Material) -> fit.Plan:
-        classes = len(data.LABELS)
-        start = networks.compact(settings.size, classes, more.weights, more.norm)
+        classes = len(taken.labels)
+        teachers = teach.networks(more.teachers, settings.source, taken.labels, settings.size, settings.policy)
+        start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
         changes = recipe(settings.augment)
         seen = [taken.crops["train"]]
         if changes:
@@ -31,11 +32,15 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
             )
 
         def build() -> keras.Model:
-            model = networks.compact(settings.size, classes, None, more.norm)
+            model = networks.compact(settings.size, classes, None, more.norm, more.blocks)
             model.set_weights(start.get_weights())
             return model
 
         mirrored = ("flip",) if "flip" in changes else ()  # views are dear and mirror images cheap
-        return fit.Plan(build, seen, mirrored, asdict(replace(more, weights=networks.digest(start), views=len(seen))))
+        known = asdict(replace(more, weights=networks.digest(start), views=len(seen)))
+        if not teachers:
+            return fit.Plan(build, seen, mirrored, known)
+        known["teachers"] = [networks.digest(teacher) for teacher in teachers]
+        return fit.Plan(build, seen, mirrored, known, teach.targets(teachers, seen, taken.targets))
 
     return fit.one_stage("compact", folder, out, settings, plan, resume=resume)

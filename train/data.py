@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,10 +16,13 @@ import click
 import numpy as np
 
 from edge import classify, crop, frames, locate
-from edge.cell import Cell
+from edge.cell import Cell, emptiest, single
 from edge.errors import UserError, reason
 
 LABELS = ("lymphocyte", "monocyte")
+OTHER = "other"  # every other type of cell, and places where there is none
+PATCH = "patch"  # such a place, as a kind
+_PATCHES = 10  # pictures, of which one lends its emptiest place
 SPLITS = ("train", "val", "test")
 _SHARES = (70, 15, 15)  # of train, val and test where a data set has no splits of its own
 
@@ -29,7 +32,8 @@ class Example:
     """One labelled picture of a cell.
 
     path: as written in the data set, relative to its folder; cell: the physical cell (the same one may have been
-    photographed more than once), empty where it isn't known.
+    photographed more than once), empty where it isn't known; kind: the data set's own label, or PATCH: the place of
+    that picture that lies farthest from any cell.
     """
 
     path: str
@@ -37,14 +41,21 @@ class Example:
     split: str
     source: str
     cell: str = ""
+    kind: str = ""
+
+
+def labels(other: bool) -> tuple[str, ...]:
+    """What a network tells apart. other: a third class as well."""
+    return (*LABELS, OTHER) if other else LABELS
 
 
 def read(data: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
     """The examples of a data folder, sorted by path: `cells.csv`, `SPLIT/CLASS/*` or `CLASS/*`.
 
-    Pictures of other classes are left out (with labels=None, none are). Folders without splits are split by the content
-    of their files, so that copies of a file stay together. Raises UserError for a folder that holds none of these, or
-    where a class is missing from a split.
+    Pictures of other classes are left out (with labels=None, none are); where OTHER is a label they are that class,
+    together with PATCHes, which need no data. Folders without splits are split by the content of their files, so that
+    copies of a file stay together. Raises UserError for a folder that holds none of these, or where a class is missing
+    from a split.
     """
     if not data.is_dir():
         raise UserError(f"{data} is not a folder; --data wants one with cells.csv or with one folder a class.")
@@ -54,13 +65,24 @@ def read(data: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
         examples = [e for split in SPLITS for e in _read_classes(data, data / split, split)]
     else:
         examples = _split_by_content(data, _read_classes(data, data, ""))
-    examples = sorted((e for e in examples if labels is None or e.label in labels), key=lambda e: e.path)
+    if labels is not None and OTHER in labels:
+        examples = [replace(e, label=e.label if e.label in labels else OTHER, kind=e.label) for e in examples]
+        examples += [replace(e, label=OTHER, kind=PATCH, cell="") for e in _lenders(examples)]
+    examples = sorted((e for e in examples if labels is None or e.label in labels), key=lambda e: (e.path, e.kind))
     counts = Counter((e.split, e.label) for e in examples)
     for split in SPLITS:
         for label in labels or ():
             if not counts[split, label]:
                 raise UserError(f"{data} holds no {label} in its {split} split; each class needs pictures in each.")
     return examples
+
+
+def _lenders(examples: Sequence[Example]) -> list[Example]:
+    """Every tenth picture of each source and split, by the content of its name, at least one."""
+    groups: dict[tuple[str, str], list[Example]] = {}
+    for e in sorted(examples, key=lambda e: hashlib.sha256(e.path.encode()).digest()):
+        groups.setdefault((e.source, e.split), []).append(e)
+    return [e for group in groups.values() for e in group[: max(1, len(group) // _PATCHES)]]
 
 
 def table(data: Path, needed: set[str]) -> list[dict[str, str]]:
@@ -191,12 +213,17 @@ def _cached(
     """`cut` of every example's picture and of the cell that the policy finds in it, each of a dtype and shape, as one
     memory map in the cache.
     """
-    stamps = [(e.path, *_stamp(data / e.path)) for e in examples]
+    stamps = [(e.path, *_stamp(data / e.path), *([PATCH] if e.kind == PATCH else [])) for e in examples]
     whole = json.dumps([str(data.resolve()), *key, stamps])
     file = (cache or cache_folder()) / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        find = classify.finder(policy, one=True)  # opens the locator: only where there is something to make
-        _write(data, examples, lambda frame: cut(frame, find(frame)[0]), kind, file)
+        find = classify.finder(policy)  # opens the locator: only where there is something to make
+
+        def made(example: Example, frame: frames.Frame) -> np.ndarray:
+            found = find(frame)
+            return cut(frame, emptiest(frame, found) if example.kind == PATCH else single(frame, found)[0])
+
+        _write(data, examples, made, kind, file)
     return np.load(file, mmap_mode="r")
 
 
@@ -211,7 +238,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _write(
     data: Path,
     examples: Sequence[Example],
-    cut: Callable[[frames.Frame], np.ndarray],
+    made: Callable[[Example, frames.Frame], np.ndarray],
     kind: tuple[str, tuple[int, ...]],
     file: Path,
 ) -> None:
@@ -225,7 +252,7 @@ def _write(
             if isinstance(frame, frames.Unreadable):
                 bad.append(f"{frame.source} {frame.error}")
             else:
-                out.write(cut(frame).tobytes())
+                out.write(made(example, frame).tobytes())
         if bad:
             raise UserError(f"{len(bad)} of {len(examples)} pictures can't be read; remove them: " + " ".join(bad[:5]))
 

@@ -7,14 +7,16 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from train import card
+from train.data import OTHER
 
 
 def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
     """Figures of one set of pictures.
 
     truth: int [n]; probabilities: float [n, classes]. Recall and precision are shares of counts, with Wilson's 95 %
-    interval (Wilson, JASA 1927); balanced accuracy is the mean of the recalls; AUROC is of the last class against
-    the first where there are two.
+    interval (Wilson, JASA 1927). Balanced accuracy and AUROC are those of the cells that have a name, whatever else the
+    network knows, so that they compare: balanced accuracy is the mean of their recalls, AUROC, where they are two, of
+    the second against the first. "other_auroc": how well cells without a name are told from them.
     """
     table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
     classes: dict[str, dict] = {
@@ -28,13 +30,35 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     result = {
         "count": len(truth),
         "accuracy": share(int(table.trace()), len(truth)),
-        "balanced_accuracy": float(np.mean([classes[label]["recall"]["value"] or 0.0 for label in labels])),
+        "balanced_accuracy": float(np.mean([classes[labels[i]]["recall"]["value"] or 0.0 for i in named(labels)])),
         "classes": classes,
         "confusion": table.tolist(),
     }
-    if len(labels) == 2 and 0 < truth.sum() < len(truth):
-        result["auroc"] = float(roc_auc_score(truth, probabilities[:, 1]))
+    which, second, score = pair(truth, probabilities, labels)
+    if 0 < second.sum() < len(second):
+        result["auroc"] = float(roc_auc_score(second, score))
+    if OTHER in labels and 0 < which.sum() < len(truth):
+        result["other_auroc"] = float(roc_auc_score(~which, probabilities[:, labels.index(OTHER)]))
     return result
+
+
+def named(labels: Sequence[str]) -> list[int]:
+    """The classes that have a name."""
+    return [i for i, label in enumerate(labels) if label != OTHER]
+
+
+def pair(
+    truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the cells of the two classes that have a name, k of n: (which they are, bool [n]; whether each is of the
+    second, bool [k]; by what share of the two's probability it was called that, float [k]); k is 0 of more classes.
+    """
+    classes = named(labels)
+    if len(classes) != 2:
+        return np.zeros(len(truth), bool), np.zeros(0, bool), np.zeros(0)
+    which = np.isin(truth, classes)
+    first, second = (probabilities[which, i].astype(float) for i in classes)
+    return which, truth[which] == classes[1], second / np.maximum(first + second, 1e-12)
 
 
 def share(right: int, count: int) -> dict:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import batches, data, evaluate, networks, run, sites
+from train import batches, data, evaluate, networks, run, scaling, sites
 from train.augment import recipe
 from train.batches import Mix
 from train.learn import Learned, Stage, learn
@@ -25,6 +25,7 @@ from train.settings import Settings
 class Material:
     """What a run learns from and is measured on: examples, crops uint8 [n, size, size, 3], class numbers, weights."""
 
+    labels: tuple[str, ...]
     examples: dict[str, list[data.Example]]
     crops: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
@@ -34,16 +35,23 @@ class Material:
     def everything(self) -> list[data.Example]:
         return [e for split in self.examples.values() for e in split]
 
+    @property
+    def targets(self) -> np.ndarray:
+        """What the training pictures are to be answered with, float32 [n, classes]."""
+        return np.eye(len(self.labels), dtype=np.float32)[self.truth["train"]]
+
 
 def material(folder: Path, settings: Settings) -> Material:
     """Raises UserError for data that can't be used."""
-    examples = data.trained_on(data.read(folder), settings.source)
+    labels = data.labels(settings.other)
+    examples = data.trained_on(data.read(folder, labels), settings.source)
     split = {name: data.only(examples, name) for name in data.SPLITS}
     even = {name: np.ones(len(each), np.float32) for name, each in split.items()}
     return Material(
+        labels,
         split,
         {name: data.crops(folder, each, settings.size, settings.policy) for name, each in split.items()},
-        {name: data.targets(each) for name, each in split.items()},
+        {name: data.targets(each, labels) for name, each in split.items()},
         even if settings.balance == "none" else {name: data.weights(each) for name, each in split.items()},
     )
 
@@ -88,7 +96,7 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
 
     def plan(taken: Material) -> Plan:
         changes = tuple(recipe(settings.augment))
-        return Plan(lambda: networks.baseline(settings.size, len(data.LABELS)), [taken.crops["train"]], changes)
+        return Plan(lambda: networks.baseline(settings.size, len(taken.labels)), [taken.crops["train"]], changes)
 
     return one_stage("baseline", folder, out, settings, plan, resume=resume)
 
@@ -96,13 +104,15 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
 @dataclass(frozen=True)
 class Plan:
     """build: makes the network; seen: views of the training crops, uint8 [n, size, size, 3] each; changes: by chance to
-    each of them, train.augment.recipe()'s; more: settings of this network alone.
+    each of them, train.augment.recipe()'s; more: settings of this network alone; targets: what each view is to be
+    answered with, float32 [n, classes], the truth where there are none.
     """
 
     build: Callable[[], keras.Model]
     seen: list[np.ndarray]
     changes: tuple[str, ...]
     more: dict = field(default_factory=dict)
+    targets: list[np.ndarray] | None = None
 
 
 def one_stage(
@@ -115,7 +125,8 @@ def one_stage(
     strategy, chief = prepare(out, settings)
     taken = material(folder, settings)
     planned = plan(taken)
-    classes = len(data.LABELS)
+    classes = len(taken.labels)
+    targets = planned.targets or [taken.targets] * len(planned.seen)
     balanced = settings.balance == "sampling"
     mix = Mix(settings.batch, settings.seed, planned.changes, balanced, settings.mixup, settings.amount)
     steps = batches.steps(len(taken.truth["train"]), settings.batch)
@@ -123,9 +134,7 @@ def one_stage(
     learned = learn(
         stage,
         planned.build,
-        lambda first: batches.training(
-            planned.seen, taken.truth["train"], taken.weights["train"], classes, mix, settings.epochs, first
-        ),
+        lambda first: batches.training(planned.seen, targets, taken.weights["train"], mix, settings.epochs, first),
         batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], classes),
         out,
         seed=settings.seed,
@@ -161,24 +170,28 @@ def finish(
     """Measures the network on val, on test and on labelled cells of marked fields; writes model.keras and run.json;
     tidies up where nothing is left to do.
     """
-    results = {}
+    labels, results = taken.labels, {}
+    scaled = {}
+    if settings.scaling:
+        scaled = scaling.scale(model, taken.truth["val"], run.predict(model, taken.crops["val"]), taken.weights["val"])
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name])
         sources = [e.source for e in taken.examples[name]]
-        results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, data.LABELS)
-    found = sites.read(folder, settings.size, settings.policy, data.LABELS)
+        results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, labels)
+    found = sites.read(folder, settings.size, settings.policy, labels)
     if len(found.truth):
         probabilities = run.predict(model, found.crops)
-        results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, data.LABELS)
+        results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, labels)
     learned = stages[-1][1]
     report = {
         "version": __version__,
         "network": model.name,
         "parameters": model.count_params(),
-        "labels": list(data.LABELS),
+        "labels": list(labels),
         "size": settings.size,
         "crop": {"policy": settings.policy, "version": crop.POLICIES[settings.policy]},
         "settings": asdict(settings) | (more or {}),
+        "scaling": scaled,
         "finished": all(each.finished for _, each in stages),
         "best_epoch": learned.best_epoch,
         "seconds": round(seconds, 1),

@@ -1,13 +1,21 @@
 """95 % intervals in which a physical cell counts once, however often it was photographed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import norm
 
 from train import evaluate
+from train.data import Example
 
 RESAMPLES = 1000
+
+
+def clusters(examples: Sequence[Example]) -> np.ndarray:
+    """Which physical cell each picture is of, int [n]; a picture of a cell that isn't known is its own."""
+    names = [(e.source, "cell", e.cell) if e.cell else (e.source, "path", e.path) for e in examples]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names])
 
 
 def share(hits: np.ndarray, cells: np.ndarray) -> dict:

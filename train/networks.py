@@ -53,13 +53,14 @@ def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
     return keras.Model(inputs, outputs, name="vgg16")
 
 
-def compact(size: int, classes: int, weights: str | Path | None, norm: str = "frozen") -> keras.Model:
-    """The first twelve blocks of MobileNetV2 0.35 (Sandler et al., CVPR 2018), 1/16 of the input's resolution, with a
-    small head: [batch, size, size, 3] float32 in 0..255, RGB -> [batch, classes] float32 probabilities.
+def compact(size: int, classes: int, weights: str | Path | None, norm: str = "frozen", blocks: int = 12) -> keras.Model:
+    """The first blocks of MobileNetV2 0.35 (Sandler et al., CVPR 2018), twelve of them at 1/16 of the resolution,
+    with a small head: [batch, size, size, 3] float32 in 0..255, RGB -> [batch, classes] float32 probabilities.
 
     weights: a file of keras.applications.MobileNetV2(alpha=0.35, include_top=False), "imagenet" to download it, "none"
     or None for chance. norm: see train.settings.Compact; the converter folds "frozen" and "batch" into the
-    convolutions. Raises UserError for weights that can't be had.
+    convolutions. blocks: the last of them adds to its input: 2, 4, 5, 7, 8, 9, 11, 12, 14 or 15. Raises UserError for
+    weights that can't be had.
     """
     layers = keras.layers
     inputs = keras.Input((size, size, 3))
@@ -69,7 +70,7 @@ def compact(size: int, classes: int, weights: str | Path | None, norm: str = "fr
         for layer in body.layers:
             if isinstance(layer, layers.BatchNormalization):
                 layer.trainable = False
-    x = body.get_layer("block_12_add").output
+    x = body.get_layer(f"block_{blocks}_add").output
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     x = layers.Dropout(0.3, name="head_dropout")(x)
     x = layers.Dense(48, activation="relu", name="head_dense")(x)

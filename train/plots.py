@@ -17,8 +17,8 @@ def roc(truth: np.ndarray, score: np.ndarray, positive: str) -> str:
     false, true, _ = roc_curve(truth, score)
     axes.plot(false, true, color=_LINE)
     axes.plot([0, 1], [0, 1], ":", color=_REST)
-    _name(axes, "ROC", f"others called {positive}", f"{positive} recall")
-    return _svg(figure)
+    name(axes, "ROC", f"others called {positive}", f"{positive} recall")
+    return svg(figure)
 
 
 def precision_recall(truth: np.ndarray, score: np.ndarray, positive: str) -> str:
@@ -27,8 +27,8 @@ def precision_recall(truth: np.ndarray, score: np.ndarray, positive: str) -> str
     precision, recall, _ = precision_recall_curve(truth, score, drop_intermediate=True)
     axes.plot(recall, precision, color=_LINE, drawstyle="steps-post")
     axes.axhline(truth.mean(), linestyle=":", color=_REST)
-    _name(axes, "Precision and recall", f"{positive} recall", f"{positive} precision")
-    return _svg(figure)
+    name(axes, "Precision and recall", f"{positive} recall", f"{positive} precision")
+    return svg(figure)
 
 
 def reliability(calibration: dict) -> str:
@@ -45,13 +45,13 @@ def reliability(calibration: dict) -> str:
     above.errorbar([b["confidence"] for b in bins], value, reach, fmt="o", color=_LINE, markersize=3, linewidth=1)
     above.plot([0, 1], [0, 1], ":", color=_REST)
     above.set_ylim(0, 1.02)
-    _name(above, f"Reliability (ECE {calibration['ece']:.3f})", "", "share right")
+    name(above, f"Reliability (ECE {calibration['ece']:.3f})", "", "share right")
     below.bar(middle, [b["count"] for b in bins], width, color=_REST)
     below.set_yscale("log")
     below.set_ylim(bottom=0.5)  # so that a range of one picture is seen
     below.set_xlim(0, 1)
-    _name(below, "", "confidence", "pictures")
-    return _svg(figure)
+    name(below, "", "confidence", "pictures")
+    return svg(figure)
 
 
 def differences(values: np.ndarray, names: tuple[str, str]) -> str:
@@ -61,8 +61,8 @@ def differences(values: np.ndarray, names: tuple[str, str]) -> str:
     axes.hist(values, bins=40, range=(0, max(float(values.max()), 1e-3)), color=_LINE)
     axes.set_yscale("log")
     axes.set_ylim(bottom=0.5)  # so that one picture is seen
-    _name(axes, f"{names[0]} against {names[1]}", "difference of probabilities", "pictures")
-    return _svg(figure)
+    name(axes, f"{names[0]} against {names[1]}", "difference of probabilities", "pictures")
+    return svg(figure)
 
 
 def _square() -> tuple[Figure, Axes]:
@@ -72,14 +72,15 @@ def _square() -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _name(axes: Axes, title: str, x: str, y: str) -> None:
+def name(axes: Axes, title: str, x: str, y: str) -> None:
+    """What stands over and beside a drawing."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     """The same bytes for the same figure: no date in it, and names of parts that don't change."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "edge-classify"}):

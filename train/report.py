@@ -29,17 +29,18 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     """
     told, model = runs.read(run)
     labels = told["labels"]
-    if len(labels) != 2:
+    if len(evaluate.named(labels)) != 2:
         raise UserError(f"{run} tells {len(labels)} classes apart, and this report is made for two.")
     folder, out = folder or Path(told["data"]["folder"]), out or run
     examples = data.only(runs.examples(run, told, folder), split)
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
     write(out, {})  # a folder that can't be made is told before the work, not after it
+    examples = [e for e in examples if e.label != data.OTHER]  # `benchmark doubt` is about those
     crops = data.crops(folder, examples, told["size"], told["crop"]["policy"])
     truth = data.targets(examples, labels)
     probabilities = runs.predict(model, crops)
-    cells = clusters(examples)
+    cells = intervals.clusters(examples)
     sources = np.array([e.source for e in examples])
     groups = {"all": np.full(len(examples), True)} | {name: sources == name for name in sorted(set(sources))}
     wrong = mistakes(truth, probabilities)
@@ -66,7 +67,8 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     answered = [_answer(examples[i], probabilities[i], labels) for i in chosen]
     warmth = gradcam.heat(model, crops[chosen], probabilities[chosen].argmax(axis=1))
     looks = [] if warmth is None else [page.Look(*each) for each in zip(answered, crops[chosen], warmth, strict=True)]
-    scores = {name: (truth[rows] == 1, probabilities[rows, 1]) for name, rows in groups.items()}
+    pairs = {name: evaluate.pair(truth[rows], probabilities[rows], labels) for name, rows in groups.items()}
+    scores = {name: (second, score) for name, (_, second, score) in pairs.items()}
     write(
         out,
         {
@@ -78,38 +80,30 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     return document
 
 
-def clusters(examples: Sequence[data.Example]) -> np.ndarray:
-    """Which physical cell each picture is of, int [n]; a picture of a cell that isn't known is its own."""
-    names = [(e.source, "cell", e.cell) if e.cell else (e.source, "path", e.path) for e in examples]
-    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names])
-
-
 def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, labels: Sequence[str]) -> dict:
     """evaluate.metrics() of two classes and more; shares and "intervals" count a physical cell once.
 
-    truth, cells: int [n]; probabilities: float [n, 2]. Adds "cells", "intervals" (bootstrap, see train.intervals),
-    "average_precision" of the last class, "calibration", and "bias", in which a cell's answer is that of the mean of
-    its photographs' probabilities.
+    truth, cells: int [n], of cells that have a name; probabilities: float [n, labels]. Adds "cells", "intervals"
+    (bootstrap, see train.intervals), "average_precision" of the second class, "calibration", and "bias", in which a
+    cell's answer is that of the mean of its photographs' probabilities.
     """
     result = evaluate.metrics(truth, probabilities, labels)
-    answers = probabilities.argmax(axis=1)
-    for i, label in enumerate(labels):
+    answers, score = probabilities.argmax(axis=1), evaluate.pair(truth, probabilities, labels)[2]
+    known = [labels[i] for i in evaluate.named(labels)]
+    for i, label in enumerate(known):
         hits, there, called = (truth == i) & (answers == i), truth == i, answers == i
         result["classes"][label]["recall"] = intervals.share(hits[there], cells[there])
         result["classes"][label]["precision"] = intervals.share(hits[called], cells[called])
     result["accuracy"] = intervals.share(truth == answers, cells)
     if "auroc" in result:
-        result["average_precision"] = float(average_precision_score(truth, probabilities[:, 1]))
+        result["average_precision"] = float(average_precision_score(truth, score))
     _, first, place = np.unique(cells, return_index=True, return_inverse=True)
     mean = np.stack([np.bincount(place, p) / np.bincount(place) for p in probabilities.T], axis=1)
     return result | {
         "cells": len(first),
-        "intervals": intervals.bootstrap(
-            lambda weights: _drawn(truth, answers, probabilities[:, 1], weights, labels), cells, SEED
-        ),
+        "intervals": intervals.bootstrap(lambda weights: _drawn(truth, answers, score, weights, known), cells, SEED),
         "calibration": calibration.calibration(truth, probabilities),
-        "bias": bias.bias(truth[first], mean.argmax(axis=1), labels),
+        "bias": bias.bias(truth[first], mean.argmax(axis=1), known),
     }
 
 
@@ -117,10 +111,10 @@ def _drawn(
     truth: np.ndarray, answers: np.ndarray, score: np.ndarray, weights: np.ndarray, labels: Sequence[str]
 ) -> dict[str, float]:
     """The figures of one draw of the bootstrap; NaN where a class is missing from it."""
-    table = np.bincount(2 * truth + answers, weights, minlength=4).reshape(2, 2)
+    table = np.bincount(3 * truth + answers, weights, minlength=6).reshape(2, 3)  # a third answer may be given
     with np.errstate(invalid="ignore"):
         recall = table.diagonal() / table.sum(axis=1)
-        f1 = 2 * table.diagonal() / (table.sum(axis=0) + table.sum(axis=1))
+        f1 = 2 * table.diagonal() / (table.sum(axis=0)[:2] + table.sum(axis=1))
     both = not np.isnan(recall).any()
     return {
         **{f"f1 {label}": float(value) for label, value in zip(labels, f1, strict=True)},

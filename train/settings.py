@@ -10,10 +10,11 @@ class Settings:
     size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
     this one alone; augment: see train.augment.recipe; amount: how far its views go; balance: "weights" (the rare class
     of each source counts more), "sampling" (it's drawn more often) or "none"; mixup: alpha; smoothing: of labels;
-    average: momentum of the moving average of weights; rate: of learning; strategy: "one" device, "mirrored" over this
-    machine's GPUs or "multiworker" as TF_CONFIG says; precision: "float32", "mixed_float16", "mixed_bfloat16", or
-    "auto" for the first without and the second with a GPU; deterministic: the same metrics from the same seed, at the
-    price of some speed.
+    average: momentum of the moving average of weights; scaling: whether train.scaling puts temperature and thresholds
+    right on val; other: whether whatever is neither is learned as a third class; rate: of learning; strategy: "one"
+    device, "mirrored" over this machine's GPUs or "multiworker" as TF_CONFIG says; precision: "float32",
+    "mixed_float16", "mixed_bfloat16", or "auto" for the first without and the second with a GPU; deterministic: the
+    same metrics from the same seed, at the price of some speed.
     """
 
     size: int = 64
@@ -28,6 +29,8 @@ class Settings:
     mixup: float = 0.0
     smoothing: float = 0.0
     average: float = 0.0
+    scaling: bool = False
+    other: bool = False
     rate: float = 1e-3
     strategy: str = "one"
     precision: str = "auto"
@@ -49,13 +52,16 @@ class Transfer:
 @dataclass(frozen=True)
 class Compact:
     """What the compact network needs besides. views: augmented ones of each picture, on disk; crowd: the share of them
-    in which red cells come close; norm: what its normalisation layers do, "frozen" (as ImageNet left them: two numbers
-    a channel), "batch" (learn the sources' statistics); weights: of MobileNetV2, a file, or "imagenet" to download it,
-    or "none" for chance.
+    in which red cells come close; teachers: runs whose mean answer to each view is learned besides its label, SOURCE in
+    their names standing for the source that is learned from; blocks: of MobileNetV2 that are taken; norm: what its
+    normalisation layers do, "frozen" (as ImageNet left them: two numbers a channel), "batch" (learn the sources'
+    statistics); weights: of MobileNetV2, a file, or "imagenet" to download it, or "none" for chance.
     """
 
     views: int = 8
     crowd: float = 0.5
+    teachers: tuple[str, ...] = ()
+    blocks: int = 12
     norm: str = "frozen"
     weights: str = "imagenet"
 

@@ -29,11 +29,12 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     started = time.time()
     strategy, chief = fit.prepare(out, settings)
     taken = fit.material(folder, settings)
-    classes = len(data.LABELS)
+    classes = len(taken.labels)
     model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
     frozen, tail = networks.divide(model, more.unfreeze)
     seen = features(frozen, taken.crops["train"], changes, settings.amount, more.views if changes else 1)
+    targets = [taken.targets] * len(seen)
     [still] = features(frozen, taken.crops["val"], [], 1.0, 1)
     val = batches.measuring(still, taken.truth["val"], taken.weights["val"], classes)
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
@@ -54,7 +55,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
             return copy
 
         def stream(first: int, epochs: int = stage.epochs) -> tf.data.Dataset:
-            return batches.training(seen, taken.truth["train"], taken.weights["train"], classes, mix, epochs, first)
+            return batches.training(seen, targets, taken.weights["train"], mix, epochs, first)
 
         learned = learn(
             stage,

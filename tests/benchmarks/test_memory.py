@@ -34,7 +34,7 @@ def test_memory_measures_the_command(tmp_path: Path) -> None:
         environment={"TMPDIR": str(temporary)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    result = json.loads((tmp_path / "m.json").read_text())
+    result = json.loads((tmp_path / "m.json").read_text())["results"]["memory"]
     assert sum(result["pictures"].values()) == 300
     training = result["training"]
     assert training["seconds"] > 0 and training["peak_megabytes"] > 100

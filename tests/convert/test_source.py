@@ -159,6 +159,22 @@ def test_an_operation_that_has_no_counterpart(tmp_path: Path) -> None:
         quantize.quantize(model, "int8", np.zeros((2, 16, 16, 3), np.uint8))
 
 
+def test_the_rescue_keeps_in_float_what_int8_cannot_compute(drawn: Path, tmp_path: Path) -> None:
+    mine = network()
+    x = keras.ops.sin(mine.layers[1].output)
+    for layer in mine.layers[2:]:
+        x = layer(x)
+    file = saved(keras.Model(mine.inputs, x), tmp_path)
+    given = (file, "--data", drawn, "--labels", "lymphocyte,monocyte", "--out", tmp_path / "out")
+    assert_refused(command("convert", *given), "SIN can't be computed in int8", "--rescue")
+    assert not list((tmp_path / "out").glob("*"))
+    done = command("convert", *given, "--rescue")
+    assert done.returncode == 0, done.stderr
+    assert "Rescued: SIN kept in float" in done.stdout and "Read back from the file: mixed" in done.stdout
+    model = Model(tmp_path / "out" / "a-mixed.tflite")
+    assert model.document["quantization"]["operators"]["SIN"] == 1 and "SIN" in model.document["rescue"]
+
+
 def test_the_command_refuses_in_one_sentence(file: Path, drawn: Path, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     given = ("--labels", "lymphocyte,monocyte", "--out", out)

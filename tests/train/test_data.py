@@ -100,3 +100,25 @@ def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
     (tmp_path / "d" / "monocyte" / "7.png").unlink()
     with pytest.raises(UserError, match=r"7\.png is listed"):
         data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
+
+
+def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> None:
+    for split in data.SPLITS:
+        fill(tmp_path / split, {"lymphocyte": 12, "monocyte": 4, "neutrophil": 4})
+    examples = data.read(tmp_path, data.labels(other=True))
+    for split in data.SPLITS:
+        others = [e for e in data.only(examples, split) if e.label == "other"]
+        assert sorted(e.kind for e in others) == ["neutrophil"] * 4 + ["patch"] * 2, "every tenth picture lends a place"
+    assert data.read(tmp_path) == [e for e in data.read(tmp_path, None) if e.label != "neutrophil"]
+
+
+def test_a_patch_is_a_crop_of_nothing(drawn: Path) -> None:
+    examples = data.read(drawn, data.labels(other=True))
+    patches = [e for e in examples if e.kind == data.PATCH]
+    lenders = [e for e in examples if e.kind != data.PATCH and e.path in {p.path for p in patches}]
+    assert len(patches) == len(lenders) > 0 and {e.label for e in patches} == {"other"}
+    dark = [
+        (data.crops(drawn, chosen, 48, "cell")[:, 18:30, 18:30, 1] < 110).mean(axis=(1, 2))
+        for chosen in (patches, lenders)
+    ]
+    assert np.median(dark[0]) < 0.1 and np.median(dark[1]) > 0.4

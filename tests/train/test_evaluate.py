@@ -29,3 +29,12 @@ def test_a_missing_class_is_no_crash() -> None:
     figures = evaluate.by_source(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "a"], LABELS)
     assert figures["a"]["classes"]["monocyte"]["recall"]["value"] is None and "auroc" not in figures["a"]
     assert "-" in evaluate.table(figures)
+
+
+def test_a_third_class_leaves_the_pair_s_figures_comparable() -> None:
+    truth = np.array([0, 0, 0, 1, 1, 2, 2])
+    pair = [[0.8, 0.1, 0.1], [0.3, 0.1, 0.6], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]
+    figures = evaluate.metrics(truth, np.array([*pair, [0.2, 0.1, 0.7], [0.5, 0.3, 0.2]]), (*LABELS, "other"))
+    assert figures["balanced_accuracy"] == pytest.approx((1 / 3 + 1 / 2) / 2), "called other is wrong"
+    assert figures["auroc"] == pytest.approx(5 / 6)  # shares 0.11, 0.25, 0.78 against 0.89, 0.67
+    assert figures["other_auroc"] == pytest.approx(7.5 / 10)  # 0.7 beats four and ties with one, 0.2 beats three

@@ -1,0 +1,18 @@
+"""`python -I -S clocked.py FD CORE COMMAND...`: runs the command and writes its seconds and peak kilobytes to FD.
+
+A process of its own, and a small one, since Linux counts to a process's peak what the one that started it held. CORE:
+the only one that the command may use, or - for all.
+"""
+
+import os
+import sys
+import time
+
+if __name__ == "__main__":
+    if sys.argv[2] != "-":
+        os.sched_setaffinity(0, {int(sys.argv[2])})
+    start = time.perf_counter()
+    child = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ)
+    _, status, usage = os.wait4(child, 0)
+    os.write(int(sys.argv[1]), f"{time.perf_counter() - start} {usage.ru_maxrss}".encode())
+    sys.exit(os.waitstatus_to_exitcode(status) and 1)

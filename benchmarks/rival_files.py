@@ -1,0 +1,87 @@
+"""`PYTHON rival_files.py MODEL.keras CROPS DIR`: the network in the other runtimes' formats.
+
+CROPS: .npy of training pictures, uint8 [n, size, size, 3], to calibrate on. Writes DIR/float32.onnx; DIR/int8.onnx by
+ONNX Runtime's own quantizer, as its documentation advises (QDQ, per channel); DIR/float32.ncnn.param and .bin by pnnx.
+Says what it couldn't make, and why, as JSON: {file: reason}. Needs the environment of `make rivals`.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+
+def float_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
+    """By Keras' own export; its graph made simpler by ONNX Runtime, without which pnnx leaves what ncnn can't run."""
+    import keras
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    network = keras.models.load_model(model, compile=False)
+    inputs = keras.Input(batch_shape=(1, *crops.shape[1:]))
+    fixed = keras.Model(inputs, network(inputs))
+    fixed(np.zeros((1, *crops.shape[1:]), np.float32))  # or Keras doesn't export it
+    fixed.export(str(folder / "keras.onnx"), format="onnx", verbose=False)
+    quant_pre_process(folder / "keras.onnx", folder / "float32.onnx", skip_symbolic_shape=True)
+
+
+def int8_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    name = onnx.load(folder / "float32.onnx").graph.input[0].name
+
+    class Pictures(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.left: Iterator[np.ndarray] = iter(crops)
+
+        def get_next(self) -> dict | None:
+            crop = next(self.left, None)
+            return None if crop is None else {name: crop[None].astype(np.float32)}
+
+    quantize_static(
+        folder / "float32.onnx",
+        folder / "int8.onnx",
+        Pictures(),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+    )
+
+
+def ncnn(model: Path, crops: np.ndarray, folder: Path) -> None:
+    spec = util.find_spec("pnnx")  # its Python part needs PyTorch, its program doesn't
+    if spec is None or not spec.origin:
+        raise ModuleNotFoundError("No module named 'pnnx'")
+    program = Path(spec.origin).with_name("pnnx")
+    subprocess.run([program, "float32.onnx"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+
+MAKERS: dict[str, Callable[[Path, np.ndarray, Path], None]] = {
+    "float32.onnx": float_onnx,
+    "int8.onnx": int8_onnx,
+    "float32.ncnn.param": ncnn,
+}
+
+
+def main(model: str, place: str, folder: str) -> None:
+    said = os.dup(1)
+    os.dup2(2, 1)  # libraries talk on standard output, native ones too
+    failed = {}
+    for name, make in MAKERS.items():
+        try:
+            make(Path(model), np.load(place), Path(folder))
+        except Exception as error:  # whatever a converter raises is its answer
+            failed[name] = f"{type(error).__name__}: {(str(error).strip() or 'no reason').splitlines()[0][:160]}"
+    os.write(said, json.dumps(failed).encode())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,103 @@
+"""How right are the models, float and quantized, when the picture is not as good as those that they learned from?"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from benchmarks import judged
+from benchmarks.damage import KINDS, STRENGTHS, damage
+from benchmarks.pictures import spread
+from edge import classify, frames
+from edge.crop import crop
+from edge.decide import Decision, decide
+from edge.errors import UserError
+from edge.frames import Frame
+from edge.model import Model
+from train import card, data, intervals
+
+NOTHING = "as they are"
+
+
+def robustness(folder: Path, files: Sequence[Path], count: int | None = None, split: str = "test") -> dict:
+    """Pictures of one cell damaged before they are located, cropped and answered, as `edge-classify --single` does.
+
+    count: so many of each class of each source, of None all. -> {"split", "pictures", "strengths": {kind: {"amounts",
+    "unit"}}, "models": {name: {"sha256", "kinds": {NOTHING: {"0": judged.judged()}, kind: {"1": ..., "5": ...}}}}}.
+    Raises UserError for a folder or file that can't be used.
+    """
+    if not files:
+        raise UserError("Nothing to measure: name model files.")
+    chosen = some(data.only(data.read(folder), split), count)
+    models = {file.stem: Model(file) for file in files}
+    finders = {each.policy: classify.finder(each.policy, one=True) for each in models.values()}
+    told: dict[tuple[str, str, int], list[Decision]] = defaultdict(list)
+    with click.progressbar(chosen, label="Damaging pictures", file=sys.stderr) as bar:
+        for number, example in enumerate(bar):
+            image = frames.load(folder / example.path).image
+            for kind, strength in _all():
+                frame = Frame(damage(image, kind, strength, number) if strength else image, example.path, 0, 0.0)
+                cells = {policy: find(frame)[0] for policy, find in finders.items()}
+                for name, model in models.items():
+                    probabilities = model.run(crop(frame, cells[model.policy], model.size, model.policy))
+                    told[name, kind, strength].append(decide(probabilities, model.labels, model.temperature))
+    clusters = intervals.clusters(chosen)
+    return {
+        "split": split,
+        "pictures": len(chosen),
+        "strengths": {kind: {"amounts": amounts, "unit": unit} for kind, (_, amounts, unit) in KINDS.items()},
+        "models": {
+            name: {
+                "sha256": model.sha256,
+                "kinds": _judged(data.targets(chosen, model.labels), told, name, clusters, model.labels),
+            }
+            for name, model in models.items()
+        },
+    }
+
+
+def some(examples: Sequence[data.Example], count: int | None) -> list[data.Example]:
+    """So many of each class of each source, from all over the list."""
+    groups: dict[tuple[str, str], list[data.Example]] = defaultdict(list)
+    for each in examples:
+        groups[each.source, each.label].append(each)
+    return [each for group in groups.values() for each in spread(group, count)]
+
+
+def _all() -> list[tuple[str, int]]:
+    return [(NOTHING, 0), *((kind, strength) for kind in KINDS for strength in STRENGTHS)]
+
+
+def _judged(
+    truth: np.ndarray,
+    told: dict[tuple[str, str, int], list[Decision]],
+    name: str,
+    cells: np.ndarray,
+    labels: Sequence[str],
+) -> dict:
+    result: dict[str, dict] = {}
+    for kind, strength in _all():
+        figures = judged.judged(truth, told[name, kind, strength], cells, labels)
+        result.setdefault(kind, {})[str(strength)] = figures
+    return result
+
+
+def table(result: dict) -> str:
+    lines = [f"{result['pictures']} pictures of the {result['split']} split; balanced accuracy, 95 % intervals"]
+    for name, found in result["models"].items():
+        plain = found["kinds"][NOTHING]["0"]
+        lines.append(f"\n{name}: {_cell(plain)} as they are")
+        lines.append(f"{'strength':14}" + "".join(f"{strength:>24}" for strength in STRENGTHS))
+        for kind in KINDS:
+            cells = "".join(f"{_cell(found['kinds'][kind][str(strength)]):>24}" for strength in STRENGTHS)
+            lines.append(f"{kind:14}{cells}")
+    return "\n".join(lines)
+
+
+def _cell(figures: dict) -> str:
+    balanced = figures["balanced_accuracy"]
+    coverage = figures["coverage"]["value"]
+    return card.value(balanced["value"], balanced) + (f" {100 * coverage:.0f} %" if coverage < 1 else "")

@@ -1,0 +1,85 @@
+"""`benchmark runtimes` and `peers`: the processes that take turns, with the one runtime that is always here."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, assert_refused, command
+
+from benchmarks import peers, runtimes
+from benchmarks.command import core, listed, timed
+from convert import gate
+from edge.errors import UserError
+from edge.model import SHIPPED, Model
+
+RIVALS = ROOT / ".rivals"
+
+
+def test_a_worker_gives_the_runners_answers(tmp_path: Path) -> None:
+    model = Model()
+    crops = np.random.default_rng(0).integers(0, 256, (8, model.size, model.size, 3), np.uint8)
+    np.save(tmp_path / "crops.npy", crops)
+    with runtimes.Worker("litert", "", SHIPPED).start(tmp_path, tmp_path / "crops.npy", 1) as worker:
+        assert worker.load > 0 and worker.version
+        seconds = worker.run(range(2, 5))
+        assert len(seconds) == 3 and min(seconds) > 0
+        megabytes, answers = worker.end()
+    assert 10 < megabytes < 1000
+    np.testing.assert_allclose(answers / answers.sum(axis=1, keepdims=True), gate.answers(model, crops), atol=1e-6)
+
+
+def test_a_worker_that_cannot_says_why(tmp_path: Path) -> None:
+    np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
+    (tmp_path / "no.tflite").write_bytes(b"no model")
+    worker = runtimes.Worker("litert", "", tmp_path / "no.tflite")
+    with worker, pytest.raises(runtimes.Missing, match="odel"):
+        worker.start(tmp_path, tmp_path / "crops.npy", 1)
+    with pytest.raises(runtimes.Missing, match="make rivals"):
+        runtimes.Worker("ncnn", "runtimes", SHIPPED).start(tmp_path / "none", tmp_path / "crops.npy", 1)
+
+
+def test_the_seconds_and_memory_of_a_command_are_its_own() -> None:
+    held = bytearray(300 << 20)  # what this process holds isn't counted
+    seconds, megabytes = timed([sys.executable, "-c", "input()"], "a line\n", core())
+    assert 0 < seconds < 60 and 5 < megabytes < 100 and held
+    _, more = timed([sys.executable, "-c", "x = b'x' * (100 << 20)"])
+    assert more > megabytes + 80
+    with pytest.raises(UserError, match="failed: ValueError: no"):
+        timed([sys.executable, "-c", "raise ValueError('no')"])
+
+
+def test_a_list_names_a_picture_in_as_many_ways_as_it_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("")
+    lines = listed([str(tmp_path / "a.png")] * 3).splitlines()
+    assert len(set(lines)) == 3 and all(Path(line).samefile(tmp_path / "a.png") for line in lines)
+
+
+def test_refusals(tmp_path: Path, drawn: Path, tiny_run: Path, tiny_model: Path) -> None:
+    nothing = tmp_path / "nothing"
+    assert_refused(command("benchmarks", "runtimes", tmp_path, "--data", drawn), "not a finished training run")
+    assert_refused(command("benchmarks", "peers", tmp_path, "--pictures", drawn), "not a finished training run")
+    done = command("benchmarks", "peers", tiny_run, "--pictures", drawn, "--rivals", nothing)
+    assert_refused(done, "run `make rivals`")
+    assert_refused(command("benchmarks", "runtimes", tiny_run, "--data", drawn), "baseline-float32.tflite is missing")
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    shutil.copy(tiny_model, run / "baseline-float32.tflite")
+    done = command("benchmarks", "runtimes", run, "--data", drawn, "--rivals", nothing)
+    assert_refused(done, "run `make rivals`")
+
+
+@pytest.mark.skipif(not (RIVALS / "runtimes" / "bin" / "python").exists(), reason="`make rivals` was not run")
+def test_other_runtimes_answer_as_litert_does(drawn: Path, tiny_run: Path, tiny_model: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    done = command("convert", "--float32", run)
+    assert done.returncode == 0, done.stderr
+    found = runtimes.runtimes(drawn, run, 16, 1, 2, RIVALS)
+    assert sum("16 of 16" in each["answers"] for each in found["contenders"].values()) >= 4
+    assert any("ONNX Runtime" in name for name in found["contenders"])
+    assert set(found["fastest"]) == {"float32", "int8"}
+    pictures = [str(file) for file in sorted((drawn / "test").rglob("*.png"))]
+    others = peers.peers(pictures, run, 2, RIVALS)
+    assert len(others["contenders"]) >= 4 and others["contenders"]["edge-classify"]["megabytes"]["value"] > 10

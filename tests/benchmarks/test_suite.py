@@ -1,0 +1,212 @@
+"""`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`: on drawn cells, through the real runner."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, assert_refused, command
+
+from benchmarks import compare, damage, judged, readme, result
+from convert import gate
+from edge import simulate
+from edge.decide import Decision
+from edge.errors import UserError
+
+LABELS = ("lymphocyte", "monocyte")
+
+
+def decisions(*answers: str) -> list[Decision]:
+    return [
+        Decision(each, {label: 0.9 if label == each else 0.1 for label in LABELS}) for each in answers
+    ]  # fmt: skip
+
+
+def test_a_review_is_not_answered_and_neither_right_nor_wrong() -> None:
+    told = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
+    found = judged.judged(np.array([0, 0, 1, 1]), told, np.arange(4), LABELS)
+    assert (found["coverage"]["right"], found["coverage"]["count"]) == (3, 4)
+    recalls = [found["classes"][label]["recall"] for label in LABELS]
+    assert [(each["right"], each["count"]) for each in recalls] == [(1, 1), (1, 2)]
+    assert found["balanced_accuracy"]["value"] == 0.75
+
+
+def test_photographs_of_one_cell_count_once_in_the_interval() -> None:
+    truth, told = np.array([0, 0, 0, 0, 1, 1]), decisions(*["lymphocyte"] * 4, "monocyte", "monocyte")
+    apart, same = (judged.judged(truth, told, cells, LABELS) for cells in (np.arange(6), np.array([0, 0, 0, 0, 1, 2])))
+    assert same["classes"]["lymphocyte"]["recall"]["low"] < apart["classes"]["lymphocyte"]["recall"]["low"]
+    assert same["cells"] == 3
+
+
+def test_a_class_that_is_not_there_has_no_balanced_accuracy() -> None:
+    found = judged.judged(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
+    assert found["balanced_accuracy"]["value"] is None and "auroc" not in found
+    assert judged.row(found)[2] == "-"
+
+
+def test_difference_of_figures() -> None:
+    one, other = ({"value": v, "low": v - 0.03, "high": v + 0.04} for v in (0.9, 0.8))
+    found = judged.difference(one, other)
+    assert (found["value"], found["low"], found["high"]) == pytest.approx((0.1, 0.05, 0.15))
+
+
+def test_changes_count_who_gained_and_who_lost() -> None:
+    truth, before, after = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 0, -1]), np.array([0, 1, 1, 1, 1, 1])
+    found = gate.changes(truth, before, after)
+    assert (found["changed"], found["spoiled"], found["mended"]) == (3, 1, 2) and found["p"] == 1.0
+
+
+@pytest.mark.parametrize("kind", damage.KINDS)
+def test_damages_grow_and_are_repeatable(kind: str) -> None:
+    image = simulate.picture("monocyte", np.random.default_rng(0), 160, simulate.Look(red_cell=35))
+    assert damage.damage(image, kind, 0, 3) is image
+    done = [damage.damage(image, kind, strength, 3) for strength in damage.STRENGTHS]
+    assert all(each.dtype == np.uint8 and each.shape[2] == 3 for each in done)
+    assert np.array_equal(done[2], damage.damage(image, kind, 3, 3))
+    if kind == "scale":
+        assert len({each.shape for each in done}) == 5
+        return
+    apart = [np.abs(each.astype(int) - image).mean() for each in done]
+    assert 0 < apart[0] < apart[2] and apart[0] < apart[4] < 200
+    if kind != "rotation":
+        assert apart == sorted(apart)
+
+
+def test_white_balance_moves_red_against_blue() -> None:
+    grey = np.full((8, 8, 3), 100, np.uint8)
+    red, green, blue = damage.damage(grey, "white balance", 5, 0)[0, 0].astype(int)
+    assert green == 100 and (red - 100) * (blue - 100) < 0
+
+
+def test_everything_on_drawn_cells(cell_model: Path, drawn: Path, tmp_path: Path) -> None:
+    done = command(
+        "benchmarks", "all", cell_model, "--data", drawn, "--quick", "--out", tmp_path / "out", "--json",
+        tmp_path / "a.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    document = result.read(tmp_path / "a.json", ["accuracy", "latency", "robustness"])
+    found = document["results"]["robustness"]["models"]["baseline-int8"]["kinds"]
+    assert found["as they are"]["0"]["count"] == 16 and set(damage.KINDS) < set(found)
+    assert set(found["noise"]) == {"1", "2", "3", "4", "5"}
+    plain = document["results"]["accuracy"]["models"]["baseline-int8"]["figures"]["all"]
+    assert plain["balanced_accuracy"] == found["as they are"]["0"]["balanced_accuracy"]
+    [page] = (tmp_path / "out").glob("*.html")
+    html = page.read_text()
+    assert html.count("data:image/svg+xml") >= 1 + 2 + len(damage.KINDS)
+    assert "<script" not in html and "http" not in html.replace("http://www.w3.org", "")
+    rows = compare.compare(document, document)
+    assert len(rows) > 60 and not any(row["exceeds"] for row in rows)
+    faster = json.loads((tmp_path / "a.json").read_text())
+    [runs] = [each["runs"] for each in faster["results"]["latency"]["sets"].values()]
+    [run] = runs.values()
+    run["steps"]["invoke"] = {key: value / 100 for key, value in run["steps"]["invoke"].items()}
+    changed = [row["figure"] for row in compare.compare(document, faster) if row["exceeds"]]
+    assert len(changed) == 1 and changed[0].endswith("steps / invoke")
+    (tmp_path / "b.json").write_text(json.dumps(faster))
+    done = command("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert done.returncode == 0 and "1 differ by more than the noise" in done.stdout and "0.01 x" in done.stdout
+
+
+def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
+    cell_model: Path, drawn: Path, tmp_path: Path
+) -> None:
+    done = command("benchmarks", "accuracy", cell_model.parent, "--data", drawn, "--json", tmp_path / "a.json")
+    assert done.returncode == 0, done.stderr
+    models = json.loads((tmp_path / "a.json").read_text())["results"]["accuracy"]["models"]
+    assert list(models) == ["baseline-keras", "baseline-int8"]
+    assert models["baseline-int8"]["changes"]["reference"] == "baseline-keras"
+    assert models["baseline-int8"]["changes"]["count"] == 16 and "changes" not in models["baseline-keras"]
+    assert "McNemar" in done.stdout
+
+
+def test_the_readme_says_what_the_committed_results_hold() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert readme.filled(text) == text, "run `benchmark readme`"
+
+
+def test_readme_regions_are_written_anew(tmp_path: Path) -> None:
+    file = next(each for each in readme.REFERENCE.glob("*.json") if "accuracy" in result.read(each)["results"])
+    mark = f"before\n<!-- benchmark accuracy {file.name} -->\nold\n<!-- end -->\nafter"
+    text = readme.filled(mark)
+    assert "old" not in text and "| int8 | both |" in text and text.startswith("before") and text.endswith("after")
+    assert readme.filled(text) == text
+    with pytest.raises(UserError, match="known are accuracy"):
+        readme.filled(mark.replace("accuracy", "nothing"))
+    with pytest.raises(UserError, match="can't be read"):
+        readme.filled(mark.replace(file.name, "none.json"))
+    with pytest.raises(UserError, match="Nothing is marked"):
+        readme.filled("no region")
+
+
+def test_reference_results_are_named_by_their_machine() -> None:
+    from benchmarks import machine
+
+    for file in readme.REFERENCE.glob("*.json"):
+        document = result.read(file)
+        assert file.stem.startswith(machine.name(document["machine"]))
+        assert document["machine"]["raspberry_pi"] or "raspberry" not in file.stem
+
+
+@pytest.mark.parametrize(
+    ("missing", "arguments", "word"),
+    [
+        ("sklearn", ["accuracy", "--data", "."], "edge-classify[benchmark]"),
+        ("matplotlib", ["all", "--data", "."], "edge-classify[benchmark]"),
+        ("keras", ["accuracy", "RUN", "--data", "DATA"], "edge-classify[train]"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence(
+    missing: str, arguments: list[str], word: str, cell_model: Path, drawn: Path, tmp_path: Path
+) -> None:
+    places = {"RUN": str(cell_model.parent), "DATA": str(drawn)}
+    line = ["benchmark", *(places.get(each, each) for each in arguments)]
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = {line!r}\n"
+        "from benchmarks.cli import main\nmain()"
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert_refused(done, f"{missing} is missing", word)
+
+
+def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
+    """As on a Pi, where only the edge part is installed."""
+    line = ["benchmark", "latency", "--pictures", str(drawn / "test"), "--count", "2", "--rounds", "2", "--many", "0"]
+    blocked = ["sklearn", "scipy", "matplotlib", "tensorflow", "keras"]
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); sys.argv = {line!r}\n"
+        "from benchmarks.cli import main\nmain()"
+    )  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "together" in done.stdout
+
+
+def test_refusals(tmp_path: Path, drawn: Path, tiny_model: Path) -> None:
+    one = tmp_path / "one"
+    for split in ("train", "val", "test"):
+        (one / split / "monocyte").mkdir(parents=True)
+        for file in (drawn / split / "monocyte").iterdir():
+            (one / split / "monocyte" / file.name).write_bytes(file.read_bytes())
+    for name in ("accuracy", "robustness"):
+        assert_refused(command("benchmarks", name, "--data", one), "holds no lymphocyte")
+        assert_refused(command("benchmarks", name, "--data", tmp_path / "none"), "not a folder")
+        assert_refused(command("benchmarks", name, tmp_path / "no.tflite", "--data", drawn), "can't be read")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert_refused(command("benchmarks", "accuracy", empty, "--data", drawn), "not a finished training run")
+    assert_refused(command("benchmarks", "compare", tmp_path / "no.json", tmp_path / "no.json"), "can't be read")
+    (tmp_path / "x.json").write_text("{}")
+    assert_refused(command("benchmarks", "compare", tmp_path / "x.json", tmp_path / "x.json"), "was not written by")
+    assert_refused(command("benchmarks", "readme", tmp_path / "x.json"), "Nothing is marked")
+    (tmp_path / "file").write_text("")
+    assert_refused(command("benchmarks", "all", "--data", drawn, "--out", tmp_path / "file"), "can't be made")

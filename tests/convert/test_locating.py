@@ -1,0 +1,76 @@
+"""A locator is proved by the cells that it finds."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+
+from convert import gate, locator
+from edge.locate import Locator, ruler_mark
+from train import evaluate
+
+L = keras.layers
+RULER = float(ruler_mark(20))  # drawn fields are shrunk to the half: their red cells are 40 pixels wide
+
+
+def run(folder: Path, loud: float) -> Path:
+    """A run whose network marks what lets little green through; beside that a channel so loud, which nobody reads."""
+    inputs = keras.Input((320, 320, 3))
+    x = L.AveragePooling2D(2)(L.Rescaling(1 / 255)(inputs))
+    colours, marks, ruler = L.Conv2D(2, 1), L.Conv2D(1, 1, activation="sigmoid"), L.Conv2D(1, 1, activation="sigmoid")
+    x = colours(x)
+    model = keras.Model(inputs, L.Concatenate()([marks(x), ruler(x)]), name="locator")
+    colours.set_weights([np.array([[[[0, loud], [1, 0], [0, 0]]]], np.float32), np.zeros(2, np.float32)])
+    marks.set_weights([np.array([[[[-60], [0]]]], np.float32), np.array([60 * 0.42], np.float32)])
+    ruler.set_weights([np.zeros((1, 1, 2, 1), np.float32), np.array([np.log(RULER / (1 - RULER))], np.float32)])
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    rng = np.random.default_rng(0)
+    fields = np.stack([locator.simulate.field(rng, 3, 0, (320, 320))[0] for _ in range(8)])
+    np.savez_compressed(folder / "calibration.npz", fields=fields)
+    told = {
+        "version": "test", "network": "locator", "parameters": model.count_params(), "size": 320,
+        "settings": {"epochs": 1, "rate": 0.1, "drawn": 1.0, "seed": 0, "start": None},
+        "data": {"counts": {}, "split_sha256": "0", "clear": 0, "fields": 0, "red_cells": {}},
+    }  # fmt: skip
+    (folder / "run.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
+    done = command("convert", "--int8", run(tmp_path / "run", 1.0), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "Passed: " in done.stdout and "points of recall" in done.stdout
+    found = json.loads((tmp_path / "out" / "locator-int8.gate.json").read_text())["gate"]
+    assert found["passed"] and found["float"]["all"]["recall"]["value"] > 0.3
+    assert "drawn, int8" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
+    assert Locator(tmp_path / "out" / "locator-int8.tflite").verify() == (1, 1)
+
+
+def test_what_misses_cells_is_not(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "locator-int8.tflite").write_text("the old one")
+    done = command("convert", "--int8", run(tmp_path / "run", 1000.0), "--out", tmp_path / "out")
+    assert done.returncode == 3 and "points of recall where 1.0 are allowed" in done.stderr, (done.stdout, done.stderr)
+    assert (tmp_path / "out" / "locator-int8.tflite").read_text() == "the old one"
+    assert "failed" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
+
+
+def test_kinds_that_the_runner_would_misread(tmp_path: Path) -> None:
+    place = run(tmp_path / "run", 1.0)
+    for kind in ("--float32", "--all"):
+        assert_refused(command("convert", kind, place), "one kind, --int8")
+
+
+@pytest.mark.parametrize(("met", "cells", "passed"), [(99, 99, True), (98, 98, False), (100, 103, False)])
+def test_verdict(met: int, cells: int, passed: bool) -> None:
+    before, after = (
+        {"all": {"recall": evaluate.share(m, 100), "precision": evaluate.share(m, c)}}
+        for m, c in ((100, 100), (met, cells))
+    )
+    assert locator.verdict(before, after, gate.Limits())["passed"] is passed
+    assert not locator.verdict(before, {"all": dict.fromkeys(("recall", "precision"), evaluate.share(0, 0))},
+                               gate.Limits())["passed"]  # fmt: skip

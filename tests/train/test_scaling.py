@@ -1,0 +1,51 @@
+"""Temperature and thresholds put right on val."""
+
+import keras
+import numpy as np
+import pytest
+
+from train import scaling
+
+
+def bent(count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Truth drawn from known probabilities, and the same made half as sure and leaning to the first class."""
+    rng = np.random.default_rng(0)
+    logits = np.stack([np.zeros(count), rng.normal(0, 3, count)], axis=1)
+    honest = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
+    truth = (rng.random(count) < honest).astype(int)
+    moved = logits / 2 - [0.0, 0.8]
+    return truth, np.exp(moved) / np.exp(moved).sum(axis=1, keepdims=True)
+
+
+def test_a_known_bend_is_found() -> None:
+    truth, probabilities = bent()
+    scale, offsets = scaling.scaling(truth, probabilities, np.ones(len(truth)))
+    assert scale == pytest.approx(2, rel=0.08) and offsets == pytest.approx([0, 1.6], abs=0.12)
+
+
+def test_weights_count() -> None:
+    """As if every picture of the second class had been there three times."""
+    truth, probabilities = bent()
+    weights = np.where(truth == 1, 3.0, 1.0)
+    repeated = np.repeat(np.arange(len(truth)), weights.astype(int))
+    once = scaling.scaling(truth, probabilities, weights)
+    thrice = scaling.scaling(truth[repeated], probabilities[repeated], np.ones(len(repeated)))
+    assert once[0] == pytest.approx(thrice[0], rel=1e-3) and once[1] == pytest.approx(thrice[1], abs=1e-3)
+
+
+def test_no_mistake_at_all_has_a_limit() -> None:
+    truth = np.array([0, 1] * 20)
+    scale, offsets = scaling.scaling(truth, np.eye(2)[truth] * 0.8 + 0.1, np.ones(40))
+    assert scale <= 5.001 and np.abs(offsets).max() <= 3
+
+
+def test_the_network_s_own_answers_change_so() -> None:
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    inputs = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    truth = (inputs[:, 0] > 0.3).astype(int)
+    before = model.predict(inputs, verbose=0)
+    done = scaling.scale(model, truth, before, np.ones(200))
+    logits = done["scale"] * np.log(before) + done["offsets"]
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.abs(model.predict(inputs, verbose=0) - expected).max() < 0.01

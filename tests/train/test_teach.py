@@ -1,0 +1,34 @@
+"""Distillation: answers of finished networks, learned besides the labels."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from conftest import assert_refused, command
+
+
+def test_a_taught_network_learns_other_targets(drawn: Path, tmp_path: Path) -> None:
+    import keras
+
+    from train import run, teach
+
+    options = ("--data", drawn, "--size", 32, "--epochs", 1, "--batch", 8, "--views", 1, "--weights", "none")
+    teacher, pupil = tmp_path / "teacher-all", tmp_path / "pupil"
+    assert command("train", "compact", *options, "--out", teacher).returncode == 0
+    done = command("train", "compact", *options, "--out", pupil, "--teacher", tmp_path / "teacher-SOURCE")
+    assert done.returncode == 0, done.stderr
+    reports = [json.loads((each / "run.json").read_text()) for each in (teacher, pupil)]
+    assert [len(each["settings"]["teachers"]) for each in reports] == [0, 1]
+    assert reports[0]["history"]["loss"] != reports[1]["history"]["loss"]
+
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
+    truth = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1]]
+    model = keras.models.load_model(teacher / "model.keras", compile=False)
+    [wanted] = teach.targets([model, model], [pictures], truth)
+    assert np.allclose(wanted, 0.7 * run.predict(model, pictures) + 0.3 * truth, atol=1e-6)
+
+
+def test_teachers_that_cannot_teach(drawn: Path, tiny_run: Path, tmp_path: Path) -> None:
+    options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--views", 1, "--weights", "none")
+    assert_refused(command("train", "compact", *options, "--teacher", tiny_run), "can't teach")
+    assert_refused(command("train", "compact", *options, "--teacher", tmp_path / "none"), "not a finished training run")
