@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from edge import __version__
-from edge.errors import UserError
+from edge.errors import UserError, broken
 
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
 
@@ -96,7 +96,10 @@ def main(
     PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
     was answered; 1: some could not be read; 2: nothing could be done. Assists a person; not a medical device.
     """
-    from edge import classify, frames, model, record  # after --help, which needs none of them
+    try:
+        from edge import classify, frames, model, record  # after --help, which needs none of them
+    except ImportError as error:
+        raise UserError(f"A library is missing or doesn't work here: {broken(error)}. Run edge-doctor.") from error
 
     if verify:
         from edge import locate

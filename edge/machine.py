@@ -66,7 +66,9 @@ def _library(module: str, wheel: str) -> Finding:
         return Finding(wheel, "bad", f"{wheel} is the wrong wheel: it is for {tag}, and this is {here}.", _AGAIN)
     needs = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object", error)
     if needs:
-        remedy = f"`sudo apt install` what holds {needs[1]}; of OpenCV, install the headless wheel instead"
+        remedy = f"`sudo apt install` what holds {needs[1]}"
+        if "opencv" in wheel:
+            remedy += "; if that is a part of a desktop, install the headless wheel instead"
         return Finding(wheel, "bad", f"{wheel} needs {needs[1]}, which isn't here.", remedy)
     return Finding(wheel, "bad", f"{wheel} doesn't work: {error}.", _AGAIN)
 

@@ -33,16 +33,17 @@ class File:
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.document, self._samples, graph = _open(content, path)
+        self.document, self._samples = _open(content, path)[:2]
+        del content  # the runtime maps the file itself
         try:
             with quiet():
-                self._interpreter = _interpreter(graph, threads)
+                self._interpreter = _interpreter(path, threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
-        self._output = self._interpreter.get_output_details()[0]
         self._softmax = softmax(self._interpreter)
+        self._output = self._interpreter.get_output_details()[self._softmax.output if self._softmax else 0]
         size = self.document["input"]["size"]
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
@@ -130,7 +131,8 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, n
     return document, samples, graph
 
 
-def _interpreter(graph: bytes, threads: int) -> Any:
+def _interpreter(path: str | Path, threads: int) -> Any:
+    """Of the file itself, mapped into memory; the runtime takes no notice of the archive behind the graph."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
@@ -138,4 +140,4 @@ def _interpreter(graph: bytes, threads: int) -> Any:
             from tflite_runtime.interpreter import Interpreter
         except ImportError as error:
             raise UserError("No TFLite runtime is installed; run `pip install ai-edge-litert`.") from error
-    return Interpreter(model_content=graph, num_threads=threads)
+    return Interpreter(model_path=str(path), num_threads=threads)

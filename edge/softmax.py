@@ -10,9 +10,13 @@ import numpy as np
 
 
 class Softmax:
-    """Of an interpreter whose graph ends in SOFTMAX over int8, or that and QUANTIZE: reads what goes into it."""
+    """Of an interpreter one of whose outputs ends in SOFTMAX over int8, or that and QUANTIZE: reads what goes into it.
 
-    def __init__(self, interpreter: Any, index: int, scale: float) -> None:
+    output: which of the interpreter's outputs that is, as get_output_details() counts them.
+    """
+
+    def __init__(self, interpreter: Any, output: int, index: int, scale: float) -> None:
+        self.output = output
         self._interpreter, self._index, self._scale = interpreter, index, scale
 
     def answer(self) -> np.ndarray:
@@ -23,27 +27,30 @@ class Softmax:
 
 
 def softmax(interpreter: Any) -> Softmax | None:
-    """The end of an interpreter's graph, its tensors allocated; None where it ends otherwise, or is float."""
+    """The first output that ends so, the interpreter's tensors allocated; None where none does, or they are floats."""
     if not hasattr(interpreter, "_get_ops_details"):
         return None
-    after = {int(op["inputs"][0]): op for op in interpreter._get_ops_details() if op["op_name"] != "DELEGATE"}
-    before = {int(op["outputs"][0]): at for at, op in after.items()}
-    output = interpreter.get_output_details()[0]
-    at, passed = int(output["index"]), []
-    for name in ("QUANTIZE", "SOFTMAX"):
-        if at in before and after[before[at]]["op_name"] == name:
-            passed.append(at)
-            at = before[at]
+    makers = {
+        int(tensor): op
+        for op in interpreter._get_ops_details()
+        if op["op_name"] != "DELEGATE"  # which stands for others that are in the list, too
+        for tensor in op["outputs"]
+    }
     details = {int(tensor["index"]): tensor for tensor in interpreter.get_tensor_details()}
-    if (
-        not passed
-        or after[at]["op_name"] != "SOFTMAX"
-        or details[at]["dtype"] != np.int8
-        or output["dtype"] != np.uint8
-        or output["quantization"] != (1 / 256, 0)
-    ):
-        return None
-    places = [interpreter.tensor(i)() for i in (at, *passed)]
-    if any(np.may_share_memory(places[0], later) for later in places[1:]):  # overwritten before it can be read
-        return None
-    return Softmax(interpreter, at, float(details[at]["quantization"][0]))
+    for number, output in enumerate(interpreter.get_output_details()):
+        at, passed = int(output["index"]), []
+        for name in ("QUANTIZE", "SOFTMAX"):
+            if at in makers and makers[at]["op_name"] == name:
+                passed.append(at)
+                at = int(makers[at]["inputs"][0])
+        if (
+            passed
+            and makers[passed[-1]]["op_name"] == "SOFTMAX"
+            and details[at]["dtype"] == np.int8
+            and output["dtype"] == np.uint8
+            and output["quantization"] == (1 / 256, 0)
+        ):
+            places = [interpreter.tensor(i)() for i in (at, *passed)]
+            if not any(np.may_share_memory(places[0], later) for later in places[1:]):  # else overwritten by then
+                return Softmax(interpreter, number, at, float(details[at]["quantization"][0]))
+    return None

@@ -140,6 +140,11 @@ def test_a_missing_library(environment: Path) -> None:
     code, found = doctor(python=its(environment))
     assert code == 2
     bad(found["opencv-python-headless"], "opencv-python-headless is missing.", "install again")
+    (environment / "numpy").unlink()
+    done = run([its(environment), "-m", "edge", ROOT / "docs" / "drawn-monocyte-2.annotated.jpg"])
+    assert done.returncode == 2 and "No module named 'numpy'. Run edge-doctor." in done.stderr
+    assert "Traceback" not in done.stderr
+    (environment / "numpy").symlink_to(Path(np.__file__).parent)
     (environment / "cv2").mkdir()
     (environment / "cv2" / "__init__.py").write_text("import ctypes\nctypes.CDLL('libxcb-none.so.1')\n")
     bad(
