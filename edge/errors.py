@@ -17,4 +17,5 @@ def reason(error: Exception) -> str:
 def broken(error: ImportError) -> str:
     """What is wrong with a library, on a line: its name, or the one of what it lacks, among many lines of advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown").rstrip(".")
+    told = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
+    return told.removeprefix("Original error was: ").rstrip(".")

@@ -267,7 +267,7 @@ def annotate(result: Answer) -> Image.Image:
     picture = Image.fromarray(result.frame.image)
     draw = ImageDraw.Draw(picture)
     height = max(11, min(picture.size) // 26)
-    font = ImageFont.load_default(height)
+    font = letters(height)
     for cell, decision in result.cells:
         x, y, w, h = cell.box
         colour = _COLOURS.get(decision.label, (90, 90, 90))
@@ -279,6 +279,14 @@ def annotate(result: Answer) -> Image.Image:
         draw.rectangle((left, top, left + wide, top + tall - 1), fill=colour)
         draw.text((left + height // 4, top), text, "white", font)
     return picture
+
+
+def letters(size: int) -> Any:
+    """Pillow's own letters, so tall; in one size where Pillow is as old as 32-bit Bookworm's."""
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:
+        return ImageFont.load_default()
 
 
 class Tally(Sink):

@@ -24,8 +24,8 @@ class Slide:
     seed; width, height: of the camera in pixels; fps; red_cell: its diameter in pixels; white: white cells a field;
     dwell, move: seconds that the stage rests and moves; step: fields that it moves by; faults: a minute; shading: light
     that the corners lack, 0 to 1; cast: how far red light gains on blue in an hour; noise: levels; defocus: how many of
-    a hundred rests are out of focus; end: seconds until the recording is over, 0 for never; every: 1 for a recording whose
-    every frame counts, however long the work takes, instead of a camera that doesn't wait.
+    a hundred rests are out of focus; end: seconds until the recording is over, 0 for never; every: 1 for a recording,
+    of which every frame counts, however long the work takes, and not a camera, which doesn't wait.
     """
 
     seed: int = 0
