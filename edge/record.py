@@ -294,9 +294,10 @@ class Tally(Sink):
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
-        self.unreadable = 0
+        self.pictures = self.unreadable = 0
 
     def add(self, result: Answer | Unreadable) -> None:
+        self.pictures += 1
         if isinstance(result, Unreadable):
             self.unreadable += 1
         else:

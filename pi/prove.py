@@ -33,6 +33,12 @@ class Failed(click.ClickException):
     """Something on the emulated Pi is not as it must be."""
 
 
+class Absent(click.ClickException):
+    """Nothing can be emulated here."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Pictures:
     """names: relative to folder."""
@@ -41,15 +47,14 @@ class Pictures:
     names: list[str]
 
 
-def missing() -> str:
-    """What keeps a Pi from being emulated here, in a sentence; empty where nothing does."""
+def need_tools() -> None:
+    """Raises Absent where a Pi can't be emulated here."""
     absent = [tool for tool in TOOLS if not shutil.which(tool)]
-    if not absent:
-        return ""
-    return (
-        f"A Pi can't be emulated here without {', '.join(absent)}: "
-        "run `sudo apt-get install qemu-user-static mmdebstrap arch-test proot`."
-    )
+    if absent:
+        raise Absent(
+            f"A Pi can't be emulated here without {', '.join(absent)}: "
+            "run `sudo apt-get install qemu-user-static mmdebstrap arch-test proot`."
+        )
 
 
 def readme_commands() -> str:
@@ -100,7 +105,11 @@ def made(system: str, roots: Path) -> Path:
     if not root.exists():
         roots.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=roots) as half:
-            subprocess.run([HERE / "make-root", system, f"{half}/root"], check=True)
+            done = subprocess.run(
+                [HERE / "make-root", system, f"{half}/root"], capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                raise Absent(f"No root of {system} can be made here: {done.stderr.strip()}")
             Path(half, "root").rename(root)
     return root
 
@@ -158,7 +167,7 @@ def compared(theirs: Path, ours: Path) -> str:
     if other or not lines:
         first = "\n".join(map(str, other[0])) if other else ""
         raise Failed(f"{len(other)} of {len(lines)} answers differ, the first there and here:\n{first}")
-    if counted(theirs / "camera.json") != counted(ours / "camera.json"):
+    if not counted(ours / "camera.json") or counted(theirs / "camera.json") != counted(ours / "camera.json"):
         raise Failed(f"The camera's cells differ: {counted(theirs / 'camera.json')}, {counted(ours / 'camera.json')}")
     return f"{len(lines)} answers equal to the byte, the {len(counted(ours / 'camera.json'))} cells of a camera equal"
 
@@ -177,9 +186,7 @@ def main(
     bundle: Path, data: Path, systems: tuple[str, ...], cores: tuple[str, ...], cells: int, fields: int, roots: Path
 ) -> None:
     """Exit code 0: all is equal; 1: something isn't; 2: nothing can be emulated here."""
-    if missing():
-        click.echo(missing(), err=True)
-        sys.exit(2)
+    need_tools()
     shown = pictures(data.resolve(), cells, fields)
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
