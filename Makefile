@@ -16,7 +16,7 @@ help:
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour)"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
-	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's (ten minutes)"
+	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 
 .venv/made:

@@ -25,7 +25,7 @@ SYSTEMS = ("bookworm", "trixie")
 CORES = {"cortex-a72": "Pi 4", "cortex-a76": "Pi 5"}
 TOOLS = ("qemu-aarch64-static", "mmdebstrap", "proot")
 # Every frame counts, and its light and stage are a recording's: what is counted doesn't depend on the emulator's pace.
-SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,end=12,every=1"
+SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,every=1"
 ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify" / "pi"
 
 
@@ -40,11 +40,12 @@ class Absent(click.ClickException):
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """names: relative to folder."""
+class Task:
+    """What both machines are asked: names of pictures, relative to folder, and seconds of a simulated camera."""
 
     folder: Path
     names: list[str]
+    seconds: float
 
 
 def need_tools() -> None:
@@ -64,8 +65,8 @@ def readme_commands() -> str:
     return "\n".join(line.partition("  #")[0].removeprefix("sudo ") for line in block.splitlines())
 
 
-def pictures(data: Path, cells: int, fields: int) -> Pictures:
-    """So many cells of the test splits, half of each source, and fields, all evenly spread."""
+def pictures(data: Path, cells: int, fields: int) -> list[str]:
+    """Relative to data: so many cells of the test splits, half of each source, and fields, all evenly spread."""
     with (data / "cells.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
     sources = sorted({row["source"] for row in rows})
@@ -74,7 +75,7 @@ def pictures(data: Path, cells: int, fields: int) -> Pictures:
     for source, share in zip(sources, shares, strict=True):
         names += spread([row["path"] for row in rows if row["source"] == source], share)
     shown = sorted(str(f.relative_to(data)) for f in (data / "fields").rglob("*") if f.suffix in (".jpg", ".png"))
-    return Pictures(data, names + spread(shown, fields))
+    return names + spread(shown, fields)
 
 
 def spread(names: list[str], count: int) -> list[str]:
@@ -114,11 +115,11 @@ def made(system: str, roots: Path) -> Path:
     return root
 
 
-def asked(shown: Pictures, out: str) -> str:
+def asked(task: Task, out: str) -> str:
     """What is asked of both machines: JSON lines for the pictures, and for the cells of the simulated microscope."""
     return (
-        f"cd '{shown.folder}' && edge-classify --json {out}/pictures.json - < {out}/list > /dev/null && "
-        f"edge-classify --camera {SIMULATED} --json {out}/camera.json > /dev/null"
+        f"cd '{task.folder}' && edge-classify --json {out}/pictures.json - < {out}/list > /dev/null && "
+        f"edge-classify --camera {SIMULATED},end={task.seconds:g} --json {out}/camera.json > /dev/null"
     )
 
 
@@ -127,13 +128,15 @@ def counted(file: Path) -> list[tuple[int, str]]:
     return [(row["cell"], row["label"]) for row in map(json.loads, file.read_text().splitlines())]
 
 
-def here(shown: Pictures, out: Path) -> None:
+def here(task: Task, out: Path) -> None:
     """The same by this machine: the project's own code, that of the bundle."""
-    command = f'edge-classify() {{ "{sys.executable}" -m edge "$@"; }}; {asked(shown, str(out))}'
+    command = f'edge-classify() {{ "{sys.executable}" -m edge "$@"; }}; {asked(task, str(out))}'
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"This machine itself can't answer: {done.stderr}")
+    if not counted(out / "camera.json"):
+        raise Failed("This machine itself counts no cell.")
 
 
 def install(pi: Pi, bundle: Path) -> str:
@@ -167,7 +170,7 @@ def compared(theirs: Path, ours: Path) -> str:
     if other or not lines:
         first = "\n".join(map(str, other[0])) if other else ""
         raise Failed(f"{len(other)} of {len(lines)} answers differ, the first there and here:\n{first}")
-    if not counted(ours / "camera.json") or counted(theirs / "camera.json") != counted(ours / "camera.json"):
+    if counted(theirs / "camera.json") != counted(ours / "camera.json"):
         raise Failed(f"The camera's cells differ: {counted(theirs / 'camera.json')}, {counted(ours / 'camera.json')}")
     return f"{len(lines)} answers equal to the byte, the {len(counted(ours / 'camera.json'))} cells of a camera equal"
 
@@ -183,16 +186,23 @@ def compared(theirs: Path, ours: Path) -> str:
     "--roots", type=click.Path(path_type=Path), default=ROOTS, show_default=True, help="Where roots are kept."
 )
 def main(
-    bundle: Path, data: Path, systems: tuple[str, ...], cores: tuple[str, ...], cells: int, fields: int, roots: Path
+    bundle: Path,
+    data: Path,
+    systems: tuple[str, ...],
+    cores: tuple[str, ...],
+    cells: int,
+    fields: int,
+    seconds: float,
+    roots: Path,
 ) -> None:
     """Exit code 0: all is equal; 1: something isn't; 2: nothing can be emulated here."""
     need_tools()
-    shown = pictures(data.resolve(), cells, fields)
+    task = Task(data.resolve(), pictures(data.resolve(), cells, fields), seconds)
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
         ours.mkdir()
-        (ours / "list").write_text("\n".join(shown.names) + "\n")
-        here(shown, ours)
+        (ours / "list").write_text("\n".join(task.names) + "\n")
+        here(task, ours)
         click.echo(f"{os.uname().machine}: {cells} cells and {fields} fields answered.")
         for system in systems:
             root = made(system, roots.resolve())
@@ -200,10 +210,10 @@ def main(
                 began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
                 theirs.mkdir()
                 shutil.copy(ours / "list", theirs)
-                pi = Pi(root, core, [shown.folder, theirs])
+                pi = Pi(root, core, [task.folder, theirs])
                 click.echo(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
                 click.echo(f"  edge-doctor: {examined(pi)}")
-                pi.run(asked(shown, str(theirs)))
+                pi.run(asked(task, str(theirs)))
                 click.echo(f"  {compared(theirs, ours)}")
                 pi.run("sh /opt/edge-classify/install.sh --uninstall")
                 if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):

@@ -219,7 +219,7 @@ def test_no_display() -> None:
 
 
 def test_a_32_bit_system() -> None:
-    """Told by the size of a pointer, as a 64-bit kernel may run it; `make pi-proof` does so."""
+    """Told by the size of a pointer, as a 64-bit kernel may run it."""
     bad(machine.python((3, 11), 32), "This is a 32-bit system (Python 3.11", "64-bit Raspberry Pi OS")
     bad(machine.python((3, 9), 64), "Python 3.9 is not 3.11 to 3.13", "Bookworm brings 3.11")
     assert machine.python((3, 13), 64).state == "fine"

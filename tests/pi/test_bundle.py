@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from pi import prove
+
 INSTALLER = ROOT / "pi" / "install.sh"
 OFFLINE = ("NewConnectionError", "Max retries", "Temporary failure", "Network is unreachable")
 
@@ -110,9 +112,28 @@ def test_what_is_not_its_own_stays(small: Path, tmp_path: Path) -> None:
     refused(install(small, "--wrong"), "install.sh [--uninstall] [--prefix DIR]", tmp_path / "q")
 
 
+def test_a_single_other_byte_fails_the_proof(tmp_path: Path) -> None:
+    line = '{"source": "a.jpg", "cell": 0, "label": "monocyte", "probabilities": {"monocyte": 0.9023}}'
+    for place, text in (("here", line), ("there", line)):
+        (tmp_path / place).mkdir()
+        for name in ("pictures.json", "camera.json"):
+            (tmp_path / place / name).write_text(f"{text}\n")
+    assert "1 answers equal" in prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(line.replace("0.9023", "0.9024") + "\n")
+    with pytest.raises(prove.Failed, match="1 of 1 answers differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(f"{line}\n{line}\n")
+    with pytest.raises(prove.Failed, match="1 of 2 answers differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(f"{line}\n")
+    (tmp_path / "there" / "camera.json").write_text(line.replace("monocyte", "lymphocyte", 1) + "\n")
+    with pytest.raises(prove.Failed, match="camera's cells differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+
+
 def test_an_emulated_pi_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
     """One system and one core, few pictures; `make pi-proof` does both systems and both cores, with 220 pictures."""
-    options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2"]
+    options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2", "--seconds", "6"]
     command = [sys.executable, ROOT / "pi" / "prove.py", bundle, "--data", data, "--roots", tmp_path, *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode == 2:
