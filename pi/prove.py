@@ -182,6 +182,7 @@ def compared(theirs: Path, ours: Path) -> str:
 @click.option("--core", "cores", multiple=True, type=click.Choice(list(CORES)), default=list(CORES), show_default=True)
 @click.option("--cells", default=200, show_default=True)
 @click.option("--fields", default=20, show_default=True)
+@click.option("--seconds", default=12.0, show_default=True, help="Of a simulated camera, 8 frames each.")
 @click.option(
     "--roots", type=click.Path(path_type=Path), default=ROOTS, show_default=True, help="Where roots are kept."
 )
