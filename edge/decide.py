@@ -24,8 +24,8 @@ class Rules:
     ICML 2017); rest: scale and shift of the logit of OTHER against them (Platt, 1999); sure: the least share of the
     likeliest of the labels before OTHER, among themselves; named: the most that OTHER may have where one of these is
     told; other: the least that it must have where it is told; alike: the least that its likeliest kind must have then;
-    far: the largest distance from what was trained on. What doesn't keep to these is for a person to look at; and, where
-    `reviews`, what something speaks against.
+    far: the largest distance from what was trained on. What doesn't keep to these is for a person to look at, and where
+    `reviews` also what something speaks against.
     """
 
     labels: tuple[str, ...]
