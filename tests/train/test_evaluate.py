@@ -35,6 +35,10 @@ def test_a_third_class_leaves_the_pair_s_figures_comparable() -> None:
     truth = np.array([0, 0, 0, 1, 1, 2, 2])
     pair = [[0.8, 0.1, 0.1], [0.3, 0.1, 0.6], [0.2, 0.7, 0.1], [0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]
     figures = evaluate.metrics(truth, np.array([*pair, [0.2, 0.1, 0.7], [0.5, 0.3, 0.2]]), (*LABELS, "other"))
-    assert figures["balanced_accuracy"] == pytest.approx((1 / 3 + 1 / 2) / 2), "called other is wrong"
+    assert figures["balanced_accuracy"] == pytest.approx((2 / 3 + 1) / 2), "which of the two is likelier"
     assert figures["auroc"] == pytest.approx(5 / 6)  # shares 0.11, 0.25, 0.78 against 0.89, 0.67
-    assert figures["other_auroc"] == pytest.approx(7.5 / 10)  # 0.7 beats four and ties with one, 0.2 beats three
+    assert list(figures["classes"]) == list(LABELS) and figures["count"] == 5
+    other = figures["other"]
+    assert other["auroc"] == pytest.approx(7.5 / 10)  # 0.7 beats four and ties with one, 0.2 beats three
+    assert (other["recall"]["right"], other["recall"]["count"]) == (1, 2)
+    assert (other["lost"]["right"], other["lost"]["count"]) == (2, 5)
