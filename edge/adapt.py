@@ -1,0 +1,128 @@
+"""Is a site's profile better than the model alone, on cells that it doesn't know?"""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edge import bend, refit
+from edge.decide import REVIEW, Decision, decide
+from edge.errors import UserError
+from edge.labelled import Cells
+from edge.model import Model, Seen
+from edge.site import FEWEST, Profile
+
+RISK = 0.01
+_TIMES = 2  # that cells are dealt into parts anew
+import os; _SURE, _LOSS = float(os.environ.get("SURE", 1)), float(os.environ.get("LOSS", 0))
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """profile: None where it isn't better; before, after: figures() of left-out cells; gain: by how much less their
+    answers cost (log loss, each label weighing the same), and its standard error.
+    """
+
+    profile: Profile | None
+    before: dict[str, Any]
+    after: dict[str, Any]
+    gain: tuple[float, float]
+
+
+def usable(cells: Cells, model: Model) -> Cells:
+    """Those that can teach: others only where there are enough of them.
+
+    Raises UserError for too few cells, or a model that doesn't tell two names apart.
+    """
+    home = model.rules(None)
+    if len(model.labels) - home.tells_other != 2:
+        raise UserError(f"A site is adapted to between two names; this model knows {len(model.labels)}.")
+    for label in (0, 1):
+        if (count := cells.count(label)) < FEWEST:
+            raise UserError(
+                f"{count} {model.labels[label]} cell{'' if count == 1 else 's'} can't teach anything; "
+                f"label at least {FEWEST} different ones of each kind, better 20."
+            )
+    return cells.at(cells.truth < 2) if cells.count(2) < FEWEST else cells
+
+
+def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
+    """Labelled cells of a site -> what they teach.
+
+    Each cell is answered by a profile that was made without it, and without any other picture of it. Better means that
+    this costs less by more than a standard error, and that no fewer of the labels are found. Raises UserError as
+    usable() does.
+    """
+    cells = usable(cells, model)
+    old = answers(cells, model)
+    gains, before, after, truth = np.zeros(len(cells)), [], [], []
+    rng = np.random.default_rng(seed)
+    for _ in range(_TIMES):
+        part = bend.folds(cells.truth, cells.cells, refit.FOLDS, rng)
+        for each in range(refit.FOLDS):
+            rows = np.flatnonzero(part == each)
+            new = answers(cells.at(rows), model, refit.fit(cells.at(part != each), model))
+            for i, decision in zip(rows, new, strict=True):
+                label = model.labels[cells.truth[i]]
+                gains[i] += (_cost(old[i], label) - _cost(decision, label)) / _TIMES
+                before.append(old[i])
+                after.append(decision)
+                truth.append(int(cells.truth[i]))
+    gain = _mean(gains, cells)
+    was, now = figures(before, truth, model.labels), figures(after, truth, model.labels)
+    if gain[0] <= _SURE * gain[1] or now["balanced_accuracy"] < was["balanced_accuracy"] - _LOSS:
+        return Adapted(None, was, now, gain)
+    profile = refit.fit(cells, model)
+    told = {"before": was, "after": now, "gain": round(gain[0], 4), "standard_error": round(gain[1], 4)}
+    return Adapted(replace(profile, told=profile.told | {"left_out": told}), was, now, gain)
+
+
+def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: float | None = RISK) -> list[Decision]:
+    """What is answered of these cells by the model alone or, with a profile, at its site."""
+    rules = model.ruled(profile.decision if profile else None, risk)
+    result = []
+    for i in range(len(cells)):
+        kinds = cells.kinds[i]
+        if profile:
+            kinds = profile.kinds(Seen(kinds, cells.features[i]))
+        result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), cells.doubts[i]))
+    return result
+
+
+def figures(decisions: list[Decision], truth: list[int], labels: tuple[str, ...]) -> dict[str, Any]:
+    """"balanced_accuracy": the mean of the labels' recalls by the likeliest label, review or not; "names": that of the
+    two names, told apart; "given": the share that isn't for review; "wrong": of these. None of nothing.
+    """
+    hits: dict[int, list[bool]] = {}
+    apart: dict[int, list[bool]] = {}
+    for decision, label in zip(decisions, truth, strict=True):
+        p = [decision.probabilities[name] for name in labels]
+        hits.setdefault(label, []).append(p.index(max(p)) == label)
+        if label < 2:
+            apart.setdefault(label, []).append((p[1] > p[0]) == (label == 1))
+    given = [decision.label == labels[t] for decision, t in zip(decisions, truth, strict=True) if decision.label != REVIEW]
+    return {
+        "balanced_accuracy": _rounded([np.mean(each) for each in hits.values()]),
+        "names": _rounded([np.mean(each) for each in apart.values()]),
+        "given": round(len(given) / len(truth), 4),
+        "wrong": _rounded([not right for right in given]),
+    }
+
+
+def _rounded(values: list) -> float | None:
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def _cost(decision: Decision, label: str) -> float:
+    return -math.log(max(decision.probabilities[label], 1e-3))
+
+
+def _mean(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
+    """Over physical cells, each label weighing the same -> mean and standard error."""
+    weights = refit.weights(cells)
+    physical = np.unique(cells.cells, return_inverse=True)[1]
+    total = np.bincount(physical, weights)
+    each = np.bincount(physical, weights * gains) / total
+    mean = float(total @ each / total.sum())
+    return mean, float(np.sqrt((total**2 @ (each - mean) ** 2)) / total.sum())
