@@ -11,7 +11,7 @@ from benchmarks import judged
 from benchmarks.turns import ROUNDS, figure
 from convert import gate
 from edge import model
-from edge.decide import Decision, decide
+from edge.decide import OTHER, Decision, Rules, decide
 from edge.errors import UserError
 from edge.quiet import quiet
 from train import data, intervals
@@ -81,10 +81,10 @@ def _files(folder: Path, files: Sequence[Path], chosen: Sequence[data.Example]) 
             each.labels,
             each.sha256,
             file.stat().st_size,
-            judged.decided(each, probabilities),
+            judged.decided(each, seen),
             seconds,
         )
-        for file, each, (probabilities, seconds) in zip(files, opened, raced, strict=True)
+        for file, each, (seen, seconds) in zip(files, opened, raced, strict=True)
     ]
 
 
@@ -101,7 +101,8 @@ def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answere
     told, network = run.read(path)
     labels = tuple(told["labels"])
     crops = data.crops(folder, chosen, told["size"], told["crop"]["policy"])
-    decisions = [decide(each, labels) for each in run.predict(network, crops)]
+    rules = Rules(labels, tuple(run.kinds(told)))
+    decisions = [decide(each, rules) for each in run.predict(network, crops)]
     file = path / "model.keras"
     return _Answered(
         f"{told['network']}-keras",
@@ -127,7 +128,8 @@ def _changes(truth: np.ndarray, after: _Answered, answered: Sequence[_Answered])
     if not references or references[0] is after:
         return {}
     before = references[0]
-    given = [judged.answers(each.decisions, each.labels) for each in (before, after)]
+    names = [label for label in after.labels if label != OTHER]
+    given = [judged.likelier(each.decisions, names) for each in (before, after)]
     return {"changes": {"reference": before.name, **gate.changes(truth, *given)}}
 
 
@@ -140,11 +142,15 @@ def table(result: dict) -> str:
         lines.append(f"{name}: {found['bytes'] / 1e3:.0f} kB{time}")
         recalls = [f"{label} recall" for label in reversed(found["figures"]["all"]["classes"])]
         lines.append(
-            f"{'':10}" + "".join(f"{head:>32}" for head in [*recalls, "balanced accuracy"]) + "     ECE answered"
+            f"{'':10}"
+            + "".join(f"{head:>32}" for head in [*recalls, "balanced accuracy"])
+            + "     ECE answered wrong of these"
         )
         for source, figures in found["figures"].items():
-            *shares, ece, coverage = judged.row(figures)
-            lines.append(f"{source:10}" + "".join(f"{share:>32}" for share in shares) + f"{ece:>8}{coverage:>9}")
+            *shares, ece, coverage, risk = judged.row(figures)
+            lines.append(
+                f"{source:10}" + "".join(f"{share:>32}" for share in shares) + f"{ece:>8}{coverage:>9}{risk:>15}"
+            )
         if "changes" in found:
             lines.append(changed(found["changes"]))
         lines.append("")

@@ -6,46 +6,54 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from edge.decide import Decision, decide
-from edge.model import Model
+from edge.decide import OTHER, REVIEW, RISK, Decision, decide
+from edge.model import Model, Seen
 from train import calibration, card, intervals
 
-REVIEW = "review"  # the answer of a network that leaves it to a person: not answered, and so neither right nor wrong
+
+def decided(model: Model, seen: Sequence[Seen]) -> list[Decision]:
+    """What the runner makes of what a model sees."""
+    rules = model.rules(RISK)
+    return [decide(each.kinds, rules, distance=each.distance) for each in seen]
 
 
-def decided(model: Model, probabilities: np.ndarray) -> list[Decision]:
-    """What the runner makes of a model's outputs, float [n, labels]."""
-    return [decide(each, model.labels, model.temperature) for each in probabilities]
+def likelier(decisions: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
+    """Which of the names is the likeliest, whatever else is told or doubted -> numbers, int [n]."""
+    return _shares(decisions, names).argmax(axis=1)
 
 
-def answers(decisions: Sequence[Decision], labels: Sequence[str]) -> np.ndarray:
-    """-> class numbers, int [n], -1 where a person has to look."""
-    return np.array([-1 if each.label == REVIEW else labels.index(each.label) for each in decisions])
+def _shares(decisions: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
+    """Of the names among themselves, float [n, names]."""
+    shares = np.array([[each.probabilities[name] for name in names] for each in decisions])
+    return (shares + 1e-6) / (shares + 1e-6).sum(axis=1, keepdims=True)
 
 
 def judged(truth: np.ndarray, decisions: Sequence[Decision], cells: np.ndarray, labels: Sequence[str]) -> dict:
-    """truth, cells (which physical cell): int [n] -> {"count", "cells", "coverage" (share answered), "classes": {label:
-    {"recall" (of what was answered)}}, "balanced_accuracy", "ece", and of two labels "auroc"}.
+    """truth, cells (which physical cell): int [n] -> {"count", "cells", "classes": {name: {"recall"}},
+    "balanced_accuracy", "ece", and of two names "auroc": all of which of the names is the likeliest, so that networks
+    compare, whatever else they tell; "coverage": share given an answer, not left for a person; "risk": share of wrong
+    ones among these}. labels: what is told; the truth is none of OTHER.
 
     Each share has "value", "low" and "high"; what isn't defined is None, as a class that isn't there.
     """
-    given = answers(decisions, labels)
-    answered = given >= 0
-    probabilities = np.array([[each.probabilities[label] for label in labels] for each in decisions])
-    classes = {}
-    for i, label in enumerate(labels):
-        those = answered & (truth == i)
-        classes[label] = {"recall": intervals.share(given[those] == i, cells[those])}
+    names = [label for label in labels if label != OTHER]
+    given, shares = likelier(decisions, names), _shares(decisions, names)
+    answered = np.array([each.label != REVIEW for each in decisions], bool)
+    right = np.array([each.label == names[t] for each, t in zip(decisions, truth, strict=True)], bool)
+    classes = {
+        name: {"recall": intervals.share(given[truth == i] == i, cells[truth == i])} for i, name in enumerate(names)
+    }
     result = {
         "count": len(truth),
         "cells": len(np.unique(cells)),
         "coverage": intervals.share(answered, cells),
+        "risk": intervals.share(~right[answered], cells[answered]),
         "classes": classes,
         "balanced_accuracy": mean([each["recall"] for each in classes.values()]),
-        "ece": calibration.calibration(truth, probabilities)["ece"],
+        "ece": calibration.calibration(truth, shares)["ece"],
     }
-    if len(labels) == 2 and 0 < truth.sum() < len(truth):
-        result["auroc"] = float(roc_auc_score(truth, probabilities[:, 1]))
+    if len(names) == 2 and 0 < truth.sum() < len(truth):
+        result["auroc"] = float(roc_auc_score(truth, shares[:, 1]))
     return result
 
 
@@ -73,10 +81,11 @@ def difference(a: Mapping, b: Mapping) -> dict:
 
 
 def row(figures: Mapping) -> list[str]:
-    """judged() in words: recalls, the rarer class first, balanced accuracy, ECE, coverage."""
+    """judged() in words: recalls, the rarer class first, balanced accuracy, ECE, coverage, risk."""
     recalls = [card.share(each["recall"]) for each in reversed(figures["classes"].values())]
     balanced = figures["balanced_accuracy"]
-    return [*recalls, card.value(balanced["value"], balanced), f"{figures['ece']:.3f}", _percent(figures["coverage"])]
+    shares = [_percent(figures[name]) for name in ("coverage", "risk")]
+    return [*recalls, card.value(balanced["value"], balanced), f"{figures['ece']:.3f}", *shares]
 
 
 def _percent(share: Mapping) -> str:

@@ -12,7 +12,7 @@ from benchmarks import command, machine
 from benchmarks.turns import ROUNDS, figure, turns
 from edge import classify, frames
 from edge.crop import crop
-from edge.decide import Decision, decide
+from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model
 
@@ -81,6 +81,7 @@ def latency(
 
 def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], list[Decision]]:
     """One picture's way, as classify.answer() goes it -> (seconds of each of STEPS and of all together, Decisions)."""
+    rules = model.rules(RISK)
     clock = [time.perf_counter()]
     frame = frames.load(file)
     clock.append(time.perf_counter())
@@ -88,9 +89,9 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     clock.append(time.perf_counter())
     crops = [crop(frame, cell, model.size, model.policy) for cell in cells]
     clock.append(time.perf_counter())
-    probabilities = [model.run(each) for each in crops]
+    seen = [model.see(each) for each in crops]
     clock.append(time.perf_counter())
-    decisions = [decide(each, model.labels, model.temperature) for each in probabilities]
+    decisions = [decide(each.kinds, rules, distance=each.distance) for each in seen]
     clock.append(time.perf_counter())
     return [*np.diff(clock).tolist(), clock[-1] - clock[0]], decisions
 

@@ -13,7 +13,7 @@ from benchmarks.damage import KINDS, STRENGTHS, damage
 from benchmarks.pictures import spread
 from edge import classify, frames
 from edge.crop import crop
-from edge.decide import Decision, decide
+from edge.decide import Decision
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.model import Model
@@ -42,8 +42,8 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
                 frame = Frame(damage(image, kind, strength, number) if strength else image, example.path, 0, 0.0)
                 cells = {policy: find(frame)[0] for policy, find in finders.items()}
                 for name, model in models.items():
-                    probabilities = model.run(crop(frame, cells[model.policy], model.size, model.policy))
-                    told[name, kind, strength].append(decide(probabilities, model.labels, model.temperature))
+                    seen = model.see(crop(frame, cells[model.policy], model.size, model.policy))
+                    told[name, kind, strength] += judged.decided(model, [seen])
     clusters = intervals.clusters(chosen)
     return {
         "split": split,

@@ -12,7 +12,7 @@ COUNT = 400  # pictures, spread over sources and classes; other numbers have not
 
 
 def chosen(training: Sequence[Example], count: int = COUNT) -> list[Example]:
-    """About `count` training pictures, as many of each class of each source, always the same ones.
+    """About `count` training pictures, as many of each kind of each source, always the same ones.
 
     Raises UserError where one isn't a training picture.
     """
@@ -20,7 +20,7 @@ def chosen(training: Sequence[Example], count: int = COUNT) -> list[Example]:
     for example in training:
         if example.split != "train":
             raise UserError("Only training pictures may calibrate; a val or test picture would spoil the figures.")
-        groups.setdefault((example.source, example.label), []).append(example)
+        groups.setdefault((example.source, example.kind or example.label), []).append(example)
     rng = np.random.default_rng(0)
     result = []
     for _, group in sorted(groups.items()):

@@ -33,8 +33,8 @@ def write(path: Path, graph: bytes, document: dict) -> None:
     report.write(path.parent, {path.name: seal(graph, document)})
 
 
-def seal(graph: bytes, document: dict) -> bytes:
-    """Flatbuffer and contract -> the bytes of the model file.
+def seal(graph: bytes, document: dict, distance: dict[str, np.ndarray] | None = None) -> bytes:
+    """Flatbuffer, contract and edge.distance's arrays, if any -> the bytes of the model file.
 
     `document` is the contract without what is taken from the graph itself: version, hash and samples are added.
     Raises UserError where the runner, which answers the samples, has no room or can't run it.
@@ -52,9 +52,11 @@ def seal(graph: bytes, document: dict) -> bytes:
     made = {"code_version": __version__, "graph_sha256": hashlib.sha256(graph).hexdigest()}
     document = {"contract": CONTRACT_VERSION} | document | made
     inputs = sample_inputs(size) if "crop" in document else sample_field(size)  # a locator takes fields
-    with opened(pack(graph, document, inputs[:0], np.zeros(0, np.uint8)), File) as model:
+    nothing = {"inputs": inputs[:0], "outputs": np.zeros(0, np.uint8)}
+    with opened(pack(graph, document, {"samples": nothing}), File) as model:
         outputs = np.stack([model.raw(picture) for picture in inputs])  # the runner itself says what to expect of it
-    return pack(graph, document, inputs, outputs)
+    arrays = {"samples": {"inputs": inputs, "outputs": outputs}}
+    return pack(graph, document, arrays | ({"distance": distance} if distance else {}))
 
 
 @contextmanager
@@ -69,22 +71,30 @@ def opened(content: bytes, kind: type[Opened]) -> Iterator[Opened]:
         yield kind(path)
 
 
-def pack(graph: bytes, document: dict, inputs: np.ndarray, outputs: np.ndarray) -> bytes:
-    """Flatbuffer, contract and samples -> the bytes of the file.
+def pack(graph: bytes, document: dict, arrays: dict[str, dict[str, np.ndarray]]) -> bytes:
+    """Flatbuffer, contract and arrays by the name of their .npz -> the bytes of the file.
 
-    The archive is uncompressed because MediaPipe reads no other; the samples are compressed in themselves.
+    The archive is uncompressed because MediaPipe reads no other; the arrays are compressed in themselves.
     """
-    samples = io.BytesIO()
-    with zipfile.ZipFile(samples, "w") as npz:  # np.savez would write today's date
-        for name, array in (("inputs", inputs), ("outputs", outputs)):
+    file = io.BytesIO(graph)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(
+            zipfile.ZipInfo("labels.txt", _DATE), "\n".join(document.get("kinds", document["labels"])) + "\n"
+        )
+        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, separators=(",", ":")) + "\n")
+        for name, each in arrays.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npz", _DATE), _npz(each))
+    return file.getvalue()
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    """np.savez_compressed without today's date."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as npz:
+        for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, array, allow_pickle=False)
             npz.writestr(zipfile.ZipInfo(f"{name}.npy", _DATE), member.getvalue(), zipfile.ZIP_DEFLATED, 9)
-    file = io.BytesIO(graph)
-    with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(zipfile.ZipInfo("labels.txt", _DATE), "\n".join(document["labels"]) + "\n")
-        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, separators=(",", ":")) + "\n")
-        archive.writestr(zipfile.ZipInfo("samples.npz", _DATE), samples.getvalue())
     return file.getvalue()
 
 

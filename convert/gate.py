@@ -9,7 +9,7 @@ import click
 import numpy as np
 from scipy.stats import binomtest
 
-from edge.model import Model
+from edge.model import Model, Seen
 from train import calibration, evaluate
 
 _IN_A_ROW = 16
@@ -34,14 +34,14 @@ def answers(model: Model, crops: np.ndarray) -> np.ndarray:
     return np.stack([model.run(crop) for crop in crops])
 
 
-def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """As answers(), of several models with the crops of the same pictures, with the seconds of each, float [n].
+def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[list[Seen], np.ndarray]]:
+    """What several models see in the crops of the same pictures, with the seconds of each, float [n].
 
     They take turns, so that whatever else the machine does falls on all of them, each with a few pictures in a row, so
     that a small model isn't charged for a large one's having emptied the processor's cache.
     """
     count = len(runners[0][1])
-    probabilities: list[list[np.ndarray]] = [[] for _ in runners]
+    seen: list[list[Seen]] = [[] for _ in runners]
     seconds = np.zeros((len(runners), count))
     label = f"Running {count:,} pictures through {len(runners)} models"
     with click.progressbar(range(0, count, _IN_A_ROW), label=label, file=sys.stderr) as bar:
@@ -49,9 +49,9 @@ def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[np.ndarray, 
             for m, (model, crops) in enumerate(runners):
                 for i in range(first, min(first + _IN_A_ROW, count)):
                     start = time.perf_counter()
-                    probabilities[m].append(model.run(crops[i]))
+                    seen[m].append(model.see(crops[i]))
                     seconds[m, i] = time.perf_counter() - start
-    return [(np.stack(p), s) for p, s in zip(probabilities, seconds, strict=True)]
+    return list(zip(seen, seconds, strict=True))
 
 
 def verdict(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import flatbuffers
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 
 from edge.errors import UserError, reason
 from edge.quiet import quiet
+from train.networks import FEATURES
 
 KINDS = ("int8", "dynamic", "float16", "float32")
 _TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
@@ -33,13 +35,13 @@ def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = Non
     if kind == "int8":
         return checked(integer(calibrate(model, calibration)), kind)
     inputs = _numbered(model, "uint8")
-    converter = _converter(inputs, model(keras.ops.cast(inputs, "float32")))
+    converter = _converter(inputs, shown(model)(keras.ops.cast(inputs, "float32")))
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
         converter.target_spec.supported_types = [tf.float16]
     with converting():
-        graph = converter.convert()
+        graph = _ordered(converter.convert())
     return checked(graph, kind)
 
 
@@ -52,12 +54,31 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
     if calibration is None or not len(calibration):
         raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
     inputs = _numbered(model, None)
-    converter = _converter(inputs, model(inputs))
+    converter = _converter(inputs, shown(model)(inputs))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _batches(calibration)
     converter._experimental_calibrate_only = True
     with converting():
-        return converter.convert()
+        return _ordered(converter.convert())
+
+
+def shown(model: keras.Model) -> keras.Model:
+    """The network with the values of its layer FEATURES, where it has one, as a second output."""
+    if not any(layer.name == FEATURES for layer in model.layers):
+        return model
+    return keras.Model(model.inputs, [*model.outputs, model.get_layer(FEATURES).output])
+
+
+def _ordered(graph: bytes) -> bytes:
+    """The same with its outputs in the order of the network's, which the converter mixes up."""
+    model = schema.ModelT.InitFromPackedBuf(graph, 0)
+    if len(model.subgraphs[0].outputs) < 2:
+        return graph
+    told = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, output_1
+    model.subgraphs[0].outputs = np.array([output.tensorIndex for output in told], np.int32)
+    builder = flatbuffers.Builder(len(graph) + 4096)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
 
 
 def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
@@ -66,8 +87,10 @@ def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
     floats: names of output tensors whose operators stay in float.
     """
     with converting():
-        return mlir_quantize(
-            calibrated, input_data_type=tf.uint8, output_data_type=tf.uint8, denylisted_nodes=list(floats) or None
+        return _ordered(
+            mlir_quantize(
+                calibrated, input_data_type=tf.uint8, output_data_type=tf.uint8, denylisted_nodes=list(floats) or None
+            )
         )
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from convert import aware, bias, calibration, contract, gate, layers, page, quantize, ranges, rescue
+from convert import aware, bias, calibration, contract, doubt, gate, layers, page, quantize, ranges, rescue
 from convert.layers import Layer
 from convert.source import Source, of_run
 from convert.trial import Bench, Trial
 from edge import __version__
 from edge.errors import UserError
 from edge.model import Model
-from train import calibration as sureness
 from train import card, data, evaluate, report, sites
 from train import run as runs
 
@@ -84,7 +83,8 @@ def _worked(bench: Bench, kind: str, options: Options) -> _Work:
     nothing: dict = {"count": 0, "method": None, "sha256": None, "compared": {}}
     model = bench.source.model
     if kind == "float32":  # which the others are compared with: itself it is compared with Keras
-        trial = bench.tried({kind: bench.graph}, runs.predict(model, bench.crops))[kind]
+        labels = len(bench.source.labels)
+        trial = bench.tried({kind: bench.graph}, runs.predict(model, bench.crops, labels))[kind]
     else:
         trial = bench.tried({kind: quantize.quantize(model, kind)})[kind]
     return _Work(kind, trial, nothing)
@@ -103,7 +103,7 @@ def _integer(bench: Bench, options: Options) -> _Work:
     trials = bench.tried(graphs)
     method = _nearest(trials)
     chosen = method
-    before, after = runs.predict(source.model, pictures), bench.answers(trials[method].graph, pictures)
+    before, after = runs.predict(source.model, pictures), bench.seen(trials[method].graph, pictures)[0]
     upright = bias.corrected(source.model, before, after)
     if upright is not None:
         name = f"{method}, bias corrected"
@@ -168,10 +168,8 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
     source, trial = bench.source, work.trial
     kind = work.emitted["kind"]
     path = out / f"{source.document['network']}-{kind}.tflite"
-    sure = sureness.temperature(bench.truth, np.nan_to_num(trial.after))
     told = source.document | {
         "quantization": work.emitted,
-        "decision": source.document["decision"] | {"temperature": sure},
         "calibration": {key: work.calibration[key] for key in ("count", "method", "sha256")},
         "gate": {"split": "val"}
         | {key: trial.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
@@ -182,7 +180,9 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
     files: dict[str, str | bytes] = {}
     if trial.passed:
         told["metrics"] = _metrics(bench, work, kind)
-        content = contract.seal(trial.graph, told)
+        told["decision"], arrays = doubt.decision(bench, trial.graph)
+        told["doubt"] = doubt.proof(source, contract.seal(trial.graph, told, arrays))
+        content = contract.seal(trial.graph, told, arrays)
         with contract.opened(content, Model) as final:
             files = {path.name: content, f"{path.stem}.md": card.card(final.document, path.name, final.sha256)}
     size = len(files[path.name]) if trial.passed else trial.size

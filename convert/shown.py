@@ -35,7 +35,8 @@ def _crop(crop: dict | None) -> str | None:
 def _decision(decision: dict | None) -> str | None:
     if not decision:
         return None
-    return f"temperature {decision['temperature']}, thresholds {decision['thresholds'] or 'none'}"
+    risks = ", ".join(f"{float(risk):.1%}" for risk in decision.get("risks", {})) or "none"
+    return f"temperature {decision['temperature']}; risks that it can be held to: {risks}"
 
 
 def _calibration(calibration: dict) -> str | None:

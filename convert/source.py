@@ -37,6 +37,11 @@ class Source:
         return self.document["labels"]
 
     @property
+    def kinds(self) -> list[str]:
+        """What the network tells apart, in the order of its outputs."""
+        return self.document.get("kinds", self.labels)
+
+    @property
     def size(self) -> int:
         return self.document["input"]["size"]
 
@@ -75,6 +80,8 @@ def of_run(run: Path, folder: Path | None = None) -> Source:
         {key: told["data"][key] for key in ("counts", "split_sha256")},
         "Apache-2.0",
     )
+    if len(runs.kinds(told)) > len(told["labels"]):
+        document["kinds"] = runs.kinds(told)
     document["training"] = told["settings"] | {"best_epoch": told["best_epoch"], "code_version": told["version"]}
     return Source(model, folder, examples, document, told["metrics"])
 
@@ -135,7 +142,7 @@ def _document(
         "input": {"size": size, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
         "labels": labels,
         "crop": crop,
-        "decision": {"temperature": 1.0, "thresholds": {}},
+        "decision": {"temperature": 1.0},
         "keras_sha256": hashlib.sha256(keras_file.read_bytes()).hexdigest(),
         "data": told,
         "attributions": card.attributions(told["counts"], network),

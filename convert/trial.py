@@ -1,5 +1,6 @@
 """Graphs tried on the val split, against the float model, through the runner."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from convert import calibration, contract, gate, quantize
 from convert.source import Source
-from edge.model import Model
+from edge.decide import merged
+from edge.model import Model, Seen
 from train import data
 
 
@@ -57,10 +59,13 @@ class Bench:
     def seal(self, graph: bytes) -> bytes:
         return contract.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
 
-    def answers(self, graph: bytes, crops: np.ndarray) -> np.ndarray:
-        """A graph in the runner: uint8 [n, size, size, 3] -> probabilities float32 [n, labels]."""
+    def seen(self, graph: bytes, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A graph in the runner: uint8 [n, size, size, 3] -> what it sees, probabilities float32 [n, kinds] and
+        features float32 [n, features].
+        """
         with contract.opened(self.seal(graph), Model) as model:
-            return gate.answers(model, crops)
+            seen = [model.see(crop) for crop in crops]
+        return np.stack([each.kinds for each in seen]), np.stack([each.features for each in seen])
 
     def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Trial]:
         """{name: flatbuffer} -> {name: Trial}, all of them and the float graph taking turns.
@@ -73,11 +78,17 @@ class Bench:
                 stack.enter_context(contract.opened(content, Model)) for content in (self.content, *contents.values())
             ]
             (floats, float_times), *raced = gate.race([(each, self.crops) for each in models])
-        before = floats if before is None else before
+        labels = len(self.source.labels)
+        before = _answers(floats, labels) if before is None else before
         result = {}
         float_time = 1e3 * float(np.median(float_times))
-        for name, (after, times) in zip(graphs, raced, strict=True):
+        for name, (seen, times) in zip(graphs, raced, strict=True):
+            after = _answers(seen, labels)
             found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
             time = 1e3 * float(np.median(times))
             result[name] = Trial(graphs[name], len(contents[name]), before, after, time, float_time, found)
         return result
+
+
+def _answers(seen: Sequence[Seen], labels: int) -> np.ndarray:
+    return merged(np.stack([each.kinds for each in seen]), labels)

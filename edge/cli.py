@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from edge.decide import Rules
     from edge.model import Model
 
-_RISK = 0.01
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
 
 
@@ -183,6 +182,8 @@ def main(
 
 def _rules(opened: "Model", risk: float | None, no_review: bool) -> "Rules":
     """Raises UserError for a risk that the model can't be held to."""
+    from edge.decide import RISK
+
     if no_review:
         if risk is not None:
             raise UserError("--no-review gives every answer, whatever its risk; leave --risk away.")
@@ -193,7 +194,7 @@ def _rules(opened: "Model", risk: float | None, no_review: bool) -> "Rules":
             f"{opened.path} can't be held to a risk of {risk:g}; "
             + (f"it knows {known}." if known else "its contract names none: convert a run of this version.")
         )
-    return opened.rules(_RISK if risk is None else risk)
+    return opened.rules(RISK if risk is None else risk)
 
 
 @contextmanager

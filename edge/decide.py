@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 OTHER, REVIEW = "other", "review"
-_LEAST = 1 / 512  # no share is taken for less, or for more than 1 less this: int8 tells steps of 1/256
+RISK = 0.01  # of the answers given, at which it is told unless asked otherwise
+LEAST = 1 / 512  # no share is taken for less, or for more than 1 less this: int8 tells steps of 1/256
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def decide(
     names = _tempered(kinds[:count], rules.temperature, shift)
     rest = 0.0
     if rules.tells_other:
-        share = min(max(sum(kinds[count:]), _LEAST), 1 - _LEAST)
+        share = min(max(sum(kinds[count:]), LEAST), 1 - LEAST)
         rest = 1 / (1 + math.exp(-(math.log(share / (1 - share)) - rules.rest[1]) / rules.rest[0]))
     shares = [p * (1 - rest) for p in names] + [rest] * rules.tells_other
     told = {label: round(p, 4) for label, p in zip(rules.labels, shares, strict=True)}

@@ -211,7 +211,7 @@ def watch(
     board, tally = Board(opened.labels, json_target != "-"), record.Tally()
     with _closing(Camera(plug, name, board.say)) as camera, Stop().listening() as stop:
         board.say(camera.facts)
-        looking = Session(opened, Locator(threads=threads), rules, camera.still, evened, board.say)
+        looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say, rules)
         with ExitStack() as stack:
             sinks: list[Sink] = [tally, stack.enter_context(board)]
             if json_target:

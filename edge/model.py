@@ -23,6 +23,7 @@ from edge.errors import UserError, reason
 from edge.quiet import quiet
 
 CONTRACT_VERSION = 2
+_KNOWN = (1, 2)  # the first had no kinds, risks and features, and is read as it always was
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
@@ -98,7 +99,7 @@ class Model(File):
             self._decision = dict(document["decision"])
             self.rules(None)
             made, known = document["crop"]["version"], crop.POLICIES.get(self.policy)
-            self._distance = Distance(self._arrays["distance"]) if self._more else None
+            self._distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
         if made != known:
@@ -132,10 +133,10 @@ class Model(File):
     def see(self, crop: np.ndarray) -> Seen:
         """The same with all that the file shows."""
         kinds = self._kinds(crop)
-        if not self._more or self._distance is None:
+        if not self._more:
             return Seen(kinds, np.zeros(0, np.float32))
         features = _real(self._interpreter.get_tensor(self._more[0]["index"])[0], self._more[0])
-        return Seen(kinds, features, self._distance.of(features))
+        return Seen(kinds, features, self._distance.of(features) if self._distance else 0.0)
 
     def _kinds(self, crop: np.ndarray) -> np.ndarray:
         shares = _real(self.raw(crop), self._output)
@@ -157,7 +158,7 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, d
             graph = content[: min(entry.header_offset for entry in archive.infolist())]
             document = json.loads(archive.read("contract.json"))
             version = document.get("contract")
-            if version == CONTRACT_VERSION:
+            if version in _KNOWN:
                 names = {"samples"} | {"distance"}.intersection(Path(name).stem for name in archive.namelist())
                 arrays = {
                     name: dict(np.load(io.BytesIO(archive.read(f"{name}.npz")), allow_pickle=False)) for name in names
@@ -166,8 +167,8 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, d
         raise UserError(
             f"{path} carries no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
         ) from error
-    if version != CONTRACT_VERSION:
-        raise UserError(f"{path} has contract version {version}; this edge-classify knows {CONTRACT_VERSION}.")
+    if version not in _KNOWN:
+        raise UserError(f"{path} has contract version {version}; this edge-classify knows up to {CONTRACT_VERSION}.")
     try:
         intact = hashlib.sha256(graph).hexdigest() == document["graph_sha256"]
         int(document["input"]["size"])

@@ -43,24 +43,25 @@ class Status:
 class Session:
     """Takes frames one after the other; knows no camera, no clock and no file.
 
-    rules: how answers are made; still: the frames are pictures of different places; flat: evens the light out, None
-    leaves it; "capture": makes that of the first frames, which must show an empty spot; say: gets sentences for a
-    person.
+    still: the frames are pictures of different places; flat: evens the light out, None leaves it; "capture": makes that
+    of the first frames, which must show an empty spot; say: gets sentences for a person; rules: how answers are made,
+    the model's plain ones where there are none.
     """
 
     def __init__(
         self,
         model: Model,
         locator: Locator,
-        rules: Rules,
         still: bool = False,
         flat: Flat | str | None = None,
         say: Callable[[str], None] = lambda text: None,
+        rules: Rules | None = None,
     ) -> None:
         self.status = Status()
         self.stage, self.follow = Stage(), Follow(len(model.kinds) + 1, still)
         self.flat = flat if isinstance(flat, Flat) else None
-        self._model, self._locator, self._rules, self._still, self._say = model, locator, rules, still, say
+        self._model, self._locator, self._still, self._say = model, locator, still, say
+        self._rules = rules or model.rules(None)
         self._faults, self._watch = Faults(), Watch()
         self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
         self._looked = -1e9

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from edge.decide import OTHER
+
 _COMMANDS = {"vgg16": "transfer"}  # where a network's name isn't its command's
 ATTRIBUTIONS = {
     "raabin": "Raabin-WBC: Kouzehkanan et al., Scientific Reports 12 (2022), doi 10.1038/s41598-021-04426-x, "
@@ -17,9 +19,9 @@ WEIGHTS = {
 }
 
 LIMITS = (
+    "It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
     "These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other:\n"
     "  networks like this one have read 98 % at home and 50 to 85 % elsewhere. Measure on your own cells first.",
-    "It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
     "Its probabilities are not calibrated for other microscopes.",
     "Nothing in its data is labelled by disease: expect nothing of it on abnormal lymphocytes or blasts.",
 )
@@ -43,8 +45,10 @@ def card(document: dict, file: str, sha256: str) -> str:
     """A contract -> Markdown."""
     kind = document["quantization"]["kind"]
     metrics, training, labels = document["metrics"], document.get("training"), document["labels"]
+    names = [label for label in labels if label != OTHER]
+    rest = ", and both from other cells," if OTHER in labels else ""
     head = (
-        f"Tells {' from '.join(label + 's' for label in labels)} in pictures of single stained white "
+        f"Tells {' from '.join(name + 's' for name in names)}{rest} in pictures of single stained white "
         "blood cells. **Not a medical device**: it assists a person who looks at the cells."
     )
     lines = [
@@ -78,15 +82,16 @@ def card(document: dict, file: str, sha256: str) -> str:
             else "**labelled cells of marked camera fields**: none was learned from; the locator, which finds them, "
             "learned from half of the fields",
             "",
-            f"| model | source | {' | '.join(f'{x} recall' for x in reversed(labels))} | balanced accuracy | AUROC |",
-            "|---|---|" + "---|" * len(labels) + "---|---|",
+            f"| model | source | {' | '.join(f'{x} recall' for x in reversed(names))} | balanced accuracy | AUROC |",
+            "|---|---|" + "---|" * len(names) + "---|---|",
         ]
         for name in dict.fromkeys(("float", kind)):
             for source, f in metrics[name][split].items():
-                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(labels))
+                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(names))
                 auroc = f"{f['auroc']:.3f}" if "auroc" in f else "-"
                 lines.append(f"| {name} | {source} | {recalls} | {f['balanced_accuracy']:.3f} | {auroc} |")
         lines.append("")
+    lines += _doubt(document, rest != "")
     if not training:
         lines += [
             "All were measured by `convert` through the edge runner, on the pictures above. The network was trained",
@@ -104,7 +109,7 @@ def card(document: dict, file: str, sha256: str) -> str:
         "",
         "## Limits",
         "",
-        *(f"- {limit}" for limit in LIMITS),
+        *(f"- {limit}" for limit in LIMITS[OTHER in labels :]),
     ]
     return "\n".join(lines) + "\n"
 
@@ -224,6 +229,26 @@ def value(figure: float | None, interval: dict) -> str:
     if figure is None or interval["low"] is None:
         return "-"
     return f"{figure:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
+
+
+def _doubt(document: dict, others: bool) -> list[str]:
+    """What answers at each stated risk come to on test."""
+    if not document.get("doubt"):
+        return []
+    told = ", the others by which of the names is likelier" if others else ""
+    lines = [
+        f"**Answers at a stated risk**, test split (the figures above are of all cells{told}): cells that get an",
+        "answer instead of being left for a person, and how many of these answers are wrong"
+        + ("; cells of other types that are given a name." if others else "."),
+        "",
+        "| risk | source | answered | wrong of these |" + (" others given a name |" if others else ""),
+        "|---|---|---|---|" + ("---|" if others else ""),
+    ]
+    for risk, sources in document["doubt"].items():
+        for source, f in sources.items():
+            cells = [share(f["coverage"]), share(f["risk"]), *([share(f["named"])] if "named" in f else [])]
+            lines.append(f"| {float(risk):.1%} | {source} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _data(document: dict) -> list[str]:

@@ -60,6 +60,7 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
 
 
+OTHERS = ["none", "one", "kinds"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 _weights = click.option(
     "--weights",
@@ -141,8 +142,11 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
         ),
         click.option(
             "--other",
-            is_flag=True,
-            help="Learn a third class: every other type of cell in the data, and places without one.",
+            type=click.Choice(OTHERS),
+            default=best.other,
+            show_default=True,
+            help="What is neither (every other type of cell in the data, and places without one) as one class, or each "
+            "as a kind of its own.",
         ),
         click.option(
             "--deterministic/--fast",
@@ -275,7 +279,7 @@ def compact(
 @click.option("--crop", "policy", type=click.Choice(sorted(POLICIES)), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
-@click.option("--other", is_flag=True, default=None, help="With a third class, whatever is neither.")
+@click.option("--other", type=click.Choice(OTHERS), help="How what is neither is learned [default: each network's own]")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @_weights
 @click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's, likewise.")

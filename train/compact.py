@@ -20,8 +20,8 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
     """
 
     def plan(taken: fit.Material) -> fit.Plan:
-        classes = len(taken.labels)
-        teachers = teach.networks(more.teachers, settings.source, taken.labels, settings.size, settings.policy)
+        classes = len(taken.kinds)
+        teachers = teach.networks(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
         changes = recipe(settings.augment)
         seen = [taken.crops["train"]]

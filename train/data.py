@@ -17,11 +17,11 @@ import numpy as np
 
 from edge import classify, crop, frames, locate
 from edge.cell import Cell, emptiest, single
+from edge.decide import OTHER
 from edge.errors import UserError, reason
 
 LABELS = ("lymphocyte", "monocyte")
-OTHER = "other"  # every other type of cell, and places where there is none
-PATCH = "patch"  # such a place, as a kind
+PATCH = "patch"  # a place where there is no white cell, as a kind
 _PATCHES = 10  # pictures, of which one lends its emptiest place
 SPLITS = ("train", "val", "test")
 _SHARES = (70, 15, 15)  # of train, val and test where a data set has no splits of its own
@@ -44,9 +44,17 @@ class Example:
     kind: str = ""
 
 
-def labels(other: bool) -> tuple[str, ...]:
-    """What a network tells apart. other: a third class as well."""
-    return (*LABELS, OTHER) if other else LABELS
+def labels(other: str) -> tuple[str, ...]:
+    """What a network's answers can be. other: of train.settings."""
+    return LABELS if other == "none" else (*LABELS, OTHER)
+
+
+def kinds(examples: Iterable[Example], other: str) -> tuple[str, ...]:
+    """What a network learns to tell apart, its labels or, of "kinds", LABELS, each other type of cell, and PATCH."""
+    if other != "kinds":
+        return labels(other)
+    found = {e.kind for e in examples if e.label == OTHER} - {PATCH}
+    return (*LABELS, *sorted(found), PATCH)
 
 
 def read(data: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
@@ -278,18 +286,23 @@ def array(file: Path, kind: str, shape: tuple[int, ...]) -> Iterator[BinaryIO]:
 
 
 def targets(examples: Sequence[Example], labels: Sequence[str] = LABELS) -> np.ndarray:
-    """Class numbers, int64 [len(examples)]."""
-    return np.array([labels.index(e.label) for e in examples], dtype=np.int64)
+    """Class numbers, int64 [len(examples)]: of the examples' labels, or where `labels` are kinds(), of their kinds."""
+    return np.array([labels.index(e.kind if PATCH in labels else e.label) for e in examples], dtype=np.int64)
 
 
-def weights(examples: Sequence[Example]) -> np.ndarray:
-    """Class weights within each source, float32 [len(examples)], mean 1.
+def weights(examples: Sequence[Example], labels: Sequence[str] = LABELS) -> np.ndarray:
+    """Class weights within each source, float32 [len(examples)], mean 1; labels: as in targets().
 
-    Every (source, class) pair weighs the same in sum. Weights over classes alone would teach the network which
-    source is rich in which class, instead of what a monocyte looks like.
+    Every (source, class) pair weighs the same in sum, but where there are kinds() a name twice as much as each of them.
+    Weights over classes alone would teach the network which source is rich in which class, instead of what a monocyte
+    looks like.
     """
-    counts = Counter((e.source, e.label) for e in examples)
-    return np.array([len(examples) / (len(counts) * counts[e.source, e.label]) for e in examples], dtype=np.float32)
+    classes = targets(examples, labels)
+    share = [2.0 if PATCH in labels and n < len(LABELS) else 1.0 for n in range(len(labels))]
+    pairs = [(e.source, n) for e, n in zip(examples, classes, strict=True)]
+    counts = Counter(pairs)
+    total = sum(share[n] for _, n in counts)
+    return np.array([len(examples) * share[n] / (total * counts[s, n]) for s, n in pairs], dtype=np.float32)
 
 
 class Labelled(Protocol):

@@ -6,18 +6,23 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, roc_auc_score
 
+from edge.decide import OTHER
 from train import card
-from train.data import OTHER
 
 
 def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
     """Figures of one set of pictures.
 
     truth: int [n]; probabilities: float [n, classes]. Recall and precision are shares of counts, with Wilson's 95 %
-    interval (Wilson, JASA 1927). Balanced accuracy and AUROC are those of the cells that have a name, whatever else the
-    network knows, so that they compare: balanced accuracy is the mean of their recalls, AUROC, where they are two, of
-    the second against the first. "other_auroc": how well cells without a name are told from them.
+    interval (Wilson, JASA 1927). Where OTHER is a label, all but "other" is about the cells that have a name, and which
+    of the names is likelier, so that it compares with what a network says that knows no others. Balanced accuracy is
+    the mean of their recalls, AUROC, where they are two, of the second against the first. "other": other()'s.
     """
+    if OTHER in labels:
+        which = truth < len(labels) - 1
+        return metrics(truth[which], names_only(probabilities[which]), labels[:-1]) | {
+            "other": other(truth, probabilities)
+        }
     table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
     classes: dict[str, dict] = {
         label: {
@@ -30,35 +35,36 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     result = {
         "count": len(truth),
         "accuracy": share(int(table.trace()), len(truth)),
-        "balanced_accuracy": float(np.mean([classes[labels[i]]["recall"]["value"] or 0.0 for i in named(labels)])),
+        "balanced_accuracy": float(np.mean([each["recall"]["value"] or 0.0 for each in classes.values()])),
         "classes": classes,
         "confusion": table.tolist(),
     }
-    which, second, score = pair(truth, probabilities, labels)
-    if 0 < second.sum() < len(second):
-        result["auroc"] = float(roc_auc_score(second, score))
-    if OTHER in labels and 0 < which.sum() < len(truth):
-        result["other_auroc"] = float(roc_auc_score(~which, probabilities[:, labels.index(OTHER)]))
+    if len(labels) == 2 and 0 < truth.sum() < len(truth):
+        result["auroc"] = float(roc_auc_score(truth == 1, probabilities[:, 1]))
     return result
 
 
-def named(labels: Sequence[str]) -> list[int]:
-    """The classes that have a name."""
-    return [i for i, label in enumerate(labels) if label != OTHER]
+def names_only(probabilities: np.ndarray) -> np.ndarray:
+    """float [n, labels], of which the last is OTHER -> the shares of the names among themselves, float64 [n, names]."""
+    names = probabilities[:, :-1].astype(float)
+    return (names + 1e-12) / (names + 1e-12).sum(axis=1, keepdims=True)
 
 
-def pair(
-    truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of the cells of the two classes that have a name, k of n: (which they are, bool [n]; whether each is of the
-    second, bool [k]; by what share of the two's probability it was called that, float [k]); k is 0 of more classes.
+def other(truth: np.ndarray, probabilities: np.ndarray) -> dict:
+    """What becomes of the cells of OTHER, the last of the labels: "recall", the share that is called that; "lost", the
+    share of cells with a name that is; "auroc" between the two.
+
+    truth: int [n]; probabilities: float [n, labels].
     """
-    classes = named(labels)
-    if len(classes) != 2:
-        return np.zeros(len(truth), bool), np.zeros(0, bool), np.zeros(0)
-    which = np.isin(truth, classes)
-    first, second = (probabilities[which, i].astype(float) for i in classes)
-    return which, truth[which] == classes[1], second / np.maximum(first + second, 1e-12)
+    last = probabilities.shape[1] - 1
+    which, called = truth == last, probabilities.argmax(axis=1) == last
+    result: dict = {
+        "recall": share(int(called[which].sum()), int(which.sum())),
+        "lost": share(int(called[~which].sum()), int((~which).sum())),
+    }
+    if 0 < which.sum() < len(truth):
+        result["auroc"] = float(roc_auc_score(which, probabilities[:, last]))
+    return result
 
 
 def share(right: int, count: int) -> dict:

@@ -20,12 +20,17 @@ from train.batches import Mix
 from train.learn import Learned, Stage, learn
 from train.settings import Settings
 
+_LEARNED = ("train", "val")  # splits whose kinds must be known; a test split may hold others
+
 
 @dataclass(frozen=True)
 class Material:
-    """What a run learns from and is measured on: examples, crops uint8 [n, size, size, 3], class numbers, weights."""
+    """What a run learns from and is measured on: examples, crops uint8 [n, size, size, 3], weights; labels: what its
+    answers can be; kinds: what it learns to tell apart, see train.data.kinds(); truth: class numbers among these.
+    """
 
     labels: tuple[str, ...]
+    kinds: tuple[str, ...]
     examples: dict[str, list[data.Example]]
     crops: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
@@ -38,7 +43,7 @@ class Material:
     @property
     def targets(self) -> np.ndarray:
         """What the training pictures are to be answered with, float32 [n, classes]."""
-        return np.eye(len(self.labels), dtype=np.float32)[self.truth["train"]]
+        return np.eye(len(self.kinds), dtype=np.float32)[self.truth["train"]]
 
 
 def material(folder: Path, settings: Settings) -> Material:
@@ -46,13 +51,15 @@ def material(folder: Path, settings: Settings) -> Material:
     labels = data.labels(settings.other)
     examples = data.trained_on(data.read(folder, labels), settings.source)
     split = {name: data.only(examples, name) for name in data.SPLITS}
-    even = {name: np.ones(len(each), np.float32) for name, each in split.items()}
+    kinds = data.kinds(split["train"] + split["val"], settings.other)
+    even = {name: np.ones(len(split[name]), np.float32) for name in _LEARNED}
     return Material(
         labels,
+        kinds,
         split,
         {name: data.crops(folder, each, settings.size, settings.policy) for name, each in split.items()},
-        {name: data.targets(each, labels) for name, each in split.items()},
-        even if settings.balance == "none" else {name: data.weights(each) for name, each in split.items()},
+        {name: data.targets(split[name], kinds) for name in _LEARNED},
+        even if settings.balance == "none" else {name: data.weights(split[name], kinds) for name in _LEARNED},
     )
 
 
@@ -96,7 +103,7 @@ def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = Fals
 
     def plan(taken: Material) -> Plan:
         changes = tuple(recipe(settings.augment))
-        return Plan(lambda: networks.baseline(settings.size, len(taken.labels)), [taken.crops["train"]], changes)
+        return Plan(lambda: networks.baseline(settings.size, len(taken.kinds)), [taken.crops["train"]], changes)
 
     return one_stage("baseline", folder, out, settings, plan, resume=resume)
 
@@ -125,7 +132,7 @@ def one_stage(
     strategy, chief = prepare(out, settings)
     taken = material(folder, settings)
     planned = plan(taken)
-    classes = len(taken.labels)
+    classes = len(taken.kinds)
     targets = planned.targets or [taken.targets] * len(planned.seen)
     balanced = settings.balance == "sampling"
     mix = Mix(settings.batch, settings.seed, planned.changes, balanced, settings.mixup, settings.amount)
@@ -175,12 +182,13 @@ def finish(
     if settings.scaling:
         scaled = scaling.scale(model, taken.truth["val"], run.predict(model, taken.crops["val"]), taken.weights["val"])
     for name in ("val", "test"):
-        probabilities = run.predict(model, taken.crops[name])
+        probabilities = run.predict(model, taken.crops[name], len(labels))
         sources = [e.source for e in taken.examples[name]]
-        results[name] = evaluate.by_source(taken.truth[name], probabilities, sources, labels)
+        truth = data.targets(taken.examples[name], labels)
+        results[name] = evaluate.by_source(truth, probabilities, sources, labels)
     found = sites.read(folder, settings.size, settings.policy, labels)
     if len(found.truth):
-        probabilities = run.predict(model, found.crops)
+        probabilities = run.predict(model, found.crops, len(labels))
         results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, labels)
     learned = stages[-1][1]
     report = {
@@ -188,6 +196,7 @@ def finish(
         "network": model.name,
         "parameters": model.count_params(),
         "labels": list(labels),
+        "kinds": list(taken.kinds),
         "size": settings.size,
         "crop": {"policy": settings.policy, "version": crop.POLICIES[settings.policy]},
         "settings": asdict(settings) | (more or {}),

@@ -11,6 +11,7 @@ from edge.errors import UserError
 # The mean of ImageNet's red, green, blue, which VGG16's authors subtracted.
 MEANS = (123.68, 116.779, 103.939)
 BLOCKS = 5
+FEATURES = "features"  # the layer whose values a model file shows besides its answer
 
 
 def baseline(size: int, classes: int) -> keras.Model:
@@ -73,7 +74,7 @@ def compact(size: int, classes: int, weights: str | Path | None, norm: str = "fr
     x = body.get_layer(f"block_{blocks}_add").output
     x = layers.GlobalAveragePooling2D(name="head_pool")(x)
     x = layers.Dropout(0.3, name="head_dropout")(x)
-    x = layers.Dense(48, activation="relu", name="head_dense")(x)
+    x = layers.Dense(48, activation="relu", name=FEATURES)(x)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="head_answer")(x)
     return keras.Model(inputs, outputs, name="compact")
 

@@ -28,8 +28,8 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     UserError for what isn't a run, data that isn't the run's, a split without pictures, a folder that can't be written.
     """
     told, model = runs.read(run)
-    labels = told["labels"]
-    if len(evaluate.named(labels)) != 2:
+    known, labels = told["labels"], [label for label in told["labels"] if label != data.OTHER]
+    if len(labels) != 2:
         raise UserError(f"{run} tells {len(labels)} classes apart, and this report is made for two.")
     folder, out = folder or Path(told["data"]["folder"]), out or run
     examples = data.only(runs.examples(run, told, folder), split)
@@ -39,7 +39,9 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     examples = [e for e in examples if e.label != data.OTHER]  # `benchmark doubt` is about those
     crops = data.crops(folder, examples, told["size"], told["crop"]["policy"])
     truth = data.targets(examples, labels)
-    probabilities = runs.predict(model, crops)
+    probabilities = runs.predict(model, crops, len(known))
+    if len(known) > 2:
+        probabilities = evaluate.names_only(probabilities)
     cells = intervals.clusters(examples)
     sources = np.array([e.source for e in examples])
     groups = {"all": np.full(len(examples), True)} | {name: sources == name for name in sorted(set(sources))}
@@ -67,8 +69,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     answered = [_answer(examples[i], probabilities[i], labels) for i in chosen]
     warmth = gradcam.heat(model, crops[chosen], probabilities[chosen].argmax(axis=1))
     looks = [] if warmth is None else [page.Look(*each) for each in zip(answered, crops[chosen], warmth, strict=True)]
-    pairs = {name: evaluate.pair(truth[rows], probabilities[rows], labels) for name, rows in groups.items()}
-    scores = {name: (second, score) for name, (_, second, score) in pairs.items()}
+    scores = {name: (truth[rows] == 1, probabilities[rows, 1]) for name, rows in groups.items()}
     write(
         out,
         {
@@ -88,9 +89,8 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     cell's answer is that of the mean of its photographs' probabilities.
     """
     result = evaluate.metrics(truth, probabilities, labels)
-    answers, score = probabilities.argmax(axis=1), evaluate.pair(truth, probabilities, labels)[2]
-    known = [labels[i] for i in evaluate.named(labels)]
-    for i, label in enumerate(known):
+    answers, score = probabilities.argmax(axis=1), probabilities[:, 1]
+    for i, label in enumerate(labels):
         hits, there, called = (truth == i) & (answers == i), truth == i, answers == i
         result["classes"][label]["recall"] = intervals.share(hits[there], cells[there])
         result["classes"][label]["precision"] = intervals.share(hits[called], cells[called])
@@ -101,9 +101,9 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     mean = np.stack([np.bincount(place, p) / np.bincount(place) for p in probabilities.T], axis=1)
     return result | {
         "cells": len(first),
-        "intervals": intervals.bootstrap(lambda weights: _drawn(truth, answers, score, weights, known), cells, SEED),
+        "intervals": intervals.bootstrap(lambda weights: _drawn(truth, answers, score, weights, labels), cells, SEED),
         "calibration": calibration.calibration(truth, probabilities),
-        "bias": bias.bias(truth[first], mean.argmax(axis=1), known),
+        "bias": bias.bias(truth[first], mean.argmax(axis=1), labels),
     }
 
 

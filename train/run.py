@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from edge.crop import POLICIES
+from edge.decide import merged
 from edge.errors import UserError, reason
 from train import data
 
@@ -32,7 +33,7 @@ def read(run: Path) -> tuple[dict, keras.Model]:
         policy, version = report["crop"]["policy"], report["crop"]["version"]
         if not report.keys() >= _NEEDED or not report["data"].keys() >= _OF_DATA:
             raise ValueError("unfinished")
-        shapes = (None, report["size"], report["size"], 3), (None, len(report["labels"]))
+        shapes = (None, report["size"], report["size"], 3), (None, len(kinds(report)))
         if POLICIES.get(policy) != version:
             raise UserError(f"{run} was trained on crops {policy!r} version {version}, not made any more; train again.")
         model = keras.models.load_model(run / "model.keras", compile=False)
@@ -56,6 +57,11 @@ def _unfinished(run: Path, error: Exception) -> UserError:
     return UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.")
 
 
+def kinds(report: dict) -> list[str]:
+    """What its network tells apart, in the order of the outputs: see train.data.kinds()."""
+    return report.get("kinds", report["labels"])
+
+
 def examples(run: Path, report: dict, folder: Path) -> list[data.Example]:
     """All that the run may see of the data in `folder`. Raises UserError where that isn't the run's data."""
     found = data.trained_on(data.read(folder, report["labels"]), report["settings"].get("source"))
@@ -64,8 +70,9 @@ def examples(run: Path, report: dict, folder: Path) -> list[data.Example]:
     return found
 
 
-def predict(model: keras.Model, crops: np.ndarray, batch: int = 64) -> np.ndarray:
-    """crops uint8 [n, size, size, 3], a memory map for all we care -> probabilities float32 [n, classes].
+def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64) -> np.ndarray:
+    """crops uint8 [n, size, size, 3], a memory map for all we care -> probabilities float32 [n, kinds], or merged to so
+    many labels.
 
     Batch by batch, so that memory doesn't grow with the data. Raises UserError for a network that broke in training.
     """
@@ -74,4 +81,4 @@ def predict(model: keras.Model, crops: np.ndarray, batch: int = 64) -> np.ndarra
     probabilities = np.concatenate(answers)
     if not np.isfinite(probabilities).all():
         raise UserError("The network answers with what is no number, its training has failed; train again.")
-    return probabilities
+    return merged(probabilities, labels or probabilities.shape[-1])

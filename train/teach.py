@@ -13,7 +13,7 @@ _WEIGHT = 0.7  # of the teachers' word against the label's
 
 
 def networks(
-    runs: Sequence[str], source: str | None, labels: Sequence[str], size: int, policy: str
+    runs: Sequence[str], source: str | None, kinds: Sequence[str], size: int, policy: str
 ) -> list[keras.Model]:
     """The networks of finished runs; SOURCE in a name stands for `source`.
 
@@ -23,8 +23,8 @@ def networks(
     for name in runs:
         folder = Path(name.replace("SOURCE", source or "all"))
         report, model = run.read(folder)
-        if (report["labels"], report["size"], report["crop"]["policy"]) != (list(labels), size, policy):
-            raise UserError(f"{folder} can't teach: it has other labels, or other pictures, than what is trained.")
+        if (run.kinds(report), report["size"], report["crop"]["policy"]) != (list(kinds), size, policy):
+            raise UserError(f"{folder} can't teach: it tells other kinds apart, or has other pictures.")
         found.append(model)
     return found
 

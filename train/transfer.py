@@ -29,7 +29,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     started = time.time()
     strategy, chief = fit.prepare(out, settings)
     taken = fit.material(folder, settings)
-    classes = len(taken.labels)
+    classes = len(taken.kinds)
     model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
     frozen, tail = networks.divide(model, more.unfreeze)

@@ -157,6 +157,10 @@ def test_samples_are_drawn_not_photographed() -> None:
     samples = contract.sample_inputs(48)
     assert samples.shape == (4, 48, 48, 3) and samples.dtype == np.uint8
     assert np.array_equal(samples, contract.sample_inputs(48))
-    packed = contract.pack(b"GRAPHTFL3", {"labels": ["a"], "contract": 1}, samples, np.zeros((4, 1), np.uint8))
+    packed = contract.pack(
+        b"GRAPHTFL3",
+        {"labels": ["a"], "contract": 1},
+        {"samples": {"inputs": samples, "outputs": np.zeros((4, 1), np.uint8)}},
+    )
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         assert np.array_equal(np.load(io.BytesIO(archive.read("samples.npz")))["inputs"], samples)
