@@ -11,7 +11,7 @@ import numpy as np
 
 REACHES = (0.0, 1.0, 2.0, 4.0)  # standard deviations of the last layer's change, in logits of a usual cell
 _SCALE = 0.5  # of the scale's prior, in shares of the model's own
-_FLATTEST = 0.2  # of the model's own scale: no site turns its answers round
+_FLATTEST = 0.2  # of the model's own scale: no site turns its answers round, and none makes it surer than it was
 _ROUNDS = 40
 
 
@@ -49,8 +49,9 @@ def bend(
     start = np.r_[home.scale, home.shift, np.zeros(free.shape[1])]
     tight = 1 / np.r_[_SCALE * home.scale, slack, np.full(free.shape[1], reach)] ** 2
     found = _newton(x, target, weights, start, tight)
-    if found[0] < _FLATTEST * home.scale:
-        start[0], tight[0] = _FLATTEST * home.scale, 1e9
+    least, most = _FLATTEST * home.scale, home.scale
+    if not least <= found[0] <= most:
+        start[0], tight[0] = min(max(found[0], least), most), 1e9
         found = _newton(x, target, weights, start, tight)
     return Bend(float(found[0]), float(found[1]), tuple(found[2:].tolist()))
 

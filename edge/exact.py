@@ -1,6 +1,7 @@
 """Exact intervals of shares, without SciPy."""
 
 import math
+from collections.abc import Callable
 
 
 def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -27,7 +28,7 @@ def _at_least(hits: int, count: int, p: float) -> float:
     )
 
 
-def _root(below) -> float:  # type: ignore[no-untyped-def]
+def _root(below: Callable[[float], bool]) -> float:
     """Where `below`, true at 0 and false at 1, changes: by bisection, to the last bit."""
     low, high = 0.0, 1.0
     while low < (middle := (low + high) / 2) < high:

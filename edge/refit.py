@@ -1,6 +1,5 @@
 """Labelled cells of a site -> the profile that they teach, better or not (edge.adapt asks that)."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +7,10 @@ import numpy as np
 
 from edge import bend
 from edge.bend import Bend
-from edge.decide import Rules
+from edge.decide import LEAST, Rules
 from edge.labelled import Cells
 from edge.model import Model
-from edge.site import FEWEST, LEAST, Lean, Profile
+from edge.site import FEWEST, Lean, Profile
 
 FOLDS = 5
 _GAIN = 0.01  # of the loss, that a last layer must spare to be moved
@@ -102,9 +101,7 @@ class _Task:
         """known: bool [n]."""
         cells = self.cells.at(known)
         target = (cells.truth == self.label).astype(np.float64)
-        return bend.bend(
-            self.logits[known], self.features[known], target, weights(cells), self.home, reach, self.slack
-        )
+        return bend.bend(self.logits[known], self.features[known], target, weights(cells), self.home, reach, self.slack)
 
     def left_out(self, part: np.ndarray, reach: float) -> np.ndarray:
         """The logits of the cells of each part, learned from the others."""
@@ -140,9 +137,7 @@ def weights(cells: Cells) -> np.ndarray:
     return each
 
 
-def _thresholds(
-    cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float
-) -> dict[str, float]:
+def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> dict[str, float]:
     """The model's own rules for that risk, made so strict that of these cells, each answered by a profile that doesn't
     know it, no larger share of a kind is answered wrongly.
 

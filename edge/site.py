@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from edge.decide import Rules
+from edge.decide import LEAST, Rules
 from edge.errors import UserError, reason
 from edge.model import Model, Seen
 
 VERSION = 1
 FEWEST = 5  # physical cells of each of the two names
-LEAST = 1 / 512  # no share is taken for less, or for more than 1 less this, as in edge.decide
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,8 @@ class Here(Model):
                 f"{profile} was made for another model ({self.profile.model[:12]}, not {self.sha256[:12]}, which "
                 f"{path} is); run `edge-site adapt` with this one."
             )
-        if {len(self.profile.names.weights), len(self.profile.rest.weights)} - {0, self.features}:
+        features = len(self.distance.whiten) if self.distance else 0
+        if {len(self.profile.names.weights), len(self.profile.rest.weights)} - {0, features}:
             raise UserError(f"{profile} doesn't fit its model; run `edge-site adapt` again.")
         self._decision = self.profile.decision
 
