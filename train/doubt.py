@@ -40,7 +40,8 @@ def rules(
     told = np.array([list(decide(each, plain).probabilities.values()) for each in kinds])
     likeliest = np.nan_to_num(kinds)[:, count:].max(axis=1) if count < len(labels) else np.zeros(len(truth))
     far = float(np.quantile(distances, _FAR)) if distances.any() else None
-    result["risks"] = {f"{risk:g}": _limits(named, told, likeliest, distances, far, count, risk) for risk in RISKS}
+    limits = {f"{risk:g}": _limits(named, told, likeliest, distances, far, count, risk) for risk in RISKS}
+    result["risks"] = {risk: each for risk, each in limits.items() if each}
     return result
 
 
@@ -69,7 +70,7 @@ def _limits(
     count: int,
     risk: float,
 ) -> dict:
-    """What Rules keeps to for one risk. told: probabilities as answers give them, float [n, labels]; likeliest: of the
+    """What Rules keeps to for one risk, nothing where no answer is so sure. told: probabilities as answers give them, float [n, labels]; likeliest: of the
     kinds of OTHER, float [n].
     """
     limits: dict = {}
@@ -88,7 +89,9 @@ def _limits(
     sure = np.sort(names.max(axis=1)[given])[::-1]
     expected = (np.cumsum(1 - sure) + wrong) / (np.arange(len(sure)) + 1 + wrong)
     fine = np.flatnonzero(expected <= risk)
-    limits["sure"] = round(float(np.ceil(sure[fine[-1]] * _STEPS - 1e-6) / _STEPS), 3) if len(fine) else 1.0
+    if not len(fine):
+        return {}
+    limits["sure"] = round(float(np.ceil(sure[fine[-1]] * _STEPS - 1e-6) / _STEPS), 3)
     return limits
 
 
