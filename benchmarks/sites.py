@@ -56,10 +56,12 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
 def curve(there: Cells, model: Model, counts: Sequence[int], draws: int) -> dict:
     """One source's figures, see sites(); the same draws for every model."""
     home = figures(answers(there, model), there.truth.tolist(), model.labels)
-    points = {"0": {"alone": {name: _spread([home[name]]) for name in _FIGURES}}}
+    points: dict[str, dict] = {"0": {"alone": {name: _spread([home[name]]) for name in _FIGURES}}}
     enough = [n for n in counts if all(there.count(label) >= n + _LEFT for label in (0, 1))]
     for count in enough:
-        alone, adapted, written = [], [], 0
+        alone: list[dict] = []
+        adapted: list[dict] = []
+        written = 0
         for number in range(draws):
             drawn = _drawn(there, count, np.random.default_rng(number))
             rest = there.at(~drawn)
@@ -99,8 +101,8 @@ def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
 def table(result: dict) -> str:
     """sites()'s figures as a Markdown table: means and ranges of the draws."""
     lines = [
-        "| model | site | labelled a class | adapted | balanced accuracy | alone, same cells | answered | wrong of these "
-        "| others named |",
+        "| model | site | labelled a class | adapted | balanced accuracy | alone, same cells | answered "
+        "| wrong of these | others named |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     notes = []

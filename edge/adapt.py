@@ -68,7 +68,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
                 before.append(old[i])
                 after.append(decision)
                 truth.append(int(cells.truth[i]))
-    gain = _mean(gains, cells)
+    gain = refit.gained(gains, cells)
     was, now = figures(before, truth, model.labels), figures(after, truth, model.labels)
     if gain[0] <= 0 or now["balanced_accuracy"] < was["balanced_accuracy"]:
         return Adapted(None, was, now, gain)
@@ -121,13 +121,3 @@ def mean(values: Sequence) -> float | None:
 
 def _cost(decision: Decision, label: str) -> float:
     return -math.log(max(decision.probabilities[label], 1e-3))
-
-
-def _mean(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
-    """Over physical cells, each label weighing the same -> mean and standard error."""
-    weights = refit.weights(cells)
-    physical = np.unique(cells.cells, return_inverse=True)[1]
-    total = np.bincount(physical, weights)
-    each = np.bincount(physical, weights * gains) / total
-    mean = float(total @ each / total.sum())
-    return mean, float(np.sqrt(total**2 @ (each - mean) ** 2) / total.sum())

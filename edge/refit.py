@@ -13,6 +13,8 @@ from edge.model import Model
 from edge.site import FEWEST, Lean, Profile
 
 FOLDS = 5
+
+_SURE = 1.0  # standard errors, by which left-out cells must be answered better than by the model
 _GAIN = 0.01  # of the loss, that a last layer must spare to be moved
 _SLACK = (1.5, 3.0)  # standard deviations of the shift of the names' logit, and of all else's
 _NEAR = 0.95  # of the labelled cells: as far from training as these, others may be
@@ -113,17 +115,20 @@ class _Task:
 
 
 def _learned(task: _Task, seed: int) -> tuple[Bend, np.ndarray]:
-    """The Bend, with the last layer moved as far as left-out cells like it best, and the logits of these."""
+    """The Bend, and the logits of left-out cells: the model's own where these aren't answered surely better, its last
+    layer moved as far as they like it best.
+    """
     cells = task.cells
     part = bend.folds(cells.truth, cells.cells, FOLDS, np.random.default_rng(seed))
-    target, weight = (cells.truth == task.label).astype(np.float64), weights(cells)
-    reach, logits, least = 0.0, task.left_out(part, 0.0), np.inf
-    for far in bend.REACHES if task.features.shape[1] else ():
-        there = task.left_out(part, far) if far else logits
-        cost = float(weight @ bend.losses(there, target))
-        if cost < (1 - _GAIN) * least:
-            reach, logits, least = far, there, cost
-    return task.fit(np.ones(len(cells), bool), reach), logits
+    target = (cells.truth == task.label).astype(np.float64)
+    bent, logits = task.home, task.home.of(task.logits, task.features)
+    cost = bend.losses(logits, target)
+    for reach in bend.REACHES if task.features.shape[1] else bend.REACHES[:1]:
+        there = task.left_out(part, reach)
+        less, doubt = gained(cost - bend.losses(there, target), cells)
+        if less > (_SURE * doubt if bent is task.home else _GAIN * float(np.average(cost, weights=weights(cells)))):
+            bent, logits, cost = task.fit(np.ones(len(cells), bool), reach), there, bend.losses(there, target)
+    return bent, logits
 
 
 def weights(cells: Cells) -> np.ndarray:
@@ -135,6 +140,16 @@ def weights(cells: Cells) -> np.ndarray:
         same = cells.truth == label
         each[same] *= len(photographs) / len(found) / each[same].sum()
     return each
+
+
+def gained(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
+    """What a picture gains, float [n]; over physical cells, each label weighing the same -> mean and standard error."""
+    weight = weights(cells)
+    physical = np.unique(cells.cells, return_inverse=True)[1]
+    total = np.bincount(physical, weight)
+    each = np.bincount(physical, weight * gains) / total
+    mean = float(total @ each / total.sum())
+    return mean, float(np.sqrt(total**2 @ (each - mean) ** 2) / total.sum())
 
 
 def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> dict[str, float]:
