@@ -122,6 +122,21 @@ def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target
 
 
 @main.command()
+@_models
+@data_option
+@_json_option
+def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
+    """How many cells MODELS (the shipped ones) answer at a stated risk, how many of these answers are wrong, and what
+    they make of other cells, of empty places, and of microscopes that they have never seen."""
+    with _installed():
+        from benchmarks import doubt
+
+    result = doubt.measured(folder, models or SHIPPED)
+    _save({"doubt": result}, target)
+    click.echo(doubt.table(result))
+
+
+@main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_option
 @_json_option

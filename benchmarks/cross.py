@@ -10,7 +10,7 @@ from convert import gate
 from convert.run import convert
 from edge.errors import UserError
 from edge.model import Model
-from train import card, data, intervals, report, run, sites
+from train import card, data, evaluate, intervals, report, run, sites
 
 
 def cross(folder: Path, runs: Sequence[Path]) -> dict:
@@ -25,7 +25,8 @@ def cross(folder: Path, runs: Sequence[Path]) -> dict:
 
 def _measured(folder: Path, path: Path) -> dict:
     told, model = run.read(path)
-    labels, size, policy = told["labels"], told["size"], told["crop"]["policy"]
+    known, labels = told["labels"], data.LABELS
+    size, policy = told["size"], told["crop"]["policy"]
     test = [e for e in data.only(run.examples(path, told, folder), "test") if e.label != data.OTHER]
     found = sites.read(folder, size, policy, data.LABELS)
     crops = np.concatenate([data.crops(folder, test, size, policy), found.crops])
@@ -37,7 +38,9 @@ def _measured(folder: Path, path: Path) -> dict:
             file = convert(path, "int8", Path(place), folder)["path"]
         except gate.NotProven as error:
             raise UserError(f"{path} loses too much as int8; `convert --int8 {path}` says where.") from error
-        answers = {"float": run.predict(model, crops), "int8": gate.answers(Model(file), crops)}
+        answers = {"float": run.predict(model, crops, len(known)), "int8": gate.answers(Model(file), crops)}
+    if len(known) > len(labels):
+        answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
     learned = told["settings"].get("source")
     return {
         "network": told["network"],

@@ -1,9 +1,24 @@
 """Is the picture of a cell fit to be judged?"""
 
-from edge.cell import Cell
+import numpy as np
+
+from edge import view
+from edge.cell import SIDE, Cell
 from edge.frames import Frame
 
 
 def doubt(frame: Frame, cell: Cell) -> str:
-    """What speaks against it, in a few words; "" for nothing."""
-    return "cut by the border" if cell.at_border else ""
+    """What speaks against it, in a few words; "" for nothing.
+
+    By the limits of edge.view, in a square round the cell. On raabin's and pbc's val pictures none speaks against one
+    cell in a hundred; blurred by 3/32 of a red cell half of raabin's are out of focus, by 4/32 all.
+    """
+    if cell.at_border:
+        return "cut by the border"
+    r, (x, y) = SIDE * cell.red_cell / 2, cell.centre
+    place = frame.image[max(0, int(y - r)) : int(y + r), max(0, int(x - r)) : int(x + r)]
+    if 0 < view.sharpness(place, cell.red_cell) < view.USELESS:
+        return "out of focus"
+    if (place.min(axis=2) >= 254).mean() > view.CLIPPED:
+        return "too bright"
+    return "too dark" if np.percentile(place[..., 1], 90) < view.DIM else ""

@@ -15,15 +15,15 @@ _LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 lev
 # Sharpness on whatever slide: nothing is decided below the first, turning the focus would help below the second. Sharp
 # fields have 0.33 to 0.61. Blurred by 2/32 of a red cell: 0.28, and 5 % of the answers change (of simulated cells 8 %);
 # by 3/32: 0.21, 12 % and 18 %; by 4/32: 0.17, 15 % and 28 %.
-_USELESS, _DULL = 0.19, 0.22
+USELESS, _DULL = 0.19, 0.22
 # The same in shares of the best seen, for cameras whose noise looks like detail: 0.62, 0.47 and 0.38. More than 0.35
 # would stop more blurred views, and also a slide put in after one with twice the noise: on chula_rpi 0.45 left a film
 # and with it one of 11 cells uncounted.
 _BLURRED, _SOFT = 0.35, 0.55
 _FORGET = 1200.0  # seconds in which the best is forgotten by half, for another slide or lens
 _SPOTS = 12  # along each axis, in which light is looked for: so large that a tenth of each is empty glass
-_CLIPPED = 0.25  # of the picture at full level: the light is lost there; fields in order have 0.00
-_DIM = 90  # level of the light, below which noise grows; fields in order have 200
+CLIPPED = 0.25  # of the picture at full level: the light is lost there; fields in order have 0.00
+DIM = 90  # level of the light, below which noise grows; fields in order have 200
 _UNEVEN = 1.6  # the lightest spot's light in the darkest one's; fields in order have 1.08 to 1.48 (99 % of them)
 _LOOKS = 5  # whose median is how the colour was at the start: 2 seconds
 _TINTED = 0.08  # change of a colour's share against green; from field to field it is 0.04 at most
@@ -99,15 +99,15 @@ class Watch:
 
     def sharp(self, view: View) -> bool:
         """Whether cells can be judged in it."""
-        return view.sharpness >= max(_USELESS, _BLURRED * self._best)
+        return view.sharpness >= max(USELESS, _BLURRED * self._best)
 
     def warnings(self, view: View) -> list[str]:
         """What a person should do, most urgent first."""
         red, green, blue = view.light
         result = []
-        if view.clipped > _CLIPPED:
+        if view.clipped > CLIPPED:
             result.append("too bright: lower the lamp or the exposure")
-        elif green < _DIM:
+        elif green < DIM:
             result.append("too dark: raise the lamp or the exposure")
         if 0 < view.sharpness < max(_DULL, _SOFT * self._best):
             result.append("out of focus: turn the fine focus")

@@ -11,7 +11,7 @@ from train.evaluate import names_only, share
 
 RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # shares of wrong answers among those given, to choose from
 _FAR = 0.99  # of the val pictures lie nearer to the training pictures than what is called unlike them
-_ALIKE = 0.05  # of the val pictures of other types are too unlike each kind to be called OTHER
+_ALIKE = 0.15  # of the val pictures of other types are too unlike each kind to be called OTHER; elsewhere far more are
 _STEPS = 1000  # in which the least share of a name is sought
 
 
@@ -70,8 +70,9 @@ def _limits(
     count: int,
     risk: float,
 ) -> dict:
-    """What Rules keeps to for one risk, nothing where no answer is so sure. told: probabilities as answers give them, float [n, labels]; likeliest: of the
-    kinds of OTHER, float [n].
+    """What Rules keeps to for one risk, nothing where no answer is so sure.
+
+    told: probabilities as answers give them, float [n, labels]; likeliest: of the kinds of OTHER, float [n].
     """
     limits: dict = {}
     names = told[:, :count] / np.maximum(told[:, :count].sum(axis=1, keepdims=True), 1e-9)

@@ -36,16 +36,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_table(folder: Path) -> None:
-    done = command("edge", folder / "lymphocyte.png", folder / "monocyte.png")
+    done = command("edge", folder / "lymphocyte.png", folder / "monocyte.png", "--no-review")
     assert done.returncode == 0 and "Traceback" not in done.stderr
     head, first, second = done.stdout.splitlines()
-    assert head.split() == ["answer", "lymphocyte", "monocyte", "picture"]
+    assert head.split() == ["answer", "lymphocyte", "monocyte", "other", "picture"]
     assert first.split()[0] == "lymphocyte" and second.split()[0] == "monocyte"
     assert "1 lymphocyte, 1 monocyte" in done.stderr and "not a medical device" in done.stderr
 
 
 def test_json_lines(folder: Path) -> None:
-    done = command("edge", folder, "--json", "-")
+    done = command("edge", folder, "--json", "-", "--no-review")
     assert done.returncode == 1
     broken, first, second = map(json.loads, done.stdout.splitlines())
     assert set(broken) == {"source", "error"} and broken["source"] == str(folder / "broken.jpg")
@@ -66,6 +66,29 @@ def test_json_lines(folder: Path) -> None:
     assert whole["box"] == [0, 0, 256, 256] and whole["diameter"] == 256 and whole["centre_distance"] == 0
 
 
+def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_path: Path) -> None:
+    """Drawings are not like anything that the network learned from, so that some must be."""
+    for i in range(12):
+        Image.fromarray(simulate.picture("monocyte", np.random.default_rng(i))).save(tmp_path / f"{i}.png")
+    plain, asked = (
+        list(map(json.loads, command("edge", tmp_path, "--json", "-", *more).stdout.splitlines()))
+        for more in (["--no-review"], ["--risk", 0.01])
+    )
+    assert {each["label"] for each in plain} <= {"lymphocyte", "monocyte", "other"}
+    doubted = [each for each in asked if each["label"] == "review"]
+    assert doubted and all(each["reason"] for each in doubted)
+    assert [each["probabilities"] for each in plain] == [each["probabilities"] for each in asked]
+    for one, other in zip(plain, asked, strict=True):
+        assert other["label"] in (one["label"], "review")
+    assert "to review" in command("edge", tmp_path, "--csv", tmp_path / "a.csv").stderr
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert [row["reason"] for row in csv.DictReader(file) if row["label"] == "review"] == [
+            each["reason"] for each in doubted
+        ]
+    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.01")
+    assert_refused(command("edge", tmp_path, "--risk", 0.01, "--no-review"), "leave --risk away")
+
+
 def test_files_and_glob_and_standard_input_agree(folder: Path, tmp_path: Path) -> None:
     paths = [str(folder / "lymphocyte.png"), str(folder / "monocyte.png")]
     direct = command("edge", *paths, "--json", "-").stdout
@@ -76,7 +99,7 @@ def test_files_and_glob_and_standard_input_agree(folder: Path, tmp_path: Path) -
 
 
 def test_csv(folder: Path, tmp_path: Path) -> None:
-    assert command("edge", folder, "--csv", tmp_path / "a.csv").returncode == 1
+    assert command("edge", folder, "--csv", tmp_path / "a.csv", "--no-review").returncode == 1
     with (tmp_path / "a.csv").open(newline="") as file:
         broken, first, _ = csv.DictReader(file)
     assert broken["error"] and not broken["label"]
@@ -188,7 +211,9 @@ def test_a_batch_goes_on_past_every_bad_file(folder: Path, tmp_path: Path) -> No
     bad = {"cut.png": whole[: len(whole) // 2], "empty.jpg": b"", "text.jpg": b"hello"}
     for name, content in bad.items():
         (tmp_path / name).write_bytes(content)
-    done = command("edge", *(tmp_path / name for name in bad), tmp_path / "missing.png", good, "--json", "-")
+    done = command(
+        "edge", *(tmp_path / name for name in bad), tmp_path / "missing.png", good, "--json", "-", "--no-review"
+    )
     *errors, last = map(json.loads, done.stdout.splitlines())
     assert done.returncode == 1 and len(errors) == 4 and all(e["error"].endswith(".") for e in errors)
     assert last["label"] == "lymphocyte" and "Traceback" not in done.stderr

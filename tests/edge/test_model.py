@@ -49,7 +49,7 @@ def test_probabilities(tiny_model: Path) -> None:
 def test_verify_notices_a_wrong_answer(tiny_model: Path) -> None:
     model = Model(tiny_model)
     assert model.verify() == (4, 4)
-    model._samples["outputs"][0] += 1
+    model._arrays["samples"]["outputs"][0] += 1
     assert model.verify() == (3, 4)
 
 

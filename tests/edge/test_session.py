@@ -152,7 +152,7 @@ def test_a_find_that_shows_up_rarely_is_no_cell() -> None:
                 counted += [done] if done else []
         counted += follow.leave(frame, (0.0, 0.0))
     assert [c.cell.centre for c in counted + follow.rest()] == [(200, 200)]
-    assert counted[0].frames == ENOUGH and counted[0].probabilities.tolist() == [0.25, 0.75]
+    assert counted[0].frames == ENOUGH and counted[0].mean.tolist() == [0.25, 0.75]
 
 
 def test_a_cell_that_leaves_early_is_decided_with_what_it_has() -> None:
@@ -163,7 +163,7 @@ def test_a_cell_that_leaves_early_is_decided_with_what_it_has() -> None:
         ((cell, track),) = follow.match(frame, [whole(100, 200)], (0.0, 0.0))
         assert follow.add(track, frame, cell, np.array([i / 4, 1 - i / 4])) is None
     (counted,) = follow.leave(frame, (0.5, 0.0))
-    assert counted.frames == 4 and counted.probabilities[0] == pytest.approx(0.375)
+    assert counted.frames == 4 and counted.mean[0] == pytest.approx(0.375)
     assert follow.match(frame, [whole(100, 200)], (0.0, 0.0))[0][1].decided  # back again, it is the same cell
     follow.leave(frame, (4.0, 0.0))
     assert not follow.tracks
