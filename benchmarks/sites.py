@@ -46,7 +46,8 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
     physical = np.concatenate([intervals.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
     seen = cells([model.see(crop) for crop in crops], truth, physical)
     names = np.array([e.source for e in test] + found.sources)
-    learned = set(model.document["data"]["counts"])
+    only = (model.document["training"] or {}).get("source")
+    learned = {only} if only else set(model.document["data"]["counts"])
     return {
         str(source): {"learned": source in learned, **curve(seen.at(names == source), model, counts, draws)}
         for source in dict.fromkeys(names)

@@ -12,7 +12,7 @@ from edge.classify import Finder
 from edge.crop import crop
 from edge.decide import OTHER
 from edge.errors import UserError, reason
-from edge.frames import Frame, Unreadable, expand, read
+from edge.frames import Unreadable, expand, read
 from edge.model import Model, Seen
 from edge.quality import doubt
 
@@ -56,7 +56,7 @@ class Cells:
 def cells(
     seen: Sequence[Seen],
     truth: Sequence[int] | np.ndarray,
-    physical: Sequence[int] | np.ndarray,
+    physical: Sequence[int] | range | np.ndarray,
     doubts: Sequence[str] = (),
 ) -> Cells:
     """What a model saw of n pictures, at least one, as arrays; physical: a number a physical cell."""
@@ -126,47 +126,55 @@ def see(found: Pictures, model: Model, finder: Finder) -> tuple[Cells, list[Unre
     Pictures with one content show one cell, and so do those that name one. Raises UserError for such a cell with two
     labels, and where no picture can be read.
     """
-    seen, truth, physical, doubts, unreadable = [], [], [], [], []
-    numbers = _Numbers()
-    labels: dict[int, tuple[str, str]] = {}
+    seen, truth, doubts, keys, unreadable = [], [], [], [], []
     for path, (label, name) in found.labels.items():
         frame = read(path)
         if isinstance(frame, Unreadable):
             unreadable.append(frame)
             continue
-        number = numbers.of(hashlib.sha256(Path(path).read_bytes()).hexdigest(), name)
-        known, where = labels.setdefault(number, (label, path))
-        if known != label:
-            raise UserError(f"{path} is called {label}, and {where}, the same cell, {known}; correct one of them.")
         cell = finder(frame)[0]
         seen.append(model.see(crop(frame, cell, model.size, model.policy)))
         truth.append(model.labels.index(label))
-        physical.append(number)
         doubts.append(doubt(frame, cell))
+        content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        keys.append((path, [f"content {content}"] + ([f"name {name}"] if name else [])))
     if not seen:
         raise UserError(f"None of the {len(unreadable)} labelled pictures can be read: {unreadable[0].error}")
-    return cells(seen, truth, physical, doubts), unreadable
+    numbers = _same([each for _, each in keys])
+    first: dict[int, int] = {}
+    for i, number in enumerate(numbers):
+        other = first.setdefault(number, i)
+        if truth[other] != truth[i]:
+            labels = model.labels[truth[other]], model.labels[truth[i]]
+            raise UserError(f"{keys[other][0]} and {keys[i][0]} show one cell, but are called {' and '.join(labels)}.")
+    return cells(seen, truth, numbers, doubts), unreadable
 
 
-class _Numbers:
-    """Physical cells by number: by the content of their pictures, and by their names."""
+def _same(keys: Sequence[Sequence[str]]) -> list[int]:
+    """Which physical cell each picture is of: those that share a key, over others as well."""
+    root: dict[str, str] = {}
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], int] = {}
+    def of(key: str) -> str:
+        while root.setdefault(key, key) != key:
+            key = root[key]
+        return key
 
-    def of(self, content: str, name: str) -> int:
-        keys = [("content", content)] + ([("name", name)] if name else [])
-        number = next((self._known[key] for key in keys if key in self._known), len(self._known))
-        for key in keys:
-            self._known.setdefault(key, number)
-        return number
+    for each in keys:
+        for key in each[1:]:
+            root[of(key)] = of(each[0])
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(of(each[0]), len(numbers)) for each in keys]
 
 
-def unlabelled(frames: Sequence[Frame], model: Model, finder: Finder) -> Cells | None:
-    """Every cell in these frames; None where there is none."""
-    seen, doubts = [], []
-    for frame in frames:
+def unlabelled(paths: Sequence[str], model: Model, finder: Finder) -> tuple[Cells | None, list[Unreadable]]:
+    """Every cell in these pictures, None where there is none; the pictures that can't be read."""
+    seen, doubts, unreadable = [], [], []
+    for path in paths:
+        frame = read(path)
+        if isinstance(frame, Unreadable):
+            unreadable.append(frame)
+            continue
         for cell in finder(frame):
             seen.append(model.see(crop(frame, cell, model.size, model.policy)))
             doubts.append(doubt(frame, cell))
-    return cells(seen, [-1] * len(seen), range(len(seen)), doubts) if seen else None
+    return cells(seen, [-1] * len(seen), range(len(seen)), doubts) if seen else None, unreadable

@@ -45,8 +45,8 @@ def fit(cells: Cells, model: Model, seed: int = 0) -> Profile:
         if cells.count(2) >= FEWEST:
             start = Bend(1 / scale, -shift / scale, ())
             other, logits = _learned(_Task(cells, rest(cells), spread, 2, start, _SLACK[1]), seed)
-            found = _lean(other, model)
-            scale, shift, lean = 1 / other.scale, -found.shift, Lean(0.0, found.weights)
+            if other is not start:
+                scale, shift, lean = 1 / other.scale, 0.0, _lean(other, model)
         others = bend.sigmoid(logits)
         decision["rest"] = {"scale": round(scale, 4), "shift": round(shift, 4)}
     decision["risks"] = {

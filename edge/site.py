@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.decide import LEAST, Rules
+from edge.decide import LEAST, OTHER, Rules
 from edge.errors import UserError, reason
 from edge.model import Model, Seen
 
@@ -55,6 +55,10 @@ class Profile:
             share = _moved(rest / (names + rest), lean)
             kinds = [p / names * (1 - share) for p in kinds[:2]] + [p / rest * share for p in kinds[2:]]
         return np.array(kinds, np.float32)
+
+    def learned_from(self) -> str:
+        """ "20 lymphocytes, 20 monocytes, 18 other"."""
+        return ", ".join(f"{n} {label}{'' if label == OTHER else 's'}" for label, n in self.cells.items())
 
     def document(self) -> dict[str, Any]:
         document = {
