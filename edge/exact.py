@@ -12,12 +12,12 @@ def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, fl
     if not 0 <= hits <= count:
         raise ValueError(f"{hits} of {count} is no share")
     tail = (1 - confidence) / 2
-    low = _root(lambda p: _at_least(hits, count, p) < tail) if hits else 0.0
-    high = _root(lambda p: _at_least(count - hits, count, 1 - p) > tail) if hits < count else 1.0
+    low = _root(lambda p: at_least(hits, count, p) < tail) if hits else 0.0
+    high = _root(lambda p: at_least(count - hits, count, 1 - p) > tail) if hits < count else 1.0
     return low, high
 
 
-def _at_least(hits: int, count: int, p: float) -> float:
+def at_least(hits: int, count: int, p: float) -> float:
     """The chance of so many hits or more, each of chance p, strictly between 0 and 1."""
     whole = math.lgamma(count + 1)
     return math.fsum(

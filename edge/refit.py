@@ -8,6 +8,7 @@ import numpy as np
 from edge import bend
 from edge.bend import Bend
 from edge.decide import LEAST, Rules
+from edge.exact import at_least
 from edge.labelled import Cells
 from edge.model import Model
 from edge.site import FEWEST, Lean, Profile
@@ -18,6 +19,7 @@ _SURE = 1.0  # standard errors, by which left-out cells must be answered better 
 _GAIN = 0.01  # of the loss, that a last layer must spare to be moved
 _SLACK = (1.5, 3.0)  # standard deviations of the shift of the names' logit, and of all else's
 _NEAR = 0.95  # of the labelled cells: as far from training as these, others may be
+_CHANCE = 0.2  # so likely, more wrong answers are still chance
 _STEP = 1e-4  # of the thresholds
 
 
@@ -154,37 +156,29 @@ def gained(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
 
 def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> dict[str, float]:
     """The model's own rules for that risk, made so strict that of these cells, each answered by a profile that doesn't
-    know it, no larger share of a kind is answered wrongly.
+    know it, no more are answered wrongly than chance explains at that risk: a risk of 1 % can't be read from 50 cells.
 
     seconds: the second name's share against the first, others: that of all else; float64 [n].
     """
     named, told = cells.truth < 2, others < 0.5
     sure, mistaken = np.maximum(seconds, 1 - seconds), (seconds > 0.5) != (cells.truth == 1)
-    count = weights(cells)
     far = float(np.quantile(cells.distance, _NEAR))
     found = {
-        "sure": _least(sure, mistaken, count, named & told, risk, rules.sure),
-        "named": 1 - _least(1 - others, ~named, count, told, risk, 1 - rules.named),
-        "other": _least(others, named, count, ~told, risk, rules.other),
+        "sure": _least(sure, mistaken, named & told, risk, rules.sure),
+        "named": 1 - _least(1 - others, ~named, told, risk, 1 - rules.named),
+        "other": _least(others, named, ~told, risk, rules.other),
         "alike": rules.alike,
         "far": max(rules.far, round(far, 2)),
     }
     return {name: round(value, 4) for name, value in found.items()}
 
 
-def _least(
-    sure: np.ndarray, wrong: np.ndarray, weights: np.ndarray, asked: np.ndarray, risk: float, floor: float
-) -> float:
-    """The least share, at `floor` or above, from which on no more than `risk` are wrong of those asked, by the mean of
-    how many were and how many should be by these shares: one odd cell of a few doesn't say all.
-    """
+def _least(sure: np.ndarray, wrong: np.ndarray, asked: np.ndarray, risk: float, floor: float) -> float:
+    """The least share, at `floor` or above, from which on no more of those asked are wrong than chance explains."""
     rows = np.flatnonzero(asked & (sure >= floor))
     rows = rows[np.argsort(sure[rows], kind="stable")]
-    if not wrong[rows].any():
-        return floor
-    for start in range(len(rows)):
-        of = rows[start:]
-        seen, told = (np.average(each[of], weights=weights[of]) for each in (wrong, 1 - sure))
-        if (seen + told) / 2 <= risk:
-            return float(sure[of[0]]) if start else floor
-    return float(sure[rows][wrong[rows]].max()) + _STEP
+    for start, row in enumerate(rows):
+        count = int(wrong[rows[start:]].sum())
+        if not count or at_least(count, len(rows) - start, risk) >= _CHANCE:
+            return float(sure[row]) if start else floor
+    return float(sure[rows[-1]]) + _STEP if len(rows) else floor

@@ -100,7 +100,8 @@ def write(profile: Profile, path: str | Path) -> None:
     target = Path(path)
     partial = target.with_name(f"{target.name}.partial")
     try:
-        partial.write_text(json.dumps(profile.document(), indent=1) + "\n", encoding="utf-8")
+        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in profile.document().items()]
+        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
         partial.replace(target)
     except OSError as error:
         raise UserError(f"Can't write {path}: {reason(error)}.") from error

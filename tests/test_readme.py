@@ -10,12 +10,14 @@ from conftest import ROOT
 import benchmarks.cli
 import convert.cli
 import edge.cli
+import edge.site_cli
 import train.cli
 from edge import model
 
 README = (ROOT / "README.md").read_text()
 MAINS = {
     "edge-classify": edge.cli.main,
+    "edge-site": edge.site_cli.main,
     "train": train.cli.main,
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,
