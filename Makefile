@@ -4,9 +4,10 @@ DATA ?= ../shared/data
 # MobileNetV2 0.35's weights, where they needn't be downloaded.
 WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_0.35_224_imagenet_notop.h5)
 BIN = .venv/bin
-SOURCES = edge train convert benchmarks tests
+SOURCES = edge train convert benchmarks pi tests
+BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test check models rivals lock clean
+.PHONY: help demo test check models rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
@@ -14,6 +15,8 @@ help:
 	@echo "make check   lint and check types"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour)"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
+	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
+	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
 
 .venv/made:
@@ -81,5 +84,11 @@ lock: .venv/made
 	$(LOCK) --extra train -o requirements/train.txt
 	$(LOCK) --extra dev -o requirements/dev.txt
 
+pi-bundle: .venv/edge
+	@PYTHON=$(BIN)/python pi/bundle $(BUNDLE)
+
+pi-proof: pi-bundle
+	@$(BIN)/python pi/prove.py $(BUNDLE) --data $(DATA)
+
 clean:
-	rm -rf .venv .rivals demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .rivals demo dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -19,7 +19,8 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
     for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):
         tensor.name = tensor.name.split(b";")[0]  # of all that was fused into it; the first says enough
     buffer, entry = schema.BufferT(), schema.MetadataT()
-    buffer.data = list(_metadata(name, description, version, licence, size))
+    outputs = len(model.subgraphs[0].outputs)
+    buffer.data = list(_metadata(name, description, version, licence, size, outputs))
     entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [m for m in model.metadata or [] if m.name != b"TFLITE_METADATA"] + [entry]
@@ -28,7 +29,7 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
     return bytes(builder.Output())
 
 
-def _metadata(name: str, description: str, version: str, licence: str, size: int) -> bytes:
+def _metadata(name: str, description: str, version: str, licence: str, size: int, outputs: int) -> bytes:
     b = flatbuffers.Builder(1024)
     labels = _table(b, {0: b.CreateString("labels.txt"), 2: (b.PrependInt8Slot, _TENSOR_AXIS_LABELS)})
     image_size = _table(b, {0: (b.PrependUint32Slot, size), 1: (b.PrependUint32Slot, size)})
@@ -56,7 +57,11 @@ def _metadata(name: str, description: str, version: str, licence: str, size: int
             6: _offsets(b, [labels]),
         },
     )
-    subgraph = _table(b, {2: _offsets(b, [picture]), 3: _offsets(b, [probabilities])})
+    told = [probabilities]
+    if outputs > 1:
+        text = b.CreateString("What the last layer tells the labels by.")
+        told.append(_table(b, {0: b.CreateString("features"), 1: text, 3: feature_content}))
+    subgraph = _table(b, {2: _offsets(b, [picture]), 3: _offsets(b, told)})
     root = _table(
         b,
         {

@@ -1,3 +1,6 @@
 """What runs on the Pi: pictures in, answers out. Never imports TensorFlow."""
 
+from datetime import date
+
 __version__ = "0.1.0"
+RELEASED = date(2026, 11, 23)  # by which `edge-doctor` knows a clock that is wrong

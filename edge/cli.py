@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import UserError
+from edge.errors import UserError, broken
 
 if TYPE_CHECKING:
     from edge.decide import Rules
@@ -112,9 +112,14 @@ def main(
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
     PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
-    was answered; 1: some could not be read; 2: nothing could be done. Assists a person; not a medical device.
+    was answered; 1: some could not be read, or it was stopped; 2: nothing could be done. Assists a person; not a
+    medical device.
     """
-    from edge import classify, frames, model, record  # after --help, which needs none of them
+    try:
+        from edge import classify, frames, model, record  # after --help, which needs none of them
+        from edge.stop import Stop
+    except ImportError as error:
+        raise UserError(f"A library is missing or doesn't work here: {broken(error)}. Run edge-doctor.") from error
 
     if verify:
         from edge import locate
@@ -178,14 +183,19 @@ def main(
             sinks.append(stack.enter_context(record.Explained(explain, opened)))
         if json_target != "-":
             sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
+        stop = stack.enter_context(Stop().listening())
         with _progress(files, watched) as bar:
             for result in classify.classify(bar, opened, find, rules, lean):
                 if isinstance(result, frames.Unreadable):
                     click.echo(f"{result.source!r} {result.error}", err=True)
                 for sink in sinks:
                     sink.add(result)
+                if stop.asked:
+                    break
+    if tally.pictures < len(files):
+        click.echo(f"Stopped after {tally.pictures} of {len(files)} pictures.", err=True)
     click.echo(str(tally), err=True)
-    sys.exit(1 if tally.unreadable else 0)
+    sys.exit(1 if tally.unreadable or tally.pictures < len(files) else 0)
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":

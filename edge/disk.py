@@ -7,7 +7,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+_LINE = 65536  # bytes: no line of results is longer
 _EVERY = 1.0  # seconds of results that a power cut may take; each line by itself would wear out a Pi's card
+
+
+def first_line(path: str) -> str:
+    """The first line of an earlier run's results, with its end; empty where there are none. Raises OSError."""
+    if not Path(path).is_file():  # not there yet, a pipe, a device
+        return ""
+    with Path(path).open("rb") as file:
+        return file.readline(_LINE).decode("utf-8", "backslashreplace")
+
+
+def mend(path: str) -> None:
+    """Takes a last line that was never finished, as a power cut leaves it, off a file. Raises OSError."""
+    with Path(path).open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LINE))
+        tail = file.read()
+        if not tail.endswith(b"\n"):
+            file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
 
 
 class Syncing:

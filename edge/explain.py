@@ -1,12 +1,13 @@
 """A picture to look at: what the locator saw in a field, so that a person sees why a cell was missed."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from edge.classify import Answer
 from edge.crop import crop
 from edge.locate import Locator
 from edge.model import Model
+from edge.record import letters
 
 _GAP = 8
 _TEXT = 22
@@ -19,7 +20,7 @@ def explain(answer: Answer, locator: Locator, model: Model) -> Image.Image:
     cells, sight = locator.look(answer.frame)
     field = Image.fromarray(sight.small)
     draw = ImageDraw.Draw(field)
-    font = ImageFont.load_default(11)
+    font = letters(11)
     for cell in cells:
         x, y, w, h = (v / sight.scale for v in cell.box)
         draw.rectangle((x, y, x + w, y + h), outline=(0, 200, 0), width=2)
@@ -47,7 +48,7 @@ def explain(answer: Answer, locator: Locator, model: Model) -> Image.Image:
 
 def _sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
     """Captioned pictures in rows on one white sheet."""
-    font = ImageFont.load_default(13)
+    font = letters(13)
     width = max(sum(max(p.width, 120) + _GAP for _, p in row) for row in rows) + _GAP
     height = sum(max(p.height for _, p in row) + _TEXT + _GAP for row in rows) + _GAP
     sheet = Image.new("RGB", (width, height), "white")

@@ -16,6 +16,7 @@ from edge.errors import UserError, reason
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 # Pillow needs 4 bytes a pixel and our array 3 more: 448 MB at this limit, what a Pi with 1 GB can still hold.
 MAX_PIXELS = 64_000_000
+_ORIENTATION = 0x0112  # the EXIF tag
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,14 @@ def decode(path: str | Path) -> np.ndarray:
                     f"{picture.width}x{picture.height} pixels are more than the {MAX_PIXELS // 1_000_000} million "
                     "that this tool reads; shrink it or cut out the cell"
                 )
-            ImageOps.exif_transpose(picture, in_place=True)
-            return np.asarray(_to_rgb(picture))
+            turned = picture.getexif().get(_ORIENTATION, 1) != 1
+            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture) if turned else picture))
+
+
+def _see_through(picture: Image.Image) -> bool:
+    """Pillow's own has_transparency_data, which it lacks where it is as old as on 32-bit Bookworm."""
+    palette = picture.palette.mode if picture.mode == "P" and picture.palette else ""
+    return picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info or palette[-1:] == "A"
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -116,7 +123,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode == "F":
         raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits")
-    if picture.has_transparency_data:
+    if _see_through(picture):
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")

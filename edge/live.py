@@ -1,7 +1,6 @@
 """The live run: camera in, cells out, until it is told to stop."""
 
 import os
-import signal
 import statistics
 import sys
 import time
@@ -25,32 +24,11 @@ from edge.model import Model
 from edge.record import Sink
 from edge.session import Session, Status
 from edge.source import opener, shown
+from edge.stop import Stop
 from edge.view import Flat
 
 _WAIT = 0.05  # seconds for a frame before the world is looked at again
 _SILENT = 2.0  # seconds without a frame after which that is said
-
-
-class Stop:
-    """Set by ctrl-C, by SIGTERM (a shutdown, systemd) and by a lost terminal: the run ends in order."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    @contextmanager
-    def listening(self) -> Iterator["Stop"]:
-        def ask(*_: object) -> None:
-            self.asked = True
-
-        names = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
-            names.append(signal.SIGHUP)
-        before = {name: signal.signal(name, ask) for name in names}
-        try:
-            yield self
-        finally:
-            for name, handler in before.items():
-                signal.signal(name, handler)
 
 
 class Rate:

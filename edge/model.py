@@ -22,6 +22,7 @@ from edge.decide import Rules, merged
 from edge.distance import Distance
 from edge.errors import UserError, reason
 from edge.quiet import quiet
+from edge.softmax import softmax
 
 CONTRACT_VERSION = 2
 _KNOWN = (1, 2)  # the first had no kinds, risks and features, and is read as it always was
@@ -39,24 +40,29 @@ class File:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
         self.path = path
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.document, self._arrays, graph = _open(content, path)
+        self.document, self._arrays = _open(content, path)[:2]
+        del content  # the runtime maps the file itself
         try:
             with quiet():
-                self._interpreter = _interpreter(graph, threads)
+                self._interpreter = _interpreter(path, threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
+        self._softmax = softmax(self._interpreter)
         self._output, *self._more = self._interpreter.get_output_details()
         size = self.document["input"]["size"]
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32."""
+        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32.
+
+        Of uint8 the same bytes on every machine.
+        """
         self._interpreter.set_tensor(self._input["index"], crop[None])
         self._interpreter.invoke()
-        return self._interpreter.get_tensor(self._output["index"])[0]
+        return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
         """Runs the samples in the file -> (answers as expected, samples).
@@ -188,7 +194,8 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, d
     return document, arrays, graph
 
 
-def _interpreter(graph: bytes, threads: int) -> Any:
+def _interpreter(path: str | Path, threads: int) -> Any:
+    """Of the file itself, mapped into memory; the runtime takes no notice of the archive behind the graph."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
@@ -196,4 +203,4 @@ def _interpreter(graph: bytes, threads: int) -> Any:
             from tflite_runtime.interpreter import Interpreter
         except ImportError as error:
             raise UserError("No TFLite runtime is installed; run `pip install ai-edge-litert`.") from error
-    return Interpreter(model_content=graph, num_threads=threads)
+    return Interpreter(model_path=str(path), num_threads=threads)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def quiet() -> Iterator[None]:
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
+    with _memory() as held:
         try:
             saved = [os.dup(fd) for fd in (1, 2)]
         except OSError:  # started without them, as daemons are
@@ -36,3 +37,10 @@ def quiet() -> Iterator[None]:
             if failed:
                 held.seek(0)
                 os.write(2, held.read())
+
+
+def _memory() -> IO[bytes]:
+    """Room for it, in memory where that can be: a Pi may have nothing to write to."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("held"), "w+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)

@@ -54,11 +54,13 @@ class _Text(Sink):
     """A text file or, for "-", standard output; what was added is in it even if the run is cut short.
 
     live: each line is handed to the system at once, so that it is there even if the process is killed, and to the disk
-    within a second, so that it is there even after a power cut.
+    within a second, so that it is there even after a power cut. What the file holds from an earlier run stays, and is
+    gone on with: a camera's run that is started again must not destroy what it counted.
     """
 
     def __init__(self, target: str, live: bool = False) -> None:
         self.target = "standard output" if target == "-" else target
+        self.goes_on = False
         with writing(self.target):
             self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
         if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
@@ -69,11 +71,23 @@ class _Text(Sink):
 
             self._disk = Syncing(self.file, target)
 
-    @staticmethod
-    def _open(target: str, live: bool) -> IO[str]:
+    def _open(self, target: str, live: bool) -> IO[str]:
+        if live:
+            from edge import disk
+
+            earlier = disk.first_line(target)
+            if earlier and not self.ours(earlier):
+                raise UserError(f"{target} holds something else than these results; name another file.")
+            if earlier:
+                disk.mend(target)
+            self.goes_on = bool(earlier and disk.first_line(target))
         # Names of files may hold bytes that are no text: escaped, not refused.
-        lines = 1 if live else -1
-        return Path(target).open("w", buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
+        mode, lines = "a" if self.goes_on else "w", 1 if live else -1
+        return Path(target).open(mode, buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
+
+    def ours(self, line: str) -> bool:
+        """Is this the first line of results with the same columns?"""
+        raise NotImplementedError
 
     def write(self, text: str) -> None:
         with writing(self.target):
@@ -97,6 +111,12 @@ class JsonLines(_Text):
     def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
         super().__init__(target, live)
         self.model = model_sha256
+
+    def ours(self, line: str) -> bool:
+        try:
+            return {"source", "cell", "probabilities", "frames", "taken", "model"} <= set(json.loads(line))
+        except (ValueError, TypeError):
+            return False
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
@@ -137,7 +157,6 @@ class Csv(_Text):
     """The same as a table for a spreadsheet: the box in four columns, a column p_LABEL a probability."""
 
     def __init__(self, target: str, labels: Sequence[str], model_sha256: str, live: bool = False) -> None:
-        super().__init__(target, live)
         self.model = model_sha256
         columns = [
             "source",
@@ -155,8 +174,14 @@ class Csv(_Text):
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
         columns += ["frames", "taken"] if live else []
+        self.columns = columns
+        super().__init__(target, live)
         self.writer = csv.DictWriter(self, columns, lineterminator="\n")
-        self.writer.writeheader()
+        if not self.goes_on:
+            self.writer.writeheader()
+
+    def ours(self, line: str) -> bool:
+        return next(csv.reader([line]), []) == self.columns
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
@@ -247,7 +272,7 @@ def annotate(result: Answer) -> Image.Image:
     picture = Image.fromarray(result.frame.image)
     draw = ImageDraw.Draw(picture)
     height = max(11, min(picture.size) // 26)
-    font = ImageFont.load_default(height)
+    font = letters(height)
     for cell, decision in result.cells:
         x, y, w, h = cell.box
         colour = _COLOURS.get(decision.label, (90, 90, 90))
@@ -262,14 +287,23 @@ def annotate(result: Answer) -> Image.Image:
     return picture
 
 
+def letters(size: int) -> Any:
+    """Pillow's own letters, so tall; in one size where Pillow is as old as 32-bit Bookworm's."""
+    try:
+        return ImageFont.load_default(size)
+    except TypeError:
+        return ImageFont.load_default()
+
+
 class Tally(Sink):
     """Counts for the last line and the exit code."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
-        self.unreadable = 0
+        self.pictures = self.unreadable = 0
 
     def add(self, result: Answer | Unreadable) -> None:
+        self.pictures += 1
         if isinstance(result, Unreadable):
             self.unreadable += 1
         else:

@@ -24,7 +24,8 @@ class Slide:
     seed; width, height: of the camera in pixels; fps; red_cell: its diameter in pixels; white: white cells a field;
     dwell, move: seconds that the stage rests and moves; step: fields that it moves by; faults: a minute; shading: light
     that the corners lack, 0 to 1; cast: how far red light gains on blue in an hour; noise: levels; defocus: how many of
-    a hundred rests are out of focus; end: seconds until the recording is over, 0 for never.
+    a hundred rests are out of focus; end: seconds until the recording is over, 0 for never; every: 1 for a recording,
+    of which every frame counts, however long the work takes, and not a camera, which doesn't wait.
     """
 
     seed: int = 0
@@ -42,6 +43,7 @@ class Slide:
     noise: float = 2.0
     defocus: float = 5.0
     end: float = 0.0
+    every: int = 0
 
 
 def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Slide:

@@ -19,7 +19,8 @@ def opener(source: str, wishes: Wishes | None = None) -> Callable[[], Device]:
         from edge.microscope import Microscope
         from edge.slide import parse
 
-        return Microscope(parse(source[4:], wishes.size, wishes.fps)).plug
+        slide = parse(source[4:], wishes.size, wishes.fps)
+        return Microscope(slide, paced=not slide.every).plug
     if source.isdecimal() or source.startswith("/dev/"):
         from edge.usb import Usb  # brings OpenCV, which pictures can do without
 

@@ -13,6 +13,8 @@ from edge.errors import UserError, reason
 # Where Linux tells of cameras: their device files, their names, and links by make and serial number.
 _FILES, _NAMES, _LINKS = Path("/dev"), Path("/sys/class/video4linux"), Path("/dev/v4l/by-id")
 
+_RECEIVERS = ("unicam", "rp1-cfe")  # of the Pi's camera socket; there only where a sensor answers
+
 
 class Usb:
     """A V4L2 camera, which may come back under another /dev/videoN: the lowest number free when it is plugged in.
@@ -54,6 +56,20 @@ class Usb:
         if Path(self._path).exists():
             raise UserError(f"{self._path} is another camera now.")
         return self._path
+
+
+def found() -> list[str]:
+    """The cameras here, as --camera names them: USB ones, then the Pi's own.
+
+    A Pi has many more /dev/video*, of its decoders and of the camera's parts, which give no pictures by themselves.
+    """
+    files = [str(_FILES / node) for node in _nodes() if _bus(node) == "usb" and (_card(node) or ("", "0"))[1] == "0"]
+    own = any((_card(node) or ("", ""))[0].startswith(_RECEIVERS) for node in _nodes())
+    return files + (["picamera"] if own else [])
+
+
+def _bus(node: str) -> str:
+    return (_NAMES / node / "device" / "subsystem").resolve().name
 
 
 def _nodes() -> list[str]:

@@ -10,6 +10,7 @@ from conftest import ROOT
 import benchmarks.cli
 import convert.cli
 import edge.cli
+import edge.doctor
 import edge.site_cli
 import train.cli
 from edge import model
@@ -18,6 +19,7 @@ README = (ROOT / "README.md").read_text()
 MAINS = {
     "edge-classify": edge.cli.main,
     "edge-site": edge.site_cli.main,
+    "edge-doctor": edge.doctor.main,
     "train": train.cli.main,
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,

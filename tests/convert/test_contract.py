@@ -45,9 +45,11 @@ def test_verify(tiny_model: Path, tmp_path: Path) -> None:
     from convert import contract
 
     content = tiny_model.read_bytes()
-    document, samples, graph = _open(content, tiny_model)
+    document, arrays, graph = _open(content, tiny_model)
     other = tmp_path / "other.tflite"
-    other.write_bytes(contract.pack(graph, document, {"samples": samples | {"outputs": samples["outputs"] ^ 1}}))
+    other.write_bytes(
+        contract.pack(graph, document, {"samples": arrays["samples"] | {"outputs": arrays["samples"]["outputs"] ^ 1}})
+    )
     assert_refused(command("convert", "verify", other), "Only 0 of 4", "don't use")
     assert_refused(command("convert", "verify", tmp_path / "none.tflite"), "No such file")
     assert_refused(command("convert", "show", tmp_path / "none.tflite"), "No such file")

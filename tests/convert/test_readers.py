@@ -23,7 +23,7 @@ def pictures() -> np.ndarray:
     """The samples in the shipped file, and noise: uint8 [n, size, size, 3]."""
     opened = Model()
     noise = np.random.default_rng(0).integers(0, 256, (4, opened.size, opened.size, 3)).astype(np.uint8)
-    return np.concatenate([opened._samples["inputs"], noise])
+    return np.concatenate([opened._arrays["samples"]["inputs"], noise])
 
 
 def python_with(package: str) -> str:

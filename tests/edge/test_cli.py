@@ -5,13 +5,16 @@ import hashlib
 import json
 import os
 import pty
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import ROOT, assert_refused, command
 from PIL import Image
 
 from edge import model, simulate
@@ -274,3 +277,43 @@ def test_progress_only_on_a_terminal_and_only_for_many(folder: Path, tmp_path: P
     assert "Reading pictures" in shown and "30/30" in shown and shown.count("29.png") == 1
     assert "Reading" not in terminal(str(tmp_path / "01.png"))
     assert "Reading" not in command("edge", tmp_path).stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_leaves_whole_lines_and_pictures(name: str, tmp_path: Path) -> None:
+    count, out = 400, tmp_path / "out"
+    (tmp_path / "in").mkdir()
+    for i in range(count):
+        (tmp_path / "in" / f"{i}.jpg").symlink_to(ROOT / "docs" / "drawn-monocyte-2.annotated.jpg")
+    arguments = ["--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv", "--annotate", out, tmp_path / "in"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and len(list(out.glob("*"))) < 3:
+        time.sleep(0.01)
+    process.send_signal(getattr(signal, name))
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "Traceback" not in err
+    [done] = map(int, re.findall(rf"Stopped after (\d+) of {count} pictures", err))
+    lines = (tmp_path / "a.json").read_text().splitlines()
+    assert len({json.loads(line)["source"] for line in lines}) == done < count
+    with (tmp_path / "a.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == len(lines)
+    pictures = list(out.iterdir())
+    assert len(pictures) == done
+    for picture in pictures:
+        with Image.open(picture) as opened:
+            opened.load()
+
+
+def test_a_field_in_little_memory(tmp_path: Path) -> None:
+    """At most 130 MB resident at once, the libraries' pages among them: a Pi may have 512."""
+    field = simulate.field(np.random.default_rng(0), 6, shape=(900, 1440), look=simulate.Look(red_cell=60))[0]
+    Image.fromarray(field).save(tmp_path / "field.png")
+    code = "from edge.cli import main\ntry: main()\nfinally: print(open('/proc/self/status').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "field.png"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0 and "#5" in done.stdout, done.stderr
+    [peak] = map(int, re.findall(r"^VmHWM:\s+(\d+) kB", done.stdout, re.M))
+    assert peak * 1024 <= 130e6

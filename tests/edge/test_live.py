@@ -104,6 +104,37 @@ def test_what_was_shown_is_on_disk_even_if_killed(tmp_path: Path) -> None:
     assert len([json.loads(text) for text in target.read_text().splitlines()]) >= 3
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_started_again_it_goes_on_behind_what_is_there(kind: str, tmp_path: Path) -> None:
+    """As systemd does after a crash: nothing of the first run is lost, and a line that was cut short doesn't stay."""
+    target = tmp_path / f"a.{kind}"
+    with started("--camera", SIM, f"--{kind}", target) as process:
+        wait_for_rows(target, 3)
+        process.kill()
+        process.communicate(timeout=60)
+    first = target.read_text()
+    target.write_text(first + first.splitlines()[-1][:20])  # the power went
+    done = command("edge", "--camera", SIM, "--cells", 2, f"--{kind}", target)
+    assert done.returncode == 0, done.stderr
+    text = target.read_text()
+    assert text.startswith(first) and text[len(first) :].count("\n") == 2 and text.endswith("\n")
+    if kind == "csv":
+        table = rows(target)
+        assert len(table) == first.count("\n") - 1 + 2 and all(row["taken"] and row["label"] for row in table)
+    else:
+        assert all(json.loads(line)["taken"] for line in text.splitlines())
+
+
+def test_other_results_and_other_files_are_not_gone_on_with(tmp_path: Path, video: Path) -> None:
+    target = tmp_path / "a.csv"
+    for text in ("source,frame\nx,1\n", "a letter", "\n\n"):
+        target.write_text(text)
+        for kind in ("csv", "json"):
+            done = command("edge", "--camera", video, f"--{kind}", target)
+            assert_refused(done, f"{target} holds something else than these results; name another file.")
+        assert target.read_text() == text
+
+
 def test_seconds_and_cells_stop_it() -> None:
     done = command("edge", "--camera", SIM, "--seconds", "1.5")
     assert done.returncode == 0 and "frames" in done.stderr

@@ -1,0 +1,73 @@
+"""A network that tells more kinds apart than it has labels, and shows its features."""
+
+import keras
+import numpy as np
+import pytest
+
+from convert import contract, doubt, quantize
+from edge.distance import Distance
+from edge.model import Model
+from train import networks
+from train.run import predict
+
+KINDS = ["lymphocyte", "monocyte", "basophil", "patch"]
+
+
+@pytest.fixture(scope="module")
+def network() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    model = networks.compact(48, len(KINDS), None, blocks=2)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dense):  # louder than chance leaves them, so that answers differ
+            layer.set_weights([20 * layer.get_weights()[0], layer.get_weights()[1]])
+    return model
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    rng = np.random.default_rng(0)
+    shades = rng.integers(0, 256, (40, 1, 1, 3))
+    return np.clip(shades + rng.integers(-60, 61, (40, 48, 48, 3)), 0, 255).astype(np.uint8)
+
+
+def document(kind: str) -> dict:
+    return {
+        "network": "compact", "parameters": 1, "labels": [*KINDS[:2], "other"], "kinds": KINDS,
+        "input": {"size": 48, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
+        "crop": {"policy": "whole-image", "version": 1}, "licence": "none", "quantization": {"kind": kind},
+        "decision": {"temperature": 1.0},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "near"), [("float32", 1e-4), ("int8", 0.06)])
+def test_the_file_sees_what_the_network_sees(
+    network: keras.Model, pictures: np.ndarray, kind: str, near: float
+) -> None:
+    graph = quantize.quantize(network, kind, pictures)
+    shown = keras.Model(network.inputs, network.get_layer(networks.FEATURES).output)
+    features = shown.predict(pictures.astype(np.float32), verbose=0)
+    arrays = doubt.spread(features, ["one"] * 20 + ["two"] * 20)
+    with contract.opened(contract.seal(graph, document(kind), arrays), Model) as model:
+        seen = [model.see(picture) for picture in pictures]
+        merged = np.stack([model.run(picture) for picture in pictures])
+        assert model.verify() == (4, 4) and model.kinds == tuple(KINDS)
+    kinds = np.stack([each.kinds for each in seen])
+    assert np.abs(kinds - predict(network, pictures)).max() < near and kinds.std(axis=0).max() > 0.01
+    assert np.allclose(merged, np.stack([kinds[:, 0], kinds[:, 1], kinds[:, 2:].sum(axis=1)], axis=1), atol=1e-6)
+    found = np.stack([each.features for each in seen])
+    assert np.abs(found - features).max() < near * max(1.0, features.max())
+    ruler = Distance(arrays)
+    assert [each.distance for each in seen] == [ruler.of(each) for each in found]
+
+
+def test_distances_of_training_cells_are_about_one_and_of_others_more() -> None:
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    middles = {"a": rng.normal(size=6) * 9, "b": rng.normal(size=6) * 9}
+    kinds = ["a", "b"] * 500
+    features = np.stack([middles[kind] + rng.normal(size=6) @ mixing for kind in kinds])
+    ruler = Distance(doubt.spread(features, kinds))
+    home = [ruler.of(each) for each in features]
+    assert np.median(home) == pytest.approx(1, abs=0.1)
+    between = (middles["a"] + middles["b"]) / 2
+    assert ruler.of(between) > np.quantile(home, 0.99)

@@ -1,0 +1,148 @@
+"""The bundle for a Pi without internet: what is in it, what its installer refuses, and what emulated Pis make of it."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from pi import prove
+
+INSTALLER = ROOT / "pi" / "install.sh"
+OFFLINE = ("NewConnectionError", "Max retries", "Temporary failure", "Network is unreachable")
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `make pi-bundle` makes it, packed less tightly."""
+    file = tmp_path_factory.mktemp("bundle") / "edge-classify-pi.tar.xz"
+    environment = os.environ | {"PYTHON": sys.executable, "PACK": "xz -T0 -0"}
+    done = subprocess.run([ROOT / "pi" / "bundle", file], capture_output=True, text=True, env=environment)
+    if done.returncode and any(sign in done.stderr for sign in OFFLINE):
+        pytest.skip("wheels for the bundle can't be downloaded here")
+    assert done.returncode == 0, done.stderr
+    return file
+
+
+@pytest.fixture(scope="session")
+def unpacked(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(bundle) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "edge-classify"
+
+
+def install(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = ["sh", str(folder / "install.sh"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_it_is_small_and_holds_nothing_of_training(bundle: Path, unpacked: Path) -> None:
+    assert bundle.stat().st_size <= 110e6
+    names = {wheel.name.partition("-")[0] for wheel in (unpacked / "wheels").iterdir()}
+    assert {"ai_edge_litert", "numpy", "opencv_python_headless", "pillow", "click", "edge_classify"} <= names
+    assert not names & {"tensorflow", "tensorflow_cpu", "keras", "scikit_learn", "scipy", "matplotlib", "tensorboard"}
+    for python in ("cp311", "cp313"):
+        assert list((unpacked / "wheels").glob(f"ai_edge_litert-*-{python}-*aarch64.whl"))
+    [own] = (unpacked / "wheels").glob("edge_classify-*.whl")
+    with zipfile.ZipFile(own) as archive:
+        tops = {name.partition("/")[0] for name in archive.namelist()}
+        [about] = [name for name in archive.namelist() if name.endswith("/METADATA")]
+        wanted = [line for line in archive.read(about).decode().splitlines() if line.startswith("Requires-Dist")]
+        assert "edge/models/compact-int8.tflite" in archive.namelist()
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"edge"}
+    assert wanted and not [line for line in wanted if "extra" in line]
+
+
+def test_every_file_has_its_checksum(unpacked: Path) -> None:
+    lines = [line.split("  ", 1) for line in (unpacked / "SHA256SUMS").read_text().splitlines()]
+    sums = {name: told for told, name in lines}
+    files = [file for file in unpacked.rglob("*") if file.is_file() and file.name != "SHA256SUMS"]
+    assert len(files) == len(sums)
+    for file in files:
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == sums[f"./{file.relative_to(unpacked)}"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A bundle of nothing but its installer and checksums, which is what is looked at first."""
+    folder = tmp_path / "edge-classify"
+    folder.mkdir()
+    shutil.copy(INSTALLER, folder)
+    (folder / "wheels").write_text("none")
+    sums = [f"{hashlib.sha256(f.read_bytes()).hexdigest()}  ./{f.name}\n" for f in sorted(folder.iterdir())]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    return folder
+
+
+def refused(done: subprocess.CompletedProcess[str], sentence: str, prefix: Path) -> None:
+    assert done.returncode == 2 and sentence in done.stderr, done
+    assert not (prefix / "bin").exists()
+
+
+def test_a_damaged_bundle_is_refused(small: Path, tmp_path: Path) -> None:
+    (small / "wheels").write_text("nine")
+    refused(install(small, "--prefix", tmp_path / "p"), "damaged or incomplete; copy it again", tmp_path / "p")
+    (small / "wheels").unlink()
+    refused(install(small, "--prefix", tmp_path / "p"), "damaged or incomplete; copy it again", tmp_path / "p")
+
+
+def test_another_machine_is_refused(small: Path, tmp_path: Path) -> None:
+    if os.uname().machine == "aarch64":
+        pytest.skip("this is the machine that it is for")
+    done = install(small, "--prefix", tmp_path / "p")
+    refused(done, "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); here", tmp_path)
+    assert not (tmp_path / "p").exists()
+
+
+def test_what_is_not_its_own_stays(small: Path, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "letter").write_text("dear")
+    for options in ([], ["--uninstall"]):
+        refused(install(small, "--prefix", tmp_path / "p", *options), "holds something else", tmp_path / "p")
+    assert (tmp_path / "p" / "letter").read_text() == "dear"
+    refused(install(small, "--prefix", tmp_path / "q", "--uninstall"), "Nothing is installed in", tmp_path / "q")
+    refused(install(small, "--prefix"), "--prefix needs a folder", tmp_path / "q")
+    refused(install(small, "--wrong"), "install.sh [--uninstall] [--prefix DIR]", tmp_path / "q")
+
+
+def test_a_single_other_byte_fails_the_proof(tmp_path: Path) -> None:
+    line = '{"source": "a.jpg", "cell": 0, "label": "monocyte", "probabilities": {"monocyte": 0.9023}}'
+    for place, text in (("here", line), ("there", line)):
+        (tmp_path / place).mkdir()
+        for name in ("pictures.json", "camera.json"):
+            (tmp_path / place / name).write_text(f"{text}\n")
+    assert "1 answers equal" in prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(line.replace("0.9023", "0.9024") + "\n")
+    with pytest.raises(prove.Failed, match="1 of 1 answers differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(f"{line}\n{line}\n")
+    with pytest.raises(prove.Failed, match="1 of 2 answers differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+    (tmp_path / "there" / "pictures.json").write_text(f"{line}\n")
+    (tmp_path / "there" / "camera.json").write_text(line.replace("monocyte", "lymphocyte", 1) + "\n")
+    with pytest.raises(prove.Failed, match="camera's cells differ"):
+        prove.compared(tmp_path / "there", tmp_path / "here")
+
+
+def test_an_emulated_pi_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
+    """One system and one core, few pictures; `make pi-proof` does both systems and both cores, with 220 pictures."""
+    options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2", "--seconds", "6"]
+    command = [sys.executable, ROOT / "pi" / "prove.py", bundle, "--data", data, "--roots", tmp_path, *options]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode == 2:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "Installed: /opt/edge-classify",
+        "numpy, pillow",
+        "answers equal to the byte",
+        "removed without a trace",
+    ):
+        assert line in done.stdout
