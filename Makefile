@@ -40,9 +40,10 @@ help:
 demo: .venv/edge
 	@$(BIN)/python -m edge.simulate demo
 	@echo
-	@$(BIN)/edge-classify demo/drawn-*.png --annotate demo/annotated
+	@$(BIN)/edge-classify demo/drawn-*.png --no-review --annotate demo/annotated
 	@echo
 	@echo "The cells are drawn by edge/simulate.py; they show that the tool runs, not how well it reads blood."
+	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood it has seen."
 	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
 	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
 	@echo "  $(BIN)/edge-classify --help"

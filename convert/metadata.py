@@ -11,6 +11,7 @@ _TENSOR_AXIS_LABELS = 2  # AssociatedFileType
 _FEATURE, _IMAGE = 1, 2  # ContentProperties
 _RGB = 1  # ColorSpaceType
 _NORMALIZATION = 1  # ProcessUnitOptions
+_MORE = (("features", "What the last layer tells the labels by."), ("logits", "What the probabilities are made of."))
 
 
 def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: int) -> bytes:
@@ -58,9 +59,9 @@ def _metadata(name: str, description: str, version: str, licence: str, size: int
         },
     )
     told = [probabilities]
-    if outputs > 1:
-        text = b.CreateString("What the last layer tells the labels by.")
-        told.append(_table(b, {0: b.CreateString("features"), 1: text, 3: feature_content}))
+    for name, meaning in _MORE[: outputs - 1]:
+        text = b.CreateString(meaning)
+        told.append(_table(b, {0: b.CreateString(name), 1: text, 3: feature_content}))
     subgraph = _table(b, {2: _offsets(b, [picture]), 3: _offsets(b, told)})
     root = _table(
         b,

@@ -63,10 +63,17 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
 
 
 def shown(model: keras.Model) -> keras.Model:
-    """The network with the values of its layer FEATURES, where it has one, as a second output."""
-    if not any(layer.name == FEATURES for layer in model.layers):
+    """Where the network has a layer FEATURES before the dense one with softmax that ends it: the same with two more
+    outputs, the values of that layer, and the logits, from which the runner makes the same answer on every machine.
+    """
+    last = model.layers[-1]
+    if not any(layer.name == FEATURES for layer in model.layers) or not isinstance(last, keras.layers.Dense):
         return model
-    return keras.Model(model.inputs, [*model.outputs, model.get_layer(FEATURES).output])
+    features = model.get_layer(FEATURES).output
+    linear = keras.layers.Dense(last.units, name=last.name)
+    logits = linear(features)
+    linear.set_weights(last.get_weights())
+    return keras.Model(model.inputs, [keras.layers.Softmax()(logits), features, logits])
 
 
 def _ordered(graph: bytes) -> bytes:
@@ -74,7 +81,7 @@ def _ordered(graph: bytes) -> bytes:
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     if len(model.subgraphs[0].outputs) < 2:
         return graph
-    told = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, output_1
+    told = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, …
     model.subgraphs[0].outputs = np.array([output.tensorIndex for output in told], np.int32)
     builder = flatbuffers.Builder(len(graph) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")

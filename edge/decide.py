@@ -24,7 +24,8 @@ class Rules:
     ICML 2017); rest: scale and shift of the logit of OTHER against them (Platt, 1999); sure: the least share of the
     likeliest of the labels before OTHER, among themselves; named: the most that OTHER may have where one of these is
     told; other: the least that it must have where it is told; alike: the least that its likeliest kind must have then;
-    far: the largest distance from what was trained on. What doesn't keep to these is for a person to look at.
+    far: the largest distance from what was trained on. What doesn't keep to these is for a person to look at, and where
+    `reviews` also what something speaks against.
     """
 
     labels: tuple[str, ...]
@@ -36,6 +37,7 @@ class Rules:
     other: float = 0.5
     alike: float = 0.0
     far: float = math.inf
+    reviews: bool = False
 
     @property
     def tells_other(self) -> bool:
@@ -116,7 +118,7 @@ def _of_other(rest: float, likeliest: float, distance: float, rules: Rules) -> s
 
 def _of_name(names: list[float], best: int, rest: float, distance: float, doubt: str, rules: Rules) -> str:
     """Why this may not be given a name, "" if it may."""
-    if doubt:
+    if doubt and rules.reviews:
         return doubt
     if distance > rules.far:
         return "unlike anything in training"

@@ -135,7 +135,7 @@ class Model(File):
         rest = told.get("rest", {"scale": 1.0, "shift": 0.0})
         plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]))
         known = [each for each in _risks(told) if risk is not None and each <= risk + 1e-9]
-        return replace(plain, **told["risks"][f"{known[-1]:g}"]) if known else plain
+        return replace(plain, reviews=True, **told["risks"][f"{known[-1]:g}"]) if known else plain
 
     def run(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""

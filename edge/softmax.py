@@ -27,7 +27,19 @@ class Softmax:
 
 
 def softmax(interpreter: Any) -> Softmax | None:
-    """The first output that ends so, the interpreter's tensors allocated; None where none does, or they are floats."""
+    """The first output that ends so, the interpreter's tensors allocated; None where none does, or they are floats.
+
+    Of a file with three outputs, which `convert` makes, the third are the logits. In other files they are looked up in
+    the graph, and may have been overwritten by the time that they could be read: then None as well.
+    """
+    outputs = interpreter.get_output_details()
+    if len(outputs) == 3:
+        logits = outputs[2]
+        return (
+            Softmax(interpreter, 0, int(logits["index"]), logits["quantization"][0])
+            if outputs[0]["dtype"] == np.uint8
+            else None
+        )
     if not hasattr(interpreter, "_get_ops_details"):
         return None
     makers = {

@@ -7,7 +7,7 @@ NAMES = ("lymphocyte", "monocyte")
 PLAIN = Rules(NAMES)
 KINDS = (*NAMES, "eosinophil", "other", "patch")
 WITH_OTHER = Rules((*NAMES, "other"), KINDS)
-STRICT = Rules((*NAMES, "other"), KINDS, sure=0.9, named=0.2, other=0.8, alike=0.5, far=2.0)
+STRICT = Rules((*NAMES, "other"), KINDS, sure=0.9, named=0.2, other=0.8, alike=0.5, far=2.0, reviews=True)
 
 
 def tempered(temperature: float) -> Rules:
@@ -65,6 +65,10 @@ def test_the_logit_of_other_is_scaled_and_shifted() -> None:
 def test_what_is_left_for_a_person(kinds: list[float], distance: float, doubt: str, reason: str) -> None:
     decision = decide(kinds, STRICT, distance=distance, doubt=doubt)
     assert decision.reason == reason and decision.label == ("review" if reason else "monocyte")
+
+
+def test_plain_answers_are_given_however_doubtful() -> None:
+    assert decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, doubt="cut by the border").label == "monocyte"
 
 
 def test_another_type_is_told_however_it_is_cut() -> None:
