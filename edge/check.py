@@ -25,7 +25,8 @@ _BINS = 15
 def statistics(cells: Cells, model: Model) -> dict[str, Any]:
     """What needs no labels: "cells"; "distance": quantiles, 1 for a usual training cell; "far": share beyond "limit",
     the model's own; "sure": median share of the likeliest label; "review": share for a person, with "reasons" and how
-    many have each; "answers": how many are called what.
+    many have each; "answers": how many are called what; "pictures": what speaks against how many of them, such as
+    "out of focus".
     """
     decisions = answers(cells, model)
     rules = model.rules(RISK)
@@ -39,6 +40,7 @@ def statistics(cells: Cells, model: Model) -> dict[str, Any]:
         "sure": round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
         "review": mean([d.label == REVIEW for d in decisions]),
         "reasons": dict(reasons.most_common()),
+        "pictures": dict(Counter(doubt for doubt in cells.doubts if doubt).most_common()),
         "answers": dict(sorted(Counter(d.label for d in decisions).items())),
     }
 

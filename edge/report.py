@@ -9,16 +9,17 @@ def statistics(found: dict[str, Any], which: str) -> str:
     """Of edge.check.statistics()."""
     low, middle, high = found["distance"].values()
     limit = "" if found["limit"] is None else f"; {found['far']:.0%} are beyond {found['limit']:g}"
-    reasons = ", ".join(f"{count} {reason}" for reason, count in found["reasons"].items())
-    called = ", ".join(f"{count} {label}" for label, count in found["answers"].items())
-    return "\n".join(
-        (
-            f"{found['cells']} {which} cells: {called}.",
-            f"  from training: {low:g} to {high:g} in the middle 80 %, median {middle:g} (1 is usual){limit}",
-            f"  how sure: {found['sure']:.2f} (median); for review: {found['review']:.0%}"
-            + (f" ({reasons})" * bool(reasons)),
-        )
-    )
+    reasons = f" ({_counts(found['reasons'])})" if found["reasons"] else ""
+    lines = [
+        f"{found['cells']} {which} cells: {_counts(found['answers'])}.",
+        f"  from training: {low:g} to {high:g} in the middle 80 %, median {middle:g} (1 is usual){limit}",
+        f"  how sure: {found['sure']:.2f} (median); for review: {found['review']:.0%}{reasons}",
+    ]
+    return "\n".join(lines + ([f"  pictures: {_counts(found['pictures'])}"] if found["pictures"] else []))
+
+
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in found.items())
 
 
 def judged(found: dict[str, Any]) -> str:

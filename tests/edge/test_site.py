@@ -273,6 +273,8 @@ def test_calibration_error() -> None:
 
 def test_statistics_need_no_labels(shipped: Model) -> None:
     cells = replace(drawn(shipped, 20), truth=np.full(60, -1), distance=np.full(60, 99.0))
+    cells = replace(cells, doubts=("out of focus",) * 20 + ("",) * 40)
     found = statistics(cells, shipped)
     assert found["far"] == 1.0 and found["review"] == 1.0
-    assert found["reasons"] == {"unlike anything in training": 60} and OTHER not in found["answers"]
+    assert found["reasons"]["unlike anything in training"] >= 40 and OTHER not in found["answers"]
+    assert found["pictures"] == {"out of focus": 20}
