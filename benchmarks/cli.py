@@ -152,6 +152,29 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 
 @main.command()
 @_models
+@data_option
+@click.option(
+    "--cells",
+    "counts",
+    type=click.IntRange(0),
+    multiple=True,
+    metavar="N",
+    help="Labelled ones a class; may be given several times.  [default: 0, 5, 10, 15, 20, 50]",
+)
+@click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="Times that cells are drawn.")
+@_json_option
+def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws: int, target: Path | None) -> None:
+    """What `edge-site adapt` gains on each source with more and more labelled cells, for MODELS (the shipped ones)."""
+    with _installed():
+        from benchmarks import sites
+
+    result = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws)
+    _save({"sites": result}, target)
+    click.echo(sites.table(result))
+
+
+@main.command()
+@_models
 @click.option(
     "--pictures",
     "folders",

@@ -54,6 +54,9 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
     show_default=True,
     help="Cores for each network. One is fastest for small ones; with --camera, reading takes another one.",
 )
+@click.option(
+    "--site", metavar="FILE", help="Answer as this profile of the microscope says, which `edge-site adapt` wrote."
+)
 @click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
 @click.option("--whole-image", is_flag=True, help="Take the picture for the cell, without looking for one.")
 @click.option(
@@ -95,6 +98,7 @@ def main(
     annotate: str | None,
     model_path: Path | None,
     threads: int,
+    site: str | None,
     verify: bool,
     single: bool,
     whole_image: bool,
@@ -136,7 +140,7 @@ def main(
                 raise UserError(f"{name} doesn't go with --camera; see --help.")
         from edge.live import watch
 
-        opened = model.Model(model_path or model.SHIPPED, threads)
+        opened = _opened(model_path, threads, site)
         watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
         sys.exit(watch(camera, opened, rules=_rules(opened, risk, no_review), **watching))
     for name, value in watching.items():
@@ -148,9 +152,13 @@ def main(
     for target in (json_target, csv_target):
         if target in files:
             raise UserError(f"{target} is one of the pictures; results there would destroy it.")
+    if site and adapt:
+        raise UserError(
+            "--site has its threshold from labelled cells, --adapt looks for one without; give one of them."
+        )
     if single and whole_image:
         raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
-    opened = model.Model(model_path or model.SHIPPED, threads)
+    opened = _opened(model_path, threads, site)
     labels, rules = opened.labels, _rules(opened, risk, no_review)
     find = classify.finder(opened.policy, one=single, whole=whole_image, threads=threads)
     lean = 0.0
@@ -188,6 +196,18 @@ def main(
         click.echo(f"Stopped after {tally.pictures} of {len(files)} pictures.", err=True)
     click.echo(str(tally), err=True)
     sys.exit(1 if tally.unreadable or tally.pictures < len(files) else 0)
+
+
+def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
+    from edge.model import SHIPPED, Model
+
+    if not site:
+        return Model(path or SHIPPED, threads)
+    from edge.site import Here
+
+    here = Here(path or SHIPPED, threads, site)
+    click.echo(f"Answers as {site} has them, learned from {here.profile.learned_from()}.", err=True)
+    return here
 
 
 def _rules(opened: "Model", risk: float | None, no_review: bool) -> "Rules":

@@ -21,3 +21,14 @@ class Distance:
         """Features, float [n] -> the distance, 1 for a usual training cell; to hundredths, so that machines agree."""
         apart = features.astype(np.float64) @ self.whiten - self.means
         return round(float(np.sqrt((apart * apart).mean(axis=1).min())), 2)
+
+    def spread(self, features: np.ndarray) -> np.ndarray:
+        """Features, float [cells, n] -> float64 [cells, n]: whitened, from the middle of the kinds, of a length of
+        about 1.
+        """
+        return (features.astype(np.float64) @ self.whiten - self.means.mean(axis=0)) / np.sqrt(len(self.whiten))
+
+    def unspread(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
+        """Weights of what spread() gives, float [n] -> the weights of the features themselves, and what to add."""
+        even = weights / np.sqrt(len(self.whiten))
+        return self.whiten @ even, -float(self.means.mean(axis=0) @ even)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ class Model(File):
     """A classifier.
 
     labels: what it tells apart; kinds: the same in the order of the outputs, see edge.decide; size: the input's width
-    and height in pixels; policy: the crop that it was trained on.
+    and height in pixels; policy: the crop that it was trained on; distance: from all that it was trained on, None where
+    the file doesn't show its features, or not where they lie.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
@@ -105,7 +107,7 @@ class Model(File):
             self._decision = dict(document["decision"])
             self.rules(None)
             made, known = document["crop"]["version"], crop.POLICIES.get(self.policy)
-            self._distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
+            self.distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
         if made != known:
@@ -119,17 +121,20 @@ class Model(File):
     @property
     def risks(self) -> tuple[float, ...]:
         """The shares of wrong answers among those given that it can be held to, in ascending order."""
-        return tuple(sorted(float(risk) for risk in self._decision.get("risks", {})))
+        return _risks(self._decision)
 
     def rules(self, risk: float | None) -> Rules:
         """How its answers are made: so that at most that share of those given is wrong, of None the plain ones.
 
         A risk between two that it knows is held to the smaller, one below all of them to none.
         """
-        told = self._decision
+        return self.ruled(self._decision, risk)
+
+    def ruled(self, told: Mapping[str, Any], risk: float | None) -> Rules:
+        """The same by another "decision" than its contract's."""
         rest = told.get("rest", {"scale": 1.0, "shift": 0.0})
         plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]))
-        known = [each for each in self.risks if risk is not None and each <= risk + 1e-9]
+        known = [each for each in _risks(told) if risk is not None and each <= risk + 1e-9]
         return replace(plain, reviews=True, **told["risks"][f"{known[-1]:g}"]) if known else plain
 
     def run(self, crop: np.ndarray) -> np.ndarray:
@@ -142,11 +147,15 @@ class Model(File):
         if not self._more:
             return Seen(kinds, np.zeros(0, np.float32))
         features = _real(self._interpreter.get_tensor(self._more[0]["index"])[0], self._more[0])
-        return Seen(kinds, features, self._distance.of(features) if self._distance else 0.0)
+        return Seen(kinds, features, self.distance.of(features) if self.distance else 0.0)
 
     def _kinds(self, crop: np.ndarray) -> np.ndarray:
         shares = _real(self.raw(crop), self._output)
         return shares / max(float(shares.sum()), 1e-6)
+
+
+def _risks(decision: Mapping[str, Any]) -> tuple[float, ...]:
+    return tuple(sorted(float(risk) for risk in decision.get("risks", {})))
 
 
 def _real(output: np.ndarray, told: dict[str, Any]) -> np.ndarray:

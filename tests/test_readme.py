@@ -11,12 +11,14 @@ import benchmarks.cli
 import convert.cli
 import edge.cli
 import edge.doctor
+import edge.site_cli
 import train.cli
 from edge import model
 
 README = (ROOT / "README.md").read_text()
 MAINS = {
     "edge-classify": edge.cli.main,
+    "edge-site": edge.site_cli.main,
     "edge-doctor": edge.doctor.main,
     "train": train.cli.main,
     "convert": convert.cli.main,
