@@ -15,6 +15,7 @@ from edge.crop import crop
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model
+from edge.quality import doubt
 
 STEPS = ("decode", "locate", "crop", "invoke", "decide")
 TOGETHER = "together"
@@ -91,7 +92,10 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     clock.append(time.perf_counter())
     seen = [model.see(each) for each in crops]
     clock.append(time.perf_counter())
-    decisions = [decide(each.kinds, rules, distance=each.distance) for each in seen]
+    decisions = [
+        decide(each.kinds, rules, distance=each.distance, doubt=doubt(frame, cell))
+        for each, cell in zip(seen, cells, strict=True)
+    ]
     clock.append(time.perf_counter())
     return [*np.diff(clock).tolist(), clock[-1] - clock[0]], decisions
 

@@ -42,17 +42,19 @@ def _model(name: str, path: Path) -> Finding:
 def speed(seconds: float, path: Path | None = None) -> Finding:
     """Drawn fields of six cells, 1280 x 720, answered one after the other by one thread, for so many seconds."""
     from edge import classify, frames, simulate
+    from edge.decide import RISK
 
     drawn, _ = simulate.field(np.random.default_rng(0), 6, shape=(720, 1280), look=simulate.Look(red_cell=60))
     frame = frames.Frame(drawn, "drawn", 0, 0.0)
     opened = model.Model(path or model.SHIPPED)
     find = classify.finder(opened.policy)
-    cells = len(classify.answer(frame, opened, find).cells)
+    rules = opened.rules(RISK)
+    cells = len(classify.answer(frame, opened, find, rules).cells)
     times: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or not times:
         began = time.perf_counter()
-        classify.answer(frame, opened, find)
+        classify.answer(frame, opened, find, rules)
         times.append(time.perf_counter() - began)
     typical, third = statistics.median(times), max(1, len(times) // 3)
     told = f"{1 / typical:.1f} drawn fields of {cells} cells a second, {1000 * typical:.0f} ms each"

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from edge import crop
-from edge.decide import Rules, merged
+from edge.decide import PLAIN_OTHER, Rules, merged
 from edge.distance import Distance
 from edge.errors import UserError, reason
 from edge.quiet import quiet
@@ -133,7 +133,7 @@ class Model(File):
     def ruled(self, told: Mapping[str, Any], risk: float | None) -> Rules:
         """The same by another "decision" than its contract's."""
         rest = told.get("rest", {"scale": 1.0, "shift": 0.0})
-        plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]))
+        plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]), other=PLAIN_OTHER)
         known = [each for each in _risks(told) if risk is not None and each <= risk + 1e-9]
         return replace(plain, reviews=True, **told["risks"][f"{known[-1]:g}"]) if known else plain
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from edge import view
 from edge.cell import SIDE, Cell
 from edge.frames import Frame
 
@@ -13,6 +12,11 @@ def doubt(frame: Frame, cell: Cell) -> str:
     By the limits of edge.view, in a square round the cell. On raabin's and pbc's val pictures none speaks against one
     cell in a hundred; blurred by 3/32 of a red cell half of raabin's are out of focus, by 4/32 all.
     """
+    height, width = frame.image.shape[:2]
+    if cell.box == (0, 0, width, height):  # the picture was taken for the cell, and there is nothing to measure by
+        return ""
+    from edge import view  # brings OpenCV, which such a picture doesn't need
+
     if cell.at_border:
         return "cut by the border"
     r, (x, y) = SIDE * cell.red_cell / 2, cell.centre

@@ -5,6 +5,7 @@ from conftest import assert_refused, command
 
 from benchmarks import latency
 from edge import classify, frames
+from edge.decide import RISK
 from edge.model import Model
 
 
@@ -54,7 +55,7 @@ def test_the_way_taken_apart_is_the_runners(drawn: Path, cell_model: Path) -> No
     model = Model(cell_model)
     find = classify.finder(model.policy)
     for file in sorted(map(str, (drawn / "test").rglob("*.png"))):
-        answer = classify.answer(frames.load(file), model, find)
+        answer = classify.answer(frames.load(file), model, find, model.rules(RISK))
         assert latency.way(file, model, find)[1] == [decision for _, decision in answer.cells]
 
 

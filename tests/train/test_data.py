@@ -105,7 +105,7 @@ def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
 def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> None:
     for split in data.SPLITS:
         fill(tmp_path / split, {"lymphocyte": 12, "monocyte": 4, "neutrophil": 4})
-    examples = data.read(tmp_path, data.labels(other=True))
+    examples = data.read(tmp_path, data.labels("one"))
     for split in data.SPLITS:
         others = [e for e in data.only(examples, split) if e.label == "other"]
         assert sorted(e.kind for e in others) == ["neutrophil"] * 4 + ["patch"] * 2, "every tenth picture lends a place"
@@ -113,7 +113,7 @@ def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> Non
 
 
 def test_a_patch_is_a_crop_of_nothing(drawn: Path) -> None:
-    examples = data.read(drawn, data.labels(other=True))
+    examples = data.read(drawn, data.labels("one"))
     patches = [e for e in examples if e.kind == data.PATCH]
     lenders = [e for e in examples if e.kind != data.PATCH and e.path in {p.path for p in patches}]
     assert len(patches) == len(lenders) > 0 and {e.label for e in patches} == {"other"}
