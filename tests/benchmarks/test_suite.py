@@ -25,12 +25,13 @@ def decisions(*answers: str) -> list[Decision]:
     ]  # fmt: skip
 
 
-def test_a_review_is_not_answered_and_neither_right_nor_wrong() -> None:
+def test_a_review_is_not_answered_but_one_name_is_likelier() -> None:
     told = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
     found = judged.judged(np.array([0, 0, 1, 1]), told, np.arange(4), LABELS)
     assert (found["coverage"]["right"], found["coverage"]["count"]) == (3, 4)
     recalls = [found["classes"][label]["recall"] for label in LABELS]
-    assert [(each["right"], each["count"]) for each in recalls] == [(1, 1), (1, 2)]
+    assert (found["risk"]["right"], found["risk"]["count"]) == (1, 3)
+    assert [(each["right"], each["count"]) for each in recalls] == [(2, 2), (1, 2)]
     assert found["balanced_accuracy"]["value"] == 0.75
 
 
