@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     seen = [model.see(each) for each in crops]
     clock.append(time.perf_counter())
     decisions = [
-        decide(each.kinds, rules, distance=each.distance, doubt=doubt(frame, cell))
+        decide(each.kinds, rules, distance=each.distance, doubt=partial(doubt, frame, cell))
         for each, cell in zip(seen, cells, strict=True)
     ]
     clock.append(time.perf_counter())

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -85,7 +86,7 @@ def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: fl
         kinds = cells.kinds[i]
         if profile:
             kinds = profile.kinds(Seen(kinds, cells.features[i]))
-        result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), cells.doubts[i]))
+        result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), partial(str, cells.doubts[i])))
     return result
 
 

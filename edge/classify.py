@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from edge.cell import Cell, single, whole_image
 from edge.crop import crop
@@ -58,7 +59,7 @@ def answer(frame: Frame, model: Model, find: Finder, rules: Rules, lean: float =
     cells = []
     for cell in find(frame):
         seen = _see(model, frame, cell)
-        cells.append((cell, decide(seen.kinds, rules, lean, seen.distance, doubt(frame, cell))))
+        cells.append((cell, decide(seen.kinds, rules, lean, seen.distance, partial(doubt, frame, cell))))
     return Answer(frame, cells)
 
 

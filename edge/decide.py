@@ -5,7 +5,7 @@ and things that it is made of. A label that isn't sure enough is no answer: REVI
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ RISK = 0.01  # of the answers given, at which it is told unless asked otherwise
 # Learned from pbc alone 0.29 of raabin's named cells had 0.5 of it and 0.15 had 0.8; at home 0.03 and 0.01.
 PLAIN_OTHER = 0.8
 LEAST = 1 / 512  # no share is taken for less, or for more than 1 less this: int8 tells steps of 1/256
+Doubt = Callable[[], str]
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def decide(
     rules: Rules,
     shift: float = 0.0,
     distance: float = 0.0,
-    doubt: str = "",
+    doubt: Doubt | None = None,
 ) -> Decision:
-    """float [kinds], or [labels]; of two names edge.shift's shift; edge.distance's distance; what speaks against the
-    picture of the cell, in a few words -> the answer.
+    """float [kinds], or [labels]; of two names edge.shift's shift; edge.distance's distance; doubt: says what speaks
+    against the picture of the cell, in a few words, asked where nothing else speaks against a name -> the answer.
 
     Python's floats, whose powers are the C library's: numpy's own differ in the last bit from processor to processor.
     """
@@ -119,10 +120,8 @@ def _of_other(rest: float, likeliest: float, distance: float, rules: Rules) -> s
     return "like no kind that it knows" if likeliest < rules.alike else ""
 
 
-def _of_name(names: list[float], best: int, rest: float, distance: float, doubt: str, rules: Rules) -> str:
+def _of_name(names: list[float], best: int, rest: float, distance: float, doubt: Doubt | None, rules: Rules) -> str:
     """Why this may not be given a name, "" if it may."""
-    if doubt and rules.reviews:
-        return doubt
     if distance > rules.far:
         return "unlike anything in training"
     if rest > rules.named:
@@ -130,7 +129,7 @@ def _of_name(names: list[float], best: int, rest: float, distance: float, doubt:
     if names[best] < rules.sure:
         second = sorted(names)[-2] if len(names) > 1 else 0.0
         return f"close call {100 * names[best]:.0f}:{100 * second:.0f}"
-    return ""
+    return doubt() if doubt and rules.reviews else ""
 
 
 def _alike(kind: str) -> str:

@@ -63,14 +63,16 @@ def test_the_logit_of_other_is_scaled_and_shifted() -> None:
     ],
 )
 def test_what_is_left_for_a_person(kinds: list[float], distance: float, doubt: str, reason: str) -> None:
-    decision = decide(kinds, STRICT, distance=distance, doubt=doubt)
+    decision = decide(kinds, STRICT, distance=distance, doubt=lambda: doubt)
     assert decision.reason == reason and decision.label == ("review" if reason else "monocyte")
 
 
 def test_plain_answers_are_given_however_doubtful() -> None:
-    assert decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, doubt="cut by the border").label == "monocyte"
+    assert (
+        decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, doubt=lambda: "cut by the border").label == "monocyte"
+    )
 
 
 def test_another_type_is_told_however_it_is_cut() -> None:
-    decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, doubt="cut by the border")
+    decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, doubt=lambda: "cut by the border")
     assert decision.label == "other" and decision.reason == "like an eosinophil"
