@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import assert_refused, command
 
-EPOCHS = 40  # so many that the run still goes on when a busy machine comes round to stopping it
+EPOCHS = 12
 
 
 def test_it_learns_and_reports(tiny_run: Path) -> None:
@@ -52,7 +52,12 @@ def start(drawn: Path, out: Path) -> subprocess.Popen[str]:
     """A run of EPOCHS, stopped by the caller when a few of them are done."""
     arguments = ["--data", drawn, "--out", out, "--size", 32, "--epochs", EPOCHS, "--batch", 4, "--crop", "whole-image"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "train", "baseline", *map(str, arguments)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "train", "baseline", *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored by what a shell runs in the background
     )
     assert process.stderr
     for line in process.stderr:

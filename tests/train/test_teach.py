@@ -22,7 +22,7 @@ def test_a_taught_network_learns_other_targets(drawn: Path, tmp_path: Path) -> N
     assert reports[0]["history"]["loss"] != reports[1]["history"]["loss"]
 
     pictures = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
-    truth = np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 1]]
+    truth = np.eye(3, dtype=np.float32)[[0, 1, 0, 1, 2]]  # lymphocyte, monocyte, patch
     model = keras.models.load_model(teacher / "model.keras", compile=False)
     [wanted] = teach.targets([model, model], [pictures], truth)
     assert np.allclose(wanted, 0.7 * run.predict(model, pictures) + 0.3 * truth, atol=1e-6)
