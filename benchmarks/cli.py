@@ -229,6 +229,19 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
 
 
 @main.command()
+@data_option
+@_json_option
+def ruler(folder: Path, target: Path | None) -> None:
+    """How well red cells are measured, in one picture and over a run, and what nuclei are worth by either."""
+    with _installed():
+        from benchmarks import ruler
+
+    result = ruler.ruler(folder)
+    _save({"ruler": result}, target)
+    click.echo(ruler.table(result))
+
+
+@main.command()
 @click.option("--pictures", type=click.IntRange(40), default=100_000, show_default=True, help="How many to train on.")
 @click.option(
     "--size", type=click.IntRange(32, 512), default=64, show_default=True, help="Width of picture and input in pixels."
@@ -365,11 +378,14 @@ def compare(a: Path, b: Path, everything: bool) -> None:
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path), default=Path("README.md"))
-def readme(file: Path) -> None:
-    """Write the marked regions of FILE (README.md) anew from the JSON files in benchmarks/reference."""
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def readme(files: tuple[Path, ...]) -> None:
+    """Write the marked regions of FILES (README.md and docs/figures.md) anew from the JSON files in
+    benchmarks/reference.
+    """
     with _installed():
         from benchmarks import readme
 
-    results.write(readme.filled(results.text(file)), file)
-    click.echo(f"Written: {file}.")
+    for file in files or (Path("README.md"), Path("docs/figures.md")):
+        results.write(readme.filled(results.text(file)), file)
+        click.echo(f"Written: {file}.")

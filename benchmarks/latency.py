@@ -12,7 +12,6 @@ import numpy as np
 from benchmarks import command, machine
 from benchmarks.turns import ROUNDS, figure, turns
 from edge import classify, frames
-from edge.crop import crop
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model
@@ -40,9 +39,10 @@ class Contender:
         return f"{self.file.stem}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
-def opened(file: Path, threads: int) -> Contender:
+def opened(file: Path, threads: int, run: Sequence[str] = ()) -> Contender:
+    """run: the pictures that go through it, measured by one ruler."""
     model = Model(file, threads)
-    return Contender(file, threads, model, classify.finder(model.policy, threads=threads))
+    return Contender(file, threads, model, classify.finder(model.policy, threads=threads, run=run))
 
 
 def latency(
@@ -63,18 +63,15 @@ def latency(
     for name, each in sets.items():
         if not each:
             raise UserError(f"{name} holds no pictures.")
-    contenders = [opened(file, n) for file in files for n in threads]
     first = next(iter(sets.values()))
     with machine.watched() as state:
-        measured = {name: _set(each, contenders, rounds, warm_up) for name, each in sets.items()}
+        measured = {name: _set(each, files, threads, rounds, warm_up) for name, each in sets.items()}
         whole: dict = {"cold": command.cold(files, first[0])}
         if many:
             whole["many"] = {"pictures": many, **command.many(files, first, many)}
     return {
         "settings": {"rounds": rounds, "warm_up": warm_up, "threads": list(threads), "fresh": _FRESH},
-        "models": {
-            each.file.stem: {"sha256": each.model.sha256, "bytes": each.file.stat().st_size} for each in contenders
-        },
+        "models": {file.stem: {"sha256": Model(file).sha256, "bytes": file.stat().st_size} for file in files},
         "sets": measured,
         "command": whole,
         "state": state,
@@ -89,9 +86,9 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     clock.append(time.perf_counter())
     cells = find(frame)
     clock.append(time.perf_counter())
-    crops = [crop(frame, cell, model.size, model.policy) for cell in cells]
+    crops = [classify.crops(model, frame, cell) for cell in cells]
     clock.append(time.perf_counter())
-    seen = [model.see(each) for each in crops]
+    seen = [classify.mean([model.see(each) for each in some]) for some in crops]
     clock.append(time.perf_counter())
     decisions = [
         decide(each.kinds, rules, distance=each.distance, doubt=partial(doubt, frame, cell))
@@ -101,8 +98,9 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     return [*np.diff(clock).tolist(), clock[-1] - clock[0]], decisions
 
 
-def _set(pictures: Sequence[str], contenders: Sequence[Contender], rounds: int, warm_up: int) -> dict:
+def _set(pictures: Sequence[str], files: Sequence[Path], threads: Sequence[int], rounds: int, warm_up: int) -> dict:
     sizes = Counter("x".join(map(str, frames.load(file).image.shape[1::-1])) for file in pictures)  # warms the disk
+    contenders = [opened(file, n, pictures) for file in files for n in threads]
     for contender in contenders:
         for i in range(warm_up):
             way(pictures[i % len(pictures)], contender.model, contender.find)

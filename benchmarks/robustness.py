@@ -33,14 +33,17 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
         raise UserError("Nothing to measure: name model files.")
     chosen = some(data.only(data.read(folder), split), count)
     models = {file.stem: Model(file) for file in files}
-    finders = {each.policy: classify.finder(each.policy, one=True) for each in models.values()}
+    images = [frames.load(folder / example.path).image for example in chosen]
     told: dict[tuple[str, str, int], list[Decision]] = defaultdict(list)
-    with click.progressbar(chosen, label="Damaging pictures", file=sys.stderr) as bar:
-        for number, example in enumerate(bar):
-            image = frames.load(folder / example.path).image
-            for kind, strength in _all():
-                frame = Frame(damage(image, kind, strength, number) if strength else image, example.path, 0, 0.0)
-                cells = {policy: find(frame)[0] for policy, find in finders.items()}
+    with click.progressbar(_all(), label="Damaging pictures", file=sys.stderr) as bar:
+        for kind, strength in bar:
+            damaged = [
+                Frame(damage(image, kind, strength, number) if strength else image, example.path, 0, 0.0)
+                for number, (image, example) in enumerate(zip(images, chosen, strict=True))
+            ]
+            find = {policy: _finders(policy, damaged, chosen) for policy in {m.policy for m in models.values()}}
+            for frame, example in zip(damaged, chosen, strict=True):
+                cells = {policy: each[example.source](frame)[0] for policy, each in find.items()}
                 for name, model in models.items():
                     seen = model.see(crop(frame, cells[model.policy], model.size, model.policy))
                     told[name, kind, strength] += judged.decided(model, [seen])
@@ -57,6 +60,14 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
             for name, model in models.items()
         },
     }
+
+
+def _finders(policy: str, shown: Sequence[Frame], examples: Sequence[data.Example]) -> dict[str, classify.Finder]:
+    """What finds the cell of each source's pictures, these being one run."""
+    runs: dict[str, list[Frame]] = defaultdict(list)
+    for frame, example in zip(shown, examples, strict=True):
+        runs[example.source].append(frame)
+    return {source: classify.finder(policy, one=True, run=run) for source, run in runs.items()}
 
 
 def some(examples: Sequence[data.Example], count: int | None) -> list[data.Example]:

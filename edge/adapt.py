@@ -51,7 +51,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
     """Labelled cells of a site -> what they teach.
 
     Each cell is answered by a profile that was made without it, and without any other picture of it. Better means that
-    this costs less, and that the names are told apart no worse. Raises UserError as
+    this costs less, by more than a standard error, and that the names are told apart no worse. Raises UserError as
     usable() does.
     """
     cells = usable(cells, model)
@@ -71,7 +71,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
                 truth.append(int(cells.truth[i]))
     gain = refit.gained(gains, cells)
     was, now = figures(before, truth, model.labels), figures(after, truth, model.labels)
-    if gain[0] <= 0 or now["balanced_accuracy"] < was["balanced_accuracy"]:
+    if gain[0] <= gain[1] or now["balanced_accuracy"] < was["balanced_accuracy"]:
         return Adapted(None, was, now, gain)
     profile = refit.fit(cells, model)
     told = {"before": was, "after": now, "gain": round(gain[0], 4), "standard_error": round(gain[1], 4)}

@@ -15,7 +15,8 @@ class Cell:
     box: (x, y, width, height) of the cell, clipped to the frame; number: from 0 in its frame; centre: (x, y) of the
     nucleus; nucleus: diameter of a circle of the area of the nucleus' convex hull; diameter: of the whole cell,
     estimated; red_cell: the diameter of the red cells round it, the ruler on every slide (about 7.5 micrometres);
-    at_border: cut by the frame's border; score: 0 to 1, how sure the locator is.
+    at_border: cut by the frame's border; score: 0 to 1, how sure the locator is; unsure: by what share red_cell may be
+    off, a standard deviation, 0 where that is little.
     """
 
     box: tuple[int, int, int, int]
@@ -26,6 +27,7 @@ class Cell:
     red_cell: float
     at_border: bool
     score: float
+    unsure: float = 0.0
 
 
 def centre_distance(cell: Cell, frame: Frame) -> float:

@@ -34,6 +34,18 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
     return text
 
 
+def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
+    if text in ("run", "picture"):
+        return text
+    try:
+        pixels = float(text)
+    except ValueError:
+        pixels = 0.0
+    if not 3 <= pixels <= 10_000:
+        raise click.BadParameter(f"{text!r} is neither run, picture, nor a red cell's diameter in pixels.")
+    return pixels
+
+
 @click.command()
 @click.version_option(__version__)
 @click.argument("paths", nargs=-1)
@@ -73,6 +85,15 @@ def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | No
     "[default: 0.01]",
 )
 @click.option("--no-review", is_flag=True, help="Always give the likeliest answer, however doubtful.")
+@click.option(
+    "--ruler",
+    metavar="run|picture|PIXELS",
+    default="run",
+    show_default=True,
+    callback=_ruler,
+    help="The red cells, by which the white ones are measured: in all pictures of one size together, as those of one "
+    "microscope; in each by itself; or their diameter in pixels, where you know it.",
+)
 @click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
 @click.option(
     "--camera",
@@ -105,6 +126,7 @@ def main(
     adapt: bool,
     risk: float | None,
     no_review: bool,
+    ruler: str | float,
     explain: str | None,
     camera: str | None,
     **watching: Any,
@@ -141,6 +163,9 @@ def main(
         from edge.live import watch
 
         opened = _opened(model_path, threads, site)
+        if ruler == "picture":
+            raise UserError("A camera's pictures are of one microscope: --ruler picture doesn't go with --camera.")
+        watching["red_cell"] = ruler if isinstance(ruler, float) else None
         watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
         sys.exit(watch(camera, opened, rules=_rules(opened, risk, no_review), **watching))
     for name, value in watching.items():
@@ -160,7 +185,14 @@ def main(
         raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
     opened = _opened(model_path, threads, site)
     labels, rules = opened.labels, _rules(opened, risk, no_review)
-    find = classify.finder(opened.policy, one=single, whole=whole_image, threads=threads)
+    find = classify.finder(
+        opened.policy,
+        one=single,
+        whole=whole_image,
+        threads=threads,
+        run=files if ruler == "run" else (),
+        red_cell=ruler if isinstance(ruler, float) else None,
+    )
     lean = 0.0
     if adapt:
         if len(labels) - rules.tells_other != 2:

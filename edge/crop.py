@@ -11,7 +11,7 @@ from edge.cell import SIDE, Cell
 from edge.frames import Frame
 from edge.normalise import WHITE, alone, distance, normalise
 
-POLICIES = {"whole-image": 1, "cell": 2, "normalised": 1}
+POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2}
 LIGHT = WHITE  # what the background is brought to
 _SAMPLES = 64  # of the background, along each axis
 

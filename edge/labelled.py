@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edge import classify
 from edge.classify import Finder
-from edge.crop import crop
 from edge.decide import OTHER
 from edge.errors import UserError, reason
 from edge.frames import Unreadable, expand, read
@@ -133,7 +133,7 @@ def see(found: Pictures, model: Model, finder: Finder) -> tuple[Cells, list[Unre
             unreadable.append(frame)
             continue
         cell = finder(frame)[0]
-        seen.append(model.see(crop(frame, cell, model.size, model.policy)))
+        seen.append(classify.see(model, frame, cell))
         truth.append(model.labels.index(label))
         doubts.append(doubt(frame, cell))
         content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -175,6 +175,6 @@ def unlabelled(paths: Sequence[str], model: Model, finder: Finder) -> tuple[Cell
             unreadable.append(frame)
             continue
         for cell in finder(frame):
-            seen.append(model.see(crop(frame, cell, model.size, model.policy)))
+            seen.append(classify.see(model, frame, cell))
             doubts.append(doubt(frame, cell))
     return cells(seen, [-1] * len(seen), range(len(seen)), doubts) if seen else None, unreadable

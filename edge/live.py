@@ -175,6 +175,7 @@ def watch(
     seconds: float | None,
     cells: int | None,
     show: bool,
+    red_cell: float | None = None,
 ) -> int:
     """`edge-classify --camera`, from opening the source to the last line -> its exit code.
 
@@ -189,7 +190,7 @@ def watch(
     board, tally = Board(opened.labels, json_target != "-"), record.Tally()
     with _closing(Camera(plug, name, board.say)) as camera, Stop().listening() as stop:
         board.say(camera.facts)
-        looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say, rules)
+        looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say, rules, red_cell)
         with ExitStack() as stack:
             sinks: list[Sink] = [tally, stack.enter_context(board)]
             if json_target:

@@ -15,6 +15,7 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
+from edge.scale import Scale, diameter, outlines, unsure
 from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
@@ -42,8 +43,8 @@ class Sight:
     """What the locator saw.
 
     small: the field as shrunk, uint8 [h, w, 3]; marks: the network's, uint8 [h / 2, w / 2], 0 to 255; red_cell: the red
-    cells' diameter in pixels of the frame; scale: the frame's pixels a pixel of `small`; refused: what was marked and
-    is no cell, (x, y in the frame, why).
+    cells' diameter in pixels of the frame, as measured here or in the run; scale: the frame's pixels a pixel of
+    `small`; refused: what was marked and is no cell, (x, y in the frame, why).
     """
 
     small: np.ndarray
@@ -60,12 +61,12 @@ class Locator(File):
         super().__init__(path, threads)
         self.size: int = self.document["input"]["size"]
 
-    def cells(self, frame: Frame) -> list[Cell]:
-        """The frame's cells, from the top down."""
-        return self.look(frame)[0]
+    def cells(self, frame: Frame, scale: Scale | None = None) -> list[Cell]:
+        """The frame's cells, from the top down. scale: the run's ruler, to which the frame adds what it shows."""
+        return self.look(frame, scale)[0]
 
-    def look(self, frame: Frame) -> tuple[list[Cell], Sight]:
-        """The frame's cells, and what there was to see."""
+    def look(self, frame: Frame, run: Scale | None = None) -> tuple[list[Cell], Sight]:
+        """The frame's cells, and what there was to see. run: as for cells()."""
         height, width = frame.image.shape[:2]
         small = shrink(frame.image, self.size)
         h, w = small.shape[:2]
@@ -74,19 +75,22 @@ class Locator(File):
         answer = self.raw(field)[: -(-h // 2), : -(-w // 2)]
         marks, ruler = np.ascontiguousarray(answer[..., 0]), answer[..., 1]
         scale = max(height, width) / max(h, w)
-        red = scale * red_cell(ruler)
+        said = red_cell(ruler)
+        red = scale * said  # what the thresholds below are set by
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         found = joined(found, _APART * red)
         largest = max((n.diameter for n in found if n.sure), default=0.0)
-        cells: list[Cell] = []
+        kept: list[Nucleus] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
             why = _doubt(nucleus, largest, red) or _stained(nucleus, small, marks, red, scale)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
-                cells.append(_cell(nucleus, red, len(cells), width, height))
-        return cells, Sight(small, marks, red, scale, refused)
+                kept.append(nucleus)
+        measured, unsure = _ruler(small, marks, said, max(height, width), scale, run)
+        cells = [_cell(nucleus, measured, unsure, number, width, height) for number, nucleus in enumerate(kept)]
+        return cells, Sight(small, marks, measured, scale, refused)
 
 
 @dataclass(frozen=True)
@@ -171,21 +175,40 @@ def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: f
     return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
 
 
-def _cell(nucleus: Nucleus, red_cell: float, number: int, width: int, height: int) -> Cell:
-    diameter = _CELL * nucleus.diameter
-    left, top = nucleus.x - diameter / 2, nucleus.y - diameter / 2
+def _ruler(
+    small: np.ndarray, marks: np.ndarray, said: float, side: int, scale: float, run: Scale | None
+) -> tuple[float, float]:
+    """The red cells' diameter in pixels of the frame, and by what share it may be off."""
+    if run and run.fixed:
+        return run.fixed, 0.0
+    counts = outlines(small, marks) if not run or run.measuring else None
+    if run and counts is not None:
+        run.add(side, counts, said)
+    pooled = run.red_cell(side) if run else None
+    if pooled:
+        return scale * pooled[0], pooled[1]
+    found, cells = diameter(outlines(small, marks) if counts is None else counts, said)
+    return scale * found, unsure(cells)
+
+
+def _cell(nucleus: Nucleus, red_cell: float, unsure: float, number: int, width: int, height: int) -> Cell:
+    whole = _CELL * nucleus.diameter
+    left, top = nucleus.x - whole / 2, nucleus.y - whole / 2
     x, y = max(0, math.floor(left)), max(0, math.floor(top))
-    right, bottom = min(width, math.ceil(left + diameter)), min(height, math.ceil(top + diameter))
-    beyond = min(left, top, width - left - diameter, height - top - diameter) < -0.1 * diameter
+    right, bottom = min(width, math.ceil(left + whole)), min(height, math.ceil(top + whole))
+    beyond = min(left, top, width - left - whole, height - top - whole) < -0.1 * whole
+    if unsure:
+        red_cell = min(max(red_cell, nucleus.diameter / _NUCLEI[1]), nucleus.diameter / _NUCLEI[0])
     return Cell(
         box=(x, y, max(1, right - x), max(1, bottom - y)),
         number=number,
         centre=(nucleus.x, nucleus.y),
         nucleus=nucleus.diameter,
-        diameter=diameter,
-        red_cell=min(max(red_cell, nucleus.diameter / _NUCLEI[1]), nucleus.diameter / _NUCLEI[0]),
+        diameter=whole,
+        red_cell=red_cell,
         at_border=nucleus.touches or beyond,
         score=nucleus.score,
+        unsure=unsure,
     )
 
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.classify import Answer
-from edge.crop import crop
+from edge.classify import Answer, see
 from edge.decide import Rules, decide
 from edge.fault import Faults
 from edge.follow import Counted, Follow
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import Model
+from edge.scale import Scale
 from edge.stage import Stage
 from edge.view import Flat, View, Watch, look
 
@@ -45,7 +45,7 @@ class Session:
 
     still: the frames are pictures of different places; flat: evens the light out, None leaves it; "capture": makes that
     of the first frames, which must show an empty spot; say: gets sentences for a person; rules: how answers are made,
-    the model's plain ones where there are none.
+    the model's plain ones where there are none; red_cell: their diameter in pixels, where it is known.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Session:
         flat: Flat | str | None = None,
         say: Callable[[str], None] = lambda text: None,
         rules: Rules | None = None,
+        red_cell: float | None = None,
     ) -> None:
         self.status = Status()
         self.stage, self.follow = Stage(), Follow(len(model.kinds) + 1, still)
@@ -63,6 +64,7 @@ class Session:
         self._model, self._locator, self._still, self._say = model, locator, still, say
         self._rules = rules or model.rules(None)
         self._faults, self._watch = Faults(), Watch()
+        self._scale = Scale(fewest=1, fixed=red_cell)
         self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
         self._looked = -1e9
         self._red_cell = 0.0
@@ -110,7 +112,9 @@ class Session:
         return self._answers(self.follow.rest())
 
     def _decide(self, frame: Frame) -> list[Counted]:
-        cells, sight = self._locator.look(frame)
+        # The red cells of each new place are measured, and count for all that follow.
+        self._scale.measuring = not self._scale.fixed and (self._still or not self._rested)
+        cells, sight = self._locator.look(frame, self._scale)
         self._red_cell = sight.red_cell if not self._red_cell else 0.9 * self._red_cell + 0.1 * sight.red_cell
         if self._still or not self._rested or abs(frame.taken - self._looked) >= _EVERY:
             self._judge(frame)
@@ -128,7 +132,7 @@ class Session:
         found = []
         for cell, track in pairs:
             if not track.decided:
-                seen = self._model.see(crop(frame, cell, self._model.size, self._model.policy))
+                seen = see(self._model, frame, cell)
                 counted = self.follow.add(track, frame, cell, np.append(seen.kinds, seen.distance))
                 found += [counted] if counted else []
         return found + self.follow.leave(frame, place)

@@ -1,7 +1,6 @@
 """`edge-site`: options and nothing else."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +53,6 @@ def check(
 ) -> None:
     """Say go, adapt or no-go, by 20 to 50 labelled cells of this microscope; and what unlabelled ones show."""
     from edge import check, report
-    from edge.classify import finder
     from edge.record import writing
 
     model = _opened(model_path, site)
@@ -62,7 +60,7 @@ def check(
     if unlabelled:
         document["unlabelled"] = check.statistics(_all_cells(unlabelled, model, whole_image), model)
         click.echo(report.statistics(document["unlabelled"], "unlabelled"))
-    cells = _labelled(folder, model, finder(model.policy, one=True, whole=whole_image))
+    cells = _labelled(folder, model, whole_image)
     document["labelled"] = check.statistics(cells, model)
     click.echo(report.statistics(document["labelled"], "labelled"))
     document["judged"] = check.judged(cells, model)
@@ -85,10 +83,9 @@ def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path 
     are then rather called what is common here. Without them both are taken to be as many.
     """
     from edge import adapt, report, shares, site
-    from edge.classify import finder
 
     model = _opened(model_path, None)
-    cells = _labelled(folder, model, finder(model.policy, one=True, whole=whole_image))
+    cells = _labelled(folder, model, whole_image)
     found = adapt.adapt(cells, model)
     click.echo(report.adapted(found))
     if not found.profile:
@@ -113,10 +110,12 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     return site.Here(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
-def _labelled(folder: Path, model: "Model", find: Callable) -> "Cells":
+def _labelled(folder: Path, model: "Model", whole: bool) -> "Cells":
     from edge import labelled
+    from edge.classify import finder
 
     pictures = labelled.find(folder, model.labels)
+    find = finder(model.policy, one=True, whole=whole, run=list(pictures.labels))
     cells, unreadable = labelled.see(pictures, model, find)
     _tell(unreadable)
     if pictures.passed:
@@ -129,7 +128,8 @@ def _all_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
     from edge.classify import finder
     from edge.frames import expand
 
-    cells, unreadable = labelled.unlabelled(expand(paths), model, finder(model.policy, whole=whole))
+    files = expand(paths)
+    cells, unreadable = labelled.unlabelled(files, model, finder(model.policy, whole=whole, run=files))
     _tell(unreadable)
     if cells is None:
         raise UserError(f"No cells found in {' '.join(paths)}.")

@@ -36,7 +36,7 @@ def test_arrows(room: str) -> None:
 
 def test_a_run_imports_nothing_heavy() -> None:
     """Not even OpenCV, where whole pictures are read, and nothing of cameras."""
-    picture = ROOT / "docs" / "drawn-monocyte-2.annotated.jpg"
+    picture = ROOT / "docs" / "drawn-monocyte-3.annotated.jpg"
     code = (
         f"import sys; sys.argv = ['edge-classify', '--whole-image', {str(picture)!r}]\n"
         "from edge.cli import main\n"

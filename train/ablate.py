@@ -12,6 +12,8 @@ SHAPE = "seven numbers of size and shape, no network"
 # A row's name -> what it changes in train.settings' Settings or Compact.
 ROWS: dict[str, dict] = {
     "as it is": {},
+    "by each picture's own ruler": {"ruler": "picture"},
+    "by no ruler, all equally large": {"ruler": "nucleus"},
     "stain not normalised": {"policy": "cell"},
     "no locator": {"policy": "whole-image"},
     "no augmentation": {"augment": "none"},
@@ -22,7 +24,7 @@ ROWS: dict[str, dict] = {
     "half as far": {"amount": COMPACT.amount / 2},
     "classes not weighed": {"balance": "none"},
     "labels not smoothed": {"smoothing": 0.0},
-    "thresholds put right on val": {"scaling": True},
+    "thresholds left as learned": {"thresholds": False},
     "the rest as one class": {"other": "one"},
     "the rest not learned": {"other": "none"},
     "taught by the first row": {"teachers": ("{out}/as-it-is/compact-SOURCE",)},

@@ -135,10 +135,10 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             help="auto: mixed_float16 on a GPU.",
         ),
         click.option(
-            "--scaling/--no-scaling",
-            default=best.scaling,
+            "--thresholds/--no-thresholds",
+            default=best.thresholds,
             show_default=True,
-            help="Put how sure it is, and its thresholds, right on val.",
+            help="Put the thresholds between the classes right on val.",
         ),
         click.option(
             "--other",

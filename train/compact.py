@@ -27,9 +27,7 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
         seen = [taken.crops["train"]]
         if changes:
             examples = taken.examples["train"]
-            seen = views.views(
-                folder, examples, settings.size, settings.policy, changes, settings.amount, more.crowd, more.views
-            )
+            seen = views.views(folder, examples, settings, changes, more.crowd, more.views)
 
         def build() -> keras.Model:
             model = networks.compact(settings.size, classes, None, more.norm, more.blocks)

@@ -15,10 +15,11 @@ from typing import BinaryIO, Protocol
 import click
 import numpy as np
 
-from edge import classify, crop, frames, locate
+from edge import classify, crop, frames, locate, scale
 from edge.cell import Cell, emptiest, single
 from edge.decide import OTHER
 from edge.errors import UserError, reason
+from train import rulers
 
 LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a place where there is no white cell, as a kind
@@ -169,11 +170,17 @@ def cache_folder() -> Path:
 
 
 def crops(
-    data: Path, examples: Sequence[Example], size: int, policy: str = "cell", cache: Path | None = None
+    data: Path,
+    examples: Sequence[Example],
+    size: int,
+    policy: str = "cell",
+    cache: Path | None = None,
+    ruler: str = "run",
 ) -> np.ndarray:
     """The model's inputs, through the runner's own locator and crop -> uint8 [len(examples), size, size, 3].
 
-    As `edge-classify --single` takes them: the cell nearest to the middle, the whole picture where none is found.
+    As `edge-classify --single` takes them: the cell nearest to the middle, the whole picture where none is found; each
+    split of a source is one run. ruler: of train.rulers.
 
     A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
@@ -184,10 +191,10 @@ def crops(
     def cut(frame: frames.Frame, cell: Cell) -> np.ndarray:
         return crop.crop(frame, cell, size, policy)
 
-    return _cached(data, examples, "crops", key, ("|u1", (size, size, 3)), policy, cut, cache)
+    return _cached(data, examples, "crops", key, ("|u1", (size, size, 3)), policy, cut, ruler, cache)
 
 
-def nuclei(data: Path, examples: Sequence[Example]) -> np.ndarray:
+def nuclei(data: Path, examples: Sequence[Example], ruler: str = "run") -> np.ndarray:
     """The diameter of each example's nucleus in shares of the "cell" crop's width, float32 [len(examples)]; kept as
     crops() are. Raises UserError as crops() does.
     """
@@ -195,7 +202,7 @@ def nuclei(data: Path, examples: Sequence[Example]) -> np.ndarray:
     def measure(frame: frames.Frame, cell: Cell) -> np.ndarray:
         return np.asarray(crop.nucleus(cell), np.float32)
 
-    return _cached(data, examples, "nuclei", [_locator()], ("<f4", ()), "cell", measure)
+    return _cached(data, examples, "nuclei", [_locator()], ("<f4", ()), "cell", measure, ruler)
 
 
 def digest(array: np.ndarray) -> str:
@@ -205,7 +212,7 @@ def digest(array: np.ndarray) -> str:
 
 
 def _locator() -> str:
-    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest()
+    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {scale.VERSION}"
 
 
 def _cached(
@@ -216,23 +223,38 @@ def _cached(
     kind: tuple[str, tuple[int, ...]],
     policy: str,
     cut: Callable[[frames.Frame, Cell], np.ndarray],
+    ruler: str,
     cache: Path | None = None,
 ) -> np.ndarray:
     """`cut` of every example's picture and of the cell that the policy finds in it, each of a dtype and shape, as one
     memory map in the cache.
     """
     stamps = [(e.path, *_stamp(data / e.path), *([PATCH] if e.kind == PATCH else [])) for e in examples]
-    whole = json.dumps([str(data.resolve()), *key, stamps])
+    runs = _runs(data, examples) if policy != "whole-image" else {}
+    whole = json.dumps([str(data.resolve()), *key, ruler, stamps, sorted(runs.items())])
     file = (cache or cache_folder()) / f"{name}-{hashlib.sha256(whole.encode()).hexdigest()[:24]}.npy"
     if not file.exists():
-        find = classify.finder(policy)  # opens the locator: only where there is something to make
+        finders: dict[tuple[str, str], classify.Finder] = {}
 
         def made(example: Example, frame: frames.Frame) -> np.ndarray:
-            found = find(frame)
+            of = example.source, example.split
+            if of not in finders:  # opens the locator: only where there is something to make
+                finders[of] = rulers.finder(policy, ruler, [str(data / path) for path in runs.get(of, ())])
+            found = finders[of](frame)
             return cut(frame, emptiest(frame, found) if example.kind == PATCH else single(frame, found)[0])
 
         _write(data, examples, made, kind, file)
     return np.load(file, mmap_mode="r")
+
+
+def _runs(data: Path, examples: Sequence[Example]) -> dict[tuple[str, str], list[str]]:
+    """The paths of each source's and split's pictures, of all kinds, whichever of them `examples` are: what the runner
+    would be given of one microscope.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in read(data, labels=None) if data.is_dir() else examples:
+        found.setdefault((each.source, each.split), []).append(each.path)
+    return found
 
 
 def _stamp(file: Path) -> tuple[int, int]:

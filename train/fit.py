@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from edge import __version__, crop
 from edge.errors import UserError, reason
-from train import batches, data, evaluate, networks, run, scaling, sites
+from train import batches, data, evaluate, networks, run, sites, thresholds
 from train.augment import recipe
 from train.batches import Mix
 from train.learn import Learned, Stage, learn
@@ -57,7 +57,10 @@ def material(folder: Path, settings: Settings) -> Material:
         labels,
         kinds,
         split,
-        {name: data.crops(folder, each, settings.size, settings.policy) for name, each in split.items()},
+        {
+            name: data.crops(folder, each, settings.size, settings.policy, ruler=settings.ruler)
+            for name, each in split.items()
+        },
         {name: data.targets(split[name], kinds) for name in _LEARNED},
         even if settings.balance == "none" else {name: data.weights(split[name], kinds) for name in _LEARNED},
     )
@@ -178,15 +181,16 @@ def finish(
     tidies up where nothing is left to do.
     """
     labels, results = taken.labels, {}
-    scaled = {}
-    if settings.scaling:
-        scaled = scaling.scale(model, taken.truth["val"], run.predict(model, taken.crops["val"]), taken.weights["val"])
+    moved = None
+    if settings.thresholds:
+        answers = run.predict(model, taken.crops["val"])
+        moved = thresholds.put_right(model, taken.truth["val"], answers, taken.weights["val"])
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name], len(labels))
         sources = [e.source for e in taken.examples[name]]
         truth = data.targets(taken.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
-    found = sites.read(folder, settings.size, settings.policy, labels)
+    found = sites.read(folder, settings.size, settings.policy, labels, settings.ruler)
     if len(found.truth):
         probabilities = run.predict(model, found.crops, len(labels))
         results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, labels)
@@ -200,7 +204,7 @@ def finish(
         "size": settings.size,
         "crop": {"policy": settings.policy, "version": crop.POLICIES[settings.policy]},
         "settings": asdict(settings) | (more or {}),
-        "scaling": scaled,
+        "thresholds_moved": moved,
         "finished": all(each.finished for _, each in stages),
         "best_epoch": learned.best_epoch,
         "seconds": round(seconds, 1),

@@ -8,11 +8,11 @@ class Settings:
     """run.json holds them all.
 
     size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
-    this one alone; augment: see train.augment.recipe; amount: how far its views go; balance: "weights" (the rare class
-    of each source counts more), "sampling" (it's drawn more often) or "none"; mixup: alpha; smoothing: of labels;
-    average: momentum of the moving average of weights; scaling: whether train.scaling puts temperature and thresholds
-    right on val; other: how what is neither is learned, "none", "one" class, or "kinds", each type of cell and empty
-    places as classes of their own, which answers merge; rate: of learning; strategy: "one"
+    this one alone; ruler: of train.rulers, by which crops are made; augment: see train.augment.recipe; amount: how far
+    its views go; balance: "weights" (the rare class of each source counts more), "sampling" (it's drawn more often) or
+    "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving average of weights; thresholds: whether
+    train.thresholds puts them right on val; other: how what is neither is learned, "none", "one" class, or "kinds",
+    each type of cell and empty places as classes of their own, which answers merge; rate: of learning; strategy: "one"
     device, "mirrored" over this machine's GPUs or "multiworker" as TF_CONFIG says; precision: "float32",
     "mixed_float16", "mixed_bfloat16", or "auto" for the first without and the second with a GPU; deterministic: the
     same metrics from the same seed, at the price of some speed.
@@ -24,13 +24,14 @@ class Settings:
     seed: int = 0
     policy: str = "cell"
     source: str | None = None
+    ruler: str = "run"
     augment: str = "light"
     amount: float = 1.0
     balance: str = "weights"
     mixup: float = 0.0
     smoothing: float = 0.0
     average: float = 0.0
-    scaling: bool = False
+    thresholds: bool = False
     other: str = "none"
     rate: float = 1e-3
     strategy: str = "one"
@@ -70,5 +71,13 @@ class Compact:
 BASELINE = Settings()
 VGG16 = Settings(size=96, epochs=6, rate=3e-5, smoothing=0.1)
 COMPACT = Settings(
-    size=80, epochs=14, batch=64, policy="normalised", augment="full", amount=2.0, smoothing=0.1, other="kinds"
+    size=80,
+    epochs=20,
+    batch=64,
+    policy="normalised",
+    augment="full",
+    amount=2.0,
+    smoothing=0.1,
+    thresholds=True,
+    other="kinds",
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import classify, crop, frames
+from edge import crop, frames
 from edge.errors import UserError
-from train import data, fields
+from train import data, fields, rulers
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,19 @@ class Sites:
     missed: dict[str, int]
 
 
-def read(folder: Path, size: int, policy: str, labels: Sequence[str]) -> Sites:
-    """The cells with one of `labels` in the folder's fields.csv, found by the runner's own locator; where OTHER is one
-    of them, cells of every other known type as well.
+def read(folder: Path, size: int, policy: str, labels: Sequence[str], ruler: str = "run") -> Sites:
+    """The cells with one of `labels` in the folder's fields.csv, found by the runner's own locator, each source in one
+    run; where OTHER is one of them, cells of every other known type as well. ruler: of train.rulers.
 
     Empty where there are none. Raises UserError for a field that can't be read.
     """
-    find = classify.finder("cell")
+    every = fields.read(folder)
+    finders = {
+        source: rulers.finder("cell", ruler, [str(folder / each.path) for each in every if each.source == source])
+        for source in sorted({each.source for each in every})
+    }
     crops, truth, sources, kinds, cells, missed = [], [], [], [], [], dict[str, int]()
-    for field in fields.read(folder):
+    for field in every:
         named = [(box, _label(box.label, labels)) for box in field.boxes]
         boxes = [(box, label) for box, label in named if label]
         if not boxes:
@@ -42,7 +46,7 @@ def read(folder: Path, size: int, policy: str, labels: Sequence[str]) -> Sites:
         frame = frames.read(str(folder / field.path))
         if isinstance(frame, frames.Unreadable):
             raise UserError(f"{folder / field.path} {frame.error}")
-        found = find(frame)
+        found = finders[field.source](frame)
         for box, label in boxes:
             inside = [cell for cell in found if box.holds(cell)]
             if not inside:

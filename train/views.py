@@ -19,6 +19,7 @@ from edge.normalise import REACH, alone, distance, normalise
 from train import data
 from train.augment import augment
 from train.learn import duration
+from train.settings import Settings
 
 _BATCH = 64
 _UNSURE = 0.1  # standard deviation of the locator's measure of a nucleus, as a logarithm
@@ -27,21 +28,16 @@ _VERSION = 2  # of what is done here: views of another are made anew
 
 
 def views(
-    folder: Path,
-    examples: Sequence[data.Example],
-    size: int,
-    policy: str,
-    changes: list[str],
-    amount: float,
-    crowd: float,
-    count: int,
+    folder: Path, examples: Sequence[data.Example], settings: Settings, changes: list[str], crowd: float, count: int
 ) -> list[np.ndarray]:
     """`count` augmented views of the examples' crops -> memory maps uint8 [len(examples), size, size, 3], in the
-    user's cache. crowd: share of the pictures that crowded() changes. Raises UserError where they can't be made.
+    user's cache. changes: train.augment.recipe()'s; crowd: share of the pictures that crowded() changes. Raises
+    UserError where they can't be made.
     """
-    normalised = policy == "normalised"
-    plain = data.crops(folder, examples, size, "cell" if normalised else policy)
-    nuclei = data.nuclei(folder, examples) if normalised else None
+    size, amount = settings.size, settings.amount
+    normalised = settings.policy == "normalised"
+    plain = data.crops(folder, examples, size, "cell" if normalised else settings.policy, ruler=settings.ruler)
+    nuclei = data.nuclei(folder, examples, settings.ruler) if normalised else None
     change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
 
     def make(view: int, first: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def test_json_lines(folder: Path) -> None:
     )
     x, y, width, height = first.pop("box")
     assert x < 128 < x + width and y < 128 < y + height and first.pop("diameter") == pytest.approx(width, abs=2)
-    assert 0 <= first.pop("centre_distance") < 0.1
+    assert 0 <= first.pop("centre_distance") < 0.1 and first.pop("red_cell") == pytest.approx(56, rel=0.2)
     assert first == {
         "source": str(folder / "lymphocyte.png"), "frame": 0, "cell": 0, "at_border": False,
         "label": "lymphocyte", "model": hashlib.sha256(model.SHIPPED.read_bytes()).hexdigest(),
@@ -88,7 +88,7 @@ def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_pat
         assert [row["reason"] for row in csv.DictReader(file) if row["label"] == "review"] == [
             each["reason"] for each in doubted
         ]
-    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.01")
+    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.0")
     assert_refused(command("edge", tmp_path, "--risk", 0.01, "--no-review"), "leave --risk away")
 
 
@@ -284,7 +284,7 @@ def test_a_signal_leaves_whole_lines_and_pictures(name: str, tmp_path: Path) -> 
     count, out = 400, tmp_path / "out"
     (tmp_path / "in").mkdir()
     for i in range(count):
-        (tmp_path / "in" / f"{i}.jpg").symlink_to(ROOT / "docs" / "drawn-monocyte-2.annotated.jpg")
+        (tmp_path / "in" / f"{i}.jpg").symlink_to(ROOT / "docs" / "drawn-monocyte-3.annotated.jpg")
     arguments = ["--json", tmp_path / "a.json", "--csv", tmp_path / "a.csv", "--annotate", out, tmp_path / "in"]
     process = subprocess.Popen(
         [sys.executable, "-m", "edge", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -141,7 +141,7 @@ def test_a_missing_library(environment: Path) -> None:
     assert code == 2
     bad(found["opencv-python-headless"], "opencv-python-headless is missing.", "install again")
     (environment / "numpy").unlink()
-    done = run([its(environment), "-m", "edge", ROOT / "docs" / "drawn-monocyte-2.annotated.jpg"])
+    done = run([its(environment), "-m", "edge", ROOT / "docs" / "drawn-monocyte-3.annotated.jpg"])
     assert done.returncode == 2 and "No module named 'numpy'. Run edge-doctor." in done.stderr
     assert "Traceback" not in done.stderr
     (environment / "numpy").symlink_to(Path(np.__file__).parent)

@@ -10,6 +10,7 @@ from conftest import assert_refused, command
 from edge.crop import POLICIES
 from train import ablate, data, views
 from train.augment import recipe
+from train.settings import Settings
 
 
 def test_it_learns_goes_on_and_says_what_it_did(drawn: Path, tmp_path: Path) -> None:
@@ -54,7 +55,8 @@ def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
 def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
     examples = data.only(data.read(drawn), "train")[:10]
     plain = data.crops(drawn, examples, 48, policy)
-    found = views.views(drawn, examples, 48, policy, recipe("full"), 1.0, 0.5, 2)
+    settings = Settings(size=48, policy=policy)
+    found = views.views(drawn, examples, settings, recipe("full"), 0.5, 2)
     assert [v.shape for v in found] == [plain.shape] * 2 and all(v.dtype == np.uint8 for v in found)
     assert not np.array_equal(found[0], found[1])
     for view in found:  # a nucleus is dark in each, and about as large
@@ -62,13 +64,13 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
             (v[..., 1] < 110).mean() / max((p[..., 1] < 110).mean(), 0.01) for v, p in zip(view, plain, strict=True)
         ]
         assert 0.4 < np.median(dark) < 2.5
-    assert np.array_equal(views.views(drawn, examples, 48, policy, recipe("full"), 1.0, 0.5, 1)[0], found[0])
+    assert np.array_equal(views.views(drawn, examples, settings, recipe("full"), 0.5, 1)[0], found[0])
 
 
 def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
     examples = data.only(data.read(drawn), "train")[:10]
-    [view] = views.views(drawn, examples, 48, "normalised", [], 1.0, 0.0, 1)
+    [view] = views.views(drawn, examples, Settings(size=48, policy="normalised"), [], 0.0, 1)
     plain = data.crops(drawn, examples, 48, "normalised")
     assert np.abs(view.astype(int) - plain).mean() < 6
 
