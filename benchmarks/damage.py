@@ -88,6 +88,13 @@ def _rotation(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.
     return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
+def _cut(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Cut close round the middle, as many collections of cells are; amount: the share of width and height left."""
+    height, width = image.shape[:2]
+    h, w = round(amount * height), round(amount * width)
+    return np.ascontiguousarray(image[(height - h) // 2 :, (width - w) // 2 :][:h, :w])
+
+
 def _side(rng: np.random.Generator) -> int:
     return int(rng.integers(2)) * 2 - 1
 
@@ -108,4 +115,5 @@ KINDS: dict[str, tuple[_Make, tuple[float, ...], str]] = {
     "stain": (_stain, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of density"),
     "scale": (_scale, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of width"),
     "rotation": (_rotation, (5, 15, 45, 90, 180), "degrees"),
+    "cut": (_cut, (0.8, 0.7, 0.6, 0.5, 0.4), "share of the width left"),
 }

@@ -14,7 +14,7 @@ import numpy as np
 
 from edge.normalise import DENSITY
 
-VERSION = 1  # of what is measured here
+VERSION = 2  # of what is measured here
 FEWEST = 8  # pictures of one size, from which on they are measured together
 _STEPS = 32  # of an octave of diameters
 _OCTAVES = 6
@@ -23,6 +23,7 @@ _LEVELS = (2, 3, 4)  # quarters of the level between light and cells, at which o
 _UNIT = 4  # thousandths of optical density
 _FAINT = 3  # of these units: less is noise
 _WINDOW = 9  # steps: red cells of one slide differ by a fifth
+_CHANCE = 0.02  # such things a picture are none: seen in pictures cut so close that no red cell is whole in them
 _RANGE = (0.45, 1.4)  # of what the network says: smaller ones are platelets, larger ones heaps
 _UNSURE, _CLEAR = 0.14, 0.05  # where no red cell was counted, and what is little
 _INSIDE = 0.9  # of its outline's diameter is what the network was taught to call a red cell's
@@ -92,16 +93,16 @@ def _level(counts: np.ndarray) -> int:
     return int(np.flatnonzero(inner)[np.argmax((whole * n - s * total) ** 2 / (n * (total - n)))])
 
 
-def diameter(counts: np.ndarray, said: float) -> tuple[float, float]:
-    """outlines()'s counts, of one or of many fields, and what the network says -> the red cells' diameter in the same
-    pixels, and how many were counted. The network's word weighs as much as one cell.
+def diameter(counts: np.ndarray, said: float, pictures: int = 1) -> tuple[float, float]:
+    """outlines()'s counts, of so many pictures, and what the network says -> the red cells' diameter in the same
+    pixels, and how many were counted beyond what chance brings. The network's word weighs as much as one cell.
     """
     near = np.where((_RANGE[0] * said < _DIAMETERS) & (_RANGE[1] * said > _DIAMETERS), counts, 0)
     dense = np.convolve(near, np.ones(_WINDOW, np.int64), mode="same") * np.sqrt(_DIAMETERS)
     best = int(dense.argmax())
     place = slice(max(0, best - _WINDOW // 2), best + _WINDOW // 2 + 1)
-    cells = near[place].sum() / len(_LEVELS)
-    if not cells:
+    cells = near[place].sum() / len(_LEVELS) - _CHANCE * pictures
+    if cells <= 0:
         return said, 0.0
     middle = float((near[place] * np.log(_DIAMETERS[place])).sum()) / float(near[place].sum())
     return round(math.exp((cells * middle + math.log(said)) / (cells + 1)), 2), cells  # powers' last digits differ
@@ -161,6 +162,6 @@ class Scale:
         group = self._groups.get(side)
         if group is None or len(group.said) < self._fewest:
             return None
-        found, cells = diameter(group.counts, float(np.median(group.said)))
+        found, cells = diameter(group.counts, float(np.median(group.said)), len(group.said))
         apart = sum(not 1 / _APART < own / found < _APART for own in group.own)
         return None if apart > _MIXED * max(len(group.own), 1) else (found, unsure(cells))

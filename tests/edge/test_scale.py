@@ -100,18 +100,44 @@ def test_without_red_cells_the_network_s_word_counts(level: int) -> None:
 
 
 def test_round_things_are_counted_by_size() -> None:
-    small = np.full((240, 320, 3), 230, np.uint8)
-    ys, xs = np.mgrid[:240, :320]
-    for x, y in [(40, 40), (120, 60), (220, 160)]:
-        small[(xs - x) ** 2 + (ys - y) ** 2 <= 15**2] = 150
+    small = _spots(15)
     small[100:130, 30:60] = 150  # a square
     small[200:212, 20:120] = 150  # a rod
     counts = outlines(small, np.zeros((120, 160), np.uint8))
     found, cells = diameter(counts, 30.0)
-    assert counts.sum() == 9 and cells == 3 and found == pytest.approx(0.9 * 31, rel=0.06)
+    assert counts.sum() == 9 and cells == pytest.approx(2.98) and found == pytest.approx(0.9 * 31, rel=0.06)
     marks = np.zeros((120, 160), np.uint8)
     marks[28:32, 58:62] = 255  # the second one is a nucleus
     assert outlines(small, marks).sum() == 6
+
+
+def test_what_is_counted_by_chance_is_no_ruler() -> None:
+    counts = outlines(_spots(15), np.zeros((120, 160), np.uint8))
+    assert diameter(counts, 40.0, 8)[1] == pytest.approx(3 - 8 * 0.02)
+    assert diameter(counts, 40.0, 150) == (40.0, 0)
+
+
+def _spots(radius: int) -> np.ndarray:
+    small = np.full((240, 320, 3), 230, np.uint8)
+    ys, xs = np.mgrid[:240, :320]
+    for x, y in [(40, 40), (120, 60), (220, 160)]:
+        small[(xs - x) ** 2 + (ys - y) ** 2 <= radius**2] = 150
+    return small
+
+
+@pytest.mark.parametrize("share", [0.6, 0.45])
+def test_pictures_cut_close_keep_their_ruler(data: Path, locator: Locator, share: float) -> None:
+    """Where no red cell is whole, a platelet or two in a hundred pictures mustn't set the scale."""
+    chosen = sorted((data / "cells/raabin/test/lymphocyte").glob("*.jpg"))[:300:2]
+    whole, cut = Scale(), Scale()
+    for path in chosen:
+        frame = _frame(str(path))
+        locator.look(frame, whole)
+        side = int(share * min(frame.image.shape[:2]))
+        y, x = ((n - side) // 2 for n in frame.image.shape[:2])
+        locator.look(replace(frame, image=np.ascontiguousarray(frame.image[y : y + side, x : x + side])), cut)
+    known, found = whole.red_cell(256), cut.red_cell(int(share * 256))
+    assert known and found and found[0] == pytest.approx(known[0], rel=0.1), "no picture is shrunk: pixels are alike"
 
 
 def test_real_fields_of_one_camera_agree(data: Path, locator: Locator) -> None:
