@@ -183,8 +183,8 @@ def _ruler(
         return run.fixed, 0.0
     counts = outlines(small, marks) if not run or run.measuring else None
     if run and counts is not None:
-        run.add(side, counts, said)
-    pooled = run.red_cell(side) if run else None
+        run.add(side, counts, said, scale)
+    pooled = run.red_cell(side, said, scale) if run else None
     if pooled:
         return scale * pooled[0], pooled[1]
     found, cells = diameter(outlines(small, marks) if counts is None else counts, said)

@@ -27,7 +27,12 @@ _CHANCE = 0.02  # such things a picture are none: seen in pictures cut so close 
 _RANGE = (0.45, 1.4)  # of what the network says: smaller ones are platelets, larger ones heaps
 _UNSURE, _CLEAR = 0.14, 0.05  # where no red cell was counted, and what is little
 _INSIDE = 0.9  # of its outline's diameter is what the network was taught to call a red cell's
+_OWN = 1.9  # red cells with which a picture has a ruler of its own
 _APART, _MIXED = 1.35, 0.25  # so different pictures, so many of them: they aren't of one microscope
+# Red cells that a camera's field is wider than; the scatter of what the network says, a standard deviation of
+# logarithms, from which on narrower pictures weren't all magnified alike: of one microscope's it was seen to be 0.09 to
+# 0.13, of cells cut out and brought to one size 0.18 to 0.26.
+_WIDE, _SCATTER = 6.5, 0.15
 # Twice the areas between the steps.
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
@@ -119,15 +124,35 @@ def unsure(cells: float) -> float:
 
 @dataclass
 class _Group:
-    """Pictures of one size: what was counted in all, what the network said of each, what each by itself would say."""
+    """Pictures of a run: what was counted in all, what the network said of each, what each by itself would say."""
 
-    counts: np.ndarray
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(len(_DIAMETERS), np.int64))
     said: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
+    def add(self, counts: np.ndarray, said: float) -> None:
+        self.counts += counts
+        self.said.append(said)
+        own, cells = diameter(counts, said)
+        if cells >= _OWN:
+            self.own.append(own)
+
+    def measured(self, cut: float) -> tuple[float, float] | None:
+        """The red cells' diameter, and by what share it may be off; None where the pictures differ too much to be of
+        one microscope. cut: pixels, the width of pictures that someone may have cut out and brought to one size.
+        """
+        found, cells = diameter(self.counts, float(np.median(self.said)), len(self.said))
+        apart = sum(not 1 / _APART < own / found < _APART for own in self.own)
+        if apart > _MIXED * max(len(self.own), 1):
+            return None
+        if cut < _WIDE * found and float(np.std(np.log(self.said))) > _SCATTER:
+            return None
+        return found, unsure(cells)
+
 
 class Scale:
-    """One run's ruler: pictures whose longer side is alike are taken to be of one microscope.
+    """One run's ruler: pictures whose longer side is alike are taken to be of one microscope, and where there are too
+    few of one size, all of them, if their red cells measure as many pixels: cells that were cut out of fields.
 
     measuring: pictures are still being added; fewest: pictures, below which each is measured by itself; fixed: the red
     cells' diameter in pixels of the pictures, where it is known.
@@ -137,31 +162,39 @@ class Scale:
         self.measuring = fixed is None
         self.fixed = fixed
         self._fewest = fewest
-        self._groups: dict[int, _Group] = {}
+        self._sizes: dict[int, _Group] = {}
+        self._all = _Group()  # in pixels of the pictures
         self._known: dict[int, tuple[float, float] | None] = {}
 
-    def add(self, side: int, counts: np.ndarray, said: float) -> None:
-        """One picture's outlines() and what the network says, in pixels of the shrunk field; side: its longer one."""
-        group = self._groups.setdefault(side, _Group(np.zeros(len(_DIAMETERS), np.int64)))
-        group.counts += counts
-        group.said.append(said)
-        own, cells = diameter(counts, said)
-        if cells >= 2:
-            group.own.append(own)
-        self._known.pop(side, None)
-
-    def red_cell(self, side: int) -> tuple[float, float] | None:
-        """Of pictures with that longer side, in pixels of the shrunk field, and by what share that may be off; None
-        where they are too few, or differ too much to be of one microscope.
+    def add(self, side: int, counts: np.ndarray, said: float, scale: float = 1.0) -> None:
+        """One picture's outlines() and what the network says, in pixels of the shrunk field; side: the picture's longer
+        one; scale: its pixels a pixel of the shrunk field.
         """
-        if side not in self._known:
-            self._known[side] = self._measured(side)
-        return self._known[side]
+        self._sizes.setdefault(side, _Group()).add(counts, said)
+        self._all.add(_enlarged(counts, scale), said * scale)
+        self._known.pop(side, None)
+        self._known.pop(0, None)
 
-    def _measured(self, side: int) -> tuple[float, float] | None:
-        group = self._groups.get(side)
-        if group is None or len(group.said) < self._fewest:
+    def red_cell(self, side: int, said: float, scale: float = 1.0) -> tuple[float, float] | None:
+        """Of a picture with that longer side, of which the network says this, in pixels of the shrunk field, and by
+        what share that may be off; None where there are too few like it, or they are not of one microscope.
+        """
+        group = self._sizes.get(side)
+        if group and len(group.said) >= self._fewest:
+            if side not in self._known:
+                self._known[side] = group.measured(side / scale)
+            return self._known[side]
+        if len(self._all.said) < self._fewest:
             return None
-        found, cells = diameter(group.counts, float(np.median(group.said)), len(group.said))
-        apart = sum(not 1 / _APART < own / found < _APART for own in group.own)
-        return None if apart > _MIXED * max(len(group.own), 1) else (found, unsure(cells))
+        if 0 not in self._known:
+            self._known[0] = self._all.measured(0)
+        pooled = self._known[0]
+        if pooled is None or not 1 / _APART < said * scale / pooled[0] < _APART:
+            return None
+        return pooled[0] / scale, pooled[1]
+
+
+def _enlarged(counts: np.ndarray, scale: float) -> np.ndarray:
+    """outlines()'s counts of a shrunk field -> of the picture, so many times larger."""
+    steps = round(_STEPS * math.log2(scale)) if scale > 1 else 0
+    return np.concatenate([np.zeros(steps, np.int64), counts])[: len(counts)]

@@ -69,6 +69,32 @@ def test_two_magnifications_are_not_one_microscope(locator: Locator) -> None:
     assert measured(locator, mixed, Scale()) == [locator.look(each)[1].red_cell for each in mixed]
 
 
+def test_cells_brought_to_one_size_are_not_alike(locator: Locator) -> None:
+    """Cut out of fields, each as large as its cell, and resized: one size of pictures, but no one magnification."""
+    rng = np.random.default_rng(0)
+    shown = [_cell(rng, 160, red_cell) for red_cell in np.linspace(30, 75, 2 * FEWEST)]
+    found = measured(locator, shown, Scale())
+    assert found == [locator.look(each)[1].red_cell for each in shown]
+    assert np.corrcoef(found, np.linspace(30, 75, 2 * FEWEST))[0, 1] > 0.9
+
+
+def test_cells_cut_out_as_they_are_share_a_ruler(locator: Locator) -> None:
+    """Each picture of another size, but red cells measure as many pixels in all."""
+    rng = np.random.default_rng(0)
+    shown = [_cell(rng, size, 40) for size in range(120, 120 + 16 * 20, 20)]
+    found = measured(locator, shown, Scale())
+    assert max(found) - min(found) < 1e-6 * max(found) and found[0] == pytest.approx(0.92 * 40, rel=0.1)
+    other = _cell(rng, 100, 80)
+    scale = Scale()
+    measured(locator, shown, scale)
+    assert locator.look(other, scale)[1].red_cell == locator.look(other)[1].red_cell, "another microscope's"
+
+
+def _cell(rng: np.random.Generator, size: int, red_cell: float) -> Frame:
+    drawn = simulate.picture("lymphocyte", rng, size, simulate.Look(red_cell=red_cell))
+    return Frame(drawn, "test", 0, 0.0)
+
+
 def test_a_ruler_that_is_known_is_not_measured(locator: Locator) -> None:
     scale = Scale(fixed=50)
     assert not scale.measuring and {cell.red_cell for cell in locator.cells(field(0, 40), scale)} == {50}
@@ -136,7 +162,7 @@ def test_pictures_cut_close_keep_their_ruler(data: Path, locator: Locator, share
         side = int(share * min(frame.image.shape[:2]))
         y, x = ((n - side) // 2 for n in frame.image.shape[:2])
         locator.look(replace(frame, image=np.ascontiguousarray(frame.image[y : y + side, x : x + side])), cut)
-    known, found = whole.red_cell(256), cut.red_cell(int(share * 256))
+    known, found = whole.red_cell(256, 0), cut.red_cell(int(share * 256), 0)
     assert known and found and found[0] == pytest.approx(known[0], rel=0.1), "no picture is shrunk: pixels are alike"
 
 
