@@ -95,6 +95,14 @@ def _cut(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarr
     return np.ascontiguousarray(image[(height - h) // 2 :, (width - w) // 2 :][:h, :w])
 
 
+def _zoom(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
+    """Cut more or less close and brought to one size, as cells are whose detector's boxes were resized; amount: the
+    least share of width and height that is left, the most being all.
+    """
+    height, width = image.shape[:2]
+    return cv2.resize(_cut(image, rng.uniform(amount, 1), rng), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
 def _side(rng: np.random.Generator) -> int:
     return int(rng.integers(2)) * 2 - 1
 
@@ -116,4 +124,5 @@ KINDS: dict[str, tuple[_Make, tuple[float, ...], str]] = {
     "scale": (_scale, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of width"),
     "rotation": (_rotation, (5, 15, 45, 90, 180), "degrees"),
     "cut": (_cut, (0.8, 0.7, 0.6, 0.5, 0.4), "share of the width left"),
+    "zoom": (_zoom, (0.9, 0.8, 0.65, 0.5, 0.4), "share of the width left at least"),
 }
