@@ -179,6 +179,17 @@ def _jpeg(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     return tf.cast(tf.map_fn(one, (small, quality), fn_output_signature=tf.uint8), tf.float32)
 
 
+def _grey(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
+    """Three in ten pictures lose their colours, by one mixture of channels or another: shape and texture are left."""
+    count = tf.shape(images)[0]
+    one, two = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    shares = tf.random.stateless_uniform([count, 1, 1, 3], one)
+    shares /= tf.reduce_sum(shares, axis=-1, keepdims=True)
+    grey = tf.reduce_sum(shares * images, axis=-1, keepdims=True)
+    chosen = tf.random.stateless_uniform([count, 1, 1, 1], two) < 0.3
+    return tf.where(chosen, tf.broadcast_to(grey, tf.shape(images)), images)
+
+
 def _density(images: tf.Tensor) -> tf.Tensor:
     return -tf.math.log((images + 1.0) / 256.0)
 
@@ -203,6 +214,7 @@ VIEWS: dict[str, Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]] = {
     "contrast": _contrast,
     "noise": _noise,
     "jpeg": _jpeg,
+    "grey": _grey,
 }
 _NAMES = (*MOVES, *VIEWS)
 # Each has a chance of its own, which stays when others join.
@@ -217,11 +229,12 @@ _NUMBERED = (
     "mixture",
     "defocus",
     "contrast",
+    "grey",
 )
 RECIPES: dict[str, tuple[str, ...]] = {
     "none": (),
     "geometry": tuple(MOVES),
-    "colour": ("stain", "mixture", "illumination", "white-balance"),
+    "colour": ("stain", "mixture", "illumination", "white-balance", "grey"),
     "camera": ("defocus", "blur", "contrast", "noise", "jpeg"),
     "light": (*MOVES, "stain", "white-balance"),
     "full": _NAMES,

@@ -12,6 +12,9 @@ from train import fit, networks, teach, views
 from train.augment import recipe
 from train.settings import Compact, Settings
 
+# Done to views anew each time: they are dear, mirror images cheap; and normalised colours are what is to be taken away.
+_LATE = ("flip", "grey")
+
 
 def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resume: bool = False) -> dict:
     """Fine-tunes the first part of MobileNetV2 on augmented views; writes what fit.baseline() writes.
@@ -24,21 +27,21 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
         teachers = teach.networks(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
         changes = recipe(settings.augment)
+        late = tuple(name for name in changes if name in _LATE)
         seen = [taken.crops["train"]]
-        if changes:
+        if early := [name for name in changes if name != "grey"]:
             examples = taken.examples["train"]
-            seen = views.views(folder, examples, settings, changes, more.crowd, more.views)
+            seen = views.views(folder, examples, settings, early, more.crowd, more.views)
 
         def build() -> keras.Model:
             model = networks.compact(settings.size, classes, None, more.norm, more.blocks)
             model.set_weights(start.get_weights())
             return model
 
-        mirrored = ("flip",) if "flip" in changes else ()  # views are dear and mirror images cheap
         known = asdict(replace(more, weights=networks.digest(start), views=len(seen)))
         if not teachers:
-            return fit.Plan(build, seen, mirrored, known)
+            return fit.Plan(build, seen, late, known)
         known["teachers"] = [networks.digest(teacher) for teacher in teachers]
-        return fit.Plan(build, seen, mirrored, known, teach.targets(teachers, seen, taken.targets))
+        return fit.Plan(build, seen, late, known, teach.targets(teachers, seen, taken.targets))
 
     return fit.one_stage("compact", folder, out, settings, plan, resume=resume)
