@@ -103,8 +103,7 @@ def _integer(bench: Bench, options: Options) -> _Work:
     trials = bench.tried(graphs)
     method = _nearest(trials)
     chosen = method
-    before, after = runs.predict(source.model, pictures), bench.seen(trials[method].graph, pictures)[0]
-    upright = bias.corrected(source.model, before, after)
+    upright = bias.corrected(source.model, pictures, *bench.seen(trials[method].graph, pictures))
     if upright is not None:
         name = f"{method}, bias corrected"
         narrowed[name] = ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]

@@ -2,12 +2,14 @@
 
 import keras
 import numpy as np
+import pytest
 
 from convert import bias, contract, gate, quantize
 from convert.ranges import narrowed
 from edge.crop import POLICIES
 from edge.model import Model
 from train import run
+from train.networks import FEATURES
 
 
 def network(end: str = "softmax") -> keras.Model:
@@ -54,13 +56,31 @@ def test_the_lean_is_taken_out() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
     graph = quantize.integer(narrowed(quantize.calibrate(model, pictures), pictures, ("min-max",))["min-max"])
     before = lean(model, graph, pictures)
-    upright = bias.corrected(model, run.predict(model, pictures), answers(graph, pictures))
+    upright = bias.corrected(model, pictures, answers(graph, pictures), np.zeros((64, 0)))
     assert upright is not None and abs(before) > 0.02
     again = quantize.integer(quantize.calibrate(upright, pictures))
     assert abs(lean(model, again, pictures)) < 0.4 * abs(before)
     assert np.array_equal(model.layers[-1].get_weights()[1], network().layers[-1].get_weights()[1]), "a copy is changed"
 
 
+def test_features_tell_the_lean_where_answers_cannot() -> None:
+    """Of many classes no picture is given every one, and the answers are silent."""
+    keras.utils.set_random_seed(5)
+    layers = keras.layers
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Dense(6, activation="relu", name=FEATURES)(layers.GlobalAveragePooling2D()(inputs))
+    model = keras.Model(inputs, layers.Dense(9, activation="softmax")(x))
+    pictures = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
+    known = keras.Model(model.inputs, model.get_layer(FEATURES).output).predict(pictures.astype(np.float32))
+    off = np.linspace(-0.3, 0.5, 6)
+    upright = bias.corrected(model, pictures, np.eye(9)[np.zeros(40, int)], known + off)
+    assert upright is not None
+    (kernel, before), (_, after) = (each.layers[-1].get_weights() for each in (model, upright))
+    lean = off @ kernel
+    assert before - after == pytest.approx(lean - lean.mean(), abs=1e-5)
+    assert bias.corrected(model, pictures, np.eye(9)[np.zeros(40, int)], known[:, :0]) is None
+
+
 def test_another_end_is_left_alone() -> None:
-    half = np.full((40, 2), 0.5)
-    assert bias.corrected(network("sigmoid"), half, half) is None
+    pictures, half = np.zeros((40, 16, 16, 3), np.uint8), np.full((40, 2), 0.5)
+    assert bias.corrected(network("sigmoid"), pictures, half, np.zeros((40, 0))) is None
