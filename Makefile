@@ -7,13 +7,14 @@ BIN = .venv/bin
 SOURCES = edge train convert benchmarks pi tests
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test check models rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test check models locator classifier rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests"
 	@echo "make check   lint and check types"
-	@echo "make models  train and convert the shipped models again (DATA=folder, an hour)"
+	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
+	@echo "             make classifier: one of them"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
@@ -56,10 +57,14 @@ check: .venv/dev
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
 
-models: .venv/dev
+models: locator classifier
+
+locator: .venv/dev
 	$(BIN)/train locator --data $(DATA) --out runs/locator-1
 	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
+
+classifier: .venv/dev
 	$(BIN)/train compact --data $(DATA) --out runs/compact $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models
