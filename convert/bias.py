@@ -25,22 +25,24 @@ def corrected(
     if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.softmax):
         return None
     kernel, bias = last.get_weights()
-    if features.shape[1]:
-        known = predict(keras.Model(model.inputs, model.get_layer(FEATURES).output), pictures)
-        lean = (features - known).mean(axis=0) @ kernel
-    else:
-        told = _of_answers(predict(model, pictures), answers)
-        if told is None:
-            return None
-        lean = told
+    lean = _of_features(model, pictures, features) if features.shape[1] else _of_answers(model, pictures, answers)
+    if lean is None:
+        return None
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
     copy.layers[-1].set_weights([kernel, bias - (lean - lean.mean())])
     return copy
 
 
-def _of_answers(before: np.ndarray, after: np.ndarray) -> np.ndarray | None:
+def _of_features(model: keras.Model, pictures: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """What the features' mean difference does to each logit."""
+    before = predict(keras.Model(model.inputs, model.get_layer(FEATURES).output), pictures)
+    return (after - before).mean(axis=0) @ model.layers[-1].get_weights()[0]
+
+
+def _of_answers(model: keras.Model, pictures: np.ndarray, after: np.ndarray) -> np.ndarray | None:
     """What the answers alone tell: each logit's mean difference, of pictures that are given every class by some."""
+    before = predict(model, pictures)
     middling = (np.minimum(before.min(axis=1), after.min(axis=1)) > _CERTAIN).nonzero()[0]
     if len(middling) < len(before.T) * 10:
         return None

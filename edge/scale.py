@@ -142,7 +142,7 @@ class _Group:
         one microscope. cut: pixels, the width of pictures that someone may have cut out and brought to one size.
         """
         found, cells = diameter(self.counts, float(np.median(self.said)), len(self.said))
-        apart = sum(not 1 / _APART < own / found < _APART for own in self.own)
+        apart = sum(not _alike(own, found) for own in self.own)
         if apart > _MIXED * max(len(self.own), 1):
             return None
         if cut < _WIDE * found and float(np.std(np.log(self.said))) > _SCATTER:
@@ -189,9 +189,14 @@ class Scale:
         if 0 not in self._known:
             self._known[0] = self._all.measured(0)
         pooled = self._known[0]
-        if pooled is None or not 1 / _APART < said * scale / pooled[0] < _APART:
+        if pooled is None or not _alike(said * scale, pooled[0]):
             return None
         return pooled[0] / scale, pooled[1]
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two diameters may be of one microscope."""
+    return 1 / _APART < one / other < _APART
 
 
 def _enlarged(counts: np.ndarray, scale: float) -> np.ndarray:

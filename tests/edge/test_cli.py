@@ -88,7 +88,7 @@ def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_pat
         assert [row["reason"] for row in csv.DictReader(file) if row["label"] == "review"] == [
             each["reason"] for each in doubted
         ]
-    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.0")
+    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.005, 0.01")
     assert_refused(command("edge", tmp_path, "--risk", 0.01, "--no-review"), "leave --risk away")
 
 
