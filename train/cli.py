@@ -238,7 +238,7 @@ def transfer(
     "teachers",
     multiple=True,
     metavar="RUN",
-    help="Learn what this compact network answers as well; SOURCE in the name stands for --source's.",
+    help="Learn what this network, trained on pictures like these, answers as well; SOURCE stands for --source's.",
 )
 @click.option(
     "--norm",

@@ -12,9 +12,6 @@ from train import fit, networks, teach, views
 from train.augment import recipe
 from train.settings import Compact, Settings
 
-# Done to views anew each time: they are dear, mirror images cheap; and normalised colours are what is to be taken away.
-_LATE = ("flip", "grey")
-
 
 def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resume: bool = False) -> dict:
     """Fine-tunes the first part of MobileNetV2 on augmented views; writes what fit.baseline() writes.
@@ -24,12 +21,11 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
 
     def plan(taken: fit.Material) -> fit.Plan:
         classes = len(taken.kinds)
-        teachers = teach.networks(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
+        teachers = teach.teachers(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
-        changes = recipe(settings.augment)
-        late = tuple(name for name in changes if name in _LATE)
+        early, late = views.parts(recipe(settings.augment))
         seen = [taken.crops["train"]]
-        if early := [name for name in changes if name != "grey"]:
+        if early:
             examples = taken.examples["train"]
             seen = views.views(folder, examples, settings, early, more.crowd, more.views)
 
@@ -40,8 +36,8 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
 
         known = asdict(replace(more, weights=networks.digest(start), views=len(seen)))
         if not teachers:
-            return fit.Plan(build, seen, late, known)
+            return fit.Plan(build, seen, tuple(late), known)
         known["teachers"] = [networks.digest(teacher) for teacher in teachers]
-        return fit.Plan(build, seen, late, known, teach.targets(teachers, seen, taken.targets))
+        return fit.Plan(build, seen, tuple(late), known, teach.targets(teachers, seen, taken.targets))
 
     return fit.one_stage("compact", folder, out, settings, plan, resume=resume)

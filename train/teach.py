@@ -1,4 +1,8 @@
-"""Distillation: what other networks say of each view, learned besides its label (Hinton, Vinyals and Dean, 2015)."""
+"""Distillation: what other networks say of each view, learned besides its label (Hinton, Vinyals and Dean, 2015).
+
+The teacher is shown the very view that its pupil learns (Beyer et al., CVPR 2022), so it was trained on such pictures
+and tells the same kinds apart; of what network it is makes no difference.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +11,13 @@ import keras
 import numpy as np
 
 from edge.errors import UserError
-from train import run
+from train import data, networks, run, views
 
+_BATCH = 64
 _WEIGHT = 0.7  # of the teachers' word against the label's
 
 
-def networks(
+def teachers(
     runs: Sequence[str], source: str | None, kinds: Sequence[str], size: int, policy: str
 ) -> list[keras.Model]:
     """The networks of finished runs; SOURCE in a name stands for `source`.
@@ -29,13 +34,23 @@ def networks(
     return found
 
 
-def targets(teachers: Sequence[keras.Model], views: Sequence[np.ndarray], truth: np.ndarray) -> list[np.ndarray]:
+def targets(teachers: Sequence[keras.Model], seen: Sequence[np.ndarray], truth: np.ndarray) -> list[np.ndarray]:
     """What each view is to be answered with, float32 [n, classes]: the teachers' mean answer, and the truth.
 
-    views: uint8 [n, size, size, 3] each; truth: one-hot float32 [n, classes].
+    seen: memory maps uint8 [n, size, size, 3]; truth: one-hot float32 [n, classes]. Answers are kept in the user's
+    cache; raises UserError where they can't be.
     """
-    result = []
-    for view in views:
-        taught = np.mean([run.predict(teacher, view) for teacher in teachers], axis=0)
-        result.append((_WEIGHT * taught + (1 - _WEIGHT) * truth).astype(np.float32))
-    return result
+    said = [_answers(teacher, seen, truth.shape[1]) for teacher in teachers]
+    return [
+        (_WEIGHT * np.mean(each, axis=0) + (1 - _WEIGHT) * truth).astype(np.float32) for each in zip(*said, strict=True)
+    ]
+
+
+def _answers(teacher: keras.Model, seen: Sequence[np.ndarray], classes: int) -> list[np.ndarray]:
+    """-> memory maps float32 [n, classes], one for each view."""
+
+    def make(view: int, first: int) -> np.ndarray:
+        return run.predict(teacher, seen[view][first : first + _BATCH])
+
+    key = [[data.digest(view) for view in seen], networks.digest(teacher)]
+    return views.kept("answers", key, "<f4", (len(seen[0]), classes), _BATCH, make, len(seen), "Teacher, view")

@@ -5,6 +5,7 @@ without a GPU trains the last blocks in the time that the first ones would take 
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -33,9 +34,9 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
     frozen, tail = networks.divide(model, more.unfreeze)
-    seen = features(frozen, taken.crops["train"], changes, settings.amount, more.views if changes else 1)
+    seen = features(frozen, *_pictures(folder, taken, settings, changes, more), settings.amount)
     targets = [taken.targets] * len(seen)
-    [still] = features(frozen, taken.crops["val"], [], 1.0, 1)
+    [still] = features(frozen, [taken.crops["val"]], [])
     val = batches.measuring(still, taken.truth["val"], taken.weights["val"], classes)
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
     key = fit.run_key(settings, taken, **asdict(replace(more, weights=networks.digest(frozen))))
@@ -83,9 +84,23 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     return fit.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
 
 
-def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], amount: float, count: int) -> list[np.ndarray]:
-    """What the frozen part says of `count` views of the crops (train.data.crops), augmented by chance -> memory maps
-    float16 [n, height, width, channels] of files in the user's cache, made once.
+def _pictures(
+    folder: Path, taken: fit.Material, settings: Settings, changes: list[str], more: Transfer
+) -> tuple[list[np.ndarray], list[str]]:
+    """What the frozen part is shown of the training pictures, and what chance still does to it: where the stain is
+    normalised, most of it comes before that (train.views), and the pictures are those that the compact network learns.
+    """
+    early, late = views.parts(changes)
+    if settings.policy != "normalised" or not early:
+        return [taken.crops["train"]] * (more.views if changes else 1), changes
+    return views.views(folder, taken.examples["train"], settings, early, more.crowd, more.views), late
+
+
+def features(
+    frozen: keras.Model, pictures: Sequence[np.ndarray], changes: list[str], amount: float = 1.0
+) -> list[np.ndarray]:
+    """What the frozen part says of each of several views of the same pictures, uint8 [n, size, size, 3], augmented by
+    chance -> memory maps float16 [n, height, width, channels] of files in the user's cache, made once.
 
     Raises UserError where they can't be written.
     """
@@ -96,8 +111,9 @@ def features(frozen: keras.Model, crops: np.ndarray, changes: list[str], amount:
         return tf.cast(frozen(images, training=False), tf.float16)
 
     def make(view: int, first: int) -> np.ndarray:
-        return run(tf.constant(crops[first : first + _BATCH]), tf.constant([view, first])).numpy()
+        return run(tf.constant(pictures[view][first : first + _BATCH]), tf.constant([view, first])).numpy()
 
-    key = [data.digest(crops), networks.digest(frozen), changes, amount]
-    shape = (len(crops), *frozen.output.shape[1:])
-    return views.kept("features", key, "<f2", shape, _BATCH, make, count, "VGG16's frozen part, view")
+    digests = {id(each): data.digest(each) for each in pictures}  # the same crops may stand there several times
+    key = [[digests[id(each)] for each in pictures], networks.digest(frozen), changes, amount]
+    shape = (len(pictures[0]), *frozen.output.shape[1:])
+    return views.kept("features", key, "<f2", shape, _BATCH, make, len(pictures), "VGG16's frozen part, view")

@@ -27,6 +27,13 @@ _NEAR = 36  # 64ths of a nucleus' diameter: no red cell lies nearer
 _VERSION = 2  # of what is done here: views of another are made anew
 
 
+def parts(changes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """train.augment.recipe()'s changes -> those that views() makes, and those that are made to views anew each time:
+    views are dear and mirror images cheap, and normalised colours are what is to be taken away.
+    """
+    return [name for name in changes if name != "grey"], [name for name in changes if name in ("flip", "grey")]
+
+
 def views(
     folder: Path, examples: Sequence[data.Example], settings: Settings, changes: list[str], crowd: float, count: int
 ) -> list[np.ndarray]:
