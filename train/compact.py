@@ -35,9 +35,10 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
             return model
 
         known = asdict(replace(more, weights=networks.digest(start), views=len(seen)))
-        if not teachers:
-            return fit.Plan(build, seen, tuple(late), known)
-        known["teachers"] = [networks.digest(teacher) for teacher in teachers]
-        return fit.Plan(build, seen, tuple(late), known, teach.targets(teachers, seen, taken.targets))
+        targets = None
+        if teachers:
+            known["teachers"] = [networks.digest(teacher) for teacher in teachers]
+            targets = teach.targets(teachers, seen, taken.targets)
+        return fit.Plan(build, seen, tuple(late), known, targets)
 
     return fit.one_stage("compact", folder, out, settings, plan, resume=resume)

@@ -42,15 +42,13 @@ class Settings:
 @dataclass(frozen=True)
 class Transfer:
     """What transfer learning needs besides. unfreeze: how many of VGG16's last blocks are trained too; views: augmented
-    ones of each picture, on disk; head_epochs: of the head alone, before; weights: a file, or "imagenet" to download;
-    crowd: as Compact's, where the stain is normalised.
+    ones of each picture, on disk; head_epochs: of the head alone, before; weights: a file, or "imagenet" to download.
     """
 
     unfreeze: int = 2
     views: int = 5
     head_epochs: int = 4
     weights: str = "imagenet"
-    crowd: float = 0.5
 
 
 @dataclass(frozen=True)

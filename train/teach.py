@@ -40,17 +40,18 @@ def targets(teachers: Sequence[keras.Model], seen: Sequence[np.ndarray], truth: 
     seen: memory maps uint8 [n, size, size, 3]; truth: one-hot float32 [n, classes]. Answers are kept in the user's
     cache; raises UserError where they can't be.
     """
-    said = [_answers(teacher, seen, truth.shape[1]) for teacher in teachers]
+    digests = [data.digest(view) for view in seen]
+    said = [_answers(teacher, seen, digests, truth.shape[1]) for teacher in teachers]
     return [
         (_WEIGHT * np.mean(each, axis=0) + (1 - _WEIGHT) * truth).astype(np.float32) for each in zip(*said, strict=True)
     ]
 
 
-def _answers(teacher: keras.Model, seen: Sequence[np.ndarray], classes: int) -> list[np.ndarray]:
+def _answers(teacher: keras.Model, seen: Sequence[np.ndarray], digests: list[str], classes: int) -> list[np.ndarray]:
     """-> memory maps float32 [n, classes], one for each view."""
 
     def make(view: int, first: int) -> np.ndarray:
         return run.predict(teacher, seen[view][first : first + _BATCH])
 
-    key = [[data.digest(view) for view in seen], networks.digest(teacher)]
+    key = [digests, networks.digest(teacher)]
     return views.kept("answers", key, "<f4", (len(seen[0]), classes), _BATCH, make, len(seen), "Teacher, view")

@@ -17,7 +17,7 @@ from train import batches, data, fit, networks, views
 from train.augment import augment, recipe
 from train.batches import Mix
 from train.learn import Stage, from_chief, learn
-from train.settings import Settings, Transfer
+from train.settings import Compact, Settings, Transfer
 
 _BATCH = 32  # pictures through the frozen part at a time
 
@@ -93,7 +93,7 @@ def _pictures(
     early, late = views.parts(changes)
     if settings.policy != "normalised" or not early:
         return [taken.crops["train"]] * (more.views if changes else 1), changes
-    return views.views(folder, taken.examples["train"], settings, early, more.crowd, more.views), late
+    return views.views(folder, taken.examples["train"], settings, early, Compact.crowd, more.views), late
 
 
 def features(
@@ -113,7 +113,6 @@ def features(
     def make(view: int, first: int) -> np.ndarray:
         return run(tf.constant(pictures[view][first : first + _BATCH]), tf.constant([view, first])).numpy()
 
-    digests = {id(each): data.digest(each) for each in pictures}  # the same crops may stand there several times
-    key = [[digests[id(each)] for each in pictures], networks.digest(frozen), changes, amount]
+    key = [[data.digest(each) for each in pictures], networks.digest(frozen), changes, amount]
     shape = (len(pictures[0]), *frozen.output.shape[1:])
     return views.kept("features", key, "<f2", shape, _BATCH, make, len(pictures), "VGG16's frozen part, view")
