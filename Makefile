@@ -18,7 +18,7 @@ help:
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
-	@echo "make lock    write requirements/*.txt anew from pyproject.toml"
+	@echo "make lock    write requirements/*.txt anew from pyproject.toml and requirements/edge.in"
 
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -27,7 +27,7 @@ help:
 	@touch $@
 
 # The edge part alone, as on a Pi.
-.venv/edge: .venv/made requirements/edge.txt pyproject.toml
+.venv/edge: .venv/made requirements/edge.txt requirements/edge.in pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/edge.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
@@ -39,11 +39,11 @@ help:
 	@touch $@ .venv/edge
 
 demo: .venv/edge
-	@$(BIN)/python -m edge.simulate demo
+	@$(BIN)/python -m edge.simulator.drawing demo
 	@echo
 	@$(BIN)/edge-classify demo/drawn-*.png --no-review --annotate demo/annotated
 	@echo
-	@echo "The cells are drawn by edge/simulate.py; they show that the tool runs, not how well it reads blood."
+	@echo "The cells are drawn by edge/simulator/drawing.py; they show that the tool runs, not how well it reads blood."
 	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood it has seen."
 	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
 	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"

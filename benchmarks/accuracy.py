@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import judged
-from benchmarks.turns import ROUNDS, figure
+from benchmarks import metrics
+from benchmarks.interleaved import ROUNDS, figure
 from convert import gate
 from edge import model
 from edge.decide import OTHER, Decision, Rules, decide
 from edge.errors import UserError
-from edge.quiet import quiet
-from train import data, intervals
+from edge.system.quiet import quiet
+from train import data
+from train.evaluation import intervals
 
 _REFERENCES = ("keras", "float32")  # what the other kinds of a network are compared with: the first that is there
 
@@ -37,7 +38,7 @@ def accuracy(folder: Path, paths: Sequence[Path], split: str) -> dict:
     """Model files, and runs of `train` with their Keras model and whatever `convert` put beside it, over one split.
 
     -> {"split", "split_sha256", "models": {name: {"network", "kind", "sha256", "bytes", "milliseconds" (turns.figure()
-    of the model alone, one thread, files only), "figures": {"all" or source: judged.judged()}, "changes": {"reference",
+    of the model alone, one thread, files only), "figures": {"all" or source: metrics.judged()}, "changes": {"reference",
     and gate.changes()} (against the float model of its network, where that is there, too)}}}. Raises UserError for a
     folder or file that can't be used, and for a run where TensorFlow is missing.
     """
@@ -58,7 +59,7 @@ def accuracy(folder: Path, paths: Sequence[Path], split: str) -> dict:
             "bytes": each.size,
             **({"milliseconds": _milliseconds(each.seconds)} if each.seconds is not None else {}),
             "figures": {
-                name: judged.judged(
+                name: metrics.judged(
                     truth[rows], [each.decisions[i] for i in np.flatnonzero(rows)], cells[rows], each.labels
                 )
                 for name, rows in groups.items()
@@ -81,7 +82,7 @@ def _files(folder: Path, files: Sequence[Path], chosen: Sequence[data.Example]) 
             each.labels,
             each.sha256,
             file.stat().st_size,
-            judged.decided(each, seen),
+            metrics.decided(each, seen),
             seconds,
         )
         for file, each, (seen, seconds) in zip(files, opened, raced, strict=True)
@@ -129,7 +130,7 @@ def _changes(truth: np.ndarray, after: _Answered, answered: Sequence[_Answered])
         return {}
     before = references[0]
     names = [label for label in after.labels if label != OTHER]
-    given = [judged.likelier(each.decisions, names) for each in (before, after)]
+    given = [metrics.likelier(each.decisions, names) for each in (before, after)]
     return {"changes": {"reference": before.name, **gate.changes(truth, *given)}}
 
 
@@ -147,7 +148,7 @@ def table(result: dict) -> str:
             + "     ECE answered wrong of these"
         )
         for source, figures in found["figures"].items():
-            *shares, ece, coverage, risk = judged.row(figures)
+            *shares, ece, coverage, risk = metrics.row(figures)
             lines.append(
                 f"{source:10}" + "".join(f"{share:>32}" for share in shares) + f"{ece:>8}{coverage:>9}{risk:>15}"
             )

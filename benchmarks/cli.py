@@ -129,11 +129,11 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     """How many cells MODELS (the shipped ones) answer at a stated risk, how many of these answers are wrong, and what
     they make of other cells, of empty places, and of microscopes that they have never seen."""
     with _installed():
-        from benchmarks import doubt
+        from benchmarks import selective
 
-    result = doubt.measured(folder, models or SHIPPED)
+    result = selective.measured(folder, models or SHIPPED)
     _save({"doubt": result}, target)
-    click.echo(doubt.table(result))
+    click.echo(selective.table(result))
 
 
 @main.command()
@@ -234,11 +234,11 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
 def ruler(folder: Path, target: Path | None) -> None:
     """How well red cells are measured, in one picture and over a run, and what nuclei are worth by either."""
     with _installed():
-        from benchmarks import ruler
+        from benchmarks import crop_scale
 
-    result = ruler.ruler(folder)
+    result = crop_scale.ruler(folder)
     _save({"ruler": result}, target)
-    click.echo(ruler.table(result))
+    click.echo(crop_scale.table(result))
 
 
 @main.command()
@@ -348,16 +348,16 @@ def everything(
 ) -> None:
     """Accuracy, latency and robustness of MODELS (the shipped ones) as one JSON file and one page."""
     with _installed():
-        from benchmarks import whole
+        from benchmarks import suite
 
     _page()  # what it lacks is said before the work
     facts = machine.machine()
     target, page = target or out / f"{machine.name(facts)}.json", out / f"{machine.name(facts)}.html"
     results.folder(out)
-    found = whole.whole(folder, models or SHIPPED, threads, quick)
+    found = suite.whole(folder, models or SHIPPED, threads, quick)
     click.get_current_context().meta["benchmarks.html"] = page
     _save(found, target)
-    click.echo(whole.table(found))
+    click.echo(suite.table(found))
     click.echo(f"\nWritten: {target} and {page}.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from benchmarks import machine
-from benchmarks.judged import difference
+from benchmarks.metrics import difference
 
 _INTERVAL = {"value", "low", "high"}
 

@@ -10,7 +10,8 @@ from convert import gate
 from convert.run import convert
 from edge.errors import UserError
 from edge.model import Model
-from train import card, data, evaluate, intervals, report, run, sites
+from train import data, field_cells, report, run
+from train.evaluation import evaluate, intervals, model_card
 
 
 def cross(folder: Path, runs: Sequence[Path]) -> dict:
@@ -28,7 +29,7 @@ def _measured(folder: Path, path: Path) -> dict:
     known, labels = told["labels"], data.LABELS
     size, policy = told["size"], told["crop"]["policy"]
     test = [e for e in data.only(run.examples(path, told, folder), "test") if e.label != data.OTHER]
-    found = sites.read(folder, size, policy, data.LABELS)
+    found = field_cells.read(folder, size, policy, data.LABELS)
     crops = np.concatenate([data.crops(folder, test, size, policy), found.crops])
     truth = np.concatenate([data.targets(test, labels), found.truth])
     sources = np.array([e.source for e in test] + found.sources)
@@ -66,9 +67,11 @@ def table(result: dict) -> str:
         for source, kinds in each["figures"].items():
             home = " (its own)" if source in each["learned"] else ""
             for kind, f in kinds.items():
-                recalls = " | ".join(card.share(f["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte"))
+                recalls = " | ".join(
+                    model_card.share(f["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")
+                )
                 others = " | ".join(
-                    card.value(f.get(name), f["intervals"][name]) for name in ("balanced_accuracy", "auroc")
+                    model_card.value(f.get(name), f["intervals"][name]) for name in ("balanced_accuracy", "auroc")
                 )
                 what = f"{each['network']}, {' + '.join(each['learned'])}"
                 lines.append(f"| {what} | {source}{home} | {kind} | {recalls} | {others} |")

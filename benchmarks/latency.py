@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import command, machine
-from benchmarks.turns import ROUNDS, figure, turns
+from benchmarks.interleaved import ROUNDS, figure, turns
 from edge import classify, frames
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError

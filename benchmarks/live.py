@@ -13,17 +13,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.age import pace, resident, stream
-from benchmarks.crossing import crossing
+from benchmarks.counting import crossing
+from benchmarks.frame_age import pace, resident, stream
 from benchmarks.machine import machine, title
 from edge import frames, locate, model
 from edge.errors import UserError
 from edge.frames import Frame
-from edge.microscope import Microscope
-from edge.session import Session
-from edge.slide import Slide
+from edge.live.session import Session
+from edge.simulator.microscope import Microscope
+from edge.simulator.slide import Slide
 from train import fields as marked_fields
-from train.evaluate import share
+from train.evaluation.evaluate import share
 
 _HELD, _FPS = 1.0, 15  # seconds that a real field is held; frames a second of that video
 _SHAKE = 4  # pixels to each side

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import frames, simulate
+from edge import frames
 from edge.cell import single
 from edge.crop import crop
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
-from train import data, evaluate
+from edge.simulator import drawing
+from train import data
 from train import fields as marked_fields
+from train.evaluation import evaluate
 from train.fields import Field
 
 _BORDER = 3  # pixels: a marked box so near to the border is cut by it
@@ -128,7 +130,7 @@ def touching(locator: Locator, count: int = 100) -> dict:
     rng = np.random.default_rng(0)
     right = cells = met = 0
     for _ in range(count):
-        image, truth = simulate.field(rng, 6, 3)
+        image, truth = drawing.field(rng, 6, 3)
         found = locator.cells(Frame(image, "drawn", 0, 0.0))
         right += len(found) == len(truth)
         cells += len(truth)

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from benchmarks.machine import machine, title
-from edge import simulate
 from edge.errors import UserError, reason
+from edge.simulator import drawing
 from train.data import LABELS, SPLITS
 
 _DRAWN = 100  # of each class; the others are these in other stains and turned
@@ -63,8 +63,8 @@ def generate(folder: Path, pictures: int, size: int, seed: int = 0) -> tuple[dic
     bytes of all files. Raises OSError.
     """
     rng = np.random.default_rng(seed)
-    look = simulate.Look(red_cell=0.22 * size)  # as in the demo
-    drawn = {kind: [simulate.picture(kind, rng, size, look) for _ in range(_DRAWN)] for kind in LABELS}
+    look = drawing.Look(red_cell=0.22 * size)  # as in the demo
+    drawn = {kind: [drawing.picture(kind, rng, size, look) for _ in range(_DRAWN)] for kind in LABELS}
     ends = np.round(np.cumsum(_SHARES) * pictures)
     levels = np.arange(256)[:, None] / 255
     counts = dict.fromkeys(SPLITS, 0)

@@ -4,11 +4,11 @@ from html import escape
 
 from benchmarks import machine, plots
 from benchmarks.accuracy import changed
-from benchmarks.judged import row
 from benchmarks.latency import STEPS, TOGETHER
+from benchmarks.metrics import row
 from benchmarks.robustness import NOTHING
-from train import card
-from train.page import image, shell, table
+from train.evaluation import model_card
+from train.evaluation.page import image, shell, table
 
 
 def page(document: dict) -> str:
@@ -61,7 +61,7 @@ def _accuracy(result: dict) -> list[str]:
     return [
         f"<h2>Accuracy, {escape(result['split'])} split</h2>",
         table(head, rows),
-        f"<p><small>{escape(card.INTERVALS)}</small></p>",
+        f"<p><small>{escape(model_card.INTERVALS)}</small></p>",
         f"<ul>{flips}</ul>",
         drawn,
     ]

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from benchmarks import command, machine
+from benchmarks.interleaved import ROUNDS
 from benchmarks.runtimes import RIVALS
-from benchmarks.turns import ROUNDS
 from edge.errors import UserError
 from train import compare
 

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.latency import STEPS
-from train.plots import name, svg
+from train.evaluation.plots import name, svg
 
 _COLOURS = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
 _WIDE = (6.4, 3.6)

@@ -9,7 +9,7 @@ from benchmarks.accuracy import changed
 from benchmarks.latency import STEPS, TOGETHER
 from benchmarks.robustness import NOTHING
 from edge.errors import UserError
-from train import card
+from train.evaluation import model_card
 
 REFERENCE = Path(__file__).parent / "reference"
 # <!-- benchmark SECTION FILE --> and what stands up to the next <!-- end -->; FILE lies in benchmarks/reference.
@@ -45,7 +45,7 @@ def _accuracy(document: dict, found: dict) -> str:
     said = []
     for model in found["models"].values():
         for source, figures in model["figures"].items():
-            recalls = [card.share(figures["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")]
+            recalls = [model_card.share(figures["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")]
             balanced = f"{figures['balanced_accuracy']['value']:.3f}"
             cells = [model["kind"], "both" if source == "all" else source, *recalls, balanced]
             lines.append(f"| {' | '.join(cells)} |")
@@ -117,7 +117,7 @@ def _rivals(document: dict, found: dict) -> str:
 
 def _balanced(figures: dict) -> str:
     balanced = figures["balanced_accuracy"]
-    return card.value(balanced["value"], balanced)
+    return model_card.value(balanced["value"], balanced)
 
 
 def _where(document: dict, found: dict) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import numpy as np
 
-from benchmarks import judged
-from benchmarks.damage import KINDS, STRENGTHS, damage
+from benchmarks import metrics
+from benchmarks.corruptions import KINDS, STRENGTHS, damage
 from benchmarks.pictures import spread
 from edge import classify, frames
 from edge.crop import crop
@@ -17,7 +17,8 @@ from edge.decide import Decision
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.model import Model
-from train import card, data, intervals
+from train import data
+from train.evaluation import intervals, model_card
 
 NOTHING = "as they are"
 
@@ -26,7 +27,7 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
     """Pictures of one cell damaged before they are located, cropped and answered, as `edge-classify --single` does.
 
     count: so many of each class of each source, of None all. -> {"split", "pictures", "strengths": {kind: {"amounts",
-    "unit"}}, "models": {name: {"sha256", "kinds": {NOTHING: {"0": judged.judged()}, kind: {"1": ..., "5": ...}}}}}.
+    "unit"}}, "models": {name: {"sha256", "kinds": {NOTHING: {"0": metrics.judged()}, kind: {"1": ..., "5": ...}}}}}.
     Raises UserError for a folder or file that can't be used.
     """
     if not files:
@@ -46,7 +47,7 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
                 cells = {policy: each[example.source](frame)[0] for policy, each in find.items()}
                 for name, model in models.items():
                     seen = model.see(crop(frame, cells[model.policy], model.size, model.policy))
-                    told[name, kind, strength] += judged.decided(model, [seen])
+                    told[name, kind, strength] += metrics.decided(model, [seen])
     clusters = intervals.clusters(chosen)
     return {
         "split": split,
@@ -91,7 +92,7 @@ def _judged(
 ) -> dict:
     result: dict[str, dict] = {}
     for kind, strength in _all():
-        figures = judged.judged(truth, told[name, kind, strength], cells, labels)
+        figures = metrics.judged(truth, told[name, kind, strength], cells, labels)
         result.setdefault(kind, {})[str(strength)] = figures
     return result
 
@@ -111,4 +112,4 @@ def table(result: dict) -> str:
 def _cell(figures: dict) -> str:
     balanced = figures["balanced_accuracy"]
     coverage = figures["coverage"]["value"]
-    return card.value(balanced["value"], balanced) + (f" {100 * coverage:.0f} %" if coverage < 1 else "")
+    return model_card.value(balanced["value"], balanced) + (f" {100 * coverage:.0f} %" if coverage < 1 else "")

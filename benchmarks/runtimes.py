@@ -19,8 +19,8 @@ import click
 import numpy as np
 
 from benchmarks import machine
+from benchmarks.interleaved import ROUNDS, figure, turns
 from benchmarks.pictures import spread
-from benchmarks.turns import ROUNDS, figure, turns
 from edge.errors import UserError
 from edge.model import Model
 from train import compare, data

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.adapt import adapt, answers, figures
 from edge.decide import OTHER
-from edge.labelled import Cells, cells
 from edge.model import Model
-from edge.site import FEWEST
-from train import data, intervals
-from train import sites as fields
+from edge.site.adapt import adapt, answers, figures
+from edge.site.labelled import Cells, cells
+from edge.site.profile import FEWEST
+from train import data
+from train import field_cells as fields
+from train.evaluation import intervals
 
 COUNTS = (0, 5, 10, 15, 20, 50)
 DRAWS = 20
@@ -22,7 +23,7 @@ _FIGURES = ("balanced_accuracy", "labels", "given", "wrong", "named")
 def sites(folder: Path, models: Sequence[Path], counts: Sequence[int] = COUNTS, draws: int = DRAWS) -> dict:
     """Model files on each source of `folder`: the test split of single cells, and the labelled cells of marked fields,
     which no classifier learned from -> {"draws", "models": {file: {"sources": {source: {"learned": whether it did,
-    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of edge.adapt: {"value", "low",
+    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of edge.site.adapt: {"value", "low",
     "high"}}, "written": in how many draws there was a profile}}, "left_out": counts with too few cells}}}}}.
 
     Each draw takes so many physical cells of each name, and as many others or half of them, adapts to all their

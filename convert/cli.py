@@ -11,7 +11,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError
-from edge.quiet import quiet
+from edge.system.quiet import quiet
 
 _KINDS = ("int8", "dynamic", "float16", "float32")
 _METHODS = ("auto", "min-max", "percentile", "mse")
@@ -166,11 +166,11 @@ def _told(asked: str, result: dict, comparison: Callable[[dict[str, dict], Seque
 @click.option("--json", "whole", is_flag=True, help="All of it, as it stands in the file.")
 def show(file: Path, whole: bool) -> None:
     """Print the contract of a model FILE."""
-    from convert import shown
+    from convert import describe
     from edge.model import File
 
     document = File(file).document
-    click.echo(json.dumps(document, indent=1) if whole else shown.text(document))
+    click.echo(json.dumps(document, indent=1) if whole else describe.text(document))
 
 
 @main.command()

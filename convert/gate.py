@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from edge.model import Model, Seen
-from train import calibration, evaluate
+from train.evaluation import calibration, evaluate
 
 _IN_A_ROW = 16
 

@@ -8,17 +8,19 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from convert import contract, quantize
+from convert import model_file, quantize
 from convert.gate import Limits
-from edge import frames, simulate
+from edge import frames
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import File
-from train import card, evaluate, report
+from edge.simulator import drawing
 from train import fields as marked_fields
+from train import report
+from train.evaluation import evaluate, model_card
+from train.evaluation.page import shell, table
 from train.fields import Box, Field
-from train.page import shell, table
 
 _DRAWN = 100  # fields of six cells, three of them touching
 _SEED = 1  # `benchmark locating` draws others
@@ -63,13 +65,13 @@ def convert(
         "calibration": {"count": len(pictures), "method": "min-max", "sha256": hashlib.sha256(pictures).hexdigest()},
         "training": told["settings"] | {"code_version": told["version"]},
         "data": {key: told["data"][key] for key in ("counts", "split_sha256", "clear", "fields")},
-        "attributions": card.attributions(told["data"]["red_cells"]),
+        "attributions": model_card.attributions(told["data"]["red_cells"]),
         "licence": "Apache-2.0",
     }
-    content = contract.seal(graph, document)
+    content = model_file.seal(graph, document)
     with (
-        contract.opened(contract.seal(floats, document), _Float) as exact,
-        contract.opened(content, Locator) as measured,
+        model_file.opened(model_file.seal(floats, document), _Float) as exact,
+        model_file.opened(content, Locator) as measured,
     ):
         marked = np.stack([measured.raw(picture)[..., 0] for picture in pictures])
         before, after = (_found(each, folder, known) for each in (exact, measured))
@@ -81,8 +83,11 @@ def convert(
         f"{path.stem}.gate.html": _page(found, said),
     }
     if found["passed"]:
-        with contract.opened(content, File) as final:
-            files |= {path.name: content, f"{path.stem}.md": card.locator_card(final.document, path.name, final.sha256)}
+        with model_file.opened(content, File) as final:
+            files |= {
+                path.name: content,
+                f"{path.stem}.md": model_card.locator_card(final.document, path.name, final.sha256),
+            }
     report.write(path.parent, files)
     expected = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
     return {
@@ -127,7 +132,7 @@ def _scenes(folder: Path | None, known: list[Field]) -> Iterator[tuple[str, Fram
     """Fields whose white cells are known: source, picture, a box round each."""
     rng = np.random.default_rng(_SEED)
     for _ in range(_DRAWN):
-        image, truth = simulate.field(rng, 6, 3)
+        image, truth = drawing.field(rng, 6, 3)
         boxes = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
         yield "drawn", Frame(image, "drawn", 0, 0.0), tuple(Box(x, y, side, side, "") for x, y, side in boxes)
     for field in known:
@@ -136,7 +141,7 @@ def _scenes(folder: Path | None, known: list[Field]) -> Iterator[tuple[str, Fram
 
 
 def _found(locator: Locator, folder: Path | None, known: list[Field]) -> dict:
-    """{source, and "all": {"recall", "precision": train.evaluate.share()}}; a second find in one box is wrong."""
+    """{source, and "all": {"recall", "precision": train.evaluation.evaluate.share()}}; a second find in one box is wrong."""
     counts: dict[str, np.ndarray] = {}
     for source, frame, boxes in _scenes(folder, known):
         cells = locator.cells(frame)
@@ -164,7 +169,11 @@ def _said(found: dict, path: Path) -> list[str]:
 def _page(found: dict, said: list[str]) -> str:
     title = f"locator as int8: {'passed' if found['passed'] else 'failed'}"
     rows = [
-        [f"{source}, {name}", card.share(found[key][source]["recall"]), card.share(found[key][source]["precision"])]
+        [
+            f"{source}, {name}",
+            model_card.share(found[key][source]["recall"]),
+            model_card.share(found[key][source]["precision"]),
+        ]
         for source in found["float"]
         for name, key in (("float", "float"), ("int8", "quantized"))
     ]

@@ -4,8 +4,8 @@ from html import escape
 
 import numpy as np
 
-from train import card, plots
-from train.page import image, shell, table
+from train.evaluation import model_card, plots
+from train.evaluation.page import image, shell, table
 
 _WORST = 12  # layers shown
 
@@ -70,7 +70,7 @@ def _figures(found: dict, names: tuple[str, str]) -> str:
     rows = []
     for source, before in found["float"].items():
         for name, f in zip(names, (before, found["quantized"][source]), strict=True):
-            shares = [card.share(each["recall"]) for each in reversed(f["classes"].values())]
+            shares = [model_card.share(each["recall"]) for each in reversed(f["classes"].values())]
             rows.append([f"{source}, {name}", f"{f['count']:,}", *shares, f"{f['balanced_accuracy']:.4f}"])
     recalls = [f"{label} recall" for label in reversed(found["float"]["all"]["classes"])]
     return table(["", "pictures", *recalls, "balanced accuracy"], rows)

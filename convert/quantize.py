@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 
 from edge.errors import UserError, reason
-from edge.quiet import quiet
+from edge.system.quiet import quiet
 from train.networks import FEATURES
 
 KINDS = ("int8", "dynamic", "float16", "float32")

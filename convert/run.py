@@ -8,15 +8,28 @@ from pathlib import Path
 import click
 import numpy as np
 
-from convert import aware, bias, calibration, contract, doubt, gate, layers, page, quantize, ranges, rescue
-from convert.layers import Layer
+from convert import (
+    activation_ranges,
+    bias_correction,
+    fallbacks,
+    gate,
+    layer_errors,
+    model_file,
+    page,
+    qat,
+    quantize,
+    representative,
+    selective,
+)
+from convert.candidate import Bench, Trial
+from convert.layer_errors import Layer
 from convert.source import Source, of_run
-from convert.trial import Bench, Trial
 from edge import __version__
 from edge.errors import UserError
 from edge.model import Model
-from train import card, data, evaluate, report, sites
+from train import data, field_cells, report
 from train import run as runs
+from train.evaluation import evaluate, model_card
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Options:
     nearest to the float model on val; rescue: mend what fails; command: as the report names it.
     """
 
-    calibration: int = calibration.COUNT
+    calibration: int = representative.COUNT
     method: str = "auto"
     limits: gate.Limits = field(default_factory=gate.Limits)
     rescue: bool = False
@@ -94,8 +107,8 @@ def _integer(bench: Bench, options: Options) -> _Work:
     source = bench.source
     examples, pictures = bench.training(options.calibration)
     click.echo(f"Calibrating on {len(examples)} training pictures", err=True)
-    methods = ranges.METHODS if options.method == "auto" else (options.method,)
-    narrowed = ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
+    methods = activation_ranges.METHODS if options.method == "auto" else (options.method,)
+    narrowed = activation_ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
     graphs = {method: quantize.integer(ranged) for method, ranged in narrowed.items()}
     if not options.rescue:  # which takes what int8 can't compute in float
         for graph in graphs.values():
@@ -103,10 +116,10 @@ def _integer(bench: Bench, options: Options) -> _Work:
     trials = bench.tried(graphs)
     method = _nearest(trials)
     chosen = method
-    upright = bias.corrected(source.model, pictures, *bench.seen(trials[method].graph, pictures))
+    upright = bias_correction.corrected(source.model, pictures, *bench.seen(trials[method].graph, pictures))
     if upright is not None:
         name = f"{method}, bias corrected"
-        narrowed[name] = ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
+        narrowed[name] = activation_ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
         trials |= bench.tried({name: quantize.integer(narrowed[name])})
         chosen = _nearest(trials)
     told = {
@@ -122,8 +135,8 @@ def _integer(bench: Bench, options: Options) -> _Work:
             for name, trial in trials.items()
         },
     }
-    some = pictures[:: -(-len(pictures) // layers.PICTURES)]
-    worst = layers.errors(narrowed[chosen], some, source.layers())
+    some = pictures[:: -(-len(pictures) // layer_errors.PICTURES)]
+    worst = layer_errors.errors(narrowed[chosen], some, source.layers())
     work = _Work("int8", trials[chosen], told, worst)
     if work.emitted["kind"] != "int8" and work.trial.passed:
         work.mended = f"{', '.join(quantize.floating(work.trial.graph))} kept in float, which can't be computed in int8"
@@ -141,9 +154,9 @@ def _mend(bench: Bench, work: _Work, calibrated: bytes, method: str, pictures: n
     """Changes `work` to the first attempt that passes, where one does."""
 
     def training() -> np.ndarray:
-        return bench.training(aware.PICTURES)[1]
+        return bench.training(qat.PICTURES)[1]
 
-    for attempt in rescue.attempts(bench.source.model, calibrated, method, pictures, work.layers, training):
+    for attempt in fallbacks.attempts(bench.source.model, calibrated, method, pictures, work.layers, training):
         if attempt.skipped:
             work.attempts.append({"what": attempt.what, "skipped": attempt.skipped})
             continue
@@ -179,11 +192,11 @@ def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
     files: dict[str, str | bytes] = {}
     if trial.passed:
         told["metrics"] = _metrics(bench, work, kind)
-        told["decision"], arrays = doubt.decision(bench, trial.graph)
-        told["doubt"] = doubt.proof(source, contract.seal(trial.graph, told, arrays))
-        content = contract.seal(trial.graph, told, arrays)
-        with contract.opened(content, Model) as final:
-            files = {path.name: content, f"{path.stem}.md": card.card(final.document, path.name, final.sha256)}
+        told["decision"], arrays = selective.decision(bench, trial.graph)
+        told["doubt"] = selective.proof(source, model_file.seal(trial.graph, told, arrays))
+        content = model_file.seal(trial.graph, told, arrays)
+        with model_file.opened(content, Model) as final:
+            files = {path.name: content, f"{path.stem}.md": model_card.card(final.document, path.name, final.sha256)}
     size = len(files[path.name]) if trial.passed else trial.size
     said = _said(work, path, out / f"{page_name}.html")
     document = _report(bench, work, said, size, options.command)
@@ -210,11 +223,11 @@ def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
     examples, crops = source.split("test")
     seen = {"test": (data.targets(examples, source.labels), crops, [e.source for e in examples])}
     if source.figures and "fields" in source.figures:
-        found = sites.read(source.folder, source.size, source.policy, source.labels)
+        found = field_cells.read(source.folder, source.size, source.policy, source.labels)
         seen["fields"] = (found.truth, found.crops, found.sources)
 
     def measured(content: bytes) -> dict:
-        with contract.opened(content, Model) as model:
+        with model_file.opened(content, Model) as model:
             return {
                 name: evaluate.by_source(truth, gate.answers(model, crops), sources, source.labels)
                 for name, (truth, crops, sources) in seen.items()

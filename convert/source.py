@@ -12,8 +12,9 @@ import numpy as np
 
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
-from train import card, data
+from train import data
 from train import run as runs
+from train.evaluation import model_card
 from train.networks import MEANS
 
 PREPROCESS = ("raw", "unit", "tf", "caffe")
@@ -145,7 +146,7 @@ def _document(
         "decision": {"temperature": 1.0},
         "keras_sha256": hashlib.sha256(keras_file.read_bytes()).hexdigest(),
         "data": told,
-        "attributions": card.attributions(told["counts"], network),
+        "attributions": model_card.attributions(told["counts"], network),
         "licence": licence,
     }
 

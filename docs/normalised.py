@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge import simulate
+from edge.simulator import drawing
 from edge.cell import SIDE, single
 from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
-from edge.scale import Scale
+from edge.red_cells import Scale
 
 # Of each microscope: how much its stain absorbs of red, green and blue, its lamp's colour, its lamp's slope, its focus.
 MICROSCOPES = [
@@ -25,8 +25,8 @@ MICROSCOPES = [
 
 
 def seen(kind: str, seed: int, stain: tuple, lamp: tuple, slope: float, blur: float) -> np.ndarray:
-    look = simulate.Look(red_cell=52, blur=blur, noise=1)
-    picture = simulate.picture(kind, np.random.default_rng(seed), 256, look)
+    look = drawing.Look(red_cell=52, blur=blur, noise=1)
+    picture = drawing.picture(kind, np.random.default_rng(seed), 256, look)
     density = -np.log((picture.astype(float) + 1) / 256) * np.array(stain) + np.array(lamp)
     density += slope * np.linspace(0, 1, 256)[:, None, None] * np.array([1, 0.6, 0.8])
     frame = Frame((256 * np.exp(-density) - 1).clip(0, 255).astype(np.uint8), kind, 0, 0.0)

@@ -12,7 +12,7 @@ from edge.decide import Decision, Rules, decide
 from edge.frames import Frame, Unreadable, read
 from edge.model import Model, Seen
 from edge.quality import doubt
-from edge.shift import shift
+from edge.site.unlabelled_threshold import shift
 
 Finder = Callable[[Frame], list[Cell]]
 _SURVEY = 200  # pictures of a run, spread over it, in which red cells are measured
@@ -43,7 +43,7 @@ def finder(
     if whole or policy == "whole-image":
         return whole_image
     from edge.locate import Locator  # brings OpenCV, which whole pictures can do without
-    from edge.scale import FEWEST, Scale
+    from edge.red_cells import FEWEST, Scale
 
     locator, scale = Locator(threads=threads), Scale(fixed=red_cell)
     if len(run) >= FEWEST and not red_cell:
@@ -67,7 +67,7 @@ def classify(
 
 
 def leaning(paths: Iterable[str], model: Model, find: Finder) -> tuple[float | None, int]:
-    """What edge.shift says of all cells in the pictures that have a name, and how many they are; the pictures are not
+    """What edge.site.unlabelled_threshold says of all cells in the pictures that have a name, and how many they are; the pictures are not
     kept.
     """
     frames = (frame for frame in map(read, paths) if isinstance(frame, Frame))

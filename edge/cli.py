@@ -138,8 +138,9 @@ def main(
     medical device.
     """
     try:
-        from edge import classify, frames, model, record  # after --help, which needs none of them
-        from edge.stop import Stop
+        from edge import classify, frames, model
+        from edge.output import sinks  # after --help, which needs none of them
+        from edge.system.signals import Stop
     except ImportError as error:
         raise UserError(f"A library is missing or doesn't work here: {broken(error)}. Run edge-doctor.") from error
 
@@ -160,7 +161,7 @@ def main(
         for name, given in (others | {"--adapt": adapt, "Naming pictures": paths}).items():
             if given:
                 raise UserError(f"{name} doesn't go with --camera; see --help.")
-        from edge.live import watch
+        from edge.live.run import watch
 
         opened = _opened(model_path, threads, site)
         if ruler == "picture":
@@ -201,26 +202,26 @@ def main(
         lean = found or 0.0
         where = f"the answers move by {-lean:+.2f} logits" if found is not None else "they don't make two clear heaps"
         click.echo(f"Of {count} cells, unlabelled: {where}.", err=True)
-    tally = record.Tally()
+    tally = sinks.Tally()
     watched = len(files) >= _MANY and sys.stderr.isatty()
     with ExitStack() as stack:
-        sinks: list[record.Sink] = [tally]
+        outputs: list[sinks.Sink] = [tally]
         if json_target:
-            sinks.append(stack.enter_context(record.JsonLines(json_target, opened.sha256)))
+            outputs.append(stack.enter_context(sinks.JsonLines(json_target, opened.sha256)))
         if csv_target:
-            sinks.append(stack.enter_context(record.Csv(csv_target, labels, opened.sha256)))
+            outputs.append(stack.enter_context(sinks.Csv(csv_target, labels, opened.sha256)))
         if annotate:
-            sinks.append(stack.enter_context(record.Annotated(annotate)))
+            outputs.append(stack.enter_context(sinks.Annotated(annotate)))
         if explain:
-            sinks.append(stack.enter_context(record.Explained(explain, opened)))
+            outputs.append(stack.enter_context(sinks.Explained(explain, opened)))
         if json_target != "-":
-            sinks.append(stack.enter_context(record.Table(labels, hold=watched)))
+            outputs.append(stack.enter_context(sinks.Table(labels, hold=watched)))
         stop = stack.enter_context(Stop().listening())
         with _progress(files, watched) as bar:
             for result in classify.classify(bar, opened, find, rules, lean):
                 if isinstance(result, frames.Unreadable):
                     click.echo(f"{result.source!r} {result.error}", err=True)
-                for sink in sinks:
+                for sink in outputs:
                     sink.add(result)
                 if stop.asked:
                     break
@@ -235,7 +236,7 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
 
     if not site:
         return Model(path or SHIPPED, threads)
-    from edge.site import Here
+    from edge.site.profile import Here
 
     here = Here(path or SHIPPED, threads, site)
     click.echo(f"Answers as {site} has them, learned from {here.profile.learned_from()}.", err=True)

@@ -76,7 +76,7 @@ def decide(
     distance: float = 0.0,
     doubt: Doubt | None = None,
 ) -> Decision:
-    """float [kinds], or [labels]; of two names edge.shift's shift; edge.distance's distance; doubt: says what speaks
+    """float [kinds], or [labels]; of two names edge.site.unlabelled_threshold's shift; edge.mahalanobis's distance; doubt: says what speaks
     against the picture of the cell, in a few words, asked where nothing else speaks against a name -> the answer.
 
     Python's floats, whose powers are the C library's: numpy's own differ in the last bit from processor to processor.

@@ -15,7 +15,7 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
-from edge.scale import Scale, diameter, outlines, unsure
+from edge.red_cells import Scale, diameter, outlines, unsure
 from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"

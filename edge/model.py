@@ -1,8 +1,8 @@
 """The .tflite file: read its contract, check it, run it.
 
 The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. In the archive,
-uncompressed: labels.txt, contract.json (see convert/contract.py, which writes it), samples.npz, a few inputs with the
-outputs expected of them, and distance.npz (see edge/distance.py), where the network shows its last features.
+uncompressed: labels.txt, contract.json (see convert/model_file.py, which writes it), samples.npz, a few inputs with the
+outputs expected of them, and distance.npz (see edge/mahalanobis.py), where the network shows its last features.
 `unzip -p MODEL contract.json` shows the contract on any machine.
 """
 
@@ -19,10 +19,10 @@ import numpy as np
 
 from edge import crop
 from edge.decide import PLAIN_OTHER, Rules, merged
-from edge.distance import Distance
 from edge.errors import UserError, reason
-from edge.quiet import quiet
+from edge.mahalanobis import Distance
 from edge.softmax import softmax
+from edge.system.quiet import quiet
 
 CONTRACT_VERSION = 2
 _KNOWN = (1, 2)  # the first had no kinds, risks and features, and is read as it always was
@@ -80,7 +80,7 @@ class File:
 class Seen:
     """What a network sees in a crop. kinds: probabilities, float32 [kinds], summing to 1; features: what its last
     layer tells them by, float32 [n], n 0 where the file doesn't show them; distance: from all that it was trained on,
-    see edge.distance; 0 likewise.
+    see edge.mahalanobis; 0 likewise.
     """
 
     kinds: np.ndarray

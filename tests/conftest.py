@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge import simulate
+from edge.simulator import drawing
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -45,11 +45,11 @@ def two_sources(drawn: Path, tmp_path: Path) -> Path:
 def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
     """Writes FOLDER/SPLIT/CLASS/*.png, so many of each class in each split."""
     for split, count in counts.items():
-        for kind in simulate.KINDS:
+        for kind in drawing.KINDS:
             place = folder / split / kind
             place.mkdir(parents=True)
             for i in range(count):
-                picture = simulate.picture(kind, rng, size, simulate.Look(red_cell=red_cell))
+                picture = drawing.picture(kind, rng, size, drawing.Look(red_cell=red_cell))
                 Image.fromarray(picture).save(place / f"{i}.png")
 
 

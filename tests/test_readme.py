@@ -10,8 +10,8 @@ from conftest import ROOT
 import benchmarks.cli
 import convert.cli
 import edge.cli
-import edge.doctor
-import edge.site_cli
+import edge.doctor.cli
+import edge.site.cli
 import train.cli
 from edge import model
 
@@ -19,8 +19,8 @@ PAGES = {ROOT / name: (ROOT / name).read_text() for name in ("README.md", "docs/
 README, FIGURES = PAGES.values()
 MAINS = {
     "edge-classify": edge.cli.main,
-    "edge-site": edge.site_cli.main,
-    "edge-doctor": edge.doctor.main,
+    "edge-site": edge.site.cli.main,
+    "edge-doctor": edge.doctor.cli.main,
     "train": train.cli.main,
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,

@@ -11,7 +11,7 @@ from conftest import command
 from convert import gate
 from edge import model
 from train import data as dataset
-from train import evaluate
+from train.evaluation import evaluate
 
 
 @pytest.fixture(scope="module")

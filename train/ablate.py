@@ -84,7 +84,7 @@ def table(found: dict[str, Figures]) -> str:
 
 
 def _figures(tested: dict[str, dict[str, dict]]) -> Figures:
-    """{learned from: {tested on: train.evaluate.metrics()}} -> Figures."""
+    """{learned from: {tested on: train.evaluation.evaluate.metrics()}} -> Figures."""
     return {
         (learned, source): (figures["balanced_accuracy"], figures["auroc"])
         for learned, each in tested.items()

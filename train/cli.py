@@ -10,7 +10,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError
-from edge.quiet import quiet
+from edge.system.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Settings, Transfer
 
 
@@ -167,7 +167,7 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
 
 
 def _tell(report: dict, out: Path) -> None:
-    from train import evaluate
+    from train.evaluation import evaluate
 
     if not report:  # a worker that isn't the chief
         return
@@ -181,9 +181,9 @@ def _tell(report: dict, out: Path) -> None:
 def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
     """The seed project's convolutional network, from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
-        from train import fit
+        from train import experiment
 
-    _tell(fit.baseline(folder, out, Settings(**settings), resume=resume), out)
+    _tell(experiment.baseline(folder, out, Settings(**settings), resume=resume), out)
 
 
 @main.command()
@@ -341,7 +341,8 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
     Writes evaluation.html (one page, nothing outside it), evaluation.json and evaluation.md (a model card).
     """
     with quiet():
-        from train import evaluate, report
+        from train import report
+        from train.evaluation import evaluate
 
     document = report.report(run, folder, out, split)
     click.echo(f"{split.capitalize()} split, 95 % intervals:")

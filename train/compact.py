@@ -8,20 +8,20 @@ from pathlib import Path
 
 import keras
 
-from train import fit, networks, teach, views
+from train import distill, experiment, networks, views
 from train.augment import recipe
 from train.settings import Compact, Settings
 
 
 def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resume: bool = False) -> dict:
-    """Fine-tunes the first part of MobileNetV2 on augmented views; writes what fit.baseline() writes.
+    """Fine-tunes the first part of MobileNetV2 on augmented views; writes what experiment.baseline() writes.
 
-    Raises UserError as fit.baseline() and networks.compact() do.
+    Raises UserError as experiment.baseline() and networks.compact() do.
     """
 
-    def plan(taken: fit.Material) -> fit.Plan:
+    def plan(taken: experiment.Material) -> experiment.Plan:
         classes = len(taken.kinds)
-        teachers = teach.teachers(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
+        teachers = distill.teachers(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
         early, late = views.parts(recipe(settings.augment))
         seen = [taken.crops["train"]]
@@ -38,7 +38,7 @@ def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resum
         targets = None
         if teachers:
             known["teachers"] = [networks.digest(teacher) for teacher in teachers]
-            targets = teach.targets(teachers, seen, taken.targets)
-        return fit.Plan(build, seen, tuple(late), known, targets)
+            targets = distill.targets(teachers, seen, taken.targets)
+        return experiment.Plan(build, seen, tuple(late), known, targets)
 
-    return fit.one_stage("compact", folder, out, settings, plan, resume=resume)
+    return experiment.one_stage("compact", folder, out, settings, plan, resume=resume)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edge.errors import UserError, reason
-from train import data, fit
+from train import data, experiment
 from train.compact import compact
 from train.settings import Compact, Settings, Transfer
 from train.transfer import transfer
@@ -37,7 +37,7 @@ def cross(
             elif isinstance(options, Compact):
                 compact(folder, run, chosen, options, resume=True)
             else:
-                fit.baseline(folder, run, chosen, resume=True)
+                experiment.baseline(folder, run, chosen, resume=True)
     return runs
 
 

@@ -15,11 +15,11 @@ from typing import BinaryIO, Protocol
 import click
 import numpy as np
 
-from edge import classify, crop, frames, locate, scale
+from edge import classify, crop, frames, locate, red_cells
 from edge.cell import Cell, emptiest, single
 from edge.decide import OTHER
 from edge.errors import UserError, reason
-from train import rulers
+from train import crop_scale
 
 LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a place where there is no white cell, as a kind
@@ -180,7 +180,7 @@ def crops(
     """The model's inputs, through the runner's own locator and crop -> uint8 [len(examples), size, size, 3].
 
     As `edge-classify --single` takes them: the cell nearest to the middle, the whole picture where none is found; each
-    split of a source is one run. ruler: of train.rulers.
+    split of a source is one run. ruler: of train.crop_scale.
 
     A memory map of a file in `cache` (default: the user's cache folder), made once and keyed by all that its pixels
     depend on; so memory doesn't grow with the data set. Raises UserError for pictures that can't be read.
@@ -212,7 +212,7 @@ def digest(array: np.ndarray) -> str:
 
 
 def _locator() -> str:
-    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {scale.VERSION}"
+    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {red_cells.VERSION}"
 
 
 def _cached(
@@ -239,7 +239,7 @@ def _cached(
         def made(example: Example, frame: frames.Frame) -> np.ndarray:
             of = example.source, example.split
             if of not in finders:  # opens the locator: only where there is something to make
-                finders[of] = rulers.finder(policy, ruler, [str(data / path) for path in runs.get(of, ())])
+                finders[of] = crop_scale.finder(policy, ruler, [str(data / path) for path in runs.get(of, ())])
             found = finders[of](frame)
             return cut(frame, emptiest(frame, found) if example.kind == PATCH else single(frame, found)[0])
 

@@ -15,7 +15,7 @@ from edge import frames
 from edge.cell import Cell
 from edge.errors import UserError, reason
 from edge.locate import shrink
-from train import nuclei, ruler
+from train import nuclei, red_cell_diameter
 
 TABLE = "fields.csv"
 _SIDE = 720  # pixels: no lesson needs more
@@ -139,7 +139,7 @@ def lessons(folder: Path, fields: Iterable[Field]) -> list[Marked]:
         outline = _outline(image, [[round(v * scale) for v in (b.x, b.y, b.width, b.height)] for b in field.boxes])
         small = shrink(image, 320)
         mask = cv2.resize((outline > 0).astype(np.uint8) * 255, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        measured = ruler.red_cell_diameter(small, mask)
+        measured = red_cell_diameter.red_cell_diameter(small, mask)
         found[field.source].append((image, outline, measured and measured * max(image.shape) / max(small.shape)))
     result = []
     for source, each in found.items():  # of one microscope: the median is surer than what one field says

@@ -14,7 +14,7 @@ from PIL import Image
 from edge import __version__, frames
 from edge.errors import UserError, reason
 from edge.locate import ruler_mark
-from train import data, fields, nuclei, ruler
+from train import data, fields, nuclei, red_cell_diameter
 from train.mosaic import FIELD, GAP, Lesson, Mosaic
 
 
@@ -133,7 +133,7 @@ def fit(
         raise UserError(f"Only {len(pictures)} pictures of {folder} show one clear cell in the middle; 20 are needed.")
     cv2.setNumThreads(1)  # two fields are drawn at a time
     sources, labels = np.array([e.source for e in clear]), np.array([e.label for e in clear])
-    red_cells = {name: ruler.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
+    red_cells = {name: red_cell_diameter.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
     marked = fields.lessons(folder, fields.halves(fields.read(folder))[0])
     mosaic = Mosaic(pictures, outlines, sources, labels, red_cells, marked, drawn)
     falling = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from edge import simulate
 from edge.locate import FILL
+from edge.simulator import drawing
 from train.fields import Marked
 from train.nuclei import CORE, SIZE
 
@@ -59,7 +59,7 @@ class Mosaic:
         drawn: float = 0.2,
     ) -> None:
         """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
-        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.ruler.red_cells);
+        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.red_cell_diameter.red_cells);
         marked: real fields, a third of all lessons where there are any; drawn: of the others, the share that the
         simulated microscope draws.
         """
@@ -204,8 +204,8 @@ def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """A field of the simulated microscope, rich in cells that touch: there each nucleus is known, overlapped or not."""
     red_cell = float(np.exp(rng.uniform(np.log(14), np.log(130))))
     count = int(min(8, 1 + rng.poisson(0.05 * (FIELD / red_cell) ** 2)))
-    look = simulate.Look(red_cell, stain=1.0, blur=0.7, noise=0.0)
-    image, truth = simulate.field(rng, count, count // 2, (FIELD, FIELD), look)
+    look = drawing.Look(red_cell, stain=1.0, blur=0.7, noise=0.0)
+    image, truth = drawing.field(rng, count, count // 2, (FIELD, FIELD), look)
     outline = np.zeros((FIELD // 2, FIELD // 2), np.uint8)
     for cell in truth:
         x, y, radius = cell.nucleus

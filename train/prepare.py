@@ -16,7 +16,7 @@ import numpy as np
 
 from edge import frames
 from edge.errors import UserError, reason
-from train import alike, data, kaggle
+from train import data, kaggle, near_duplicates
 from train.data import SPLITS
 
 FEWEST = 10  # pictures that a class needs
@@ -77,7 +77,7 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
         raise UserError(f"{folder} holds no labelled pictures; see the README's layouts.")
     pictures, prints, unreadable, contradictory = _look(found)
     _enough(pictures, labels)
-    links = alike.pairs(prints)
+    links = near_duplicates.pairs(prints)
     groups = _groups(pictures, links)
     crossed = _crossed(pictures, groups)
     declared = {p.split for p in pictures}
@@ -160,7 +160,7 @@ def _look(found: list[Picture]) -> tuple[list[Picture], np.ndarray, dict[str, st
                 continue
             copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
             pictures.append(picture)
-            prints.append(alike.fingerprint(frame.image))
+            prints.append(near_duplicates.fingerprint(frame.image))
     contradictory = {p.file for same in copies.values() if len({p.label for p in same}) > 1 for p in same}
     kept = [i for i, p in enumerate(pictures) if p.file not in contradictory]
     return (
@@ -187,7 +187,7 @@ def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
             known = getattr(picture, name)
             if known:
                 links.append((first.setdefault((picture.source, name, known), i), i))
-    return alike.groups(len(pictures), links)
+    return near_duplicates.groups(len(pictures), links)
 
 
 def _crossed(pictures: list[Picture], groups: list[int]) -> int:

@@ -13,8 +13,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge import __version__
 from edge.errors import UserError, reason
-from train import bias, calibration, card, data, evaluate, gradcam, intervals, page
+from train import data
 from train import run as runs
+from train.evaluation import calibration, error_balance, evaluate, gradcam, intervals, model_card, page
 
 SEED = 0  # of the bootstrap and of the choice of right answers that are looked into
 SHEET = 24  # of the worst mistakes
@@ -58,7 +59,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         "training": told["settings"] | {"best_epoch": told["best_epoch"], "code_version": told["version"]},
         "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
         "data": told["data"] | {"folder": str(folder)},
-        "attributions": card.attributions(told["data"]["counts"], told["network"]),
+        "attributions": model_card.attributions(told["data"]["counts"], told["network"]),
         "figures": {
             name: figures(truth[rows], probabilities[rows], cells[rows], labels) for name, rows in groups.items()
         },
@@ -75,7 +76,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         {
             "evaluation.html": page.page(document, scores, sheet, looks),
             "evaluation.json": json.dumps(document, indent=1, allow_nan=False) + "\n",
-            "evaluation.md": card.evaluation_card(document),
+            "evaluation.md": model_card.evaluation_card(document),
         },
     )
     return document
@@ -85,7 +86,7 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     """evaluate.metrics() of two classes and more; shares and "intervals" count a physical cell once.
 
     truth, cells: int [n], of cells that have a name; probabilities: float [n, labels]. Adds "cells", "intervals"
-    (bootstrap, see train.intervals), "average_precision" of the second class, "calibration", and "bias", in which a
+    (bootstrap, see train.evaluation.intervals), "average_precision" of the second class, "calibration", and "bias", in which a
     cell's answer is that of the mean of its photographs' probabilities.
     """
     result = evaluate.metrics(truth, probabilities, labels)
@@ -103,7 +104,7 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
         "cells": len(first),
         "intervals": intervals.bootstrap(lambda weights: _drawn(truth, answers, score, weights, labels), cells, SEED),
         "calibration": calibration.calibration(truth, probabilities),
-        "bias": bias.bias(truth[first], mean.argmax(axis=1), labels),
+        "bias": error_balance.bias(truth[first], mean.argmax(axis=1), labels),
     }
 
 

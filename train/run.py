@@ -22,7 +22,7 @@ def network(run: Path) -> str:
 
 
 def read(run: Path) -> tuple[dict, keras.Model]:
-    """A folder written by train.fit -> what its run.json holds, and the network.
+    """A folder written by train.experiment -> what its run.json holds, and the network.
 
     Raises UserError for what isn't a finished run of a classifier, or was trained on crops that aren't made any more.
     """

@@ -8,7 +8,7 @@ class Settings:
     """run.json holds them all.
 
     size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
-    this one alone; ruler: of train.rulers, by which crops are made; augment: see train.augment.recipe; amount: how far
+    this one alone; ruler: of train.crop_scale, by which crops are made; augment: see train.augment.recipe; amount: how far
     its views go; balance: "weights" (the rare class of each source counts more), "sampling" (it's drawn more often) or
     "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving average of weights; thresholds: whether
     train.thresholds puts them right on val; other: how what is neither is learned, "none", "one" class, or "kinds",

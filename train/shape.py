@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from train import data, evaluate, sites
+from train import data, field_cells
+from train.evaluation import evaluate
 
 _SIZE = 80
 _DARK = 128  # level of red light: a nucleus lets less through in a crop of the policy "normalised"
@@ -59,7 +60,7 @@ def _numbers(crop: np.ndarray) -> list[float]:
 
 def tested(folder: Path, source: str) -> dict[str, dict]:
     """A logistic regression on measured(), learned from one source -> evaluate.metrics() of each source's test split
-    and of marked fields. Raises UserError as train.data and train.sites do.
+    and of marked fields. Raises UserError as train.data and train.field_cells do.
     """
     examples = data.trained_on(data.read(folder), source)
 
@@ -71,7 +72,7 @@ def tested(folder: Path, source: str) -> dict[str, dict]:
     inputs, truth, _ = numbers("train")
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")).fit(inputs, truth)
     inputs, truth, names = numbers("test")
-    found = sites.read(folder, _SIZE, "normalised", data.LABELS)
+    found = field_cells.read(folder, _SIZE, "normalised", data.LABELS)
     if len(found.truth):
         inputs = np.concatenate([inputs, measured(found.crops)])
         truth, names = np.concatenate([truth, found.truth]), names + found.sources

@@ -2,7 +2,7 @@
 
 Augmented views are harder than the runner's pictures, weights lose their hold on pictures that are known by heart, and
 so a trained network leans to one class, on its own microscope as well as on others. How sure it is, is left alone: the
-converter fits that on the answers of the very file (convert.doubt).
+converter fits that on the answers of the very file (convert.selective).
 """
 
 import keras

@@ -13,23 +13,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from train import batches, data, fit, networks, views
+from train import batches, data, experiment, networks, views
 from train.augment import augment, recipe
 from train.batches import Mix
-from train.learn import Stage, from_chief, learn
+from train.loop import Stage, from_chief, learn
 from train.settings import Compact, Settings, Transfer
 
 _BATCH = 32  # pictures through the frozen part at a time
 
 
 def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, resume: bool = False) -> dict:
-    """Trains a new head on VGG16, then that and the last blocks at settings.rate; writes what fit.baseline() writes.
+    """Trains a new head on VGG16, then that and the last blocks at settings.rate; writes what experiment.baseline() writes.
 
-    Raises UserError as fit.baseline() and networks.vgg16() do.
+    Raises UserError as experiment.baseline() and networks.vgg16() do.
     """
     started = time.time()
-    strategy, chief = fit.prepare(out, settings)
-    taken = fit.material(folder, settings)
+    strategy, chief = experiment.prepare(out, settings)
+    taken = experiment.material(folder, settings)
     classes = len(taken.kinds)
     model = networks.vgg16(settings.size, classes, more.weights)
     changes = recipe(settings.augment)
@@ -39,7 +39,7 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     [still] = features(frozen, [taken.crops["val"]], [])
     val = batches.measuring(still, taken.truth["val"], taken.weights["val"], classes)
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
-    key = fit.run_key(settings, taken, **asdict(replace(more, weights=networks.digest(frozen))))
+    key = experiment.run_key(settings, taken, **asdict(replace(more, weights=networks.digest(frozen))))
     steps = batches.steps(len(taken.truth["train"]), settings.batch)
     stages = [Stage("head", more.head_epochs, steps, 1e-3, settings.smoothing)]
     if more.unfreeze:
@@ -81,11 +81,11 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
     final = networks.vgg16(settings.size, classes, None)
     final.set_weights(model.get_weights())
     extra = asdict(replace(more, weights=networks.digest(frozen), views=len(seen)))
-    return fit.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
+    return experiment.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
 
 
 def _pictures(
-    folder: Path, taken: fit.Material, settings: Settings, changes: list[str], more: Transfer
+    folder: Path, taken: experiment.Material, settings: Settings, changes: list[str], more: Transfer
 ) -> tuple[list[np.ndarray], list[str]]:
     """What the frozen part is shown of the training pictures, and what chance still does to it: where the stain is
     normalised, most of it comes before that (train.views), and the pictures are those that the compact network learns.

@@ -18,7 +18,7 @@ import tensorflow as tf
 from edge.normalise import REACH, alone, distance, normalise
 from train import data
 from train.augment import augment
-from train.learn import duration
+from train.loop import duration
 from train.settings import Settings
 
 _BATCH = 64

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import age, crossing, live, sender
-from edge.microscope import Microscope
-from edge.slide import Slide
+from benchmarks import counting, frame_age, live, mjpeg_sender
+from edge.simulator.microscope import Microscope
+from edge.simulator.slide import Slide
 
 SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
 
 
 def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
     scope = Microscope(SLIDE, paced=False)
-    tally = crossing.Tally(scope)
+    tally = counting.Tally(scope)
     for number in range(60):
         tally.see(number)
     cells = sorted(tally.passed, key=lambda c: c.x)
@@ -30,7 +30,7 @@ def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
 
 def test_what_the_camera_never_showed_is_not_passed() -> None:
     scope = Microscope(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
-    tally = crossing.Tally(scope)
+    tally = counting.Tally(scope)
     for number in range(31, 200):  # the first rest is always sharp
         tally.see(number)
     assert not tally.passed
@@ -40,16 +40,16 @@ def test_the_stamp_survives_jpeg() -> None:
     import cv2
 
     image = np.full((240, 320, 3), 120, np.uint8)
-    sender.stamp(image, 5_000_123)
+    mjpeg_sender.stamp(image, 5_000_123)
     encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1]
     decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-    assert decoded is not None and sender.age(decoded, 5_000_165) == 42
+    assert decoded is not None and mjpeg_sender.age(decoded, 5_000_165) == 42
 
 
 def test_a_stream_and_a_pace_give_figures() -> None:
-    result = age.stream(1.5)
+    result = frame_age.stream(1.5)
     assert result["ours"]["frames"] and result["plain"]["frames"]
-    assert age.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
+    assert frame_age.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
 
 
 def test_real_fields_held(data: Path) -> None:

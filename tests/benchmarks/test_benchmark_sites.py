@@ -10,7 +10,7 @@ from conftest import command
 
 from benchmarks import sites
 from edge import model
-from edge.labelled import Cells
+from edge.site.labelled import Cells
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import machine, turns
+from benchmarks import interleaved, machine
 
 
 def tree(folder: Path, files: dict[str, str]) -> Path:
@@ -67,7 +67,7 @@ def test_a_throttled_pc_spoils_the_result() -> None:
 
 
 def test_turns_give_everyone_everything_and_the_start_moves_on() -> None:
-    steps = list(turns.turns(["a", "b"], 40, 3))
+    steps = list(interleaved.turns(["a", "b"], 40, 3))
     for name in "ab":
         for number in range(3):
             done = [i for n, who, some in steps if n == number and who == name for i in some]
@@ -78,6 +78,6 @@ def test_turns_give_everyone_everything_and_the_start_moves_on() -> None:
 
 
 def test_figure_holds_the_rounds_medians() -> None:
-    found = turns.figure(np.array([[1.0, 2.0, 30.0], [1.0, 4.0, 30.0], [1.0, 3.0, 30.0]]) / 1e3)
+    found = interleaved.figure(np.array([[1.0, 2.0, 30.0], [1.0, 4.0, 30.0], [1.0, 3.0, 30.0]]) / 1e3)
     assert (found["value"], found["low"], found["high"]) == pytest.approx((3, 2, 4))
     assert found["p95"] <= found["p99"] <= 30

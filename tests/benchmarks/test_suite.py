@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, command
 
-from benchmarks import compare, damage, judged, readme, result
+from benchmarks import compare, corruptions, metrics, readme, result
 from convert import gate
-from edge import simulate
 from edge.decide import Decision
 from edge.errors import UserError
+from edge.simulator import drawing
 
 LABELS = ("lymphocyte", "monocyte")
 
@@ -27,7 +27,7 @@ def decisions(*answers: str) -> list[Decision]:
 
 def test_a_review_is_not_answered_but_one_name_is_likelier() -> None:
     told = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
-    found = judged.judged(np.array([0, 0, 1, 1]), told, np.arange(4), LABELS)
+    found = metrics.judged(np.array([0, 0, 1, 1]), told, np.arange(4), LABELS)
     assert (found["coverage"]["right"], found["coverage"]["count"]) == (3, 4)
     recalls = [found["classes"][label]["recall"] for label in LABELS]
     assert (found["risk"]["right"], found["risk"]["count"]) == (1, 3)
@@ -37,20 +37,20 @@ def test_a_review_is_not_answered_but_one_name_is_likelier() -> None:
 
 def test_photographs_of_one_cell_count_once_in_the_interval() -> None:
     truth, told = np.array([0, 0, 0, 0, 1, 1]), decisions(*["lymphocyte"] * 4, "monocyte", "monocyte")
-    apart, same = (judged.judged(truth, told, cells, LABELS) for cells in (np.arange(6), np.array([0, 0, 0, 0, 1, 2])))
+    apart, same = (metrics.judged(truth, told, cells, LABELS) for cells in (np.arange(6), np.array([0, 0, 0, 0, 1, 2])))
     assert same["classes"]["lymphocyte"]["recall"]["low"] < apart["classes"]["lymphocyte"]["recall"]["low"]
     assert same["cells"] == 3
 
 
 def test_a_class_that_is_not_there_has_no_balanced_accuracy() -> None:
-    found = judged.judged(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
+    found = metrics.judged(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
     assert found["balanced_accuracy"]["value"] is None and "auroc" not in found
-    assert judged.row(found)[2] == "-"
+    assert metrics.row(found)[2] == "-"
 
 
 def test_difference_of_figures() -> None:
     one, other = ({"value": v, "low": v - 0.03, "high": v + 0.04} for v in (0.9, 0.8))
-    found = judged.difference(one, other)
+    found = metrics.difference(one, other)
     assert (found["value"], found["low"], found["high"]) == pytest.approx((0.1, 0.05, 0.15))
 
 
@@ -60,13 +60,13 @@ def test_changes_count_who_gained_and_who_lost() -> None:
     assert (found["changed"], found["spoiled"], found["mended"]) == (3, 1, 2) and found["p"] == 1.0
 
 
-@pytest.mark.parametrize("kind", damage.KINDS)
+@pytest.mark.parametrize("kind", corruptions.KINDS)
 def test_damages_grow_and_are_repeatable(kind: str) -> None:
-    image = simulate.picture("monocyte", np.random.default_rng(0), 160, simulate.Look(red_cell=35))
-    assert damage.damage(image, kind, 0, 3) is image
-    done = [damage.damage(image, kind, strength, 3) for strength in damage.STRENGTHS]
+    image = drawing.picture("monocyte", np.random.default_rng(0), 160, drawing.Look(red_cell=35))
+    assert corruptions.damage(image, kind, 0, 3) is image
+    done = [corruptions.damage(image, kind, strength, 3) for strength in corruptions.STRENGTHS]
     assert all(each.dtype == np.uint8 and each.shape[2] == 3 for each in done)
-    assert np.array_equal(done[2], damage.damage(image, kind, 3, 3))
+    assert np.array_equal(done[2], corruptions.damage(image, kind, 3, 3))
     if kind in ("scale", "cut"):
         assert len({each.shape for each in done}) == 5
         return
@@ -78,7 +78,7 @@ def test_damages_grow_and_are_repeatable(kind: str) -> None:
 
 def test_white_balance_moves_red_against_blue() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
-    red, green, blue = damage.damage(grey, "white balance", 5, 0)[0, 0].astype(int)
+    red, green, blue = corruptions.damage(grey, "white balance", 5, 0)[0, 0].astype(int)
     assert green == 100 and (red - 100) * (blue - 100) < 0
 
 
@@ -90,13 +90,13 @@ def test_everything_on_drawn_cells(cell_model: Path, drawn: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     document = result.read(tmp_path / "a.json", ["accuracy", "latency", "robustness"])
     found = document["results"]["robustness"]["models"]["baseline-int8"]["kinds"]
-    assert found["as they are"]["0"]["count"] == 16 and set(damage.KINDS) < set(found)
+    assert found["as they are"]["0"]["count"] == 16 and set(corruptions.KINDS) < set(found)
     assert set(found["noise"]) == {"1", "2", "3", "4", "5"}
     plain = document["results"]["accuracy"]["models"]["baseline-int8"]["figures"]["all"]
     assert plain["balanced_accuracy"] == found["as they are"]["0"]["balanced_accuracy"]
     [page] = (tmp_path / "out").glob("*.html")
     html = page.read_text()
-    assert html.count("data:image/svg+xml") >= 1 + 2 + len(damage.KINDS)
+    assert html.count("data:image/svg+xml") >= 1 + 2 + len(corruptions.KINDS)
     assert "<script" not in html and "http" not in html.replace("http://www.w3.org", "")
     rows = compare.compare(document, document)
     assert len(rows) > 60 and not any(row["exceeds"] for row in rows)

@@ -11,7 +11,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 from conftest import assert_refused, command
 
-from convert import calibration, contract, quantize
+from convert import model_file, quantize, representative
 from convert import run as runs
 from edge.errors import UserError
 from edge.model import Model, _open
@@ -96,12 +96,12 @@ def test_calibration_is_balanced_and_takes_training_pictures_only() -> None:
         return [Example(f"{source}{label}{i}", label, split, source) for i in range(count)]
 
     training = many(500, "lymphocyte", "a") + many(50, "monocyte", "a") + many(9, "monocyte", "b")
-    chosen = calibration.chosen(training, 90)
+    chosen = representative.chosen(training, 90)
     groups = [sum(e.label == label and e.source == source for e in chosen) for label, source in
               (("lymphocyte", "a"), ("monocyte", "a"), ("monocyte", "b"))]  # fmt: skip
     assert groups == [30, 30, 9]
     with pytest.raises(UserError, match="Only training pictures"):
-        calibration.chosen(many(3, "monocyte", "a", "val"), 2)
+        representative.chosen(many(3, "monocyte", "a", "val"), 2)
 
 
 def test_a_file_that_is_not_what_it_should_be_is_not_called_so() -> None:
@@ -149,15 +149,15 @@ def test_no_half_file_is_left(tiny_model: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match="No space left"):
-        contract.write(tmp_path / "a.tflite", graph, document)
+        model_file.write(tmp_path / "a.tflite", graph, document)
     assert [p.name for p in tmp_path.iterdir()] == ["a.tflite"] and (tmp_path / "a.tflite").read_text() == "the old one"
 
 
 def test_samples_are_drawn_not_photographed() -> None:
-    samples = contract.sample_inputs(48)
+    samples = model_file.sample_inputs(48)
     assert samples.shape == (4, 48, 48, 3) and samples.dtype == np.uint8
-    assert np.array_equal(samples, contract.sample_inputs(48))
-    packed = contract.pack(
+    assert np.array_equal(samples, model_file.sample_inputs(48))
+    packed = model_file.pack(
         b"GRAPHTFL3",
         {"labels": ["a"], "contract": 1},
         {"samples": {"inputs": samples, "outputs": np.zeros((4, 1), np.uint8)}},

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from conftest import command
 
-from convert import calibration, equalize, gate, layers, quantize, ranges
+from convert import activation_ranges, equalize, gate, layer_errors, quantize, representative
 from convert import source as sources
 from edge.errors import UserError
 from edge.model import Model
-from train import data, evaluate
+from train import data
 from train import run as runs
+from train.evaluation import evaluate
 
 LABELS = ("lymphocyte", "monocyte")
 
@@ -77,14 +78,14 @@ def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_pa
 
 def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple[Path, str], drawn: Path) -> None:
     source = sources.of_run(outlier[0])
-    pictures = source.crops(calibration.chosen(data.only(source.examples, "train"), 32))
+    pictures = source.crops(representative.chosen(data.only(source.examples, "train"), 32))
     calibrated = quantize.calibrate(source.model, pictures)
-    worst = layers.errors(calibrated, pictures[:8], source.layers())[0]
+    worst = layer_errors.errors(calibrated, pictures[:8], source.layers())[0]
     assert worst.name == outlier[1] and worst.error > 0.1
-    graph = quantize.integer(calibrated, layers.with_readers(calibrated, [worst.tensor]))
+    graph = quantize.integer(calibrated, layer_errors.with_readers(calibrated, [worst.tensor]))
     assert quantize.emitted(graph)["kind"] == "mixed"
     assert "CONV_2D" in quantize.floating(graph)
-    from convert.trial import Bench
+    from convert.candidate import Bench
 
     trials = Bench(source, gate.Limits()).tried({"int8": quantize.integer(calibrated), "mixed": graph})
     assert not trials["int8"].passed and trials["mixed"].passed
@@ -99,7 +100,7 @@ def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> 
     errors = [
         {
             layer.name: layer.error
-            for layer in layers.errors(quantize.calibrate(m, pictures), pictures[:8], source.layers())
+            for layer in layer_errors.errors(quantize.calibrate(m, pictures), pictures[:8], source.layers())
         }
         for m in (source.model, quieter)
     ]
@@ -146,7 +147,7 @@ def test_the_contract_holds_the_verdict_and_the_report_all(tiny_model: Path) -> 
     report = json.loads((tiny_model.parent / "baseline-int8.gate.json").read_text())
     assert document["gate"]["split"] == "val" and document["gate"]["lost"] == report["gate"]["lost"]
     assert report["gate"]["passed"] and report["quantization"] == document["quantization"]
-    assert report["calibration"]["compared"].keys() == set(ranges.METHODS)
+    assert report["calibration"]["compared"].keys() == set(activation_ranges.METHODS)
     assert document["calibration"]["method"] == report["calibration"]["method"]
     nearest = min(report["calibration"]["compared"].values(), key=lambda c: (not c["passed"], c["difference"]))
     assert report["calibration"]["compared"][document["calibration"]["method"]] == nearest
@@ -159,7 +160,7 @@ def test_ranges_of_each_method(tiny_run: Path) -> None:
     source = sources.of_run(tiny_run)
     pictures = source.crops(data.only(source.examples, "train"))
     calibrated = quantize.calibrate(source.model, pictures)
-    narrowed = ranges.narrowed(calibrated, pictures, ranges.METHODS)
+    narrowed = activation_ranges.narrowed(calibrated, pictures, activation_ranges.METHODS)
     assert narrowed["min-max"] == calibrated
     widths = {method: _widths(graph) for method, graph in narrowed.items()}
     for method in ("percentile", "mse"):
@@ -178,24 +179,24 @@ def _widths(graph: bytes) -> dict[int, float]:
 
 
 def test_what_mse_and_percentile_take_of_a_long_tail() -> None:
-    counts = np.zeros(ranges._BINS, np.int64)
+    counts = np.zeros(activation_ranges._BINS, np.int64)
     counts[:100] = 10_000  # nearly all lies in the lowest twentieth
     counts[-1] = 1
-    low, high = ranges._percentile(counts, 0.0, 2048.0)
+    low, high = activation_ranges._percentile(counts, 0.0, 2048.0)
     assert low == 0 and 99 <= high <= 101
-    low, high = ranges._least_error(counts, 0.0, 2048.0)
+    low, high = activation_ranges._least_error(counts, 0.0, 2048.0)
     assert low == 0 and high < 2048
-    even = np.full(ranges._BINS, 1000)
-    assert ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # nothing to win by clipping
+    even = np.full(activation_ranges._BINS, 1000)
+    assert activation_ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # nothing to win by clipping
 
 
 def test_a_copy_of_a_val_picture_does_not_calibrate(drawn: Path) -> None:
     examples = data.read(drawn)
     training, val = data.only(examples, "train")[:3], data.only(examples, "val")[:2]
     crops = data.crops(drawn, training, 32, "whole-image")
-    calibration.unseen(training, crops, data.crops(drawn, val, 32, "whole-image"))
+    representative.unseen(training, crops, data.crops(drawn, val, 32, "whole-image"))
     with pytest.raises(UserError, match="can't calibrate"):
-        calibration.unseen(training, crops, crops[2:])
+        representative.unseen(training, crops, crops[2:])
 
 
 def test_all_four_kinds(tiny_run: Path, tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from convert import contract, doubt, quantize
-from edge.distance import Distance
+from convert import model_file, quantize, selective
+from edge.mahalanobis import Distance
 from edge.model import Model
 from train import networks
 from train.run import predict
@@ -46,8 +46,8 @@ def test_the_file_sees_what_the_network_sees(
     graph = quantize.quantize(network, kind, pictures)
     shown = keras.Model(network.inputs, network.get_layer(networks.FEATURES).output)
     features = shown.predict(pictures.astype(np.float32), verbose=0)
-    arrays = doubt.spread(features, ["one"] * 20 + ["two"] * 20)
-    with contract.opened(contract.seal(graph, document(kind), arrays), Model) as model:
+    arrays = selective.spread(features, ["one"] * 20 + ["two"] * 20)
+    with model_file.opened(model_file.seal(graph, document(kind), arrays), Model) as model:
         seen = [model.see(picture) for picture in pictures]
         merged = np.stack([model.run(picture) for picture in pictures])
         assert model.verify() == (4, 4) and model.kinds == tuple(KINDS)
@@ -67,7 +67,7 @@ def test_distances_of_training_cells_are_about_one_and_of_others_more() -> None:
     middles = {"a": rng.normal(size=6) * 9, "b": rng.normal(size=6) * 9}
     kinds = ["a", "b"] * 500
     features = np.stack([middles[kind] + rng.normal(size=6) @ mixing for kind in kinds])
-    ruler = Distance(doubt.spread(features, kinds))
+    ruler = Distance(selective.spread(features, kinds))
     home = [ruler.of(each) for each in features]
     assert np.median(home) == pytest.approx(1, abs=0.1)
     between = (middles["a"] + middles["b"]) / 2

@@ -10,7 +10,7 @@ from conftest import assert_refused, command
 
 from convert import gate, locator
 from edge.locate import Locator, ruler_mark
-from train import evaluate
+from train.evaluation import evaluate
 
 L = keras.layers
 RULER = float(ruler_mark(20))  # drawn fields are shrunk to the half: their red cells are 40 pixels wide
@@ -29,7 +29,7 @@ def run(folder: Path, loud: float) -> Path:
     folder.mkdir()
     model.save(folder / "model.keras")
     rng = np.random.default_rng(0)
-    fields = np.stack([locator.simulate.field(rng, 3, 0, (320, 320))[0] for _ in range(8)])
+    fields = np.stack([locator.drawing.field(rng, 3, 0, (320, 320))[0] for _ in range(8)])
     np.savez_compressed(folder / "calibration.npz", fields=fields)
     told = {
         "version": "test", "network": "locator", "parameters": model.count_params(), "size": 320,

@@ -17,7 +17,8 @@ import pytest
 from conftest import ROOT, assert_refused, command
 from PIL import Image
 
-from edge import model, simulate
+from edge import model
+from edge.simulator import drawing
 
 pytestmark = pytest.mark.usefixtures("shipped")
 
@@ -32,8 +33,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two good pictures and one broken one."""
     place = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
-    for kind in simulate.KINDS:
-        Image.fromarray(simulate.picture(kind, rng)).save(place / f"{kind}.png")
+    for kind in drawing.KINDS:
+        Image.fromarray(drawing.picture(kind, rng)).save(place / f"{kind}.png")
     (place / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 cut off")
     return place
 
@@ -72,7 +73,7 @@ def test_json_lines(folder: Path) -> None:
 def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_path: Path) -> None:
     """Drawings are not like anything that the network learned from, so that some must be."""
     for i in range(12):
-        Image.fromarray(simulate.picture("monocyte", np.random.default_rng(i))).save(tmp_path / f"{i}.png")
+        Image.fromarray(drawing.picture("monocyte", np.random.default_rng(i))).save(tmp_path / f"{i}.png")
     plain, asked = (
         list(map(json.loads, command("edge", tmp_path, "--json", "-", *more).stdout.splitlines()))
         for more in (["--no-review"], ["--risk", 0.01])
@@ -125,15 +126,15 @@ def test_annotate(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def field(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[simulate.Truth]]:
+def field(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[drawing.Truth]]:
     """A drawn field with four cells that stand apart."""
-    image, truth = simulate.field(np.random.default_rng(2), 4, kinds=simulate.KINDS)
+    image, truth = drawing.field(np.random.default_rng(2), 4, kinds=drawing.KINDS)
     path = tmp_path_factory.mktemp("field") / "field.png"
     Image.fromarray(image).save(path)
     return path, truth
 
 
-def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[simulate.Truth]], cell_model: Path) -> None:
+def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
     path, truth = field
     done = command("edge", path, "--model", cell_model, "--json", "-")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -146,7 +147,7 @@ def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[simulate.Truth]]
 
 
 def test_single_answers_once_about_the_middle(
-    field: tuple[Path, list[simulate.Truth]], cell_model: Path, tmp_path: Path
+    field: tuple[Path, list[drawing.Truth]], cell_model: Path, tmp_path: Path
 ) -> None:
     path, truth = field
     Image.new("RGB", (300, 200), "white").save(tmp_path / "empty.png")
@@ -159,7 +160,7 @@ def test_single_answers_once_about_the_middle(
     assert fallback["box"] == [0, 0, 300, 200] and fallback["centre_distance"] == 0
 
 
-def test_whole_image_looks_for_nothing(field: tuple[Path, list[simulate.Truth]], cell_model: Path) -> None:
+def test_whole_image_looks_for_nothing(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
     done = command("edge", field[0], "--whole-image", "--model", cell_model, "--json", "-")
     (answer,) = map(json.loads, done.stdout.splitlines())
     assert answer["box"] == [0, 0, 640, 480]
@@ -177,7 +178,7 @@ def test_no_cell_is_an_answer(tmp_path: Path, cell_model: Path) -> None:
 
 
 def test_explain_shows_field_absorbance_marks_and_crops(
-    field: tuple[Path, list[simulate.Truth]], cell_model: Path, tmp_path: Path
+    field: tuple[Path, list[drawing.Truth]], cell_model: Path, tmp_path: Path
 ) -> None:
     assert command("edge", field[0], "--explain", tmp_path, "--model", cell_model).returncode == 0
     sheet = np.asarray(Image.open(tmp_path / "field.explained.jpg")).astype(int)
@@ -308,7 +309,7 @@ def test_a_signal_leaves_whole_lines_and_pictures(name: str, tmp_path: Path) -> 
 
 def test_a_field_in_little_memory(tmp_path: Path) -> None:
     """At most 130 MB resident at once, the libraries' pages among them: a Pi may have 512."""
-    field = simulate.field(np.random.default_rng(0), 6, shape=(900, 1440), look=simulate.Look(red_cell=60))[0]
+    field = drawing.field(np.random.default_rng(0), 6, shape=(900, 1440), look=drawing.Look(red_cell=60))[0]
     Image.fromarray(field).save(tmp_path / "field.png")
     code = "from edge.cli import main\ntry: main()\nfinally: print(open('/proc/self/status').read())"
     done = subprocess.run(

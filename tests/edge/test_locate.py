@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from edge import frames, simulate
+from edge import frames
 from edge.cell import Cell, centre_distance, single, whole_image
 from edge.frames import Frame
 from edge.locate import Locator, Nucleus, joined, nuclei, red_cell, ruler_mark, shrink
+from edge.simulator import drawing
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def frame(image: np.ndarray) -> Frame:
     return Frame(image, "test", 0, 0.0)
 
 
-def near(cell: Cell, truth: simulate.Truth) -> bool:
+def near(cell: Cell, truth: drawing.Truth) -> bool:
     return bool(np.hypot(cell.centre[0] - truth.x, cell.centre[1] - truth.y) < truth.radius)
 
 
@@ -32,7 +33,7 @@ def test_drawn_fields(locator: Locator) -> None:
     rng = np.random.default_rng(11)
     found = drawn = 0
     for _ in range(20):
-        image, truth = simulate.field(rng, 4)
+        image, truth = drawing.field(rng, 4)
         cells = locator.cells(frame(image))
         drawn += len(truth)
         found += sum(sum(near(c, t) for c in cells) == 1 for t in truth)
@@ -42,7 +43,7 @@ def test_drawn_fields(locator: Locator) -> None:
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])
 def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> None:
-    image, truth = simulate.field(np.random.default_rng(4), 1)
+    image, truth = drawing.field(np.random.default_rng(4), 1)
     size = (round(640 * scale), round(480 * scale))
     picture = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
     (cell,) = locator.cells(frame(picture))
@@ -56,7 +57,7 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
 @pytest.mark.parametrize("diameter", [24, 40, 90])
 def test_the_red_cells_are_measured(locator: Locator, diameter: int) -> None:
     """Whatever white cells are there: the ruler is what keeps their size."""
-    image, _ = simulate.field(np.random.default_rng(3), 2, look=simulate.Look(red_cell=diameter))
+    image, _ = drawing.field(np.random.default_rng(3), 2, look=drawing.Look(red_cell=diameter))
     assert locator.look(frame(image))[1].red_cell == pytest.approx(diameter, rel=0.25)
 
 
@@ -76,20 +77,20 @@ def test_a_ruler_misread_is_held_to_what_nuclei_can_be(locator: Locator) -> None
 
 
 def test_a_cut_cell_is_said_to_be_cut(locator: Locator) -> None:
-    image, truth = simulate.field(np.random.default_rng(4), 1)
+    image, truth = drawing.field(np.random.default_rng(4), 1)
     edge = int(truth[0].x)
     cells = locator.cells(frame(np.ascontiguousarray(image[:, edge:])))
     assert len(cells) == 1 and cells[0].at_border and cells[0].box[0] == 0
 
 
 def test_a_cell_that_fills_the_picture(locator: Locator) -> None:
-    image = simulate.picture("lymphocyte", np.random.default_rng(0), 256, simulate.Look(red_cell=150))
+    image = drawing.picture("lymphocyte", np.random.default_rng(0), 256, drawing.Look(red_cell=150))
     cells = locator.cells(frame(image))
     assert len(cells) == 1 and centre_distance(cells[0], frame(image)) < 0.1
 
 
 def test_no_cell_at_all(locator: Locator) -> None:
-    image, _ = simulate.field(np.random.default_rng(1), 0)
+    image, _ = drawing.field(np.random.default_rng(1), 0)
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((450, 440, 600, 448), fill="black")

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from edge import simulate
 from edge.normalise import DENSITY, LEVEL, WHITE, alone, distance, normalise, plane
+from edge.simulator import drawing
 
 
 def cell(size: int = 96) -> np.ndarray:
-    return simulate.picture("lymphocyte", np.random.default_rng(0), size, simulate.Look(red_cell=size / 3.2, noise=0))
+    return drawing.picture("lymphocyte", np.random.default_rng(0), size, drawing.Look(red_cell=size / 3.2, noise=0))
 
 
 def seen_through(picture: np.ndarray, factor: np.ndarray | float, extra: np.ndarray | float = 0.0) -> np.ndarray:

@@ -6,15 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from edge import classify, simulate
+from edge import classify
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.quality import doubt
+from edge.simulator import drawing
 
 
 @pytest.fixture(scope="module")
 def seen() -> tuple[Frame, Cell]:
-    frame = Frame(simulate.picture("lymphocyte", np.random.default_rng(3)), "drawn", 0, 0.0)
+    frame = Frame(drawing.picture("lymphocyte", np.random.default_rng(3)), "drawn", 0, 0.0)
     return frame, classify.finder("cell", one=True)(frame)[0]
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edge import simulate
 from edge.errors import UserError
+from edge.simulator import drawing
 from train.augment import MOVES, RECIPES, VIEWS, augment, recipe
 
-PICTURE = simulate.picture("lymphocyte", np.random.default_rng(0), 96, simulate.Look(red_cell=21))
+PICTURE = drawing.picture("lymphocyte", np.random.default_rng(0), 96, drawing.Look(red_cell=21))
 
 
 @pytest.mark.parametrize("name", [*MOVES, *VIEWS, "full", "geometry,stain"])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge import simulate
 from edge.errors import UserError
+from edge.simulator import drawing
 from train import fields, nuclei
 
 
@@ -36,14 +36,14 @@ def test_a_folder_without_fields_has_none_and_a_broken_table_is_said(tmp_path: P
 
 
 def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(tmp_path: Path) -> None:
-    image, truth = simulate.field(np.random.default_rng(2), 3)
+    image, truth = drawing.field(np.random.default_rng(2), 3)
     (tmp_path / "f" / "s").mkdir(parents=True)
     Image.fromarray(image).save(tmp_path / "f/s/a.png")
     places = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
     rows = [f"f/s/a.png,unknown,{x},{y},{side},{side},," for x, y, side in places]
     (lesson,) = fields.lessons(tmp_path, fields.read(table(tmp_path, rows)))
     assert lesson.image.shape == (480, 640, 3) and lesson.outline.shape == (480, 640)
-    assert 0.6 < lesson.red_cell / simulate.Look().red_cell < 1.2
+    assert 0.6 < lesson.red_cell / drawing.Look().red_cell < 1.2
     for t in truth:
         x, y, radius = (round(v) for v in t.nucleus)
         assert lesson.outline[y, x] == 1

@@ -15,8 +15,8 @@ from conftest import assert_refused, command
 from kaggle_server import Kaggle
 from PIL import Image
 
-from edge import simulate
 from edge.errors import UserError
+from edge.simulator import drawing
 from train import data, kaggle, prepare
 
 HANDLE = "somebody/white-cells"
@@ -31,7 +31,7 @@ def archive() -> bytes:
         f"{'Test-A' if film > 7 else 'Train'}/{kind.capitalize()}/95-8-{film}-1_{number}_1.png"
         for film in range(1, 10)
         for number in range(3)
-        for kind in simulate.KINDS
+        for kind in drawing.KINDS
     ]
     names += [f"Test-B/Monocyte/{number}.png" for number in range(3)]
     result = io.BytesIO()
@@ -39,7 +39,7 @@ def archive() -> bytes:
         for name in names:
             kind = Path(name).parent.name.lower()
             picture = io.BytesIO()
-            Image.fromarray(simulate.picture(kind, rng, 128, simulate.Look(red_cell=28))).save(picture, "PNG")
+            Image.fromarray(drawing.picture(kind, rng, 128, drawing.Look(red_cell=28))).save(picture, "PNG")
             file.writestr(name, picture.getvalue())
     return result.getvalue()
 

@@ -8,9 +8,9 @@ import pytest
 from conftest import assert_refused, command, draw_cells
 from PIL import Image
 
-from edge import simulate
 from edge.frames import Frame
 from edge.locate import Locator
+from edge.simulator import drawing
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = ["path,label,x,y,width,height,film,cell"]
     (folder / "fields" / "here").mkdir(parents=True)
     for i in range(2):
-        image, truth = simulate.field(rng, 3)
+        image, truth = drawing.field(rng, 3)
         Image.fromarray(image).save(folder / "fields" / "here" / f"{i}.png")
         places = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
         rows += [f"fields/here/{i}.png,unknown,{x},{y},{side},{side},film{i}," for x, y, side in places]

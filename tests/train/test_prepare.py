@@ -11,15 +11,15 @@ import pytest
 from conftest import assert_refused, command
 from PIL import Image
 
-from edge import simulate
-from train import alike, data, prepare
+from edge.simulator import drawing
+from train import data, near_duplicates, prepare
 
-LOOK = simulate.Look(red_cell=20)
+LOOK = drawing.Look(red_cell=20)
 
 
 def draw(path: Path, kind: str, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(simulate.picture(kind, np.random.default_rng(seed), 96, LOOK)).save(path)
+    Image.fromarray(drawing.picture(kind, np.random.default_rng(seed), 96, LOOK)).save(path)
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_look_alikes_stay_together(tmp_path: Path) -> None:
     """Saved again as a small JPEG in another split: the same cell all the same."""
     folder = tmp_path / "in"
     for i in range(20):
-        for kind in simulate.KINDS:
+        for kind in drawing.KINDS:
             file = folder / "train" / kind / f"{i}.png"
-            draw(file, kind, 100 * simulate.KINDS.index(kind) + i)
+            draw(file, kind, 100 * drawing.KINDS.index(kind) + i)
             if i < 6:
                 copy = folder / ("val" if i < 3 else "test") / kind / f"other-{i}.jpg"
                 copy.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def test_look_alikes_stay_together(tmp_path: Path) -> None:
     assert report.alike == 12 and report.crossed == 12 and report.resplit
     where = {Path(row["path"]).stem + row["label"]: row["split"] for row in table(tmp_path / "out")}
     for i in range(6):
-        for kind in simulate.KINDS:
+        for kind in drawing.KINDS:
             assert where[f"{i}{kind}"] == where[f"other-{i}{kind}"]
 
 
@@ -109,7 +109,7 @@ def test_refusals(drawn: Path, tmp_path: Path) -> None:
     assert_refused(command("train", "data", drawn, "--out", drawn), "isn't empty")
     one_film = tmp_path / "film"
     for i in range(12):
-        for kind in simulate.KINDS:
+        for kind in drawing.KINDS:
             draw(one_film / "Train" / kind / f"95-1-1-1_{i}_1.png", kind, i)
     assert_refused(command("train", "data", one_film, "--out", tmp_path / "a"), "too few")
     assert not (tmp_path / "a").exists()
@@ -118,8 +118,8 @@ def test_refusals(drawn: Path, tmp_path: Path) -> None:
 def test_pairs_and_groups() -> None:
     prints = np.zeros((5, 256), bool)
     prints[1, :3], prints[2, :40], prints[3, 100:200], prints[4, 100:203] = True, True, True, True
-    assert alike.pairs(prints, 10) == [(0, 1), (3, 4)]
-    assert alike.groups(5, [(3, 4), (1, 2), (2, 4)]) == [0, 1, 1, 1, 1]
+    assert near_duplicates.pairs(prints, 10) == [(0, 1), (3, 4)]
+    assert near_duplicates.groups(5, [(3, 4), (1, 2), (2, 4)]) == [0, 1, 1, 1, 1]
 
 
 def test_real_second_photographs(data: Path) -> None:
@@ -130,7 +130,9 @@ def test_real_second_photographs(data: Path) -> None:
         by_cell[row["cell"]].append(row)
     known = [row for each in by_cell.values() if len(each) > 1 for row in each]
     chosen = known + [row for row in rows[::20] if row not in known]
-    prints = np.array([alike.fingerprint(np.asarray(Image.open(data / row["path"]).convert("RGB"))) for row in chosen])
-    found = alike.pairs(prints)
+    prints = np.array(
+        [near_duplicates.fingerprint(np.asarray(Image.open(data / row["path"]).convert("RGB"))) for row in chosen]
+    )
+    found = near_duplicates.pairs(prints)
     assert all(chosen[i]["cell"] == chosen[j]["cell"] for i, j in found)
     assert len(found) > 0.6 * sum(len(each) * (len(each) - 1) // 2 for each in by_cell.values())

@@ -1,0 +1,1 @@
+"""Cameras, streams, videos and picture files, each as a Device that gives frames."""

@@ -1,0 +1,100 @@
+"""The Raspberry Pi's own camera."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from edge.camera.device import Wishes
+from edge.errors import UserError, reason
+
+_PATIENCE = 5.0  # seconds that a frame may take; a cable that came loose gives none
+
+
+class Picamera:
+    """The Pi's own camera, through picamera2 of Raspberry Pi OS (`sudo apt install python3-picamera2`).
+
+    Written after picamera2's source, and tested with a stand-in that has its signatures; nobody has run it on a Pi yet.
+    Wishes.exposure is in microseconds.
+    """
+
+    live, returns, still, left = True, True, False, 0
+
+    def __init__(self, number: int, wishes: Wishes) -> None:
+        """Raises UserError where there is no such camera, or where it doesn't do what is asked."""
+        try:
+            from picamera2 import Picamera2  # type: ignore[import-not-found]
+        except ImportError as error:  # picamera2 itself or, of one from elsewhere, the libcamera below it
+            raise UserError(
+                f"{error.name or 'libcamera'} is missing: run `sudo apt install python3-picamera2` on the Pi and make "
+                "the virtual environment with `python3 -m venv --system-site-packages`."
+            ) from error
+        found = Picamera2.global_camera_info()
+        if number >= len(found):
+            names = ", ".join(f"picamera:{info['Num']} ({info['Model']})" for info in found) or "none"
+            raise UserError(f"There is no camera picamera:{number}; the Pi's own cameras here: {names}.")
+        self._request: Any = None
+        self._camera: Any = None
+        try:
+            self._camera = Picamera2(number)
+            size = self._start(wishes)
+            told = self._wait(self._camera.capture_metadata)
+        except (RuntimeError, ValueError, TimeoutError) as error:
+            self.close()
+            raise UserError(f"The Pi's camera {number} doesn't start: {reason(error)}.") from error
+        self.fps = 1e6 / told["FrameDuration"] if told.get("FrameDuration") else 0.0
+        parts = [f"{size[0]}x{size[1]}", f"{self.fps:.0f} frames a second"]
+        parts += [f"exposure {told['ExposureTime']}"] if "ExposureTime" in told else []
+        parts += [f"white balance {told['ColourTemperature']}"] if "ColourTemperature" in told else []
+        self.facts = f"picamera {number}: {', '.join(parts)}"
+
+    def _start(self, wishes: Wishes) -> tuple[int, int]:
+        """Configures and starts it -> the (width, height) that it gives. Raises RuntimeError where it won't."""
+        controls: dict[str, object] = {}
+        if wishes.fps:
+            controls["FrameDurationLimits"] = (round(1e6 / wishes.fps),) * 2
+        if wishes.exposure is not None:  # the gain too, which would go on drifting by itself
+            controls |= {"AeEnable": False, "ExposureTime": round(wishes.exposure), "AnalogueGain": 1.0}
+        if wishes.white_balance is not None:
+            if "ColourTemperature" not in self._camera.camera_controls:
+                raise RuntimeError("its libcamera is too old for --white-balance; update Raspberry Pi OS")
+            controls |= {"AwbEnable": False, "ColourTemperature": wishes.white_balance}
+        # libcamera's "BGR888" is R, G, B in memory. Without its queue no frame waits for us and grows old meanwhile.
+        main = {"size": wishes.size or (1280, 720), "format": "BGR888"}
+        asked = self._camera.create_video_configuration(main, raw=None, buffer_count=4, controls=controls, queue=False)
+        self._camera.configure(asked)
+        self._camera.start()
+        given = self._camera.camera_configuration()["main"]
+        if given["format"] != "BGR888":
+            raise RuntimeError(f"it gives {given['format']} instead of BGR888")
+        return given["size"]
+
+    def grab(self) -> bool:
+        self._release()
+        try:
+            self._request = self._wait(self._camera.capture_request)
+        except (RuntimeError, TimeoutError):
+            return False
+        return True
+
+    def _wait(self, what: Callable[..., Any]) -> Any:
+        """What the camera has next. Raises TimeoutError where nothing comes."""
+        try:
+            return what(wait=_PATIENCE)
+        except TimeoutError as error:
+            self._camera.cancel_all_and_flush()  # or closing would wait for it
+            raise TimeoutError(f"no picture in {_PATIENCE:.0f} s; is its cable loose?") from error
+
+    def retrieve(self) -> np.ndarray | None:
+        return np.ascontiguousarray(self._request.make_array("main"))
+
+    def _release(self) -> None:
+        if self._request is not None:
+            self._request.release()
+            self._request = None
+
+    def close(self) -> None:
+        if self._camera is not None:
+            self._release()
+            self._camera.close()
+            self._camera = None

@@ -1,0 +1,131 @@
+"""USB cameras: opened by number or device file, and found again under another number when they were unplugged."""
+
+import errno
+import os
+from pathlib import Path
+
+import cv2
+
+from edge.camera.device import Wishes
+from edge.camera.opencv import Capture, begin
+from edge.errors import UserError, reason
+
+# Where Linux tells of cameras: their device files, their names, and links by make and serial number.
+_FILES, _NAMES, _LINKS = Path("/dev"), Path("/sys/class/video4linux"), Path("/dev/v4l/by-id")
+
+_RECEIVERS = ("unicam", "rp1-cfe")  # of the Pi's camera socket; there only where a sensor answers
+
+
+class Usb:
+    """A V4L2 camera, which may come back under another /dev/videoN: the lowest number free when it is plugged in.
+
+    It is known again by its link in /dev/v4l/by-id, which holds its serial number; where there is none, by the name of
+    its card if only one device has it; where the system tells neither, by its number alone.
+    """
+
+    def __init__(self, path: str, wishes: Wishes) -> None:
+        self._path, self._wishes = path, wishes
+        self._link: Path | None = None
+        self._card: tuple[str, str] | None = None
+
+    def plug(self) -> Capture:
+        """Opens it. Raises UserError where there is none that can be used."""
+        path = self.where()
+        capture = _open(path, self._wishes)
+        if path != self._path:
+            capture.facts = f"Now {capture.facts}; it was {self._path}"
+        self.remember(path)
+        return capture
+
+    def remember(self, path: str) -> None:
+        """What tells the camera at a device file from others."""
+        file = Path(path).resolve()
+        self._path, self._card = path, _card(file.name)
+        self._link = next((link for link in sorted(_LINKS.glob("*")) if link.resolve() == file), None)
+
+    def where(self) -> str:
+        """The device file at which it is now, or was last. Raises UserError where another camera has that."""
+        if self._link is not None and self._link.exists():
+            return str(self._link.resolve())
+        if self._card is None:
+            return self._path
+        if self._link is None:
+            same = [str(_FILES / node) for node in _nodes() if _card(node) == self._card]
+            if self._path in same or len(same) == 1:
+                return self._path if self._path in same else same[0]
+        if Path(self._path).exists():
+            raise UserError(f"{self._path} is another camera now.")
+        return self._path
+
+
+def found() -> list[str]:
+    """The cameras here, as --camera names them: USB ones, then the Pi's own.
+
+    A Pi has many more /dev/video*, of its decoders and of the camera's parts, which give no pictures by themselves.
+    """
+    files = [str(_FILES / node) for node in _nodes() if _bus(node) == "usb" and (_card(node) or ("", "0"))[1] == "0"]
+    own = any((_card(node) or ("", ""))[0].startswith(_RECEIVERS) for node in _nodes())
+    return files + (["picamera"] if own else [])
+
+
+def _bus(node: str) -> str:
+    return (_NAMES / node / "device" / "subsystem").resolve().name
+
+
+def _nodes() -> list[str]:
+    return sorted(node.name for node in _NAMES.glob("video*"))
+
+
+def _card(node: str) -> tuple[str, str] | None:
+    """The name of a camera's card, and which of the card's devices this is: only one of them gives pictures."""
+    try:
+        return (_NAMES / node / "name").read_text().strip(), (_NAMES / node / "index").read_text().strip()
+    except OSError:
+        return None
+
+
+def _open(path: str, wishes: Wishes) -> Capture:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
+    except OSError as error:
+        raise UserError(_no_camera(path, error)) from error
+    settings = [cv2.CAP_PROP_BUFFERSIZE, 1]  # fewer old pictures to read past
+    if wishes.fourcc:
+        settings += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*wishes.fourcc)]  # first: it decides what else can be
+    if wishes.size:
+        settings += [cv2.CAP_PROP_FRAME_WIDTH, wishes.size[0], cv2.CAP_PROP_FRAME_HEIGHT, wishes.size[1]]
+    if wishes.fps:
+        settings += [cv2.CAP_PROP_FPS, round(wishes.fps)]
+    capture = begin(path, cv2.CAP_V4L2, [])
+    if not capture.isOpened():
+        raise UserError(
+            f"{path} gives no pictures: another program uses it, or it is no camera; cameras here: {_cameras()}."
+        )
+    for key, value in zip(settings[::2], settings[1::2], strict=True):
+        capture.set(key, value)
+    if wishes.exposure is not None:
+        capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2's "manual"
+        capture.set(cv2.CAP_PROP_EXPOSURE, wishes.exposure)
+    if wishes.white_balance is not None:
+        capture.set(cv2.CAP_PROP_AUTO_WB, 0)
+        capture.set(cv2.CAP_PROP_WB_TEMPERATURE, wishes.white_balance)
+    extra = [
+        f"exposure {capture.get(cv2.CAP_PROP_EXPOSURE):g}",
+        f"white balance {capture.get(cv2.CAP_PROP_WB_TEMPERATURE):g}",
+    ]
+    return Capture(capture, path, live=True, extra=extra)
+
+
+def _no_camera(path: str, error: OSError) -> str:
+    if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
+        return f"There is no camera {path}; cameras here: {_cameras()}."
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"No rights to {path}; run `sudo usermod -aG video $USER` and log in anew."
+    if error.errno == errno.EBUSY:
+        return f"{path} is in use by another program; end that first."
+    return f"{path} can't be opened: {reason(error)}."
+
+
+def _cameras() -> str:
+    cards = {str(_FILES / node): _card(node) for node in _nodes()}
+    return ", ".join(f"{path} ({card[0]})" if card else path for path, card in cards.items()) or "none"

@@ -1,0 +1,1 @@
+"""A run at the camera: frames in, each cell counted once."""

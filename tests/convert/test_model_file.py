@@ -1,0 +1,138 @@
+"""The contract in the file: shown, verified, and read by others."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+from PIL import Image
+
+from convert import describe
+from edge import __version__
+from edge.model import Model, _open
+from train import data
+
+
+def test_show(tiny_model: Path) -> None:
+    done = command("convert", "show", tiny_model)
+    assert done.returncode == 0, done.stderr
+    document = Model(tiny_model).document
+    for words in (
+        "uint8 RGB 32 x 32", "lymphocyte, monocyte", "int8, read back", "CONV_2D x 4", "whole-image, version 1",
+        document["keras_sha256"], document["calibration"]["sha256"], f"edge-classify {__version__}", "gate on val",
+    ):  # fmt: skip
+        assert words in done.stdout, words
+    whole = command("convert", "show", "--json", tiny_model)
+    assert json.loads(whole.stdout) == document
+
+
+def test_show_of_a_locator() -> None:
+    from edge import locate
+
+    text = describe.text(locate.Locator().document)
+    assert "locator" in text and "nucleus" in text and "gate" not in text
+
+
+def test_verify(tiny_model: Path, tmp_path: Path) -> None:
+    done = command("convert", "verify", tiny_model)
+    assert done.returncode == 0 and "All 4 sample answers are as expected" in done.stdout, done.stderr
+    from convert import model_file
+
+    content = tiny_model.read_bytes()
+    document, arrays, graph = _open(content, tiny_model)
+    other = tmp_path / "other.tflite"
+    other.write_bytes(
+        model_file.pack(graph, document, {"samples": arrays["samples"] | {"outputs": arrays["samples"]["outputs"] ^ 1}})
+    )
+    assert_refused(command("convert", "verify", other), "Only 0 of 4", "don't use")
+    assert_refused(command("convert", "verify", tmp_path / "none.tflite"), "No such file")
+    assert_refused(command("convert", "show", tmp_path / "none.tflite"), "No such file")
+
+
+def test_neither_needs_tensorflow(tiny_model: Path) -> None:
+    code = (
+        "import sys\n"
+        f"sys.argv = ['convert', sys.argv[1], {str(tiny_model)!r}]\n"
+        "from convert.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as e: assert not e.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+    )
+    for name in ("show", "verify"):
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_first_command_need_not_be_named(tiny_run: Path, tmp_path: Path) -> None:
+    for plain in (("make", tiny_run, "--data", tmp_path), ("--int8", tiny_run, "--data", tmp_path)):
+        assert_refused(command("convert", *plain), "holds no lymphocyte")
+    assert "show" in command("convert", "--help").stdout
+    assert "--rescue" in command("convert", "make", "--help").stdout
+
+
+def test_the_file_names_the_code_that_made_it(tiny_model: Path) -> None:
+    assert Model(tiny_model).document["code_version"] == __version__
+
+
+def test_tf_lite_and_litert_give_the_same_bytes(tiny_model: Path, pictures: np.ndarray) -> None:
+    import tensorflow as tf
+
+    model = Model(tiny_model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it is deprecated
+        other = tf.lite.Interpreter(model_content=tiny_model.read_bytes(), num_threads=1)
+    other.allocate_tensors()
+    for picture in pictures:
+        other.set_tensor(other.get_input_details()[0]["index"], picture[None])
+        other.invoke()
+        assert np.array_equal(other.get_tensor(other.get_output_details()[0]["index"])[0], model.raw(picture))
+
+
+_MEDIAPIPE = """
+import json, sys
+import mediapipe, numpy
+from mediapipe.tasks.python import BaseOptions, vision
+options = vision.ImageClassifierOptions(base_options=BaseOptions(model_asset_path=sys.argv[1]))
+with vision.ImageClassifier.create_from_options(options) as classifier:
+    for picture in sys.argv[2:]:
+        found = classifier.classify(mediapipe.Image.create_from_file(picture)).classifications[0].categories
+        print(json.dumps({each.category_name: each.score for each in found}))
+"""
+
+
+def test_mediapipe_opens_it(tiny_model: Path, pictures: np.ndarray, tmp_path: Path) -> None:
+    """With its labels, and the same probabilities. MEDIAPIPE_PYTHON names a Python that has it, if this one doesn't."""
+    python = os.environ.get("MEDIAPIPE_PYTHON") or (sys.executable if importlib.util.find_spec("mediapipe") else None)
+    if not python:
+        pytest.skip("mediapipe is not installed; name a Python that has it in MEDIAPIPE_PYTHON")
+    names = []
+    for i, picture in enumerate(pictures):
+        names.append(str(tmp_path / f"{i}.png"))
+        Image.fromarray(picture).save(names[-1])
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-c", _MEDIAPIPE, str(tiny_model), *names],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    model = Model(tiny_model)
+    assert len(answers) == len(pictures)
+    for answer, picture in zip(answers, pictures, strict=True):
+        output = model.raw(picture) / 256  # its outputs' scale; MediaPipe doesn't bring the sum to 1
+        assert answer == pytest.approx(dict(zip(model.labels, map(float, output), strict=True)), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def pictures(drawn: Path, cache: str) -> np.ndarray:
+    chosen = data.only(data.read(drawn), "test")
+    return np.array(data.crops(drawn, chosen, 32, "whole-image", Path(cache)))

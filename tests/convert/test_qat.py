@@ -1,0 +1,110 @@
+"""A network that int8 spoils learns to live with it, where nothing cheaper mends it."""
+
+import keras
+import numpy as np
+import pytest
+
+from convert import equalize, fallbacks, gate, layer_errors, model_file, qat, quantize
+from edge.crop import POLICIES
+from edge.model import Model
+from train import run
+
+L = keras.layers
+
+
+def network() -> keras.Model:
+    """With a branch, which no equalization takes, and a channel a hundred times as loud as the others."""
+    keras.utils.set_random_seed(5)
+    inputs = keras.Input((16, 16, 3))
+    x = L.Rescaling(1 / 127.5, -1)(inputs)
+    x = L.ReLU(name="heard")(L.BatchNormalization()(L.Conv2D(8, 3, name="loud")(x)))
+    x = L.Add()([x, L.DepthwiseConv2D(3, padding="same", activation="relu")(x)])
+    x = L.Conv2D(8, 3, activation="relu", name="reader")(x)
+    outputs = L.Dense(2, activation="softmax", name="answer")(L.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, outputs)
+    kernel, bias = model.get_layer("loud").get_weights()
+    kernel[..., 0], bias[0] = 100 * kernel[..., 0], 100
+    model.get_layer("loud").set_weights([kernel, bias])
+    kernel, bias = model.get_layer("reader").get_weights()
+    kernel[:, :, 0] /= 1000
+    model.get_layer("reader").set_weights([kernel, bias])
+    kernel, bias = model.get_layer("answer").get_weights()
+    model.get_layer("answer").set_weights([60 * kernel, bias])
+    lean = np.median(np.log(run.predict(model, pictures(0)) + 1e-9), axis=0)
+    model.get_layer("answer").set_weights([60 * kernel, bias - lean])  # both answers are given
+    return model
+
+
+def pictures(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    grey = rng.uniform(0, 255, (256, 1, 1, 3))
+    return np.clip(grey + rng.normal(0, 60, (256, 16, 16, 3)), 0, 255).astype(np.uint8)
+
+
+def answers(model: keras.Model) -> np.ndarray:
+    """Of its int8 file to pictures that nothing learned from."""
+    graph = quantize.quantize(model, "int8", pictures(0))
+    document = {
+        "network": "loud",
+        "input": {"size": 16},
+        "labels": ["a", "b"],
+        "quantization": {"kind": "int8"},
+        "licence": "none",
+        "crop": {"policy": "whole-image", "version": POLICIES["whole-image"]},
+        "decision": {"temperature": 1.0},
+    }
+    with model_file.opened(model_file.seal(graph, document), Model) as opened:
+        return gate.answers(opened, pictures(1))
+
+
+def same(a: keras.Model, b: keras.Model) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+def test_it_comes_nearer_to_the_float_network() -> None:
+    model = network()
+    assert equalize.equalized(model, pictures(0)) is None
+    tuned = qat.tuned(model, pictures(0))
+    assert same(model, network()) and not same(model, tuned), "a copy is changed"
+    expected = run.predict(model, pictures(1))
+    lost, left = (np.abs(answers(each) - expected).max(axis=1).mean() for each in (model, tuned))
+    assert lost > 0.04 and left < 0.7 * lost
+
+
+def test_it_comes_there_the_same_way_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qat, "_STEPS", 20)
+    one, other = (qat.tuned(network(), pictures(0)) for _ in range(2))
+    assert same(one, other)
+
+
+def test_what_is_rounded_is_what_the_file_rounds() -> None:
+    inputs = keras.Input((16, 16, 3))
+    nested = keras.Model(inputs, network()(L.Dropout(0.1)(inputs)))
+    found = [layer.name for layer in qat.flat(nested) if qat._rounds(layer, nested)]
+    assert "loud" not in found and "batch_normalization" not in "".join(found) and "dropout" not in "".join(found)
+    assert {"heard", "reader"} <= set(found) and any(name.startswith("rescaling") for name in found)
+    assert len(qat._kernels(nested)) == 4
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 4, 5)).astype(np.float32)
+    for axes in (1, 2):
+        rounded = np.asarray(qat._rounded(kernel, axes)).reshape(-1, np.prod(kernel.shape[-axes:]))
+        steps = rounded / (np.abs(rounded).max(axis=0) / 127)
+        assert np.abs(steps - steps.round()).max() < 1e-3 and np.abs(rounded - kernel.reshape(rounded.shape)).max() > 0
+
+
+def test_the_rescue_tries_it_before_what_costs_time_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qat, "_STEPS", 5)
+    model = network()
+    calibrated = quantize.calibrate(model, pictures(0))
+    worst = layer_errors.errors(calibrated, pictures(0)[:4])
+    tried = list(fallbacks.attempts(model, calibrated, "min-max", pictures(0), worst, lambda: pictures(0)))
+    assert [tried[0].what, tried[0].kind] == ["trained on with int8's rounding", "int8"]
+    assert tried[1:] and {attempt.kind for attempt in tried[1:]} == {"mixed"}
+
+
+def test_the_rescue_says_why_it_does_not_try_it() -> None:
+    inputs = keras.Input((16, 16, 3))
+    x = L.GlobalAveragePooling2D()(L.Conv2DTranspose(4, 3, name="up")(inputs))
+    model = keras.Model(inputs, L.Dense(2, activation="softmax")(x))
+    calibrated = quantize.calibrate(model, pictures(0))
+    first = next(fallbacks.attempts(model, calibrated, "min-max", pictures(0), [], lambda: pictures(0)))
+    assert not first.graph and "up is a Conv2DTranspose" in first.skipped

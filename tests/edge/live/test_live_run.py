@@ -1,0 +1,264 @@
+"""`edge-classify --camera` as a user runs it. No machine here has a camera: sim, a video and a stream stand for one."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+from PIL import Image, ImageGrab
+
+from edge.simulator import drawing
+
+SIM = "sim:seed=3,width=480,height=360,red_cell=30,fps=15,white=5,faults=30"
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two fields, each held for 1 s with a small shake, and a black second between them."""
+    path = tmp_path_factory.mktemp("video") / "fields.avi"
+    rng = np.random.default_rng(5)
+    fields = [drawing.field(rng, 3, shape=(368, 488), look=drawing.Look(red_cell=30))[0] for _ in range(2)]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 15, (480, 360))
+    for image in (fields[0], np.zeros_like(fields[0]), fields[1]):
+        for _ in range(15):
+            y, x = rng.integers(2, 7, 2)
+            writer.write(np.ascontiguousarray(image[y : y + 360, x : x + 480, ::-1]))
+    writer.release()
+    return path
+
+
+def started(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "edge", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def wait_for_rows(path: Path, count: int) -> None:
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if path.exists() and path.read_text().count("\n") > count:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"no {count} cells")
+
+
+def test_a_video_end_to_end(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cells"
+    done = command("edge", "--camera", video, "--json", "-", "--csv", tmp_path / "a.csv", "--save", out)
+    assert done.returncode == 0 and "480x360, MJPG, 15 frames a second" in done.stderr
+    answers = [json.loads(text) for text in done.stdout.splitlines()]
+    numbers = [a["cell"] for a in answers]
+    assert 4 <= len(answers) <= 6 and numbers == list(range(len(numbers)))
+    assert {a["frame"] // 15 for a in answers} == {0, 2}  # none of the black second
+    first = answers[0]
+    assert first["source"] == str(video) and first["frames"] >= 3 and first["taken"].endswith("+00:00")
+    assert sum(first["probabilities"].values()) == pytest.approx(1, abs=2e-4)
+    assert [(r["cell"], r["label"], r["taken"]) for r in rows(tmp_path / "a.csv")] == [
+        (str(a["cell"]), a["label"], a["taken"]) for a in answers
+    ]
+    assert len(list(out.glob("cell-*.crop.png"))) == len(list(out.glob("cell-*.field.jpg"))) == len(answers)
+    w = first["box"][2]
+    crop = np.asarray(Image.open(out / "cell-000000.crop.png"))
+    assert 0.9 * w < crop.shape[1] < 1.7 * w and crop.min() < 110  # the dark nucleus is in it
+    assert "45 frames" in done.stderr and "black" in done.stderr and "not a medical device" in done.stderr
+    again = command("edge", "--camera", video, "--save", out, "--cells", 1)
+    assert "#0" in again.stdout and again.stdout.count("#") == 1
+    assert len(list(out.glob("cell-*.crop.png"))) == len(answers) + 1  # nothing of the first session was overwritten
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_it_with_complete_results(name: str, tmp_path: Path) -> None:
+    target = tmp_path / "a.csv"
+    with started("--camera", SIM, "--csv", target) as process:
+        wait_for_rows(target, 2)
+        process.send_signal(getattr(signal, name))
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "Traceback" not in err and "not a medical device" in err
+    table = rows(target)
+    assert len(table) >= 2 and len(table) == out.count("#") and all(row["taken"] for row in table)
+    assert target.read_text().endswith("\n")
+
+
+def test_what_was_shown_is_on_disk_even_if_killed(tmp_path: Path) -> None:
+    target = tmp_path / "a.json"
+    with started("--camera", SIM, "--json", target) as process:
+        wait_for_rows(target, 2)
+        process.kill()
+        process.communicate(timeout=60)
+    assert len([json.loads(text) for text in target.read_text().splitlines()]) >= 3
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_started_again_it_goes_on_behind_what_is_there(kind: str, tmp_path: Path) -> None:
+    """As systemd does after a crash: nothing of the first run is lost, and a line that was cut short doesn't stay."""
+    target = tmp_path / f"a.{kind}"
+    with started("--camera", SIM, f"--{kind}", target) as process:
+        wait_for_rows(target, 3)
+        process.kill()
+        process.communicate(timeout=60)
+    first = target.read_text()
+    target.write_text(first + first.splitlines()[-1][:20])  # the power went
+    done = command("edge", "--camera", SIM, "--cells", 2, f"--{kind}", target)
+    assert done.returncode == 0, done.stderr
+    text = target.read_text()
+    assert text.startswith(first) and text[len(first) :].count("\n") == 2 and text.endswith("\n")
+    if kind == "csv":
+        table = rows(target)
+        assert len(table) == first.count("\n") - 1 + 2 and all(row["taken"] and row["label"] for row in table)
+    else:
+        assert all(json.loads(line)["taken"] for line in text.splitlines())
+
+
+def test_other_results_and_other_files_are_not_gone_on_with(tmp_path: Path, video: Path) -> None:
+    target = tmp_path / "a.csv"
+    for text in ("source,frame\nx,1\n", "a letter", "\n\n"):
+        target.write_text(text)
+        for kind in ("csv", "json"):
+            done = command("edge", "--camera", video, f"--{kind}", target)
+            assert_refused(done, f"{target} holds something else than these results; name another file.")
+        assert target.read_text() == text
+
+
+def test_seconds_and_cells_stop_it() -> None:
+    done = command("edge", "--camera", SIM, "--seconds", "1.5")
+    assert done.returncode == 0 and "frames" in done.stderr
+    done = command("edge", "--camera", SIM, "--cells", "3")
+    assert done.returncode == 0 and done.stdout.count("#") == 3
+
+
+def test_a_folder_as_camera(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    for i in range(2):
+        Image.fromarray(drawing.field(rng, 3)[0]).save(tmp_path / f"{i}.png")
+    done = command("edge", "--camera", tmp_path)
+    assert done.returncode == 0 and done.stdout.count("#") >= 4
+    (tmp_path / "2.png").write_text("broken")
+    assert command("edge", "--camera", tmp_path).returncode == 1
+
+
+def test_flat_from_a_file(tmp_path: Path, video: Path) -> None:
+    Image.new("RGB", (480, 360), (230, 220, 210)).save(tmp_path / "flat.png")
+    assert command("edge", "--camera", video, "--flat", tmp_path / "flat.png").returncode == 0
+    Image.new("RGB", (48, 36), (230, 220, 210)).save(tmp_path / "small.png")
+    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "small.png"), "48x36 pixels")
+
+
+def test_show_without_a_display_goes_on(video: Path) -> None:
+    without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    done = command("edge", "--camera", video, "--show", environment=without)
+    assert done.returncode == 0 and "There is no display here" in done.stderr and "#0" in done.stdout
+    done = command("edge", "--camera", video, "--show", environment={"DISPLAY": ":99999", "WAYLAND_DISPLAY": ""})
+    assert done.returncode == 0 and "the work goes on" in done.stderr
+
+
+@pytest.fixture
+def screen() -> Iterator[str]:
+    """The name of an X display that nobody sees."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("a window needs a screen: Xvfb is absent (sudo apt install xvfb)")
+    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1000x800x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        yield f":{server.stdout.readline().strip()}"
+        server.terminate()
+
+
+def test_show_opens_a_window_with_the_picture(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tkinter", reason="a window needs Tk")
+    monkeypatch.setenv("DISPLAY", screen)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not np.asarray(ImageGrab.grab(xdisplay=screen)).any()
+    with started("--camera", SIM + ",end=60", "--show") as process:
+        shown, end = np.zeros((1, 1, 3)), time.monotonic() + 60
+        while shown.mean() < 20 and time.monotonic() < end:
+            time.sleep(0.2)
+            shown = np.asarray(ImageGrab.grab(xdisplay=screen))
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "work goes on" not in err
+    seen = shown[(shown.max(axis=2) > 0) & (shown[..., 0] > shown[..., 2] + 10)]  # warm, as the drawn slide is
+    assert len(seen) > 0.5 * 480 * 360
+
+
+HUNG = """
+import threading
+import edge.live.run
+from edge.cli import main
+
+
+class Hung:
+    live, returns, still, fps, left, facts = True, True, False, 0.0, 0, "hung: opened"
+
+    def grab(self):
+        threading.Event().wait()
+
+
+edge.live.run.opener = lambda source, wishes: Hung
+edge.live.run.FIRST = float(sys.argv.pop(1))
+main()
+"""
+
+
+def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
+    """The command with a camera whose driver never comes back: no signal and no other thread can end that."""
+    command = [sys.executable, "-c", "import sys\n" + HUNG, str(patience), "--camera", "0", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_camera_that_never_sends_is_told(tmp_path: Path) -> None:
+    with hung(0.5, "--csv", tmp_path / "a.csv") as process:
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and "0 is open and sent no picture" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_even_a_camera_that_hangs(name: str, tmp_path: Path) -> None:
+    with hung(60, "--csv", tmp_path / "a.csv") as process:
+        wait_for_rows(tmp_path / "a.csv", 0)
+        process.send_signal(getattr(signal, name))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 0 and "0 frames. no cell" in err and "Traceback" not in err
+
+
+def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
+    (tmp_path / "text.avi").write_text("no video")
+    assert_refused(command("edge", "--camera", "9"), "There is no camera /dev/video9")
+    assert_refused(command("edge", "--camera", "/dev/null"), "/dev/null gives no pictures")
+    assert_refused(command("edge", "--camera", "picamera"), "picamera2 is missing")
+    assert_refused(command("edge", "--camera", "http://127.0.0.1:1/x"), "sends no pictures")
+    assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
+    assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
+    assert_refused(command("edge", "--camera", "sim:cells=3"), "'cells=3' is none of seed, width")
+    assert_refused(command("edge", "--camera", video, "--single"), "--single doesn't go with --camera")
+    assert_refused(command("edge", "--camera", video, tmp_path), "Naming pictures doesn't go with --camera")
+    assert_refused(command("edge", "--camera", video, "--size", "0x3"), "no size")
+    assert_refused(command("edge", "--camera", video, "--fourcc", "MJ"), "four letters")
+    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "No such file")
+    assert_refused(command("edge", "--camera", video, "--model", tiny_model), "trained on whole pictures")
+    assert_refused(command("edge", "--camera", video, "--csv", "/dev/full"), "No space left")
+    assert_refused(command("edge", "--save", tmp_path, "a.png"), "--save goes with --camera only")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_no_rights() -> None:
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("no place for a file below /dev")
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        Path(file.name).chmod(0)
+        assert_refused(command("edge", "--camera", file.name), f"No rights to {file.name}; run `sudo usermod")

@@ -1,0 +1,145 @@
+"""`edge-site` and `edge-classify --site` as a user runs them, on real pictures."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import assert_refused, command
+from PIL import Image
+
+from edge import model
+from edge.errors import UserError
+from edge.simulator import drawing
+from edge.site import profile
+from edge.site.labelled import _same, find
+from edge.site.profile import Lean, Profile
+
+LABELS = ("lymphocyte", "monocyte", "other")
+
+
+@pytest.fixture(scope="module")
+def pictures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real cells of the test split: 8 of each name, 6 neutrophils, of which one is there twice, in class folders."""
+    folder = tmp_path_factory.mktemp("site")
+    counts = {"lymphocyte": ("Lymphocytes", 8), "monocyte": ("monocyte", 8), "neutrophil": ("Neutrophil", 6)}
+    with (data / "cells.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            name, left = counts.get(row["label"], ("", 0))
+            if left and row["split"] == "test" and row["source"] == "raabin":
+                (folder / name).mkdir(exist_ok=True)
+                shutil.copy(data / row["path"], folder / name / f"{left}.jpg")
+                counts[row["label"]] = name, left - 1
+    shutil.copy(folder / "Neutrophil" / "1.jpg", folder / "Neutrophil" / "again.jpg")
+    return folder
+
+
+def moved(folder: Path, shift: float) -> Path:
+    """A profile of the shipped model, whose names lean by so much."""
+    shipped = model.Model()
+    cells = {"lymphocyte": 20, "monocyte": 20}
+    profile.write(
+        Profile(shipped.sha256, cells, Lean(shift), Lean(), shipped.document["decision"], {}), folder / "s.json"
+    )
+    return folder / "s.json"
+
+
+def test_check(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "check.json"
+    done = command("edge.site.cli", "check", pictures, "--unlabelled", pictures / "monocyte", "--json", out)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert found["unlabelled"]["cells"] >= 8 and found["labelled"]["cells"] == 23
+    counts = {label: each["count"] for label, each in found["judged"]["recall"].items()}
+    assert counts == {"lymphocyte": 8, "monocyte": 8, "other": 6}  # the copy is no other cell
+    assert found["judged"]["verdict"] in ("go", "adapt", "no-go")
+    assert f"\n{found['judged']['verdict']}: " in done.stdout and "unlabelled" in done.stdout.splitlines()[0]
+
+
+def test_adapt_writes_what_is_better_or_nothing(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site.json"
+    done = command("edge.site.cli", "adapt", pictures, "--out", out)
+    if done.returncode == 2:
+        assert_refused(done, "No profile was written", "no better")
+        assert not out.exists()
+    else:
+        assert done.returncode == 0 and profile.read(out).told["left_out"]["gain"] > 0
+    assert "balanced accuracy" in done.stdout
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_three_cells_teach_nothing(pictures: Path, tmp_path: Path) -> None:
+    """Nor do five pictures of three cells."""
+    few = tmp_path / "few"
+    shutil.copytree(pictures / "Lymphocytes", few / "lymphocyte")
+    (few / "monocyte").mkdir()
+    for i, picture in enumerate(sorted((pictures / "monocyte").iterdir())[:5]):
+        shutil.copy(sorted((pictures / "monocyte").iterdir())[i % 3], few / "monocyte" / picture.name)
+    done = command("edge.site.cli", "adapt", few, "--out", tmp_path / "site.json")
+    assert_refused(done, "3 monocyte cells", "at least 5")
+    assert not (tmp_path / "site.json").exists()
+
+
+def test_classify_answers_as_the_profile_has_it(pictures: Path, tmp_path: Path) -> None:
+    names = []
+    for shift in (-12.0, 12.0):
+        done = command(
+            "edge", pictures / "Lymphocytes", "--single", "--no-review", "--site", moved(tmp_path, shift), "--json", "-"
+        )
+        assert done.returncode == 0 and "learned from 20 lymphocytes, 20 monocytes" in done.stderr, done.stderr
+        names.append([json.loads(line)["label"] for line in done.stdout.splitlines()])
+    assert set(names[0]) <= {"lymphocyte", "other"} and set(names[1]) <= {"monocyte", "other"}
+    assert "lymphocyte" in names[0] and "monocyte" in names[1]
+
+
+def test_a_camera_answers_as_the_profile_has_it(tmp_path: Path) -> None:
+    done = command(
+        "edge", "--camera", "sim", "--cells", 3, "--no-review", "--site", moved(tmp_path, 12.0), "--json", "-"
+    )
+    assert done.returncode == 0, done.stderr
+    assert {json.loads(line)["label"] for line in done.stdout.splitlines()} <= {"monocyte", "other"}
+
+
+def test_refusals(tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    Image.fromarray(drawing.picture("monocyte", np.random.default_rng(0))).save(picture)
+    profile = moved(tmp_path, 1.0)
+    other = model.SHIPPED.with_name("compact-float32.tflite")
+    assert_refused(command("edge", picture, "--site", profile, "--model", other), "another model")
+    assert_refused(command("edge", picture, "--site", profile, "--adapt"), "--site", "one of them")
+    assert_refused(command("edge", picture, "--site", tmp_path / "absent.json"), "can't be read")
+    profile.write_text(profile.read_text()[:100])
+    assert_refused(command("edge", picture, "--site", profile), "damaged")
+    assert_refused(command("edge.site.cli", "check", tmp_path / "absent"), "not a folder")
+    assert_refused(command("edge.site.cli", "check", tmp_path), "no pictures in folders")
+
+
+def test_folders_and_tables(tmp_path: Path) -> None:
+    for name in ("Lymphocytes", "monocyte", "smudge"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    assert {Path(p).parent.name: label for p, (label, _) in find(tmp_path, LABELS).labels.items()} == {
+        "Lymphocytes": "lymphocyte", "monocyte": "monocyte", "smudge": "other",
+    }  # fmt: skip
+    two = find(tmp_path, LABELS[:2])
+    assert len(two.labels) == 2 and two.passed == 1
+    (tmp_path / "cells.csv").write_text("path,label,cell\na.png,Monocytes,7\n")
+    assert find(tmp_path, LABELS).labels == {str(tmp_path / "a.png"): ("monocyte", "7")}
+    (tmp_path / "cells.csv").write_text("path,cell\na.png,7\n")
+    with pytest.raises(UserError, match="lacks the column label"):
+        find(tmp_path, LABELS)
+
+
+def test_one_cell_by_content_or_by_name() -> None:
+    assert _same([["a"], ["b", "n"], ["a", "m"], ["c", "n"], ["d"]]) == [0, 1, 0, 1, 2]
+    assert len(set(_same([["a", "n"], ["b", "m"], ["a", "m"]]))) == 1
+
+
+def test_one_cell_under_two_labels_is_refused(tmp_path: Path) -> None:
+    picture = drawing.picture("monocyte", np.random.default_rng(0))
+    for name in ("lymphocyte", "monocyte"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture).save(tmp_path / name / "a.png")
+    assert_refused(command("edge.site.cli", "check", tmp_path), "show one cell", "lymphocyte and monocyte")

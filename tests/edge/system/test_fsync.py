@@ -1,0 +1,94 @@
+"""Live results reach the disk, and the work doesn't wait for it. No test here can cut the power: fsync is watched."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.cell import Cell
+from edge.classify import Answer
+from edge.decide import Decision
+from edge.errors import UserError
+from edge.frames import Frame
+from edge.output.sinks import Csv, JsonLines
+from edge.system import fsync
+
+
+def answer(number: int) -> Answer:
+    cell = Cell((1, 2, 3, 4), number, (2.5, 4.0), 2.0, 3.0, 4.0, False, 0.9)
+    frame = Frame(np.zeros((9, 9, 3), np.uint8), "camera", number, 0.0)
+    return Answer(frame, [(cell, Decision("monocyte", {"lymphocyte": 0.1, "monocyte": 0.9}, frames=3))])
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
+    """By inode: how many bytes a file had when it was last brought to the disk, by the real fsync."""
+    real, sizes = os.fsync, {}
+
+    def fsync(file: int) -> None:
+        found = os.fstat(file)
+        real(file)
+        sizes[found.st_ino] = found.st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return sizes
+
+
+def test_lines_and_the_file_s_name_are_brought_to_the_disk(tmp_path: Path, brought: dict[int, int]) -> None:
+    path = tmp_path / "a.csv"
+    with Csv(str(path), ["lymphocyte", "monocyte"], "model", live=True) as table:
+        for i in range(3):
+            table.add(answer(i))
+    assert path.read_text().count("\n") == 4
+    assert brought[path.stat().st_ino] == path.stat().st_size and tmp_path.stat().st_ino in brought
+
+
+def test_they_are_brought_while_it_runs(
+    tmp_path: Path, brought: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fsync, "_EVERY", 0.01)
+    path = tmp_path / "a.json"
+    with JsonLines(str(path), "model", live=True) as lines:
+        for i in range(2):
+            lines.add(answer(i))
+            end = time.monotonic() + 60
+            while brought.get(path.stat().st_ino) != path.stat().st_size:
+                assert time.monotonic() < end
+                time.sleep(0.01)
+
+
+def test_a_slow_disk_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, free = threading.Event(), threading.Event()
+
+    def slow(file: int) -> None:
+        busy.set()
+        assert free.wait(60)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    path = tmp_path / "a.json"
+    with JsonLines(str(path), "model", live=True) as lines:
+        assert busy.wait(60)
+        for i in range(50):
+            lines.add(answer(i))
+        assert path.read_text().count("\n") == 50 and not free.is_set()
+        free.set()
+
+
+def test_a_disk_that_fails_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    lines = JsonLines(str(tmp_path / "a.json"), "model", live=True)
+    lines.add(answer(0))
+    with pytest.raises(UserError, match=r"Can't write .*a\.json: Input/output error\."):
+        lines.__exit__(None, None, None)
+
+
+def test_pictures_results_are_left_to_the_system(tmp_path: Path, brought: dict[int, int]) -> None:
+    with JsonLines(str(tmp_path / "a.json"), "model") as lines:
+        lines.add(answer(0))
+    assert not brought

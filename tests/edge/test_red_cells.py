@@ -1,0 +1,206 @@
+"""The ruler: red cells measured over a run, on drawn fields, on what no ruler fits, and on real fields."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import command
+from PIL import Image
+
+from edge import classify, frames
+from edge.crop import crop
+from edge.frames import Frame
+from edge.locate import Locator
+from edge.model import Model
+from edge.red_cells import FEWEST, Scale, diameter, outlines
+from edge.simulator import drawing
+from train import fields
+
+
+@pytest.fixture(scope="module")
+def locator() -> Locator:
+    return Locator()
+
+
+def field(seed: int, red_cell: float) -> Frame:
+    drawn, _ = drawing.field(np.random.default_rng(seed), 4, shape=(480, 640), look=drawing.Look(red_cell=red_cell))
+    return Frame(drawn, "test", 0, 0.0)
+
+
+def measured(locator: Locator, frames: list[Frame], scale: Scale) -> list[float]:
+    """What the ruler says at each of the frames, once all are measured."""
+    for each in frames:
+        locator.look(each, scale)
+    scale.measuring = False
+    return [locator.look(each, scale)[1].red_cell for each in frames]
+
+
+@pytest.mark.parametrize("red_cell", [24, 40, 64])
+def test_a_run_of_one_microscope_has_one_ruler(locator: Locator, red_cell: float) -> None:
+    found = set(measured(locator, [field(i, red_cell) for i in range(FEWEST)], Scale()))
+    assert len(found) == 1 and found.pop() == pytest.approx(0.92 * red_cell, rel=0.05)
+
+
+def test_the_cells_of_a_run_share_it(locator: Locator) -> None:
+    scale = Scale()
+    shown = [field(i, 40) for i in range(FEWEST)]
+    measured(locator, shown, scale)
+    cells = [cell for each in shown for cell in locator.cells(each, scale)]
+    assert len(cells) >= 2 * FEWEST and len({cell.red_cell for cell in cells}) == 1
+
+
+def test_too_few_pictures_are_measured_each_by_itself(locator: Locator) -> None:
+    few = [field(i, 40) for i in range(FEWEST - 1)]
+    found = measured(locator, few, Scale())
+    assert found == [locator.look(each)[1].red_cell for each in few] and len(set(found)) > 1
+
+
+def test_other_sizes_of_pictures_are_other_runs(locator: Locator) -> None:
+    scale = Scale()
+    measured(locator, [field(i, 40) for i in range(FEWEST)], scale)
+    drawn, _ = drawing.field(np.random.default_rng(0), 4, shape=(480, 800), look=drawing.Look(red_cell=60))
+    other = Frame(drawn, "test", 0, 0.0)
+    assert locator.look(other, scale)[1].red_cell == locator.look(other)[1].red_cell
+
+
+def test_two_magnifications_are_not_one_microscope(locator: Locator) -> None:
+    mixed = [field(i, 30 if i % 2 else 60) for i in range(2 * FEWEST)]
+    assert measured(locator, mixed, Scale()) == [locator.look(each)[1].red_cell for each in mixed]
+
+
+def test_cells_brought_to_one_size_are_not_alike(locator: Locator) -> None:
+    """Cut out of fields, each as large as its cell, and resized: one size of pictures, but no one magnification."""
+    rng = np.random.default_rng(0)
+    shown = [_cell(rng, 160, red_cell) for red_cell in np.linspace(30, 75, 2 * FEWEST)]
+    found = measured(locator, shown, Scale())
+    assert found == [locator.look(each)[1].red_cell for each in shown]
+    assert np.corrcoef(found, np.linspace(30, 75, 2 * FEWEST))[0, 1] > 0.9
+
+
+def test_cells_cut_out_as_they_are_share_a_ruler(locator: Locator) -> None:
+    """Each picture of another size, but red cells measure as many pixels in all."""
+    rng = np.random.default_rng(0)
+    shown = [_cell(rng, size, 40) for size in range(120, 120 + 16 * 20, 20)]
+    found = measured(locator, shown, Scale())
+    assert max(found) - min(found) < 1e-6 * max(found) and found[0] == pytest.approx(0.92 * 40, rel=0.1)
+    other = _cell(rng, 100, 80)
+    scale = Scale()
+    measured(locator, shown, scale)
+    assert locator.look(other, scale)[1].red_cell == locator.look(other)[1].red_cell, "another microscope's"
+
+
+def _cell(rng: np.random.Generator, size: int, red_cell: float) -> Frame:
+    drawn = drawing.picture("lymphocyte", rng, size, drawing.Look(red_cell=red_cell))
+    return Frame(drawn, "test", 0, 0.0)
+
+
+def test_a_ruler_that_is_known_is_not_measured(locator: Locator) -> None:
+    scale = Scale(fixed=50)
+    assert not scale.measuring and {cell.red_cell for cell in locator.cells(field(0, 40), scale)} == {50}
+
+
+def test_an_unsure_ruler_makes_an_answer_unsure(locator: Locator) -> None:
+    """The mean over what the red cells may measure, which a run's ruler leaves no doubt of."""
+    model, picture = Model(), drawing.picture("lymphocyte", np.random.default_rng(3))
+    frame = Frame(picture, "test", 0, 0.0)
+    cell = replace(locator.cells(frame)[0], unsure=0.12)
+    factors = 1 / (1 + cell.unsure), 1, 1 + cell.unsure
+    crops = [crop(frame, replace(cell, red_cell=f * cell.red_cell), model.size, model.policy) for f in factors]
+    seen = [model.see(each) for each in crops]
+    expected = np.mean([each.kinds for each in seen], axis=0)
+    found = classify.see(model, frame, cell).kinds
+    assert found == pytest.approx(expected, abs=1e-6) and found.sum() == pytest.approx(1, abs=1e-5)
+    assert 0.05 <= locator.cells(frame)[0].unsure < 0.15
+    sure = locator.cells(frame, Scale(fixed=cell.red_cell))[0]
+    assert sure.unsure == 0 and classify.see(model, frame, sure).kinds == pytest.approx(seen[1].kinds)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_without_red_cells_the_network_s_word_counts(level: int) -> None:
+    small = np.full((240, 320, 3), level, np.uint8)
+    small[::7, ::5] = min(255, level + 2)  # a sensor's noise
+    counts = outlines(small, np.zeros((120, 160), np.uint8))
+    assert not counts.any() and diameter(counts, 31.0) == (31.0, 0)
+    assert not outlines(small[:40], np.zeros((20, 160), np.uint8)).any()
+
+
+def test_round_things_are_counted_by_size() -> None:
+    small = _spots(15)
+    small[100:130, 30:60] = 150  # a square
+    small[200:212, 20:120] = 150  # a rod
+    counts = outlines(small, np.zeros((120, 160), np.uint8))
+    found, cells = diameter(counts, 30.0)
+    assert counts.sum() == 9 and cells == pytest.approx(2.98) and found == pytest.approx(0.9 * 31, rel=0.06)
+    marks = np.zeros((120, 160), np.uint8)
+    marks[28:32, 58:62] = 255  # the second one is a nucleus
+    assert outlines(small, marks).sum() == 6
+
+
+def test_what_is_counted_by_chance_is_no_ruler() -> None:
+    counts = outlines(_spots(15), np.zeros((120, 160), np.uint8))
+    assert diameter(counts, 40.0, 8)[1] == pytest.approx(3 - 8 * 0.02)
+    assert diameter(counts, 40.0, 150) == (40.0, 0)
+
+
+def _spots(radius: int) -> np.ndarray:
+    small = np.full((240, 320, 3), 230, np.uint8)
+    ys, xs = np.mgrid[:240, :320]
+    for x, y in [(40, 40), (120, 60), (220, 160)]:
+        small[(xs - x) ** 2 + (ys - y) ** 2 <= radius**2] = 150
+    return small
+
+
+@pytest.mark.parametrize("share", [0.6, 0.45])
+def test_pictures_cut_close_keep_their_ruler(data: Path, locator: Locator, share: float) -> None:
+    """Where no red cell is whole, a platelet or two in a hundred pictures mustn't set the scale."""
+    chosen = sorted((data / "cells/raabin/test/lymphocyte").glob("*.jpg"))[:300:2]
+    whole, cut = Scale(), Scale()
+    for path in chosen:
+        frame = _frame(str(path))
+        locator.look(frame, whole)
+        side = int(share * min(frame.image.shape[:2]))
+        y, x = ((n - side) // 2 for n in frame.image.shape[:2])
+        locator.look(replace(frame, image=np.ascontiguousarray(frame.image[y : y + side, x : x + side])), cut)
+    known, found = whole.red_cell(256, 0), cut.red_cell(int(share * 256), 0)
+    assert known and found and found[0] == pytest.approx(known[0], rel=0.1), "no picture is shrunk: pixels are alike"
+
+
+def test_real_fields_of_one_camera_agree(data: Path, locator: Locator) -> None:
+    """By hand, red cells of the Raspberry Pi camera's eight slides measure some 76 to 88 pixels, rims included."""
+    films: dict[str, list[str]] = {}
+    for each in fields.read(data):
+        if each.source == "chula_rpi":
+            films.setdefault(each.film, []).append(str(data / each.path))
+    found = []
+    for paths in films.values():
+        if len(paths) >= FEWEST:
+            cells = [c for path in paths for c in classify.finder("cell", run=paths)(_frame(path))]
+            assert len({c.red_cell for c in cells}) == 1
+            found.append(cells[0].red_cell)
+    assert len(found) == 7 and min(found) > 0.8 * 76 and max(found) < 88, found
+
+
+def _frame(path: str) -> Frame:
+    frame = frames.read(path)
+    assert isinstance(frame, Frame)
+    return frame
+
+
+def test_the_command_takes_a_ruler(tmp_path: Path) -> None:
+    for i in range(FEWEST):
+        Image.fromarray(field(i, 40).image).save(tmp_path / f"{i}.png")
+
+    def red_cells(*options: str) -> set[str]:
+        done = command("edge", tmp_path, "--csv", tmp_path / "answers.csv", *options)
+        assert done.returncode == 0, done.stderr
+        return {row["red_cell"] for row in csv.DictReader((tmp_path / "answers.csv").open(newline=""))}
+
+    assert len(red_cells()) == 1 and len(red_cells("--ruler", "picture")) > 1
+    assert red_cells("--ruler", "41.5") == {"41.5"}
+    for wrong in ("0", "-3", "nan", "big"):
+        done = command("edge", tmp_path, "--ruler", wrong)
+        assert done.returncode == 2 and "pixels" in done.stderr and "Traceback" not in done.stderr
+    done = command("edge", "--camera", "sim", "--ruler", "picture")
+    assert done.returncode == 2 and "--ruler picture doesn't go with --camera" in done.stderr

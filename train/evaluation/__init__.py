@@ -1,0 +1,1 @@
+"""How good is a trained network, and where does it err?"""
