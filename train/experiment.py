@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from edge import __version__, crop
+from edge import __version__, contract, crop
 from edge.errors import UserError, reason
 from train import batches, data, field_cells, networks, run, thresholds
 from train.augment import recipe
@@ -185,7 +185,7 @@ def finish(
     moved = None
     if settings.thresholds:
         answers = run.predict(model, taken.crops["val"])
-        moved = thresholds.put_right(model, taken.truth["val"], answers, taken.weights["val"])
+        moved = thresholds.correct(model, taken.truth["val"], answers, taken.weights["val"])
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name], len(labels))
         sources = [e.source for e in taken.examples[name]]
@@ -220,7 +220,7 @@ def finish(
     }
     try:
         model.save(out / "model.keras")
-        (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
+        (out / "run.json").write_text(json.dumps(contract.document(report), indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{out} can't be written: {reason(error)}.") from error
     if report["finished"]:
