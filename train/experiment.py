@@ -292,7 +292,7 @@ def finish(
     moved = None
     if settings.thresholds:
         answers = run.predict(model, taken.crops["val"])
-        moved = thresholds.put_right(model, taken.truth["val"], answers, taken.weights["val"])
+        moved = thresholds.correct(model, taken.truth["val"], answers, taken.weights["val"])
     results = {}
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name], len(labels))
