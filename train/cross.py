@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from edge.errors import UserError, reason
-from train import data, experiment
+from train import experiment
 from train.compact import compact
+from train.data import dataset
 from train.settings import Compact, Settings, Transfer
 from train.transfer import transfer
 
@@ -22,7 +23,7 @@ def cross(
     more: what transfer and compact need besides. A run that is finished is taken as it is, one that was stopped goes
     on. Raises UserError where there is one source.
     """
-    sources = sorted({e.source for e in data.read(folder)})
+    sources = sorted({e.source for e in dataset.read(folder)})
     if len(sources) < 2:
         raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
     runs = []

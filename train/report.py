@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from edge import __version__
 from edge.errors import UserError, reason
-from train import data
 from train import run as runs
+from train.data import crop_cache, dataset
 from train.evaluation import calibration, error_balance, evaluate, gradcam, intervals, model_card, page
 
 SEED = 0  # of the bootstrap and of the choice of right answers that are looked into
@@ -29,17 +29,17 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
     UserError for what isn't a run, data that isn't the run's, a split without pictures, a folder that can't be written.
     """
     told, model = runs.read(run)
-    known, labels = told["labels"], [label for label in told["labels"] if label != data.OTHER]
+    known, labels = told["labels"], [label for label in told["labels"] if label != dataset.OTHER]
     if len(labels) != 2:
         raise UserError(f"{run} tells {len(labels)} classes apart, and this report is made for two.")
     folder, out = folder or Path(told["data"]["folder"]), out or run
-    examples = data.only(runs.examples(run, told, folder), split)
+    examples = dataset.only(runs.examples(run, told, folder), split)
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
     write(out, {})  # a folder that can't be made is told before the work, not after it
-    examples = [e for e in examples if e.label != data.OTHER]  # `benchmark doubt` is about those
-    crops = data.crops(folder, examples, told["size"], told["crop"]["policy"])
-    truth = data.targets(examples, labels)
+    examples = [e for e in examples if e.label != dataset.OTHER]  # `benchmark doubt` is about those
+    crops = crop_cache.crops(folder, examples, told["size"], told["crop"]["policy"])
+    truth = dataset.targets(examples, labels)
     probabilities = runs.predict(model, crops, len(known))
     if len(known) > 2:
         probabilities = evaluate.names_only(probabilities)
@@ -86,8 +86,8 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     """evaluate.metrics() of two classes and more; shares and "intervals" count a physical cell once.
 
     truth, cells: int [n], of cells that have a name; probabilities: float [n, labels]. Adds "cells", "intervals"
-    (bootstrap, see train.evaluation.intervals), "average_precision" of the second class, "calibration", and "bias", in which a
-    cell's answer is that of the mean of its photographs' probabilities.
+    (bootstrap, see train.evaluation.intervals), "average_precision" of the second class, "calibration", and "bias", in
+    which a cell's answer is that of the mean of its photographs' probabilities.
     """
     result = evaluate.metrics(truth, probabilities, labels)
     answers, score = probabilities.argmax(axis=1), probabilities[:, 1]
@@ -141,7 +141,7 @@ def looked_into(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def _answer(example: data.Example, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
+def _answer(example: dataset.Example, probabilities: np.ndarray, labels: Sequence[str]) -> dict:
     return {
         "path": example.path,
         "source": example.source,

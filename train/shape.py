@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from train import data, field_cells
+from train.data import crop_cache, dataset, field_cells
 from train.evaluation import evaluate
 
 _SIZE = 80
@@ -60,21 +60,21 @@ def _numbers(crop: np.ndarray) -> list[float]:
 
 def tested(folder: Path, source: str) -> dict[str, dict]:
     """A logistic regression on measured(), learned from one source -> evaluate.metrics() of each source's test split
-    and of marked fields. Raises UserError as train.data and train.field_cells do.
+    and of marked fields. Raises UserError as train.data and train.data.field_cells do.
     """
-    examples = data.trained_on(data.read(folder), source)
+    examples = dataset.trained_on(dataset.read(folder), source)
 
     def numbers(split: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        chosen = data.only(examples, split)
-        crops = data.crops(folder, chosen, _SIZE, "normalised")
-        return measured(crops), data.targets(chosen), [e.source for e in chosen]
+        chosen = dataset.only(examples, split)
+        crops = crop_cache.crops(folder, chosen, _SIZE, "normalised")
+        return measured(crops), dataset.targets(chosen), [e.source for e in chosen]
 
     inputs, truth, _ = numbers("train")
     model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")).fit(inputs, truth)
     inputs, truth, names = numbers("test")
-    found = field_cells.read(folder, _SIZE, "normalised", data.LABELS)
+    found = field_cells.read(folder, _SIZE, "normalised", dataset.LABELS)
     if len(found.truth):
         inputs = np.concatenate([inputs, measured(found.crops)])
         truth, names = np.concatenate([truth, found.truth]), names + found.sources
-    figures = evaluate.by_source(truth, model.predict_proba(inputs), names, data.LABELS)
+    figures = evaluate.by_source(truth, model.predict_proba(inputs), names, dataset.LABELS)
     return {name: each for name, each in figures.items() if name != "all"}
