@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from edge import __version__
-from edge.contract import Crop, document
+from edge.contract import document
+from edge.decide import OTHER
 from edge.errors import UserError, reason
-from train import data
+from edge.system.progress import Progress, silent
 from train import run as runs
+from train.data import crop_cache, dataset
 from train.evaluation import cell_figures, evaluate, gradcam, intervals, model_card, page
 from train.evaluation.page import CellPicture, Scores
 from train.evaluation.results import Answer, EvaluatedData, Evaluation
@@ -23,7 +25,13 @@ WORST = 24  # mistakes that are shown
 LOOKED_INTO = 6  # right answers and wrong answers of each class whose Grad-CAM is drawn
 
 
-def report(run: Path, folder: Path | None = None, out: Path | None = None, split: str = "test") -> Evaluation:
+def report(
+    run: Path,
+    folder: Path | None = None,
+    out: Path | None = None,
+    split: str = "test",
+    progress: Progress = silent,
+) -> Evaluation:
     """Measures a run on one split, and writes evaluation.html, evaluation.json and evaluation.md.
 
     Args:
@@ -31,6 +39,7 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         folder: the data; by default where it was when the run was trained.
         out: where the files are written; by default `run`.
         split: "test" or "val".
+        progress: see edge.system.progress.
 
     Returns:
         What evaluation.json holds.
@@ -40,20 +49,19 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
             written.
     """
     trained, model = runs.read(run)
-    labels = trained["labels"]
-    names = [label for label in labels if label != data.OTHER]
+    names = [label for label in trained.labels if label != OTHER]
     if len(names) != 2:
         raise UserError(f"{run} tells {len(names)} classes apart; this report is made for two.")
-    folder, out = folder or Path(trained["data"]["folder"]), out or run
-    examples = data.only(runs.examples(run, trained, folder), split)
+    folder, out = folder or Path(trained.data.folder), out or run
+    examples = dataset.only(runs.examples(run, trained, folder), split)
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
     write(out, {})  # fails before the work, not after it, if the folder can't be made
-    examples = [e for e in examples if e.label != data.OTHER]  # `benchmark doubt` is about those
-    crops = data.crops(folder, examples, trained["size"], trained["crop"]["policy"])
-    truth = data.targets(examples, names)
-    probabilities = runs.predict(model, crops, len(labels))
-    if len(labels) > 2:
+    examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` is about those
+    crops = crop_cache.crops(folder, examples, trained.size, trained.crop.policy, progress=progress)
+    truth = dataset.targets(examples, names)
+    probabilities = runs.predict(model, crops, len(trained.labels))
+    if len(trained.labels) > 2:
         probabilities = evaluate.names_only(probabilities)
     cells = intervals.clusters(examples)
     sources = np.array([e.source for e in examples])
@@ -66,17 +74,15 @@ def report(run: Path, folder: Path | None = None, out: Path | None = None, split
         seed=cell_figures.SEED,
         resamples=intervals.RESAMPLES,
         split=split,
-        network=trained["network"],
-        parameters=trained["parameters"],
-        labels=tuple(labels),
-        size=trained["size"],
-        crop=Crop(**trained["crop"]),
-        training=trained["settings"] | {"best_epoch": trained["best_epoch"], "code_version": trained["version"]},
+        network=trained.network,
+        parameters=trained.parameters,
+        labels=trained.labels,
+        size=trained.size,
+        crop=trained.crop,
+        training=trained.settings | {"best_epoch": trained.best_epoch, "code_version": trained.version},
         keras_sha256=hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
-        data=EvaluatedData(
-            counts=trained["data"]["counts"], split_sha256=trained["data"]["split_sha256"], folder=str(folder)
-        ),
-        attributions=model_card.attributions(trained["data"]["counts"], trained["network"]),
+        data=EvaluatedData(counts=trained.data.counts, split_sha256=trained.data.split_sha256, folder=str(folder)),
+        attributions=model_card.attributions(trained.data.counts, trained.network),
         figures={
             name: cell_figures.figures(truth[rows], probabilities[rows], cells[rows], names)
             for name, rows in groups.items()
@@ -127,7 +133,7 @@ def looked_into(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def _answer(example: data.Example, probabilities: np.ndarray, labels: Sequence[str]) -> Answer:
+def _answer(example: dataset.Example, probabilities: np.ndarray, labels: Sequence[str]) -> Answer:
     return Answer(
         path=example.path,
         source=example.source,

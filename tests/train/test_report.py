@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 from conftest import command
 
-from train import cli, data
+from train import cli
+from train.data import dataset
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,11 @@ def run_on(folder: Path, run: Path, copy: Path, source: str | None = None) -> Pa
     """A copy of a run that claims to have been trained on the data in `folder`."""
     shutil.copytree(run, copy)
     report = json.loads((copy / "run.json").read_text())
-    examples = data.trained_on(data.read(folder), source)
+    examples = dataset.trained_on(dataset.read(folder), source)
     report["data"] = {
         "folder": str(folder),
-        "counts": data.describe(examples),
-        "split_sha256": data.split_hash(examples),
+        "counts": dataset.describe(examples),
+        "split_sha256": dataset.split_hash(examples),
     }
     report["settings"]["source"] = source
     (copy / "run.json").write_text(json.dumps(report))
@@ -127,10 +128,10 @@ def test_mistakes_are_shown_under_escaped_names(spoiled: tuple[Path, Path], tmp_
     from train import report
 
     run, _ = spoiled
-    document = report.report(run, out=tmp_path)
+    mistakes = report.report(run, out=tmp_path).mistakes
     expected = {f"test/monocyte/<script src=x>&'{i}\".png" for i in range(3)}
-    assert expected <= {m["path"] for m in document["mistakes"] if m["answer"] == "lymphocyte"}
-    sure = [m["probability"] for m in document["mistakes"]]
+    assert expected <= {m.path for m in mistakes if m.answer == "lymphocyte"}
+    sure = [m.probability for m in mistakes]
     assert sure == sorted(sure, reverse=True)
     page = Page((tmp_path / "evaluation.html").read_text())
     assert "script" not in page.tags
@@ -195,8 +196,8 @@ def test_other_data_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> N
 def test_an_empty_split_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
     """The data has a val split, the one source that the run learned from has none."""
     rows = ["path,label,split,source"]
-    for split in data.SPLITS:
-        for label in data.LABELS:
+    for split in dataset.SPLITS:
+        for label in dataset.LABELS:
             rows += [f"{split}/{label}/{i}.png,{label},{split},{'b' if split == 'val' else 'a'}" for i in range(4)]
     folder = tmp_path / "data"
     shutil.copytree(drawn, folder)

@@ -7,7 +7,7 @@ import numpy as np
 
 from edge import share as shares
 from edge.share import Share
-from train.data import Example
+from train.data.dataset import Example
 
 RESAMPLES = 1000  # draws of the bootstrap
 
