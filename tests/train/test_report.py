@@ -16,6 +16,7 @@ from conftest import command
 
 from train import cli
 from train.data import dataset
+from train.evaluation import intervals
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,12 @@ def spoiled(tiny_run: Path, drawn: Path, tmp_path: Path) -> tuple[Path, Path]:
     for i in range(3):
         shutil.copy(test / "lymphocyte" / f"{i}.png", test / "monocyte" / f"<script src=x>&'{i}\".png")
     return run_on(folder, tiny_run, tmp_path / "run"), folder
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bootstrap that takes no time."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 20)
 
 
 def run_on(folder: Path, run: Path, copy: Path, source: str | None = None) -> Path:
@@ -113,6 +120,7 @@ def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -
         assert words in evaluated[1]
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 
@@ -124,6 +132,7 @@ def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: 
     assert all(b"these figures flatter" in page for page in pages[0][::2])  # on the page and the card
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_mistakes_are_shown_under_escaped_names(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 
