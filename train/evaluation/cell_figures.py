@@ -71,6 +71,20 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     )
 
 
+def by_source(
+    truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, sources: np.ndarray, labels: Sequence[str]
+) -> dict[str, CellFigures]:
+    """`figures` of all pictures, under "all", and of each source's. sources: str [n]; otherwise as for `figures`."""
+    together = figures(truth, probabilities, cells, labels)
+    names = sorted(set(sources.tolist()))
+    if len(names) == 1:  # the bootstrap takes seconds
+        return {"all": together, names[0]: together}
+    groups = {name: sources == name for name in names}
+    return {"all": together} | {
+        name: figures(truth[rows], probabilities[rows], cells[rows], labels) for name, rows in groups.items()
+    }
+
+
 def _weighted(
     truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, labels: Sequence[str]
 ) -> dict[str, float]:
@@ -89,20 +103,33 @@ def _weighted(
     }
 
 
-def class_table(figures: dict[str, CellFigures]) -> Table:
-    """Recall, precision and F1, one row a source and class; the rarer class comes first."""
-    rows = [
-        [source, label, str(of_class.recall), str(of_class.precision), str(each.estimate(f"f1 {label}"))]
-        for source, each in figures.items()
-        for label, of_class in reversed(each.classes.items())
+def class_rows(figures: CellFigures) -> list[list[str]]:
+    """Label, recall, precision and F1 of each class; the rarer class comes first."""
+    return [
+        [label, str(each.recall), str(each.precision), str(figures.estimate(f"f1 {label}"))]
+        for label, each in reversed(figures.classes.items())
     ]
+
+
+def class_table(figures: dict[str, CellFigures]) -> Table:
+    """Recall, precision and F1, one row a source and class."""
+    rows = [[source, *row] for source, each in figures.items() for row in class_rows(each)]
     return Table(["source", "class", "recall", "precision", "F1"], rows)
 
 
-def overall_table(figures: dict[str, CellFigures]) -> Table:
-    """Figures of both classes together, one row a source."""
+def summary_table(figures: dict[str, CellFigures]) -> Table:
+    """Counts, recalls, the figures of OVERALL, and the expected calibration error; one row a source."""
+    labels = list(reversed(figures["all"].classes))
+    heads = ["", "pictures", "cells", *(f"{label} recall" for label in labels), *OVERALL.values(), "ECE"]
     rows = [
-        [source, *(str(each.estimate(name)) for name in OVERALL), f"{each.calibration.ece:.3f}"]
+        [
+            source,
+            f"{each.count:,}",
+            f"{each.cells:,}",
+            *(str(each.classes[label].recall) for label in labels),
+            *(str(each.estimate(name)) for name in OVERALL),
+            f"{each.calibration.ece:.3f}",
+        ]
         for source, each in figures.items()
     ]
-    return Table(["source", *OVERALL.values(), "ECE"], rows)
+    return Table(heads, rows)

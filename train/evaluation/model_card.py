@@ -9,7 +9,7 @@ from typing import Any
 from edge.contract import Calibration, Contract, Data
 from edge.decide import OTHER
 from edge.output.tables import Table
-from train.evaluation.cell_figures import class_table, overall_table
+from train.evaluation.cell_figures import class_table, summary_table
 from train.evaluation.results import Evaluation
 
 _COMMANDS = {"vgg16": "transfer"}  # `train` commands that are not called as their network
@@ -150,7 +150,7 @@ def evaluation_card(evaluation: Evaluation) -> str:
         "",
         class_table(evaluation.figures).markdown(),
         "",
-        overall_table(evaluation.figures).markdown(),
+        summary_table(evaluation.figures).markdown(),
         "",
         f"Average precision is that of {evaluation.names[-1]}s. ECE is the expected calibration error (Guo et al., "
         "ICML 2017).",
@@ -275,8 +275,8 @@ def _metrics(contract: Contract) -> list[str]:
     heads = ["model", "source", *(f"{name} recall" for name in names), "balanced accuracy", "AUROC"]
     titles = {
         "test": "**Test split**",
-        "fields": "**Labelled cells of camera fields.** The classifier learned from none of them. The locator, which "
-        "finds these cells, learned from half of the fields.",
+        "fields": "**Labelled cells of marked camera fields.** The classifier learned from none of them. The locator, "
+        "which finds these cells, learned from half of the fields.",
         "val": "**Val split**",
     }
     lines = []

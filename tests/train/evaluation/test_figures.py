@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score
 
 from edge.share import share
-from train.data import LABELS
+from train.data.dataset import LABELS
 from train.evaluation import calibration, cell_figures, error_balance, intervals
 
 
