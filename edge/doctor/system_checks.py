@@ -206,8 +206,8 @@ def clock(now: float | None = None) -> Finding:
     synchronised = _output("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if synchronised == "no":
         return Finding("clock", "warn", f"The clock says {moment:%Y-%m-%d %H:%M} UTC and isn't synchronised.", remedy)
-    how = "is synchronised" if synchronised == "yes" else "may not be synchronised, which isn't known here"
-    return Finding("clock", "fine", f"The clock says {moment:%Y-%m-%d %H:%M} UTC and {how}.")
+    how = "it is synchronised" if synchronised == "yes" else "it isn't known whether it is synchronised"
+    return Finding("clock", "fine", f"The clock says {moment:%Y-%m-%d %H:%M} UTC; {how}.")
 
 
 def _text(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Figures of the answers for a site's labelled cells."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,14 +62,15 @@ def figures(decisions: Sequence[Decision], truth: Sequence[int] | np.ndarray, la
     named = truth < 2
     answered = named & (answer != REVIEW)
     return SiteFigures(
-        balanced_accuracy=mean([mean(likelier[truth == i] == i) for i in (0, 1) if (truth == i).any()]),
-        mean_recall=mean([mean(likeliest[truth == i] == i) for i in np.unique(truth)]),
-        coverage=mean(answered[named]),
-        risk=mean((answer != np.array(labels)[truth])[answered]),
-        other_named=mean(np.isin(answer[~named], labels[:2])),
+        balanced_accuracy=_mean(_mean(likelier[truth == i] == i) for i in (0, 1)),
+        mean_recall=_mean(_mean(likeliest[truth == i] == i) for i in range(len(labels))),
+        coverage=_mean(answered[named]),
+        risk=_mean((answer != np.array(labels)[truth])[answered]),
+        other_named=_mean(np.isin(answer[~named], labels[:2])),
     )
 
 
-def mean(values: Sequence[float | None] | np.ndarray) -> float | None:
-    """The mean, to ten-thousandths; None where there are no values."""
-    return round(float(np.mean(values)), 4) if len(values) else None  # type: ignore[arg-type]
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are known, to ten-thousandths; None where there are none."""
+    known = [float(value) for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None
