@@ -25,7 +25,7 @@ _FIGURES = ("balanced_accuracy", "labels", "given", "wrong", "named")
 def sites(folder: Path, models: Sequence[Path], counts: Sequence[int] = COUNTS, draws: int = DRAWS) -> dict:
     """Model files on each source of `folder`: the test split of single cells, and the labelled cells of marked fields,
     which no classifier learned from -> {"draws", "models": {file: {"sources": {source: {"learned": whether it did,
-    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of edge.site.figures: {"value", "low",
+    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of SiteFigures: {"value", "low",
     "high"}}, "written": in how many draws there was a profile}}, "left_out": counts with too few cells}}}}}.
 
     Each draw takes so many physical cells of each name, and as many others or half of them, adapts to all their
