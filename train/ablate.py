@@ -1,9 +1,12 @@
 """What each part of the compact network's recipe brings, measured on microscopes that it did not learn from."""
 
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 
+from edge import contract
 from edge.output.tables import Table
+from edge.system.progress import Progress, silent
 from train import compare, cross, shape
 from train.augment import MOVES, VIEWS
 from train.data import dataset
@@ -38,11 +41,13 @@ ROWS: dict[str, dict] = {
     "15 blocks": {"blocks": 15},
     SHAPE: {},
 }
-# By (source that was learned from, source that was tested on): balanced accuracy, and AUROC where it is defined.
+# By (source that was learned from, source that was tested on): balanced accuracy, and AUROC (NaN if it is not defined).
 Figures = dict[tuple[str, str], tuple[float, float]]
 
 
-def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) -> dict[str, Figures]:
+def ablate(
+    folder: Path, out: Path, rows: list[str], given: dict, weights: str, progress: Progress = silent
+) -> dict[str, Figures]:
     """Trains the compact network on each source of the data alone, once for each row, and tests it on all sources.
 
     A run that is finished is taken as it is, so that an ablation that was stopped goes on.
@@ -53,6 +58,7 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
         rows: names in ROWS. A row that is taught by the first one must come after it.
         given: settings that hold for all rows, such as a seed or fewer epochs.
         weights: of MobileNetV2; see train.settings.Compact.
+        progress: see edge.system.progress.
 
     Returns:
         Figures by row.
@@ -71,9 +77,11 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
         more["teachers"] = tuple(str(name).format(out=out) for name in more.get("teachers", ()))
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
-        runs = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
+        runs = cross.cross(
+            folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False, progress
+        )
         reports = [compare.read(run) for run in runs]
-        result[row] = _figures({each["settings"]["source"]: compare.tested(each) for each in reports})
+        result[row] = _figures({each.settings["source"]: each.tested for each in reports})
     return result
 
 
@@ -98,10 +106,10 @@ def table(by_row: dict[str, Figures]) -> Table:
     return Table(["", *(f"{a} to {b}" for a, b in pairs), "mean across"], rows)
 
 
-def _figures(tested: dict[str, dict[str, dict]]) -> Figures:
-    """{learned from: {tested on: train.evaluation.evaluate.metrics()}} -> Figures."""
+def _figures(tested: dict[str, dict[str, contract.Figures]]) -> Figures:
+    """The figures of a row. tested: by the source that was learned from, and the source that was tested on."""
     return {
-        (learned, source): (figures["balanced_accuracy"], figures["auroc"])
+        (learned, source): (figures.balanced_accuracy, math.nan if figures.auroc is None else figures.auroc)
         for learned, each in tested.items()
         for source, figures in each.items()
     }

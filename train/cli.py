@@ -386,8 +386,9 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
     chosen = {name: replace(each, **given) for name, each in best.items()}
     wanted = {name: each for name, each in chosen.items() if not networks or name in networks}
     more: dict[str, Transfer | Compact] = {"transfer": Transfer(weights=weights), "compact": Compact(weights=mobilenet)}
-    runs = crossing.cross(folder, out, wanted, more)
-    click.echo(compare.table(compare.compare(runs)))
+    with progress_bars() as progress:
+        runs = crossing.cross(folder, out, wanted, more, progress=progress)
+    click.echo(compare.table(compare.compare(runs)).markdown())
 
 
 @main.command()
@@ -410,7 +411,9 @@ def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **setti
     if unknown:
         raise UserError(f"There is no row {unknown.pop()!r}; there are {', '.join(ablate.ROWS)}.")
     given = {name: value for name, value in settings.items() if value is not None}
-    click.echo(ablate.table(ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights)).markdown())
+    with progress_bars() as progress:
+        by_row = ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights, progress)
+    click.echo(ablate.table(by_row).markdown())
 
 
 @main.command()
@@ -420,7 +423,7 @@ def compare(runs: tuple[Path, ...]) -> None:
     """Finished RUNS side by side, seeds together, as a Markdown table."""
     from train import compare
 
-    click.echo(compare.table(compare.compare(runs)))
+    click.echo(compare.table(compare.compare(runs)).markdown())
 
 
 @main.command()
@@ -444,10 +447,11 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
         from train import report
         from train.evaluation import evaluate
 
-    document = report.report(run, folder, out, split)
+    with progress_bars() as progress:
+        figures = report.report(run, folder, out, split, progress).figures
     click.echo(f"{split.capitalize()} split, 95 % intervals:")
-    click.echo(evaluate.table(document["figures"]))
-    click.echo(f"\n{document['figures']['all']['bias']['sentence']}")
+    click.echo(evaluate.table(figures).text())
+    click.echo(f"\n{figures['all'].bias.sentence}")
     files = [str((out or run) / f"evaluation.{kind}") for kind in ("html", "json", "md")]
     click.echo(f"\nWritten: {files[0]}, {files[1]} and {files[2]}. Not a medical device.")
 

@@ -128,10 +128,10 @@ def test_mistakes_are_shown_under_escaped_names(spoiled: tuple[Path, Path], tmp_
     from train import report
 
     run, _ = spoiled
-    document = report.report(run, out=tmp_path)
+    mistakes = report.report(run, out=tmp_path).mistakes
     expected = {f"test/monocyte/<script src=x>&'{i}\".png" for i in range(3)}
-    assert expected <= {m["path"] for m in document["mistakes"] if m["answer"] == "lymphocyte"}
-    sure = [m["probability"] for m in document["mistakes"]]
+    assert expected <= {m.path for m in mistakes if m.answer == "lymphocyte"}
+    sure = [m.probability for m in mistakes]
     assert sure == sorted(sure, reverse=True)
     page = Page((tmp_path / "evaluation.html").read_text())
     assert "script" not in page.tags

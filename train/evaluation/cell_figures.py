@@ -89,20 +89,33 @@ def _weighted(
     }
 
 
-def class_table(figures: dict[str, CellFigures]) -> Table:
-    """Recall, precision and F1, one row a source and class; the rarer class comes first."""
-    rows = [
-        [source, label, str(of_class.recall), str(of_class.precision), str(each.estimate(f"f1 {label}"))]
-        for source, each in figures.items()
-        for label, of_class in reversed(each.classes.items())
+def class_rows(figures: CellFigures) -> list[list[str]]:
+    """Label, recall, precision and F1 of each class; the rarer class comes first."""
+    return [
+        [label, str(each.recall), str(each.precision), str(figures.estimate(f"f1 {label}"))]
+        for label, each in reversed(figures.classes.items())
     ]
+
+
+def class_table(figures: dict[str, CellFigures]) -> Table:
+    """Recall, precision and F1, one row a source and class."""
+    rows = [[source, *row] for source, each in figures.items() for row in class_rows(each)]
     return Table(["source", "class", "recall", "precision", "F1"], rows)
 
 
-def overall_table(figures: dict[str, CellFigures]) -> Table:
-    """Figures of both classes together, one row a source."""
+def summary_table(figures: dict[str, CellFigures]) -> Table:
+    """Counts, recalls, the figures of OVERALL, and the expected calibration error; one row a source."""
+    labels = list(reversed(figures["all"].classes))
+    heads = ["", "pictures", "cells", *(f"{label} recall" for label in labels), *OVERALL.values(), "ECE"]
     rows = [
-        [source, *(str(each.estimate(name)) for name in OVERALL), f"{each.calibration.ece:.3f}"]
+        [
+            source,
+            f"{each.count:,}",
+            f"{each.cells:,}",
+            *(str(each.classes[label].recall) for label in labels),
+            *(str(each.estimate(name)) for name in OVERALL),
+            f"{each.calibration.ece:.3f}",
+        ]
         for source, each in figures.items()
     ]
-    return Table(["source", *OVERALL.values(), "ECE"], rows)
+    return Table(heads, rows)

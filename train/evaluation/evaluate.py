@@ -1,6 +1,6 @@
 """How well a network answers: figures with counts and intervals, from its answers and the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -98,7 +98,7 @@ def by_source(
     return result
 
 
-def table(figures: dict[str, Figures]) -> Table:
+def table(figures: Mapping[str, Figures]) -> Table:
     """The figures of `by_source`, one row a source. Monocyte recall comes first: monocytes are the rare class."""
     return Table(
         ["", "monocyte recall", "lymphocyte recall", "balanced accuracy", "AUROC"],

@@ -9,7 +9,7 @@ from typing import Any
 from edge.contract import Calibration, Contract, Data
 from edge.decide import OTHER
 from edge.output.tables import Table
-from train.evaluation.cell_figures import class_table, overall_table
+from train.evaluation.cell_figures import class_table, summary_table
 from train.evaluation.results import Evaluation
 
 _COMMANDS = {"vgg16": "transfer"}  # `train` commands that are not called as their network
@@ -150,7 +150,7 @@ def evaluation_card(evaluation: Evaluation) -> str:
         "",
         class_table(evaluation.figures).markdown(),
         "",
-        overall_table(evaluation.figures).markdown(),
+        summary_table(evaluation.figures).markdown(),
         "",
         f"Average precision is that of {evaluation.names[-1]}s. ECE is the expected calibration error (Guo et al., "
         "ICML 2017).",
