@@ -8,8 +8,8 @@ from edge.quality import CLIPPED, DIM, USELESS, ImageQuality
 _DULL = 0.22  # sharpness below which turning the focus would help, on any slide
 # Sharpness as a share of the best seen, for cameras whose noise looks like detail. Views that are blurred by 2/32, 3/32
 # and 4/32 of a red cell have 0.62, 0.47 and 0.38. A first number above 0.35 would stop more blurred views. But it would
-# also stop a slide that follows one with twice the noise: on chula_rpi, 0.45 skipped a whole film, and with it one of 11
-# cells.
+# also stop a slide that follows one with twice the noise: on chula_rpi, 0.45 skipped a whole film, and with it one of
+# 11 cells.
 _BLURRED = 0.35  # below this cells aren't judged
 _SOFT = 0.55  # below this the user is warned
 _FORGET = 1200.0  # seconds after which half of the best sharpness is forgotten, for another slide or lens

@@ -91,7 +91,7 @@ def register(before: Thumbnail, now: Thumbnail) -> Shift:
             for dy in {int(y), int(y) - h}:
                 correlation = _correlation(before.image, now.image, dx, dy)
                 if correlation > best.correlation:
-                    best = Shift(dx / w, dy / h, correlation)
+                    best = Shift(dx / w, dy / w, correlation)
         ys, xs = np.arange(y - 1, y + 2) % h, np.arange(x - 1, x + 2) % w
         surface[np.ix_(ys, xs)] = -1
     return best
