@@ -79,7 +79,9 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
         try:
             given[name] = int(value) if names[name] is int else float(value)
         except (KeyError, ValueError) as error:
-            raise UserError(f"sim:{text}: {part!r} is none of {', '.join(names)}, each with a number.") from error
+            raise UserError(
+                f"sim:{text}: {part!r} is no option with a number; the options are {', '.join(names)}."
+            ) from error
     if size:
         given |= {"width": size[0], "height": size[1]}
     if fps:

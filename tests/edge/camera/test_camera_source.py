@@ -7,7 +7,7 @@ from edge.errors import UserError
 
 
 @pytest.mark.parametrize("source", ["9", "/dev/video9", "rtsp://127.0.0.1:1/a", "missing.mp4", "none*.png", "picamera"])
-def test_what_is_not_there_is_told_in_one_sentence(source: str) -> None:
+def test_what_is_not_there_is_reported_in_one_sentence(source: str) -> None:
     with pytest.raises(UserError) as error:
         opener(source)()
     assert error.value.message.endswith(".") and "\n" not in error.value.message

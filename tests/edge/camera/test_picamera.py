@@ -153,7 +153,7 @@ def test_exposure_and_white_balance_are_fixed(module: type[Picamera2]) -> None:
     device.close()
 
 
-def test_what_it_cannot_do_is_told_and_it_is_closed_again(
+def test_what_it_cannot_do_is_reported_and_it_is_closed_again(
     module: type[Picamera2], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UserError, match=r"no camera picamera:1; the Pi's own cameras here: picamera:0 \(imx477\)\."):

@@ -51,7 +51,7 @@ def test_a_stream_that_ends_is_waited_for_and_goes_on(caplog: pytest.LogCaptureF
         camera.close()
 
 
-def test_a_camera_that_hangs_on_one_picture_is_opened_anew(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_camera_that_hangs_on_one_picture_is_opened_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "edge")
     camera = Camera(opener("sim:seed=5,width=256,height=256,red_cell=30,fps=50,faults=0"), "sim")
     assert camera.newest(10) is not None

@@ -183,7 +183,7 @@ def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_camera_that_never_sends_is_told(tmp_path: Path) -> None:
+def test_a_camera_that_never_sends_is_reported(tmp_path: Path) -> None:
     with hung(0.5, "--csv", tmp_path / "a.csv") as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "0 is open and sent no picture" in err and "Traceback" not in err
@@ -206,7 +206,9 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", "http://127.0.0.1:1/x"), "sends no pictures")
     assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
     assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
-    assert_refused(command("edge", "--camera", "sim:cells=3"), "'cells=3' is none of seed, width")
+    assert_refused(
+        command("edge", "--camera", "sim:cells=3"), "'cells=3' is no option with a number; the options are seed, width"
+    )
     assert_refused(command("edge", "--camera", video, "--single"), "--single doesn't go with --camera")
     assert_refused(command("edge", "--camera", video, tmp_path), "Naming pictures doesn't go with --camera")
     assert_refused(command("edge", "--camera", video, "--size", "0x3"), "no size")

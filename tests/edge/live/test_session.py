@@ -56,7 +56,7 @@ def test_one_cell_is_one_number_whatever_the_camera_does(parts: tuple[Model, Loc
     assert session.status.faults["frozen"] == 1  # the same picture, but with others between, is none
 
 
-def test_a_camera_that_hangs_is_told_from_a_short_freeze(parts: tuple[Model, Locator]) -> None:
+def test_a_camera_that_hangs_is_distinguished_from_a_short_freeze(parts: tuple[Model, Locator]) -> None:
     session = Session(*parts)
     run(session, [noisy(FIELD, 0)])
     stuck = []
