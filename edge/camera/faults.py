@@ -3,17 +3,18 @@
 import numpy as np
 
 # The thresholds were chosen on 100 fields of the half of bccd that the locator learned from, and on 40 simulated ones.
-# The fields that benchmarks measure on had no say.
+# None of the fields that benchmarks measure on was used.
 _BLACK = 24  # level 0..255; a frame of which nearly every value is this dark is black; in fields at most 0.5 % are
 _BRIGHT = 250  # level 0..255; a frame of which nearly every value is this bright is saturated; in fields at most 0.1 %
 _NEARLY_ALL = 0.995  # share of the values, for the two levels above
-_PLAIN = 1.0  # levels of standard deviation, below which a frame is of one colour; fields have 19 and more, an empty
-# spot of the slide has 2 and more from its noise and shading
+# Standard deviation in levels, below which a frame is of one colour. Fields have 19 and more. An empty spot of the
+# slide has 2 and more, from its noise and shading.
+_PLAIN = 1.0
 _BAND = 0.03  # share of the height; so many identical lines were never sent by the camera; fields have no such lines
 _JUMP = 3.0  # times the usual difference between neighbouring lines; fields have 1.4 to 3.7, torn frames 8 and more
 _LEAST_JUMP = 8.0  # levels of that difference; fields have 2.4 to 5.6, torn frames 9 and more
-_SHARP_JUMP = 2.0  # times the differences next to it: a tear is one line sharp; fields have 1.0 to 2.9, torn frames
-# 3.6 and more
+# Times the differences next to it, because a tear is one line sharp. Fields have 1.0 to 2.9, torn frames 3.6 and more.
+_SHARP_JUMP = 2.0
 _ALWAYS = 8  # frames in a row with a jump in the same line, after which the jump belongs to the picture
 
 

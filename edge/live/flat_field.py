@@ -5,12 +5,9 @@ import numpy as np
 
 from edge.errors import UserError
 
-_EMPTY = (
-    0.12  # share of the light; what differs more from the light around it is a cell. In fields it is 0.27 and more.
-)
+_EMPTY = 0.12  # share of the light; what differs more from the light around it is a cell. Fields have 0.27 and more
 _DARK = 20  # level 0..255 of the darkest spot, below which the picture is too dark
-_MOST = 4  # largest gain
-_UNIT = 64  # gains are stored in this fraction of 1
+_UNIT = 64  # gains are stored as uint8, in 64ths of 1: at most 255 / 64
 
 
 class FlatField:
@@ -30,7 +27,7 @@ class FlatField:
             raise UserError("The picture for --flat is too dark: raise the lamp or the exposure.")
         # The brightest spot stays as it is, so that nothing exceeds the camera's own white.
         gain = smooth.max(axis=(0, 1)) / smooth
-        self._gain = np.round(np.minimum(gain, _MOST) * _UNIT).astype(np.uint8)
+        self._gain = np.round(np.minimum(gain * _UNIT, 255)).astype(np.uint8)
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """A frame as it would be under even light, RGB uint8 [height, width, 3].

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# These were chosen on 100 fields of the half of bccd that the locator learned from, and on 40 simulated fields. The
-# fields that benchmarks measure on had no say.
+# The thresholds were chosen on 100 fields of the half of bccd that the locator learned from, and on 40 simulated ones.
+# None of the fields that benchmarks measure on was used.
 WIDTH = 160  # pixels of a thumbnail, at which frames are compared: a red cell is 6 of them wide, or more
 _FINE, _COARSE = 1.2, 8.0  # thumbnail pixels; noise is finer, and uneven light coarser, than what is compared
-_MATCH = (
-    0.5  # correlation from which on two frames show one place. One place that was blurred, noisy or moved by a third
-)
-# has 0.95 and more, two places have 0.31 at most.
+# Correlation above which two frames show the same place. The same place has 0.95 and more, also where one frame is
+# blurred, noisy or moved by a third; two different places have 0.31 at most.
+_MATCH = 0.5
 _CERTAIN = 0.8  # correlation at which no better match is looked for
 _OVERLAP = 0.12  # share of the field that two frames must have in common; less can't be judged
 _PEAKS = 4  # peaks of the phase correlation that are tried; noise and repeated patterns make false ones
@@ -25,9 +24,7 @@ _STEP = 0.02  # widths from one frame to the next: more means that the stage mov
 _DRIFT = 0.03  # widths within _WHILE: more means that the stage moves slowly
 _WHILE = 0.25  # seconds
 _REST = 0.15  # seconds of rest before cells are judged: 4 frames at 30 a second
-_MEMORY = (
-    16  # key frames that are kept, to recognise a place that the stage comes back to unseen; comparing takes 0.1 ms
-)
+_MEMORY = 16  # key frames kept, to recognise a place to which the stage returned unseen; each takes 0.1 ms to compare
 _FAR = 10.0  # widths between places whose true distance is unknown
 
 

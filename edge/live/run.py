@@ -123,15 +123,21 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
     cv2.setNumThreads(1)  # the camera's thread and the model's threads need the cores
     if job.model.policy == "whole-image":
         raise UserError("--camera locates the cells, but this model was trained on whole pictures.")
-    captures = job.flat == "capture"
-    flat = FlatField(frames.load(job.flat).image) if job.flat and not captures else None
+    capture_flat = job.flat == "capture"
+    flat = FlatField(frames.load(job.flat).image) if job.flat and not capture_flat else None
     tally, labels = sinks.Tally(), job.model.labels
     with (
         LiveTerminal(labels, show_cells=targets.json != "-") as terminal,
         _closing(Camera(opener(job.source, job.settings), shown(job.source)), terminal) as camera,
     ):
         logger.info("%s", camera.facts)
-        settings = SessionSettings(job.rules, job.red_cell, camera.unrelated_frames, flat, captures)
+        settings = SessionSettings(
+            rules=job.rules,
+            red_cell=job.red_cell,
+            unrelated_frames=camera.unrelated_frames,
+            flat=flat,
+            capture_flat=capture_flat,
+        )
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
             outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]

@@ -10,9 +10,7 @@ from edge.frames import Frame
 ENOUGH = 8  # frames of a cell, at rest and in focus, after which it is counted
 _FEWEST = 3  # frames that suffice where the cell leaves the view, or after _SOON
 _SOON = 0.8  # seconds
-_OFTEN = (
-    0.5  # share of the frames since its first in which a cell must be found; something found more rarely is no cell
-)
+_OFTEN = 0.5  # share of the frames since its first in which a cell must be found; what is found more rarely is no cell
 _NEAR = 0.45  # cell diameters; two finds that are nearer to each other are the same cell
 _REMEMBERED = 3.0  # widths beyond the view up to which a counted cell is remembered
 _FORGOTTEN = 12  # frames at rest without the cell after which an uncounted find is dropped

@@ -19,3 +19,11 @@ def test_flat_evens_the_light() -> None:
         FlatField(FIELD)
     with pytest.raises(UserError, match="640x480 pixels, the camera 320x240"):
         FlatField(blank).apply(FIELD[::2, ::2])
+
+
+def test_a_spot_with_little_light_becomes_lighter_and_not_black() -> None:
+    """A gain above 4 wrapped around to 0 once."""
+    blank = np.full((240, 320, 3), 240, np.uint8)
+    blank[:] = np.linspace(40, 240, 320)[None, :, None]
+    evened = FlatField(blank).apply(blank)
+    assert (evened >= blank).all()
