@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge.simulator import drawing
 from edge.cell import SIDE, single
 from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.red_cells import Scale
+from edge.simulator import drawing
 
 # Of each microscope: how much its stain absorbs of red, green and blue, its lamp's colour, its lamp's slope, its focus.
 MICROSCOPES = [
