@@ -154,8 +154,7 @@ def test_the_python_page_runs(demo: Path) -> None:
     code = "\n".join(blocks(PAGES[ROOT / "docs/python.md"], "python"))
     done = run("-c", code, folder=demo)
     assert done.returncode == 0, done.stderr
-    [shown] = blocks(PAGES[ROOT / "docs/python.md"], "text")
-    assert done.stdout == shown
+    assert done.stdout == "".join(blocks(PAGES[ROOT / "docs/python.md"], "text"))
 
 
 # What an example is given, beside the demo's pictures, and what it prints then.
