@@ -8,11 +8,11 @@ import numpy as np
 from edge import locate, model
 from edge.frames import Frame
 from edge.live.session import Session
-from edge.simulator.microscope import Microscope
-from edge.simulator.slide import Slide
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import Scenario
 
 
-def crossing(slide: Slide, cells: int = 1000, most: int = 10**9) -> dict:
+def crossing(slide: Scenario, cells: int = 1000, most: int = 10**9) -> dict:
     """A simulated slide crossed by the stage until it has passed so many cells, as fast as this machine can.
 
     A cell is passed when a rest shows all of it, in focus, in at least half of the rest's frames. -> {"passed", "once",
@@ -21,7 +21,7 @@ def crossing(slide: Slide, cells: int = 1000, most: int = 10**9) -> dict:
     counted where there is nothing; jumps: of the stage, unknown how far. Times are the microscope's own, so nothing
     here depends on how fast the machine is.
     """
-    scope = Microscope(slide, paced=False)
+    scope = SimulatedCamera(slide, paced=False)
     session = Session(model.Model(), locate.Locator())
     tally = Tally(scope)
     while len(tally.passed) < cells and scope.number < most:
@@ -54,7 +54,7 @@ class _Key:
 class Tally:
     """Holds what was counted against what there is."""
 
-    def __init__(self, scope: Microscope) -> None:
+    def __init__(self, scope: SimulatedCamera) -> None:
         self._scope = scope
         self._rest, self._good = -1, 0
         self.passed: set[_Key] = set()

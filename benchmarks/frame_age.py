@@ -19,8 +19,8 @@ from edge.camera.source import opener
 from edge.crop import crop
 from edge.frames import Frame
 from edge.live.session import Session
-from edge.simulator.microscope import Microscope
-from edge.simulator.slide import Slide
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import Scenario
 
 _SENT = 640, 480, 120.0  # of the stream: width, height, frames a second
 
@@ -49,7 +49,7 @@ class Film:
         pass
 
 
-def pace(seconds: float, slide: Slide | None = None) -> dict:
+def pace(seconds: float, slide: Scenario | None = None) -> dict:
     """A camera of 1280x720 at 30 frames a second, as MJPEG, decoded, located, followed and classified for so long.
 
     -> {"frames", "per_second", "p50", "p95", "late": p95 of the last fifth; milliseconds from the camera's giving a
@@ -57,8 +57,8 @@ def pace(seconds: float, slide: Slide | None = None) -> dict:
     what else the machine does; "growth": MB resident from a fifth of the time to its end}. cv2 and models on one thread
     each.
     """
-    slide = slide or Slide(seed=1, faults=0, defocus=0, white=3)
-    scope = Microscope(slide, paced=False)
+    slide = slide or Scenario(seed=1, faults=0, defocus=0, white=3)
+    scope = SimulatedCamera(slide, paced=False)
     cycle = int((slide.dwell + slide.move) * slide.fps)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 85]
     pictures = [cv2.imencode(".jpg", scope.frame(i)[..., ::-1], quality)[1].tobytes() for i in range(3 * cycle)]

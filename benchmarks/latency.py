@@ -88,7 +88,7 @@ def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], li
     clock.append(time.perf_counter())
     crops = [classify.crops(model, frame, cell) for cell in cells]
     clock.append(time.perf_counter())
-    seen = [classify.mean([model.see(each) for each in some]) for some in crops]
+    seen = [classify.mean([model.predict(each) for each in some]) for some in crops]
     clock.append(time.perf_counter())
     decisions = [
         decide(each.kinds, rules, distance=each.distance, doubt=partial(doubt, frame, cell))

@@ -20,8 +20,8 @@ from edge import frames, locate, model
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.live.session import Session
-from edge.simulator.microscope import Microscope
-from edge.simulator.slide import Slide
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import Scenario
 from train import fields as marked_fields
 from train.evaluation.evaluate import share
 
@@ -44,7 +44,7 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0) -> dict:
         "stream": stream(min(seconds, 15.0)),
         "fields": {name: held(folder, name, measured) for name in sorted({field.source for field in measured})},
         # 100 faults in 1,000 cells: about 1 in each 8 seconds of the stage.
-        "crossing": crossing(Slide(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
+        "crossing": crossing(Scenario(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
     }
 
 
@@ -54,8 +54,8 @@ def memory(minutes: float) -> dict:
     From the third of the time on, when everything has been used once. A small picture: it's the number of frames, cells
     and fields that counts.
     """
-    slide = Slide(seed=2, width=320, height=240, red_cell=20, faults=6)
-    scope, session = Microscope(slide, paced=False), Session(model.Model(), locate.Locator())
+    slide = Scenario(seed=2, width=320, height=240, red_cell=20, faults=6)
+    scope, session = SimulatedCamera(slide, paced=False), Session(model.Model(), locate.Locator())
     first = 0.0
     while scope.number < minutes * 60 * slide.fps:
         if not scope.grab():
@@ -65,7 +65,7 @@ def memory(minutes: float) -> dict:
         session.step(Frame(scope.retrieve(), "sim", n, n / slide.fps, n / slide.fps))
         if not first and n > minutes * 20 * slide.fps:
             first = resident()
-    return {"minutes": minutes, "cells": session.follow.count, "growth": resident() - first}
+    return {"minutes": minutes, "cells": session.tracker.count, "growth": resident() - first}
 
 
 def held(folder: Path, source: str, measured: list[marked_fields.Field]) -> dict:
@@ -126,7 +126,7 @@ def process() -> dict:
     from ctrl-C and from a shutdown to its end, "complete": whether its CSV then holds all that was shown}. Medians of
     three.
     """
-    scope = Microscope(Slide(seed=1, faults=0, defocus=0), paced=False)
+    scope = SimulatedCamera(Scenario(seed=1, faults=0, defocus=0), paced=False)
     result: dict = {"complete": True}
     with tempfile.TemporaryDirectory(prefix="benchmark-live-") as place:
         film, table = Path(place) / "film.avi", Path(place) / "cells.csv"

@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from edge.decide import OTHER, REVIEW, RISK, Decision, decide
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from train.evaluation import calibration, intervals, model_card
 
 
-def decided(model: Model, seen: Sequence[Seen]) -> list[Decision]:
+def decided(model: Model, seen: Sequence[Prediction]) -> list[Decision]:
     """What the runner makes of what a model sees."""
     rules = model.rules(RISK)
     return [decide(each.kinds, rules, distance=each.distance) for each in seen]

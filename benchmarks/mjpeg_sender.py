@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 
-from edge.simulator.microscope import Microscope
-from edge.simulator.slide import Slide
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import Scenario
 
 BITS, BLOCK = 24, 8  # of the time in milliseconds; pixels of a bit's block, one below the other on the left border
 _PICTURES = 60
@@ -37,8 +37,8 @@ def now() -> int:
 
 
 def main(width: int, height: int, rate: float) -> None:
-    slide = Slide(width=width, height=height, red_cell=height / 14, faults=0, defocus=0, white=3)
-    scope = Microscope(slide, paced=False)
+    slide = Scenario(width=width, height=height, red_cell=height / 14, faults=0, defocus=0, white=3)
+    scope = SimulatedCamera(slide, paced=False)
     pictures = [scope.frame(i) for i in range(_PICTURES)]
 
     class Handler(BaseHTTPRequestHandler):

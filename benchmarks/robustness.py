@@ -46,7 +46,7 @@ def robustness(folder: Path, files: Sequence[Path], count: int | None = None, sp
             for frame, example in zip(damaged, chosen, strict=True):
                 cells = {policy: each[example.source](frame)[0] for policy, each in find.items()}
                 for name, model in models.items():
-                    seen = model.see(crop(frame, cells[model.policy], model.size, model.policy))
+                    seen = model.predict(crop(frame, cells[model.policy], model.size, model.policy))
                     told[name, kind, strength] += metrics.decided(model, [seen])
     clusters = intervals.clusters(chosen)
     return {

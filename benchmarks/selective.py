@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from edge.decide import OTHER, RISK, Rules, decide
 from edge.errors import UserError
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from train import data, field_cells
 from train.evaluation import calibration, evaluate, model_card, selective
 
@@ -37,7 +37,7 @@ def _model(folder: Path, model: Model, file: Path) -> dict:
     truth = np.concatenate([data.targets(examples, model.labels), found.truth])
     types = np.array([e.kind for e in examples] + found.kinds)
     sources = np.array([e.source for e in examples] + found.sources)
-    seen = np.array([model.see(crop) for each in crops for crop in each], dtype=object)
+    seen = np.array([model.predict(crop) for each in crops for crop in each], dtype=object)
     source = model.document["training"].get("source")
     learned = [source] if source else sorted(model.document["data"]["counts"])
     groups = {name: sources == name for name in dict.fromkeys(sources.tolist())}
@@ -52,7 +52,7 @@ def _model(folder: Path, model: Model, file: Path) -> dict:
     }
 
 
-def _figures(truth: np.ndarray, types: np.ndarray, seen: Sequence[Seen], model: Model) -> dict:
+def _figures(truth: np.ndarray, types: np.ndarray, seen: Sequence[Prediction], model: Model) -> dict:
     def told(rules: Rules) -> list[str]:
         return [decide(each.kinds, rules, distance=each.distance).label for each in seen]
 

@@ -45,7 +45,7 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
     crops = np.concatenate([data.crops(folder, test, model.size, model.policy), found.crops])
     truth = np.concatenate([data.targets(test, model.labels), found.truth])
     physical = np.concatenate([intervals.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
-    seen = cells([model.see(crop) for crop in crops], truth, physical)
+    seen = cells([model.predict(crop) for crop in crops], truth, physical)
     names = np.array([e.source for e in test] + found.sources)
     only = (model.document["training"] or {}).get("source")
     learned = {only} if only else set(model.document["data"]["counts"])

@@ -9,12 +9,12 @@ import numpy as np
 from convert import gate, model_file, quantize, representative
 from convert.source import Source
 from edge.decide import merged
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from train import data
 
 
 @dataclass(frozen=True)
-class Trial:
+class Candidate:
     """One graph's answers. size: of the file with its contract, bytes; before, after: probabilities float [n, labels]
     of the float model and of the graph; milliseconds: a picture's median, its own and the float model's beside it.
     """
@@ -37,7 +37,7 @@ class Trial:
         return np.abs(self.before - self.after).max(axis=1)
 
 
-class Bench:
+class Validation:
     """The val split of a source, and its float32 graph to compare with."""
 
     def __init__(self, source: Source, limits: gate.Limits) -> None:
@@ -64,11 +64,11 @@ class Bench:
         features float32 [n, features].
         """
         with model_file.opened(self.seal(graph), Model) as model:
-            seen = [model.see(crop) for crop in crops]
+            seen = [model.predict(crop) for crop in crops]
         return np.stack([each.kinds for each in seen]), np.stack([each.features for each in seen])
 
-    def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Trial]:
-        """{name: flatbuffer} -> {name: Trial}, all of them and the float graph taking turns.
+    def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Candidate]:
+        """{name: flatbuffer} -> {name: Candidate}, all of them and the float graph taking turns.
 
         before: answers to compare with instead of the float graph's, float [n, labels].
         """
@@ -86,9 +86,9 @@ class Bench:
             after = _answers(seen, labels)
             found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
             time = 1e3 * float(np.median(times))
-            result[name] = Trial(graphs[name], len(contents[name]), before, after, time, float_time, found)
+            result[name] = Candidate(graphs[name], len(contents[name]), before, after, time, float_time, found)
         return result
 
 
-def _answers(seen: Sequence[Seen], labels: int) -> np.ndarray:
+def _answers(seen: Sequence[Prediction], labels: int) -> np.ndarray:
     return merged(np.stack([each.kinds for each in seen]), labels)

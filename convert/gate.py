@@ -9,7 +9,7 @@ import click
 import numpy as np
 from scipy.stats import binomtest
 
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from train.evaluation import calibration, evaluate
 
 _IN_A_ROW = 16
@@ -34,14 +34,14 @@ def answers(model: Model, crops: np.ndarray) -> np.ndarray:
     return np.stack([model.run(crop) for crop in crops])
 
 
-def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[list[Seen], np.ndarray]]:
+def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[list[Prediction], np.ndarray]]:
     """What several models see in the crops of the same pictures, with the seconds of each, float [n].
 
     They take turns, so that whatever else the machine does falls on all of them, each with a few pictures in a row, so
     that a small model isn't charged for a large one's having emptied the processor's cache.
     """
     count = len(runners[0][1])
-    seen: list[list[Seen]] = [[] for _ in runners]
+    seen: list[list[Prediction]] = [[] for _ in runners]
     seconds = np.zeros((len(runners), count))
     label = f"Running {count:,} pictures through {len(runners)} models"
     with click.progressbar(range(0, count, _IN_A_ROW), label=label, file=sys.stderr) as bar:
@@ -49,7 +49,7 @@ def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[list[Seen], 
             for m, (model, crops) in enumerate(runners):
                 for i in range(first, min(first + _IN_A_ROW, count)):
                     start = time.perf_counter()
-                    seen[m].append(model.see(crops[i]))
+                    seen[m].append(model.predict(crops[i]))
                     seconds[m, i] = time.perf_counter() - start
     return list(zip(seen, seconds, strict=True))
 

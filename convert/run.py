@@ -21,7 +21,7 @@ from convert import (
     representative,
     selective,
 )
-from convert.candidate import Bench, Trial
+from convert.candidate import Validation, Candidate
 from convert.layer_errors import Layer
 from convert.source import Source, of_run
 from edge import __version__
@@ -50,16 +50,16 @@ class _Work:
     """One kind on its way: what is tried, chosen and known of it."""
 
     asked: str
-    trial: Trial
+    candidate: Candidate
     calibration: dict
     layers: list[Layer] = field(default_factory=list)
     attempts: list[dict] = field(default_factory=list)
     mended: str | None = None
-    unmended: Trial | None = None  # what failed before
+    unmended: Candidate | None = None  # what failed before
 
     @property
     def emitted(self) -> dict:
-        return quantize.emitted(self.trial.graph)
+        return quantize.emitted(self.candidate.graph)
 
 
 def convert(
@@ -86,26 +86,26 @@ def converted(source: Source, kinds: Sequence[str], out: Path, options: Options)
     if unknown:
         raise UserError(f"Unknown kind {unknown.pop()!r}; known are {', '.join(quantize.KINDS)}.")
     report.write(out, {})  # a folder that can't be made is told before the work, not after it
-    bench = Bench(source, options.limits)
-    return [_written(bench, _worked(bench, kind, options), out, options) for kind in kinds]
+    validation = Validation(source, options.limits)
+    return [_written(validation, _worked(validation, kind, options), out, options) for kind in kinds]
 
 
-def _worked(bench: Bench, kind: str, options: Options) -> _Work:
+def _worked(validation: Validation, kind: str, options: Options) -> _Work:
     if kind == "int8":
-        return _integer(bench, options)
+        return _integer(validation, options)
     nothing: dict = {"count": 0, "method": None, "sha256": None, "compared": {}}
-    model = bench.source.model
+    model = validation.source.model
     if kind == "float32":  # which the others are compared with: itself it is compared with Keras
-        labels = len(bench.source.labels)
-        trial = bench.tried({kind: bench.graph}, runs.predict(model, bench.crops, labels))[kind]
+        labels = len(validation.source.labels)
+        candidate = validation.tried({kind: validation.graph}, runs.predict(model, validation.crops, labels))[kind]
     else:
-        trial = bench.tried({kind: quantize.quantize(model, kind)})[kind]
-    return _Work(kind, trial, nothing)
+        candidate = validation.tried({kind: quantize.quantize(model, kind)})[kind]
+    return _Work(kind, candidate, nothing)
 
 
-def _integer(bench: Bench, options: Options) -> _Work:
-    source = bench.source
-    examples, pictures = bench.training(options.calibration)
+def _integer(validation: Validation, options: Options) -> _Work:
+    source = validation.source
+    examples, pictures = validation.training(options.calibration)
     click.echo(f"Calibrating on {len(examples)} training pictures", err=True)
     methods = activation_ranges.METHODS if options.method == "auto" else (options.method,)
     narrowed = activation_ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
@@ -113,113 +113,115 @@ def _integer(bench: Bench, options: Options) -> _Work:
     if not options.rescue:  # which takes what int8 can't compute in float
         for graph in graphs.values():
             quantize.checked(graph, "int8")
-    trials = bench.tried(graphs)
-    method = _nearest(trials)
+    candidates = validation.tried(graphs)
+    method = _nearest(candidates)
     chosen = method
-    upright = bias_correction.corrected(source.model, pictures, *bench.seen(trials[method].graph, pictures))
+    upright = bias_correction.corrected(source.model, pictures, *validation.seen(candidates[method].graph, pictures))
     if upright is not None:
         name = f"{method}, bias corrected"
         narrowed[name] = activation_ranges.narrowed(quantize.calibrate(upright, pictures), pictures, (method,))[method]
-        trials |= bench.tried({name: quantize.integer(narrowed[name])})
-        chosen = _nearest(trials)
+        candidates |= validation.tried({name: quantize.integer(narrowed[name])})
+        chosen = _nearest(candidates)
     told = {
         "count": len(examples),
         "method": chosen,
         "sha256": data.list_hash(examples),
         "compared": {
             name: {
-                "difference": float(trial.difference.mean()),
-                "balanced_accuracy": trial.verdict["quantized"]["all"]["balanced_accuracy"],
-                "passed": trial.passed,
+                "difference": float(candidate.difference.mean()),
+                "balanced_accuracy": candidate.verdict["quantized"]["all"]["balanced_accuracy"],
+                "passed": candidate.passed,
             }
-            for name, trial in trials.items()
+            for name, candidate in candidates.items()
         },
     }
     some = pictures[:: -(-len(pictures) // layer_errors.PICTURES)]
     worst = layer_errors.errors(narrowed[chosen], some, source.layers())
-    work = _Work("int8", trials[chosen], told, worst)
-    if work.emitted["kind"] != "int8" and work.trial.passed:
-        work.mended = f"{', '.join(quantize.floating(work.trial.graph))} kept in float, which can't be computed in int8"
-    if options.rescue and not work.trial.passed:
-        _mend(bench, work, narrowed[chosen], method, pictures)
+    work = _Work("int8", candidates[chosen], told, worst)
+    if work.emitted["kind"] != "int8" and work.candidate.passed:
+        work.mended = (
+            f"{', '.join(quantize.floating(work.candidate.graph))} kept in float, which can't be computed in int8"
+        )
+    if options.rescue and not work.candidate.passed:
+        _mend(validation, work, narrowed[chosen], method, pictures)
     return work
 
 
-def _nearest(trials: dict[str, Trial]) -> str:
+def _nearest(candidates: dict[str, Candidate]) -> str:
     """The one whose probabilities on val lie nearest to the float model's, of those that pass if any does."""
-    return min(trials, key=lambda name: (not trials[name].passed, float(trials[name].difference.mean())))
+    return min(candidates, key=lambda name: (not candidates[name].passed, float(candidates[name].difference.mean())))
 
 
-def _mend(bench: Bench, work: _Work, calibrated: bytes, method: str, pictures: np.ndarray) -> None:
+def _mend(validation: Validation, work: _Work, calibrated: bytes, method: str, pictures: np.ndarray) -> None:
     """Changes `work` to the first attempt that passes, where one does."""
 
     def training() -> np.ndarray:
-        return bench.training(qat.PICTURES)[1]
+        return validation.training(qat.PICTURES)[1]
 
-    for attempt in fallbacks.attempts(bench.source.model, calibrated, method, pictures, work.layers, training):
+    for attempt in fallbacks.attempts(validation.source.model, calibrated, method, pictures, work.layers, training):
         if attempt.skipped:
             work.attempts.append({"what": attempt.what, "skipped": attempt.skipped})
             continue
-        trial = bench.tried({attempt.what: attempt.graph})[attempt.what]
+        candidate = validation.tried({attempt.what: attempt.graph})[attempt.what]
         work.attempts.append(
             {
                 "what": attempt.what,
                 "kind": attempt.kind,
-                "bytes": trial.size,
-                "milliseconds": trial.milliseconds,
-                "lost": trial.verdict["lost"],
-                "passed": trial.passed,
+                "bytes": candidate.size,
+                "milliseconds": candidate.milliseconds,
+                "lost": candidate.verdict["lost"],
+                "passed": candidate.passed,
             }
         )
-        if trial.passed:
-            work.unmended, work.trial, work.mended = work.trial, trial, attempt.what
+        if candidate.passed:
+            work.unmended, work.candidate, work.mended = work.candidate, candidate, attempt.what
             return
 
 
-def _written(bench: Bench, work: _Work, out: Path, options: Options) -> dict:
-    source, trial = bench.source, work.trial
+def _written(validation: Validation, work: _Work, out: Path, options: Options) -> dict:
+    source, candidate = validation.source, work.candidate
     kind = work.emitted["kind"]
     path = out / f"{source.document['network']}-{kind}.tflite"
     told = source.document | {
         "quantization": work.emitted,
         "calibration": {key: work.calibration[key] for key in ("count", "method", "sha256")},
         "gate": {"split": "val"}
-        | {key: trial.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
+        | {key: candidate.verdict[key] for key in ("limits", "rare", "lost", "differences", "answers")},
     }
     if work.mended:
         told["rescue"] = work.mended
     page_name = f"{source.document['network']}-{work.asked}.gate"
     files: dict[str, str | bytes] = {}
-    if trial.passed:
-        told["metrics"] = _metrics(bench, work, kind)
-        told["decision"], arrays = selective.decision(bench, trial.graph)
-        told["doubt"] = selective.proof(source, model_file.seal(trial.graph, told, arrays))
-        content = model_file.seal(trial.graph, told, arrays)
+    if candidate.passed:
+        told["metrics"] = _metrics(validation, work, kind)
+        told["decision"], arrays = selective.decision(validation, candidate.graph)
+        told["doubt"] = selective.proof(source, model_file.seal(candidate.graph, told, arrays))
+        content = model_file.seal(candidate.graph, told, arrays)
         with model_file.opened(content, Model) as final:
             files = {path.name: content, f"{path.stem}.md": model_card.card(final.document, path.name, final.sha256)}
-    size = len(files[path.name]) if trial.passed else trial.size
+    size = len(files[path.name]) if candidate.passed else candidate.size
     said = _said(work, path, out / f"{page_name}.html")
-    document = _report(bench, work, said, size, options.command)
-    files[f"{page_name}.html"] = page.page(document, trial.difference)
+    document = _report(validation, work, said, size, options.command)
+    files[f"{page_name}.html"] = page.page(document, candidate.difference)
     files[f"{page_name}.json"] = json.dumps(document, indent=1) + "\n"
     report.write(out, files)
     return {
-        "path": path if trial.passed else None,
+        "path": path if candidate.passed else None,
         "proof": out / f"{page_name}.html",
         "bytes": size,
         "keras_bytes": 4 * source.document["parameters"],
         "emitted": work.emitted,
-        "float": trial.verdict["float"],
-        "converted": trial.verdict["quantized"],
-        "gate": trial.verdict,
+        "float": candidate.verdict["float"],
+        "converted": candidate.verdict["quantized"],
+        "gate": candidate.verdict,
         "milliseconds": document["milliseconds"],
         "said": said,
     }
 
 
-def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
+def _metrics(validation: Validation, work: _Work, kind: str) -> dict:
     """The contract's figures: the float model's and the file's, of val, test and, if any, of marked camera fields."""
-    source = bench.source
+    source = validation.source
     examples, crops = source.split("test")
     seen = {"test": (data.targets(examples, source.labels), crops, [e.source for e in examples])}
     if source.figures and "fields" in source.figures:
@@ -234,18 +236,18 @@ def _metrics(bench: Bench, work: _Work, kind: str) -> dict:
             }
 
     return {
-        "float": source.figures or {"val": work.trial.verdict["float"]} | measured(bench.content),
-        kind: {"val": work.trial.verdict["quantized"]} | measured(bench.seal(work.trial.graph)),
+        "float": source.figures or {"val": work.candidate.verdict["float"]} | measured(validation.content),
+        kind: {"val": work.candidate.verdict["quantized"]} | measured(validation.seal(work.candidate.graph)),
     }
 
 
 def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
     """The outcome in sentences; of what failed the last one says all."""
-    trial = work.trial
+    candidate = work.candidate
     operators = ", ".join(f"{name} x {n}" for name, n in work.emitted["operators"].items())
     said = [
         f"Read back from the file: {work.emitted['kind']}; {operators}.",
-        gate.sentence(trial.verdict),
+        gate.sentence(candidate.verdict),
     ]
     if work.calibration["count"]:
         said.insert(1, f"Ranges: {work.calibration['method']}, of {work.calibration['count']} training pictures.")
@@ -253,12 +255,12 @@ def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
         before = work.unmended
         was = quantize.emitted(before.graph)["kind"]
         said.append(
-            f"Rescued: {work.mended}. That costs {(trial.size - before.size) / 1e3:+.0f} kB and "
-            f"{trial.milliseconds - before.milliseconds:+.2f} ms a picture against the {was} file that failed."
+            f"Rescued: {work.mended}. That costs {(candidate.size - before.size) / 1e3:+.0f} kB and "
+            f"{candidate.milliseconds - before.milliseconds:+.2f} ms a picture against the {was} file that failed."
         )
     elif work.mended:
         said.append(f"Rescued: {work.mended}.")
-    if not trial.passed:
+    if not candidate.passed:
         named = list(dict.fromkeys(layer.name for layer in work.layers))[:3]
         where = f" The layers that lose most: {', '.join(named)}." if named else ""
         if work.asked != "int8":
@@ -269,15 +271,15 @@ def _said(work: _Work, path: Path, page_path: Path) -> list[str]:
         else:
             advice = "Try --rescue, which mends what it can, or more pictures with --calibration, or --float16"
         said.append(
-            f"{path} was not written: as {work.emitted['kind']} {' and '.join(trial.verdict['against'])}.{where} "
+            f"{path} was not written: as {work.emitted['kind']} {' and '.join(candidate.verdict['against'])}.{where} "
             f"{advice}; {page_path} has it all."
         )
     return said
 
 
-def _report(bench: Bench, work: _Work, said: list[str], size: int, command: str) -> dict:
+def _report(validation: Validation, work: _Work, said: list[str], size: int, command: str) -> dict:
     """What the JSON report holds, and the page shows."""
-    trial, source = work.trial, bench.source
+    candidate, source = work.candidate, validation.source
     return {
         "version": __version__,
         "command": command,
@@ -285,33 +287,33 @@ def _report(bench: Bench, work: _Work, said: list[str], size: int, command: str)
         "asked": work.asked,
         "kind": work.emitted["kind"],
         "said": said,
-        "gate": trial.verdict,
-        "bytes": {"float": len(bench.content), "quantized": size},
-        "milliseconds": {"float": trial.float_milliseconds, "quantized": trial.milliseconds},
+        "gate": candidate.verdict,
+        "bytes": {"float": len(validation.content), "quantized": size},
+        "milliseconds": {"float": candidate.float_milliseconds, "quantized": candidate.milliseconds},
         "quantization": work.emitted,
         "calibration": work.calibration,
         "layers": [asdict(layer) for layer in work.layers],
         "attempts": work.attempts,
-        "changed": _changed(bench, trial),
+        "changed": _changed(validation, candidate),
         "keras_sha256": source.document["keras_sha256"],
         "split_sha256": source.document["data"]["split_sha256"],
     }
 
 
-def _changed(bench: Bench, trial: Trial) -> list[dict]:
+def _changed(validation: Validation, candidate: Candidate) -> list[dict]:
     """The pictures that the file answers otherwise than the float model."""
-    labels = bench.source.labels
+    labels = validation.source.labels
 
     def told(probabilities: np.ndarray) -> dict:
         return {"answer": labels[int(probabilities.argmax())], "probability": float(probabilities.max())}
 
-    rows = np.flatnonzero(trial.before.argmax(axis=1) != trial.after.argmax(axis=1))
+    rows = np.flatnonzero(candidate.before.argmax(axis=1) != candidate.after.argmax(axis=1))
     return [
         {
-            "path": bench.examples[i].path,
-            "truth": bench.examples[i].label,
-            "float": told(trial.before[i]),
-            "quantized": told(trial.after[i]),
+            "path": validation.examples[i].path,
+            "truth": validation.examples[i].label,
+            "float": told(candidate.before[i]),
+            "quantized": told(candidate.after[i]),
         }
         for i in rows
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from convert import model_file
-from convert.candidate import Bench
+from convert.candidate import Validation
 from convert.source import Source
 from edge.decide import decide
 from edge.mahalanobis import Distance
@@ -17,17 +17,17 @@ _LEARNED = 2000  # training pictures whose features say what is usual
 _RIDGE = 1e-3  # of the mean variance: features that hardly vary, or not at all, must not decide alone
 
 
-def decision(bench: Bench, graph: bytes) -> tuple[dict, dict[str, np.ndarray]]:
+def decision(validation: Validation, graph: bytes) -> tuple[dict, dict[str, np.ndarray]]:
     """-> a contract's "decision", and edge.mahalanobis's arrays of training pictures; none where no features are shown."""
-    source = bench.source
-    kinds, features = bench.seen(graph, bench.crops)
+    source = validation.source
+    kinds, features = validation.seen(graph, validation.crops)
     distances, arrays = np.zeros(len(kinds)), dict[str, np.ndarray]()
     if features.shape[1]:
-        examples, pictures = bench.training(_LEARNED)
-        arrays = spread(bench.seen(graph, pictures)[1], [e.kind or e.label for e in examples])
+        examples, pictures = validation.training(_LEARNED)
+        arrays = spread(validation.seen(graph, pictures)[1], [e.kind or e.label for e in examples])
         ruler = Distance(arrays)
         distances = np.array([ruler.of(each) for each in features])
-    return selective.rules(bench.truth, kinds, distances, source.labels, source.kinds), arrays
+    return selective.rules(validation.truth, kinds, distances, source.labels, source.kinds), arrays
 
 
 def spread(features: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def proof(source: Source, content: bytes) -> dict:
     truth, names = data.targets(examples, source.labels), np.array([e.source for e in examples])
     groups = {"all": np.full(len(names), True)} | {name: names == name for name in sorted(set(names))}
     with model_file.opened(content, Model) as model:
-        seen = [model.see(crop) for crop in crops]
+        seen = [model.predict(crop) for crop in crops]
         result: dict[str, dict] = {}
         for risk in model.risks:
             rules = model.rules(risk)

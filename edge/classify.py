@@ -1,106 +1,319 @@
-"""The way of a picture: Frame -> Cells -> crops -> probabilities -> Decisions."""
+"""The way of a picture, whole: Frame -> Cells -> crops -> Predictions -> Decisions.
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+Each picture is decoded and located once. The red cells of a run are measured in its pictures before the first cell is
+cut out; what is needed of a picture until then is kept (edge.kept).
+
+>>> from edge import classify, frames, model
+>>> opened = model.Model()
+>>> answers = classify.classify(frames.expand(["docs"]), opened, opened.rules(0.01))
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.cell import Cell, single, whole_image
-from edge.crop import crop
+from edge.crop import crop, extent
 from edge.decide import Decision, Rules, decide
-from edge.frames import Frame, Unreadable, read
-from edge.model import Model, Seen
-from edge.quality import doubt
-from edge.site.unlabelled_threshold import shift
+from edge.errors import UserError
+from edge.frames import Frame, Picture, Unreadable, read
+from edge.kept import Box, PixelStore
+from edge.model import Model, Prediction
+from edge.quality import picture_doubt
+from edge.system.progress import Progress, silent
 
-Finder = Callable[[Frame], list[Cell]]
+if TYPE_CHECKING:
+    from edge.locate import Located, Locator, LocatorTrace
+    from edge.red_cells import RedCellRuler
+
 _SURVEY = 200  # pictures of a run, spread over it, in which red cells are measured
+_MARGIN = 1.2  # of the red cells: so much larger the run's ruler may come out than what was known when pixels were kept
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which cells of a picture are answered, and how large its red cells are taken to be.
+
+    Attributes:
+        single: only the cell nearest to the middle; the whole picture where none is found.
+        whole: the picture is the cell; nothing is located.
+        red_cell: diameter of a red cell in pixels, where it is known; else None.
+        pooled: red cells are measured in all pictures of a run together, as those of one microscope; else in each
+            picture by itself.
+        trace: keep what the locator saw, for a person who asks (a third of a megabyte a picture).
+        keep_whole: keep whole pictures, for answers that are drawn on them.
+        threads: of the locator.
+    """
+
+    single: bool = False
+    whole: bool = False
+    red_cell: float | None = None
+    pooled: bool = True
+    trace: bool = False
+    keep_whole: bool = False
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture with its cells.
+
+    Attributes:
+        picture: its pixels, as far as they are needed.
+        cells: from the top down.
+        red_cell: diameter of a red cell, pixels; 0 where nothing was located.
+        trace: what the locator saw, where it was asked for.
+    """
+
+    picture: Picture
+    cells: Sequence[Cell]
+    red_cell: float = 0.0
+    trace: "LocatorTrace | None" = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """One picture with its cells and what the network makes of each.
+
+    Attributes:
+        found: the picture and its cells.
+        predictions: one a cell.
+        doubts: what is wrong with the picture of each cell, where that was judged already; else None.
+    """
+
+    found: Found
+    predictions: Sequence[Prediction]
+    doubts: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One picture with its cells, each with what was decided of it."""
+    """One picture with the answers for its cells.
 
-    frame: Frame
-    cells: list[tuple[Cell, Decision]]
-
-
-def finder(
-    policy: str,
-    *,
-    one: bool = False,
-    whole: bool = False,
-    threads: int = 1,
-    run: Sequence[str | Frame] = (),
-    red_cell: float | None = None,
-) -> Finder:
-    """What finds a frame's cells for a crop policy: all of them; the one in the middle; or the frame as a cell.
-
-    A model that was trained on whole pictures gets whole pictures. run: pictures of one microscope, whose red cells
-    are measured together, now; the finder is for these. red_cell: their diameter in pixels, where it is known.
+    Attributes:
+        picture: its pixels, as far as they were kept.
+        cells: each with its answer.
+        found: how the cells were found; None in a live run.
     """
-    if whole or policy == "whole-image":
-        return whole_image
-    from edge.locate import Locator  # brings OpenCV, which whole pictures can do without
-    from edge.red_cells import FEWEST, Scale
 
-    locator, scale = Locator(threads=threads), Scale(fixed=red_cell)
-    if len(run) >= FEWEST and not red_cell:
-        for each in run[:: -(-len(run) // _SURVEY)]:
-            frame = read(each) if isinstance(each, str) else each
-            if isinstance(frame, Frame):
-                locator.look(frame, scale)
-    scale.measuring = False
-    return (
-        (lambda frame: single(frame, locator.cells(frame, scale))) if one else lambda frame: locator.cells(frame, scale)
-    )
+    picture: Picture
+    cells: Sequence[tuple[Cell, Decision]]
+    found: Found | None = None
 
 
 def classify(
-    paths: Iterable[str], model: Model, find: Finder, rules: Rules, lean: float = 0.0
+    files: Sequence[str],
+    model: Model,
+    rules: Rules,
+    search: Search | None = None,
+    shift: float = 0.0,
+    progress: Progress = silent,
 ) -> Iterator[Answer | Unreadable]:
-    """Reads and answers one picture after the other; one that can't be read is passed on as it is. lean: see shift."""
-    for path in paths:
-        frame = read(path)
-        yield answer(frame, model, find, rules, lean) if isinstance(frame, Frame) else frame
+    """Reads and answers picture files, in their order.
 
+    Args:
+        files: paths, as edge.frames.expand gives them.
+        model: an opened classifier.
+        rules: how answers are made; of Model.rules.
+        search: which cells are answered.
+        shift: logits to subtract from the second name; see edge.site.unlabelled_threshold.
+        progress: see edge.system.progress.
 
-def leaning(paths: Iterable[str], model: Model, find: Finder) -> tuple[float | None, int]:
-    """What edge.site.unlabelled_threshold says of all cells in the pictures that have a name, and how many they are; the pictures are not
-    kept.
+    Yields:
+        An Answer for each picture, or an Unreadable for one that can't be read.
     """
-    frames = (frame for frame in map(read, paths) if isinstance(frame, Frame))
-    seen = [see(model, frame, cell).kinds[:2] for frame in frames for cell in find(frame)]
-    named = [float(names[1] / names.sum()) for names in seen if names.sum() >= 0.5]
-    return shift(named), len(named)
+    for each in predict_files(files, model, search, progress):
+        yield each if isinstance(each, Unreadable) else answer(each, rules, shift)
 
 
-def answer(frame: Frame, model: Model, find: Finder, rules: Rules, lean: float = 0.0) -> Answer:
-    cells = []
-    for cell in find(frame):
-        seen = see(model, frame, cell)
-        cells.append((cell, decide(seen.kinds, rules, lean, seen.distance, partial(doubt, frame, cell))))
-    return Answer(frame, cells)
+def predict_files(
+    files: Sequence[str], model: Model, search: Search | None = None, progress: Progress = silent
+) -> Iterator[Predicted | Unreadable]:
+    """The same without the answers: what the network makes of each cell."""
+    for found in find_cells(files, model.policy, search, progress=progress):
+        if isinstance(found, Unreadable):
+            yield found
+            continue
+        try:
+            yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
+        except UserError:  # a file that had to be read again and vanished meanwhile
+            yield Unreadable(found.picture.source, "vanished while it was read.")
 
 
-def see(model: Model, frame: Frame, cell: Cell) -> Seen:
-    """What the model sees in a cell; where its ruler is unsure, the mean over what it may be."""
-    return mean([model.see(each) for each in crops(model, frame, cell)])
+def answer(predicted: Predicted, rules: Rules, shift: float = 0.0) -> Answer:
+    """The answers for one picture's cells."""
+    found = predicted.found
+    if predicted.doubts is None:
+        doubts = [partial(picture_doubt, found.picture, cell) for cell in found.cells]
+    else:
+        doubts = [partial(str, each) for each in predicted.doubts]
+    decisions = [
+        decide(each.kinds, rules, shift, each.distance, doubt)
+        for each, doubt in zip(predicted.predictions, doubts, strict=True)
+    ]
+    return Answer(found.picture, list(zip(found.cells, decisions, strict=True)), found)
 
 
-def crops(model: Model, frame: Frame, cell: Cell) -> list[np.ndarray]:
-    """uint8 [size, size, 3] of the cell as the model wants it: one, or one by each ruler that may be right."""
+def find_cells(
+    files: Sequence[str],
+    policy: str,
+    search: Search | None = None,
+    run: Sequence[str] | None = None,
+    progress: Progress = silent,
+    locator: "Locator | None" = None,
+) -> Iterator[Found | Unreadable]:
+    """Reads picture files and finds their cells, in the files' order. Each file is decoded and located once.
+
+    Args:
+        files: paths, each once.
+        policy: the crop that will be made of the cells, a key of edge.crop.POLICIES. A model that was trained on whole
+            pictures gets whole pictures.
+        search: which cells.
+        run: the pictures whose red cells are measured together, where these are more than `files`.
+        progress: see edge.system.progress.
+        locator: an opened one; else it is opened here.
+    """
+    search = search or Search()
+    if search.whole or policy == "whole-image":
+        for number, path in enumerate(files):
+            frame = read(path)
+            yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
+            progress("Reading pictures", number + 1, len(files))
+        return
+    from edge.locate import Locator  # brings OpenCV, which whole pictures do without
+    from edge.red_cells import FEWEST, RedCellRuler
+
+    run = files if run is None else run
+    locator = locator or Locator(threads=search.threads)
+    ruler = RedCellRuler(fixed=search.red_cell)
+    surveyed: list[str] = []
+    if search.pooled and not search.red_cell and len(run) >= FEWEST:
+        surveyed = list(run[:: -(-len(run) // _SURVEY)])
+    survey = _Survey(locator, ruler, policy, search, set(files))
+    total = len(set(surveyed) | set(files))
+    for number, path in enumerate(surveyed):
+        survey.add(path)
+        progress("Reading pictures", number + 1, total)
+    done = len(surveyed)
+    for path in files:
+        held = survey.held.pop(path, None)
+        if held is None:
+            done += 1
+            progress("Reading pictures", min(done, total), total)
+            frame = read(path)
+            held = frame if isinstance(frame, Unreadable) else (frame, locator.locate(frame))
+        yield held if isinstance(held, Unreadable) else _found(*held, ruler, search)
+
+
+def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
+    """The cells of one frame, measured by itself or by a diameter that is known. policy: as of `find_cells`."""
+    from edge.red_cells import RedCellRuler
+
+    search = search or Search()
+    if search.whole or policy == "whole-image" or locator is None:
+        return Found(frame, whole_image(frame))
+    return _found(frame, locator.locate(frame), RedCellRuler(fixed=search.red_cell), search)
+
+
+def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: Search) -> Found:
+    from edge.locate import cells
+
+    measure = located.measure(ruler)
+    found = cells(located, measure)
+    chosen = single(picture, found) if search.single else found
+    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None)
+
+
+class _Survey:
+    """Measures the red cells of a run's pictures and keeps of each what its answers will need."""
+
+    def __init__(
+        self, locator: "Locator", ruler: "RedCellRuler", policy: str, search: Search, wanted: set[str]
+    ) -> None:
+        self.held: dict[str, tuple[Picture, Located] | Unreadable] = {}
+        self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
+        self._wanted, self._store, self._count = wanted, PixelStore(), 0
+
+    def add(self, path: str) -> None:
+        frame = read(path)
+        if isinstance(frame, Unreadable):
+            self.held[path] = frame
+            return
+        located = self._locator.locate(frame)
+        self._ruler.add(located.red_cells)
+        self._count += 1
+        if path in self._wanted:
+            kept = self._store.keep(frame, self._boxes(frame, located))
+            self.held[path] = kept, located if self._search.trace else located.without_trace()
+
+    def _boxes(self, frame: Frame, located: "Located") -> list[Box]:
+        """The parts of a frame that may be cut out, whatever the run's ruler will be.
+
+        While little is known of the run, or where no cell is found and the picture itself stands for it, all of it.
+        """
+        from edge.locate import cells
+        from edge.red_cells import FEWEST, by_itself
+
+        alone = self._search.single and not located.nuclei
+        if self._search.keep_whole or alone or self._count <= FEWEST:
+            return [(0, 0, frame.width, frame.height)]
+        measures = [by_itself(located.red_cells)]
+        pooled = self._ruler.pooled(located.side, located.scale, located.estimate)
+        measures += [pooled] if pooled else []
+        sizes = [[cell.red_cell * (1 + cell.uncertainty) for cell in cells(located, measure)] for measure in measures]
+        found = cells(located, measures[0])
+        largest = [
+            replace(cell, red_cell=_MARGIN * max(each))
+            for cell, each in zip(found, zip(*sizes, strict=True), strict=True)
+        ]
+        return [
+            extent(frame, cell, self._policy) for cell in (single(frame, largest) if self._search.single else largest)
+        ]
+
+
+def predict(model: Model, picture: Picture, cell: Cell) -> Prediction:
+    """What the network makes of one cell. Where its ruler is uncertain, the mean over what the ruler may be."""
+    return mean([model.predict(each) for each in crops(model, picture, cell)])
+
+
+def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
+    """The cell as the model wants it, uint8 [size, size, 3]: once, or three times where its ruler is uncertain."""
     rulers = [cell]
-    if cell.unsure:
-        factors = (1 / (1 + cell.unsure), 1, 1 + cell.unsure)
+    if cell.uncertainty:
+        factors = (1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty)
         rulers = [replace(cell, red_cell=cell.red_cell * each) for each in factors]
-    return [crop(frame, each, model.size, model.policy) for each in rulers]
+    return [crop(picture, each, model.size, model.policy) for each in rulers]
 
 
-def mean(seen: Sequence[Seen]) -> Seen:
-    """A cell that is called one thing by one ruler and another by the next is doubtful."""
-    if len(seen) == 1:
-        return seen[0]
-    kinds, features = (np.stack(each).mean(axis=0) for each in ([s.kinds for s in seen], [s.features for s in seen]))
-    return Seen(kinds, features, max(each.distance for each in seen))
+def mean(predictions: Sequence[Prediction]) -> Prediction:
+    """The mean, with the largest distance: a cell with another answer by another ruler becomes doubtful."""
+    if len(predictions) == 1:
+        return predictions[0]
+    kinds = np.stack([each.kinds for each in predictions]).mean(axis=0)
+    features = np.stack([each.features for each in predictions]).mean(axis=0)
+    return Prediction(kinds, features, max(each.distance for each in predictions))
+
+
+def second_name_shares(predicted: Iterable[Predicted]) -> list[float]:
+    """The probability of the second name against the first, of each cell that rather has a name than is *other*."""
+    names = [each.kinds[:2] for one in predicted for each in one.predictions]
+    return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
+
+
+def set_aside(predicted: Predicted, model: Model, search: Search, store: PixelStore) -> Predicted:
+    """The same in a few hundred bytes a cell, for answers that are given only after all pictures were seen.
+
+    What is wrong with the picture of a cell is judged now. Pixels go into the store where they will be drawn.
+    """
+    picture = predicted.found.picture
+    doubts = [picture_doubt(picture, cell) for cell in predicted.found.cells]
+    boxes: list[Box] = []
+    if search.keep_whole:
+        boxes = [(0, 0, picture.width, picture.height)]
+    elif search.trace:
+        boxes = [extent(picture, cell, model.policy) for cell in predicted.found.cells]
+    found = replace(predicted.found, picture=store.keep(picture, boxes))
+    return Predicted(found, predicted.predictions, doubts)

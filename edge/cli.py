@@ -1,4 +1,4 @@
-"""`edge-classify`: options and nothing else."""
+"""`edge-classify`: options and nothing else. Also what the other commands' options share."""
 
 import re
 import sys
@@ -10,13 +10,57 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import UserError, broken
+from edge.errors import UserError, broken, exits_on_user_error
 
 if TYPE_CHECKING:
     from edge.decide import Rules
     from edge.model import Model
+    from edge.output.sinks import Sink
+    from edge.system.progress import Progress
 
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
+_GROUPS = {
+    "What to read": ("--camera", "--whole-image", "--single"),
+    "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
+    "What to write": ("--json", "--csv", "--annotate", "--explain", "--save", "--show"),
+    "The camera": ("--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds", "--cells"),
+    "Other options": ("--verify", "--version", "--help"),
+}
+
+
+class Grouped(click.Command):
+    """A command whose --help shows its options in groups."""
+
+    groups = _GROUPS
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {option.opts[-1]: option.get_help_record(ctx) for option in self.get_params(ctx)}
+        for title, names in self.groups.items():
+            with formatter.section(title):
+                formatter.write_dl([record for name in names if (record := records[name])])
+
+
+@contextmanager
+def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
+    """A Progress that draws bars on stderr, with speed and time left; without a terminal it draws nothing."""
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+    hidden = not sys.stderr.isatty() if shown is None else not shown
+
+    def progress(what: str, done: int, total: int) -> None:
+        bar = bars.get(what)
+        if bar is None or done < bar.n:
+            if bar is not None:
+                bar.close()
+            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, disable=hidden, leave=False)
+        bar.update(done - bar.n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
 
 
 def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -46,12 +90,17 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     return pixels
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.version_option(__version__)
 @click.argument("paths", nargs=-1)
-@click.option("--json", "json_target", metavar="FILE|-", help="Write the answers as JSON lines.")
-@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
-@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on.")
+@click.option(
+    "--camera",
+    metavar="SOURCE",
+    help="Count cells at a camera until ctrl-C. SOURCE is its number, /dev/video*, picamera, an rtsp:// or http:// "
+    "stream, a video, a folder, or sim, the simulated microscope.",
+)
+@click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
+@click.option("--whole-image", is_flag=True, help="Take the whole picture as the cell; locate nothing.")
 @click.option(
     "--model",
     "model_path",
@@ -60,76 +109,57 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     help="A .tflite file that `convert` made, instead of the shipped one.",
 )
 @click.option(
-    "--threads",
-    type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Cores for each network. One is fastest for small ones; with --camera, reading takes another one.",
-)
-@click.option(
-    "--site", metavar="FILE", help="Answer as this profile of the microscope says, which `edge-site adapt` wrote."
-)
-@click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
-@click.option("--whole-image", is_flag=True, help="Take the picture for the cell, without looking for one.")
-@click.option(
-    "--adapt",
-    is_flag=True,
-    help="For many pictures of lymphocytes and monocytes alone, of one microscope: read all first, unlabelled, and put "
-    "the threshold between the two heaps that their answers make.",
+    "--site", metavar="FILE", help="Answer by this profile of your microscope, which `edge-site adapt` wrote."
 )
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="Of the answers given at most this share may be wrong; what isn't sure enough is for you to review.  "
-    "[default: 0.01]",
+    help="At most this share of the answers given may be wrong; less certain cells are left to you.  [default: 0.01]",
 )
 @click.option("--no-review", is_flag=True, help="Always give the likeliest answer, however doubtful.")
+@click.option(
+    "--adapt",
+    is_flag=True,
+    help="For many pictures of lymphocytes and monocytes alone, from one microscope: read all first, without labels, "
+    "and put the threshold between the two groups that their answers form.",
+)
 @click.option(
     "--ruler",
     metavar="run|picture|PIXELS",
     default="run",
     show_default=True,
     callback=_ruler,
-    help="The red cells, by which the white ones are measured: in all pictures of one size together, as those of one "
-    "microscope; in each by itself; or their diameter in pixels, where you know it.",
+    help="How red cells are measured, to which white ones are compared: in all pictures of one size together, as those "
+    "of one microscope; in each picture by itself; or their diameter in pixels, where you know it.",
 )
-@click.option("--explain", metavar="DIR", help="Write what the locator saw: marks, cells, what it refused and why.")
 @click.option(
-    "--camera",
-    metavar="SOURCE",
-    help="Look through a camera until ctrl-C: its number, /dev/video*, picamera, an rtsp:// or http:// stream, a "
-    "video, a folder, or sim, the simulated microscope.",
+    "--threads",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Cores for each network. One is fastest for small networks; with --camera, reading takes another one.",
 )
+@click.option("--json", "json_target", metavar="FILE|-", help="Write the answers as JSON lines.")
+@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
+@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on.")
+@click.option("--explain", metavar="DIR", help="Write what the locator saw, kept and refused, and why.")
+@click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
+@click.option("--show", is_flag=True, help="With --camera: show the picture in a window, where there is a display.")
 @click.option("--size", metavar="WxH", callback=_size, help="Of the camera's pictures, such as 1280x720.")
-@click.option("--fps", type=click.FloatRange(0, 1000, min_open=True), help="Of the camera; plays a video at that pace.")
+@click.option(
+    "--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames a second; a video is played at that pace."
+)
 @click.option("--exposure", type=float, help="Fixed, in the camera's own units (picamera: microseconds).")
-@click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed likewise.")
-@click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Of the camera's pixels: MJPG, YUYV, ...")
+@click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed, in kelvin.")
+@click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Pixel format: MJPG, YUYV, ...")
 @click.option("--flat", metavar="FILE|capture", help="Even the light out by a picture of an empty spot of the slide.")
-@click.option("--save", metavar="DIR", help="With --camera: a picture of each cell and of its field.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="With --camera: stop after so many.")
-@click.option("--cells", type=click.IntRange(1), metavar="N", help="With --camera: stop after so many cells.")
-@click.option("--show", is_flag=True, help="With --camera: a window with the picture, where there is a display.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
+@click.option("--cells", type=click.IntRange(1), metavar="N", help="Stop after so many cells.")
 @click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
+@exits_on_user_error
 def main(
-    paths: tuple[str, ...],
-    json_target: str | None,
-    csv_target: str | None,
-    annotate: str | None,
-    model_path: Path | None,
-    threads: int,
-    site: str | None,
-    verify: bool,
-    single: bool,
-    whole_image: bool,
-    adapt: bool,
-    risk: float | None,
-    no_review: bool,
-    ruler: str | float,
-    explain: str | None,
-    camera: str | None,
-    **watching: Any,
+    paths: tuple[str, ...], camera: str | None, model_path: Path | None, site: str | None, verify: bool, **options: Any
 ) -> None:
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
@@ -138,97 +168,133 @@ def main(
     medical device.
     """
     try:
-        from edge import classify, frames, model
-        from edge.output import sinks  # after --help, which needs none of them
-        from edge.system.signals import Stop
+        from edge import files, frames, model, system  # noqa: F401 after --help, which needs none of them
     except ImportError as error:
         raise UserError(f"A library is missing or doesn't work here: {broken(error)}. Run edge-doctor.") from error
 
     if verify:
-        from edge import locate
-
-        right = count = 0
-        for file in (model.Model(model_path or model.SHIPPED, threads), locate.Locator(threads=threads)):
-            as_expected, samples = file.verify()
-            right, count = right + as_expected, count + samples
-        if right < count:
-            raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
-        click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
+        _verify(model_path, options["threads"])
         if not paths and not camera:
             return
     if camera:
-        others = {"--annotate": annotate, "--explain": explain, "--single": single, "--whole-image": whole_image}
-        for name, given in (others | {"--adapt": adapt, "Naming pictures": paths}).items():
-            if given:
-                raise UserError(f"{name} doesn't go with --camera; see --help.")
-        from edge.live.run import watch
+        _watch(camera, paths, _opened(model_path, options["threads"], site), options)
+    else:
+        _answer(paths, model_path, site, options)
 
-        opened = _opened(model_path, threads, site)
-        if ruler == "picture":
-            raise UserError("A camera's pictures are of one microscope: --ruler picture doesn't go with --camera.")
-        watching["red_cell"] = ruler if isinstance(ruler, float) else None
-        watching |= {"threads": threads, "json_target": json_target, "csv_target": csv_target}
-        sys.exit(watch(camera, opened, rules=_rules(opened, risk, no_review), **watching))
-    for name, value in watching.items():
-        if value:
+
+def _verify(model_path: Path | None, threads: int) -> None:
+    from edge.doctor.verify import verify
+
+    right, count = verify(model_path, threads)
+    if right < count:
+        raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
+    click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
+
+
+def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[str, Any]) -> None:
+    """`--camera`. Exits with the run's code."""
+    from edge.camera.device import CameraSettings
+    from edge.live import run
+    from edge.system.signals import Stop
+
+    for name in ("annotate", "explain", "single", "whole_image", "adapt"):
+        if options[name]:
+            raise UserError(f"--{name.replace('_', '-')} doesn't go with --camera; see --help.")
+    if paths:
+        raise UserError("Naming pictures doesn't go with --camera; see --help.")
+    ruler = options["ruler"]
+    if ruler == "picture":
+        raise UserError("A camera's pictures are of one microscope: --ruler picture doesn't go with --camera.")
+    settings = CameraSettings(*(options[name] for name in ("size", "fps", "exposure", "white_balance", "fourcc")))
+    job = run.Job(
+        source=camera,
+        settings=settings,
+        model=model,
+        rules=_rules(model, options["risk"], options["no_review"]),
+        red_cell=ruler if isinstance(ruler, float) else None,
+        threads=options["threads"],
+        flat=options["flat"],
+        seconds=options["seconds"] or 0.0,
+        cells=options["cells"] or 0,
+    )
+    targets = run.Targets(options["json_target"], options["csv_target"], options["save"], options["show"])
+    with Stop().listening() as stop:
+        sys.exit(run.watch(job, targets, stop))
+
+
+def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
+    """Picture files. Exits with 1 where some could not be read, or where it was stopped."""
+    from edge import classify, files, frames
+    from edge.output import sinks
+    from edge.system.signals import Stop
+
+    for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
+        if options[name]:
             raise UserError(f"--{name.replace('_', '-')} goes with --camera only.")
-    files = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
-    if not any(Path(file).exists() for file in files):
+    found = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
+    if not any(Path(file).exists() for file in found):
         raise UserError(f"No pictures found in {' '.join(paths)}." if paths else "Name pictures, or see --help.")
-    for target in (json_target, csv_target):
-        if target in files:
+    for target in (options["json_target"], options["csv_target"]):
+        if target in found:
             raise UserError(f"{target} is one of the pictures; results there would destroy it.")
-    if site and adapt:
+    if site and options["adapt"]:
         raise UserError(
             "--site has its threshold from labelled cells, --adapt looks for one without; give one of them."
         )
-    if single and whole_image:
+    if options["single"] and options["whole_image"]:
         raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
-    opened = _opened(model_path, threads, site)
-    labels, rules = opened.labels, _rules(opened, risk, no_review)
-    find = classify.finder(
-        opened.policy,
-        one=single,
-        whole=whole_image,
-        threads=threads,
-        run=files if ruler == "run" else (),
+    model = _opened(model_path, options["threads"], site)
+    rules = _rules(model, options["risk"], options["no_review"])
+    ruler = options["ruler"]
+    search = classify.Search(
+        single=options["single"],
+        whole=options["whole_image"],
         red_cell=ruler if isinstance(ruler, float) else None,
+        pooled=ruler == "run",
+        trace=bool(options["explain"]),
+        keep_whole=bool(options["annotate"]),
+        threads=options["threads"],
     )
-    lean = 0.0
-    if adapt:
-        if len(labels) - rules.tells_other != 2:
-            raise UserError(f"--adapt moves the threshold between two kinds; this model knows {len(labels)}.")
-        found, count = classify.leaning(files, opened, find)
-        lean = found or 0.0
-        where = f"the answers move by {-lean:+.2f} logits" if found is not None else "they don't make two clear heaps"
-        click.echo(f"Of {count} cells, unlabelled: {where}.", err=True)
+    threshold: files.Threshold | None = None
+    if options["adapt"]:
+        from edge.site.unlabelled_threshold import shift
+
+        threshold = shift
+        if len(model.labels) - rules.knows_other != 2:
+            raise UserError(f"--adapt moves the threshold between two kinds; this model knows {len(model.labels)}.")
+    watched = len(found) >= _MANY and sys.stderr.isatty()
     tally = sinks.Tally()
-    watched = len(files) >= _MANY and sys.stderr.isatty()
     with ExitStack() as stack:
-        outputs: list[sinks.Sink] = [tally]
-        if json_target:
-            outputs.append(stack.enter_context(sinks.JsonLines(json_target, opened.sha256)))
-        if csv_target:
-            outputs.append(stack.enter_context(sinks.Csv(csv_target, labels, opened.sha256)))
-        if annotate:
-            outputs.append(stack.enter_context(sinks.Annotated(annotate)))
-        if explain:
-            outputs.append(stack.enter_context(sinks.Explained(explain, opened)))
-        if json_target != "-":
-            outputs.append(stack.enter_context(sinks.Table(labels, hold=watched)))
+        chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         stop = stack.enter_context(Stop().listening())
-        with _progress(files, watched) as bar:
-            for result in classify.classify(bar, opened, find, rules, lean):
-                if isinstance(result, frames.Unreadable):
-                    click.echo(f"{result.source!r} {result.error}", err=True)
-                for sink in outputs:
-                    sink.add(result)
-                if stop.asked:
-                    break
-    if tally.pictures < len(files):
-        click.echo(f"Stopped after {tally.pictures} of {len(files)} pictures.", err=True)
+        progress = stack.enter_context(progress_bars(watched))
+        job = files.Job(found, model, rules, search, threshold)
+        outcome = files.run(job, chosen, progress, lambda: stop.asked)
+    if threshold:
+        moved = outcome.shift is not None
+        where = f"the answers move by {-(outcome.shift or 0):+.2f} logits" if moved else "they form no two clear groups"
+        click.echo(f"Of {outcome.cells} cells, unlabelled: {where}.", err=True)
+    if outcome.pictures < len(found):
+        click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
     click.echo(str(tally), err=True)
-    sys.exit(1 if tally.unreadable or tally.pictures < len(files) else 0)
+    sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
+
+
+def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":
+    """What was asked for. hold: a progress bar has the terminal until the end."""
+    from edge.output import sinks
+
+    yield sinks.Complaints(lambda text: click.echo(text, err=True))
+    if options["json_target"]:
+        yield sinks.JsonLines(options["json_target"], model.sha256)
+    if options["csv_target"]:
+        yield sinks.Csv(options["csv_target"], model.labels, model.sha256)
+    if options["annotate"]:
+        yield sinks.Annotated(options["annotate"])
+    if options["explain"]:
+        yield sinks.Explained(options["explain"], model)
+    if options["json_target"] != "-":
+        yield sinks.Table(model.labels, hold=hold)
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
@@ -236,38 +302,28 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
 
     if not site:
         return Model(path or SHIPPED, threads)
-    from edge.site.profile import Here
+    from edge.site.profile import SiteModel
 
-    here = Here(path or SHIPPED, threads, site)
-    click.echo(f"Answers as {site} has them, learned from {here.profile.learned_from()}.", err=True)
-    return here
+    model = SiteModel(path or SHIPPED, threads, site)
+    click.echo(f"Answers by {site}, which was learned from {model.profile.learned_from()}.", err=True)
+    return model
 
 
-def _rules(opened: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """Raises UserError for a risk that the model can't be held to."""
+def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
+    """Raises UserError for a risk that the model has no thresholds for."""
     from edge.decide import RISK
 
     if no_review:
         if risk is not None:
             raise UserError("--no-review gives every answer, whatever its risk; leave --risk away.")
-        return opened.rules(None)
-    if risk is not None and not any(known <= risk + 1e-9 for known in opened.risks):
-        known = ", ".join(f"{each:g}" for each in opened.risks)
+        return model.rules(None)
+    if risk is not None and not any(known <= risk + 1e-9 for known in model.risks):
+        known = ", ".join(f"{each:g}" for each in model.risks)
         raise UserError(
-            f"{opened.path} can't be held to a risk of {risk:g}; "
+            f"{model.path} can't be held to a risk of {risk:g}; "
             + (f"it knows {known}." if known else "its contract names none: convert a run of this version.")
         )
-    return opened.rules(RISK if risk is None else risk)
-
-
-@contextmanager
-def _progress(files: list[str], watched: bool) -> Iterator[Iterator[str]]:
-    """A bar on stderr while many pictures are read and a person is watching."""
-    if not watched:
-        yield iter(files)
-        return
-    with click.progressbar(files, file=sys.stderr, label="Reading pictures", show_pos=True) as bar:
-        yield iter(bar)
+    return model.rules(RISK if risk is None else risk)
 
 
 def _standard_input() -> list[str]:

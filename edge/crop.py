@@ -1,6 +1,6 @@
 """A Cell -> the model's input. The one and only preprocessing: training and the Pi call the same function.
 
-A policy is named and versioned, and the model file carries both: a change of pixels is a new version. Only operations
+A policy has a name and a version, and the model file carries both: a change of pixels is a new version. Only operations
 that give the same bytes on x86-64 and on a Pi are used.
 """
 
@@ -8,43 +8,48 @@ import numpy as np
 from PIL import Image
 
 from edge.cell import SIDE, Cell
-from edge.frames import Frame
+from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
 
-POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2}
-LIGHT = WHITE  # what the background is brought to
+POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2}  # name -> version
+LIGHT = WHITE  # level to which the background is brought
 _SAMPLES = 64  # of the background, along each axis
 
 
-def crop(frame: Frame, cell: Cell, size: int, policy: str = "cell") -> np.ndarray:
+def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.ndarray:
     """The cell as the model wants it -> RGB uint8 [size, size, 3].
 
-    "whole-image": the largest square in the middle of the cell's box, as it is. "cell": a square of 3.2 red
-    cells' diameters round the nucleus, so that cells of every magnification come alike and small ones stay small; its
-    light brought to the same white; what lies beyond the frame is white. "normalised": the same square, its light and
-    its nucleus brought to the same densities by edge.normalise, the cell alone. Raises KeyError for another policy.
+    Args:
+        picture: where the cell is.
+        cell: its centre and the diameter of its red cells decide what is cut out.
+        size: width and height of the result in pixels.
+        policy: a key of POLICIES.
+            "whole-image": the largest square in the middle of the cell's box, unchanged.
+            "cell": a square of 3.2 red-cell diameters around the nucleus, so that cells of every magnification come out
+            alike and small cells stay small. Its background is brought to one white, and so is what lies beyond the
+            picture.
+            "normalised": the same square, with light and nucleus brought to fixed densities by edge.normalise, and with
+            everything but the cell made white.
+
+    Raises:
+        KeyError: for another policy.
     """
-    return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](frame, cell, size)
+    return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](picture, cell, size)
 
 
-def _whole(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    x, y, width, height = cell.box
-    side = min(width, height)
-    left, top = x + (width - side) // 2, y + (height - side) // 2
-    return _resize(frame.image[top : top + side, left : left + side], (0, 0, side, side), size)
+def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, int]:
+    """The pixels that crop() and edge.quality read for a cell, (left, top, right, bottom), cut off at the border.
 
-
-def _cell(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    white = _white(frame, cell)
-    square, _ = _square(frame, cell, size, white)
-    levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
-    table = np.minimum(levels, 255).astype(np.uint8)
-    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
-
-
-def _normalised(frame: Frame, cell: Cell, size: int) -> np.ndarray:
-    square, beyond = _square(frame, cell, size)
-    return alone(normalise(square, beyond), distance(size, nucleus(cell)))
+    The light around a cell is measured in twice the square's width: always with "cell", and with "normalised" where the
+    square reaches beyond the picture.
+    """
+    side = SIDE * cell.red_cell
+    (x, y), half = cell.centre, side / 2
+    beyond = x < half or y < half or x + half > picture.width or y + half > picture.height
+    if policy == "cell" or beyond:
+        half *= 2
+    left, top = max(0, int(x - half) - 1), max(0, int(y - half) - 1)
+    return left, top, min(picture.width, int(x + half) + 2), min(picture.height, int(y + half) + 2)
 
 
 def nucleus(cell: Cell) -> float:
@@ -52,30 +57,56 @@ def nucleus(cell: Cell) -> float:
     return cell.nucleus / (SIDE * cell.red_cell)
 
 
-def _white(frame: Frame, cell: Cell) -> np.ndarray:
-    """The light round a cell, from twice its square's width, uint8 [3]."""
+def _whole(picture: Picture, cell: Cell, size: int) -> np.ndarray:
+    x, y, width, height = cell.box
+    side = min(width, height)
+    left, top = x + (width - side) // 2, y + (height - side) // 2
+    return _resize(picture.window(left, top, left + side, top + side), (0, 0, side, side), size)
+
+
+def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
+    white = _white(picture, cell)
+    square, _ = _square(picture, cell, size, white)
+    levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
+    table = np.minimum(levels, 255).astype(np.uint8)
+    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
+
+
+def _normalised(picture: Picture, cell: Cell, size: int) -> np.ndarray:
+    square, beyond = _square(picture, cell, size)
+    return alone(normalise(square, beyond), distance(size, nucleus(cell)))
+
+
+def _white(picture: Picture, cell: Cell) -> np.ndarray:
+    """The light around a cell, from a square twice as wide as its own, uint8 [3]."""
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    return light(frame.image, (left - side / 2, top - side / 2, 2 * side))
+    return light(picture, (left - side / 2, top - side / 2, 2 * side))
 
 
 def _square(
-    frame: Frame, cell: Cell, size: int, white: np.ndarray | None = None
+    picture: Picture, cell: Cell, size: int, white: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The square round a cell, uint8 [size, size, 3], and which of its pixels lie beyond the frame, bool [size, size],
-    None where none does. white: _white()'s, where it is known; it's the colour of what lies beyond.
+    """The square around a cell.
+
+    Args:
+        white: colour of what lies beyond the picture, uint8 [3]; None to measure it where it is needed.
+
+    Returns:
+        Its pixels, uint8 [size, size, 3], and which of them lie beyond the picture, bool [size, size], or None where
+        none does.
     """
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    # Whole pixels that hold the square, with what lies beyond the frame in the colour of its light.
+    # Whole pixels that hold the square; what lies beyond the picture gets the colour of the light.
     x0, y0 = int(np.floor(left)), int(np.floor(top))
     x1, y1 = int(np.ceil(left + side)), int(np.ceil(top + side))
-    height, width = frame.image.shape[:2]
-    window = frame.image[max(y0, 0) : max(y1, 0), max(x0, 0) : max(x1, 0)]
+    width, height = picture.width, picture.height
+    window = picture.window(x0, y0, x1, y1)
     beyond = None
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-        window[:] = _white(frame, cell) if white is None else white
+        window[:] = _white(picture, cell) if white is None else white
         down, right = max(-y0, 0), max(-x0, 0)
         window[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
         middles = (np.arange(size) + 0.5) * side / size
@@ -84,16 +115,17 @@ def _square(
     return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), beyond
 
 
-def light(image: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
-    """The empty background's colour in a square (left, top, side) of an RGB image: its 90th percentile, uint8 [3].
+def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
+    """The colour of the empty background in a square (left, top, side): the 90th percentile of each channel, uint8 [3].
 
-    The neighbourhood's, not the whole field's, because lamps are uneven. At least 40, so that dark stays dark.
+    Of the neighbourhood, not of the whole field, because lamps are uneven. At least 40, so that dark stays dark.
     """
     left, top, side = square
     step = max(1, int(side / _SAMPLES))
-    height, width = image.shape[:2]
-    x0, y0 = min(max(0, int(left)), width - 1), min(max(0, int(top)), height - 1)
-    samples = image[y0 : max(y0 + 1, int(top + side)) : step, x0 : max(x0 + 1, int(left + side)) : step].reshape(-1, 3)
+    x0 = min(max(0, int(left)), picture.width - 1)
+    y0 = min(max(0, int(top)), picture.height - 1)
+    samples = picture.window(x0, y0, max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side)))[::step, ::step]
+    samples = samples.reshape(-1, 3)
     place = len(samples) * 9 // 10
     return np.maximum(np.partition(samples, place, axis=0)[place], 40)
 

@@ -1,21 +1,64 @@
-"""The one kind of error that a user can cause."""
+"""Errors that a user can cause, and how a command shows them."""
 
-import click
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class UserError(click.ClickException):
-    """Wrong input, told in one sentence that says what was wrong and what to do; commands exit with 2."""
+class UserError(Exception):
+    """Wrong input. The message is one sentence that says what is wrong and what to do.
+
+    Attributes:
+        exit_code: what a command exits with, 2.
+    """
 
     exit_code = 2
 
+    @property
+    def message(self) -> str:
+        return str(self)
+
+
+def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorates the function of a command: a UserError becomes one sentence on stderr and its exit code."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except UserError as error:
+            sys.stderr.write(f"Error: {error}\n")
+            sys.exit(error.exit_code)
+
+    return wrapped
+
+
+@contextmanager
+def writing(target: object) -> Iterator[None]:
+    """Turns an OSError while `target` is written, such as a full disk, into a UserError.
+
+    A broken pipe passes: whoever read it had enough, and the command ends quietly.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"Can't write {target}: {reason(error)}.") from error
+
 
 def reason(error: Exception) -> str:
-    """The short cause of an error ("No space left on device"), without number, path and full stop."""
+    """The short cause of an error ("No space left on device"), without its number, its path and its full stop."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
 
 
 def broken(error: ImportError) -> str:
-    """What is wrong with a library, on a line: its name, or the one of what it lacks, among many lines of advice."""
+    """What is wrong with a library, on one line: the shared object that it lacks, else the first line of the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
-    return told.removeprefix("Original error was: ").rstrip(".")
+    cause = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
+    return cause.removeprefix("Original error was: ").rstrip(".")

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, globs and lists of them -> Frame."""
+"""Where pictures come from: files, folders, glob patterns and lists of them -> Frame."""
 
 import glob
 import os
@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -19,13 +20,34 @@ MAX_PIXELS = 64_000_000
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
+class Picture(Protocol):
+    """A picture whose pixels can be asked for: a Frame, or what was kept of one (edge.kept)."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def taken(self) -> float: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+    def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """The pixels from (left, top) up to (right, bottom), RGB uint8, cut off at the picture's border."""
+
+
 @dataclass(frozen=True)
 class Frame:
-    """One picture.
+    """One picture, whole.
 
-    image: RGB uint8 [height, width, 3]; source: where it comes from; number: its place in that source, from 0;
-    taken: when it was read, in seconds since the epoch; clock: the same on the monotonic clock, by which a live
-    frame's age is told, 0 for a picture file, which has none.
+    Attributes:
+        image: RGB uint8 [height, width, 3].
+        source: where it comes from: a path, or a camera's name.
+        number: its place in that source, from 0.
+        taken: when it was read or taken, seconds since the epoch.
+        clock: the same on the monotonic clock, for a live frame's age; 0 for a picture file.
     """
 
     image: np.ndarray
@@ -34,20 +56,37 @@ class Frame:
     taken: float
     clock: float = 0.0
 
+    @property
+    def width(self) -> int:
+        return int(self.image.shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.image.shape[0])
+
+    def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """See Picture."""
+        return self.image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A picture that could not be read, and why, in one sentence."""
+    """A picture that could not be read.
+
+    Attributes:
+        source: its path.
+        error: why, as the rest of a sentence that begins with the path: "is empty (0 bytes)."
+    """
 
     source: str
     error: str
 
 
 def expand(paths: Iterable[str]) -> list[str]:
-    """Files, folders (searched through for pictures) and glob patterns -> the files, in order, each once.
+    """Files, folders (searched with all their subfolders) and glob patterns -> the files, in order, each once.
 
-    A path that leads nowhere stays in the list, so that reading it reports it; a folder without pictures and a
-    pattern without a match give nothing.
+    A path that doesn't exist stays in the list, so that reading it reports it. A folder without pictures and a pattern
+    without a match give nothing.
     """
     found: dict[str, None] = {}
     for path in paths:
@@ -70,7 +109,7 @@ def _pictures_below(folder: str) -> Iterator[str]:
 
 
 def read(path: str) -> Frame | Unreadable:
-    """Reads one picture file; never raises for what a file can hold or lack."""
+    """Reads one picture file. Never raises for what a file holds or lacks: that becomes an Unreadable."""
     try:
         return Frame(decode(path), path, 0, time.time())
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -85,7 +124,7 @@ def read(path: str) -> Frame | Unreadable:
 
 
 def load(path: str | Path) -> Frame:
-    """Reads one picture file that must be there; raises UserError where it can't be read."""
+    """Reads one picture file that must be readable. Raises UserError where it isn't."""
     frame = read(str(path))
     if isinstance(frame, Unreadable):
         raise UserError(f"{frame.source} {frame.error}")
@@ -111,7 +150,7 @@ def decode(path: str | Path) -> np.ndarray:
 
 
 def _see_through(picture: Image.Image) -> bool:
-    """Pillow's own has_transparency_data, which it lacks where it is as old as on 32-bit Bookworm."""
+    """Whether it has transparent pixels: Pillow's has_transparency_data, which 32-bit Bookworm's Pillow lacks."""
     palette = picture.palette.mode if picture.mode == "P" and picture.palette else ""
     return picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info or palette[-1:] == "A"
 

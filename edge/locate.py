@@ -1,12 +1,12 @@
-"""The white cells of a Frame -> Cells: where each is and how large.
+"""The white cells of a Frame: where each nucleus is, and later, with a ruler, how large its cell is.
 
-A small network (train/locator.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; what is marked
-together is one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells
-are too.
+A small network (train/locator.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; connected marks are
+one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells are too.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -15,13 +15,13 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
-from edge.red_cells import Scale, diameter, outlines, unsure
+from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
 from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
-FILL = 128  # what the network sees beside a picture that isn't square; it was trained with it
+FILL = 128  # level with which a picture that isn't square is filled up; the network was trained with it
 _CONTRAST = 10  # levels between the darkest and the brightest: less is one colour, with nothing to see
-_SURE = 128  # of 256: from here on a pixel is nucleus
+_MARKED = 128  # of 256: from here on a pixel is nucleus
 _SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
 _CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
 _APART = 0.95  # red cells: no white cell is smaller, so marks whose middles are nearer are lobes of one nucleus
@@ -30,43 +30,109 @@ _LEVELS = (0.35, 0.5, 0.65, 0.75, 0.85)  # of a mark's depth: where necks are lo
 _CORE = 0.83  # of a nucleus' diameter is what the network marks (0.75 was asked for), so that touching ones stay apart
 _SIBLING = 0.3  # of the field's largest nucleus: what is smaller is a platelet
 _GOOD = 0.78  # the mean mark, of 1, that a nucleus needs
-_NUCLEI = (0.7, 2.6)  # diameters in red cells': a ruler that says less or more was misread, where there are none
+_NUCLEI = (0.7, 2.6)  # nuclei measure so many red cells; where no red cell was counted, a ruler that says else is wrong
 _RULER = (4, 256)  # pixels of the network's input: the red cells that it can measure
 _BEYOND_DOUBT = 0.85  # a mean mark that needs no second opinion from the stain
 _PLATELET = 0.47  # red cells: no nucleus is so small
 _SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))  # of an octagon's erosion
-_CELL = 1.5  # a cell's diameter in those of its nucleus' hull: from 1.1 (small lymphocytes) to 2
+_CELL = 1.5  # diameter of a cell in diameters of its nucleus' hull: from 1.1 (small lymphocytes) to 2
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What the locator saw.
+class Nucleus:
+    """A marked nucleus.
 
-    small: the field as shrunk, uint8 [h, w, 3]; marks: the network's, uint8 [h / 2, w / 2], 0 to 255; red_cell: the red
-    cells' diameter in pixels of the frame, as measured here or in the run; scale: the frame's pixels a pixel of
-    `small`; refused: what was marked and is no cell, (x, y in the frame, why).
+    Attributes:
+        x, y: its middle, pixels.
+        diameter: pixels.
+        marked: whether the mark is large and sure enough.
+        touches: whether the border cuts it.
+        score: mean mark, 0 to 1.
+    """
+
+    x: float
+    y: float
+    diameter: float
+    marked: bool
+    touches: bool
+    score: float
+
+
+@dataclass(frozen=True)
+class LocatorTrace:
+    """What the locator saw, for a person who asks why a cell was missed (`--explain`).
+
+    Attributes:
+        small: the shrunk field, RGB uint8 [h, w, 3].
+        marks: the network's, uint8 [h / 2, w / 2].
+        refused: what was marked and is no white cell: (x, y in pixels of the frame, why).
     """
 
     small: np.ndarray
     marks: np.ndarray
-    red_cell: float
+    refused: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Located:
+    """What was found in one frame, before the size of red cells is known.
+
+    Attributes:
+        width, height: of the frame, pixels.
+        scale: pixels of the frame to a pixel of the shrunk field, at least 1.
+        estimate: diameter of a red cell by the network, pixels of the shrunk field.
+        nuclei: of the white cells, from the top down, in pixels of the frame.
+        trace: what the locator saw; None once it was dropped.
+    """
+
+    width: int
+    height: int
     scale: float
-    refused: list[tuple[float, float, str]]
+    estimate: float
+    nuclei: tuple[Nucleus, ...]
+    trace: LocatorTrace | None
+
+    @property
+    def side(self) -> int:
+        """The longer side of the frame, pixels."""
+        return max(self.width, self.height)
+
+    @cached_property
+    def red_cells(self) -> RedCells:
+        """The outlines of its red cells, counted when they are first asked for, which takes a millisecond or two.
+
+        Raises ValueError where the trace was dropped before they were.
+        """
+        if self.trace is None:
+            raise ValueError("the red cells must be counted before the trace is dropped")
+        return RedCells(self.side, self.scale, self.estimate, outlines(self.trace.small, self.trace.marks))
+
+    def measure(self, ruler: RedCellRuler | None) -> Measure:
+        """How large its red cells are: by the run's ruler or, where that doesn't know, by this frame alone."""
+        pooled = ruler.pooled(self.side, self.scale, self.estimate) if ruler else None
+        return pooled or by_itself(self.red_cells)
+
+    def without_trace(self) -> "Located":
+        """The same in a few kilobytes, its red cells counted."""
+        seen = self.red_cells
+        small = replace(self, trace=None)
+        small.__dict__["red_cells"] = seen
+        return small
 
 
 class Locator(File):
-    """Opened once, then called for each frame."""
+    """The locator's model file: opened once, then called for each frame.
+
+    Attributes:
+        size: width and height of the network's input, pixels.
+    """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
-        self.size: int = self.document["input"]["size"]
+        self.size = self.contract.input.size
 
-    def cells(self, frame: Frame, scale: Scale | None = None) -> list[Cell]:
-        """The frame's cells, from the top down. scale: the run's ruler, to which the frame adds what it shows."""
-        return self.look(frame, scale)[0]
-
-    def look(self, frame: Frame, run: Scale | None = None) -> tuple[list[Cell], Sight]:
-        """The frame's cells, and what there was to see. run: as for cells()."""
+    def locate(self, frame: Frame) -> Located:
+        """The nuclei of the frame's white cells."""
         height, width = frame.image.shape[:2]
         small = shrink(frame.image, self.size)
         h, w = small.shape[:2]
@@ -75,45 +141,41 @@ class Locator(File):
         answer = self.raw(field)[: -(-h // 2), : -(-w // 2)]
         marks, ruler = np.ascontiguousarray(answer[..., 0]), answer[..., 1]
         scale = max(height, width) / max(h, w)
-        said = red_cell(ruler)
-        red = scale * said  # what the thresholds below are set by
+        estimate = red_cell_estimate(ruler)
+        red_cell = scale * estimate
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
-        found = joined(found, _APART * red)
-        largest = max((n.diameter for n in found if n.sure), default=0.0)
+        found = joined(found, _APART * red_cell)
+        largest = max((n.diameter for n in found if n.marked), default=0.0)
         kept: list[Nucleus] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
-            why = _doubt(nucleus, largest, red) or _stained(nucleus, small, marks, red, scale)
+            why = _refusal(nucleus, largest, red_cell) or _stained(nucleus, small, marks, red_cell, scale)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
                 kept.append(nucleus)
-        measured, unsure = _ruler(small, marks, said, max(height, width), scale, run)
-        cells = [_cell(nucleus, measured, unsure, number, width, height) for number, nucleus in enumerate(kept)]
-        return cells, Sight(small, marks, measured, scale, refused)
+        return Located(width, height, scale, estimate, tuple(kept), LocatorTrace(small, marks, tuple(refused)))
+
+    def cells(self, frame: Frame, ruler: RedCellRuler | None = None) -> list[Cell]:
+        """The frame's cells, from the top down. Without a ruler its red cells are measured in this frame alone."""
+        located = self.locate(frame)
+        return cells(located, located.measure(ruler))
 
 
-@dataclass(frozen=True)
-class Nucleus:
-    """A marked nucleus: its middle and diameter in pixels; whether it is marked enough; cut by the border; score."""
-
-    x: float
-    y: float
-    diameter: float
-    sure: bool
-    touches: bool
-    score: float
+def cells(located: Located, red_cells: Measure) -> list[Cell]:
+    """The nuclei of one frame, with the size of its red cells -> its cells, from the top down."""
+    return [_cell(nucleus, red_cells, number, located) for number, nucleus in enumerate(located.nuclei)]
 
 
 def _in_frame(n: Nucleus, step: float) -> Nucleus:
     """From pixels of the marks to those of the frame, and from the marked core to the whole nucleus."""
-    return Nucleus((n.x + 0.5) * step, (n.y + 0.5) * step, n.diameter * step / _CORE, n.sure, n.touches, n.score)
+    return Nucleus((n.x + 0.5) * step, (n.y + 0.5) * step, n.diameter * step / _CORE, n.marked, n.touches, n.score)
 
 
 def joined(found: list[Nucleus], reach: float) -> list[Nucleus]:
-    """Sure marks whose middles are nearer than `reach`, in a chain, made one: the lobes of one nucleus."""
-    result = [n for n in found if not n.sure]
-    left = [n for n in found if n.sure]
+    """Joins the lobes of one nucleus: marks whose middles are nearer than `reach` to each other, in a chain."""
+    result = [n for n in found if not n.marked]
+    left = [n for n in found if n.marked]
     while left:
         chain = [left.pop(0)]
         for member in chain:  # grows while it is walked
@@ -136,19 +198,19 @@ def _join(a: Nucleus, b: Nucleus) -> Nucleus:
         x=b.x + share * (a.x - b.x),
         y=b.y + share * (a.y - b.y),
         diameter=2 * math.sqrt(area / math.pi),
-        sure=a.sure or b.sure,
+        marked=a.marked or b.marked,
         touches=a.touches or b.touches,
         score=b.score + share * (a.score - b.score),
     )
 
 
-def _doubt(nucleus: Nucleus, largest: float, red_cell: float) -> str:
-    """Why a mark is no white cell, in a few words; empty where it is one."""
-    if not nucleus.sure:
+def _refusal(nucleus: Nucleus, largest: float, red_cell: float) -> str:
+    """Why a mark is no white cell, in a few words; "" where it is one."""
+    if not nucleus.marked:
         return "too small or too faint"
     if nucleus.score < _GOOD:
         return "marked unsurely"
-    if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # whom the border makes small
+    if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # the border makes it small
         return "far smaller than the other nuclei"
     if nucleus.diameter < _PLATELET * red_cell and not nucleus.touches:
         return "far smaller than a red cell"
@@ -156,48 +218,35 @@ def _doubt(nucleus: Nucleus, largest: float, red_cell: float) -> str:
 
 
 def ruler_mark(diameter: float) -> float:
-    """The red cells' diameter in pixels of the network's input -> what the network says of it, 0 to 1."""
+    """A red cell's diameter in pixels of the network's input -> how the network's output codes it, 0 to 1."""
     return min(1.0, max(0.0, math.log2(diameter / _RULER[0]) / math.log2(_RULER[1] / _RULER[0])))
 
 
-def red_cell(marks: np.ndarray) -> float:
-    """What the network says of the red cells' diameter at each pixel, uint8 [h, w] -> pixels of its input."""
-    share = int(marks.sum(dtype=np.int64)) / (255 * marks.size)
-    return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # rounded, as powers differ in their last digits
+def red_cell_estimate(ruler: np.ndarray) -> float:
+    """The network's estimate of a red cell's diameter at each pixel, uint8 [h, w] -> pixels of its input."""
+    share = int(ruler.sum(dtype=np.int64)) / (255 * ruler.size)
+    return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # last digits of powers differ
 
 
 def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
+    """Why its stain is no nucleus'; "" where it may be one, or where the mark is beyond doubt."""
     if nucleus.score >= _BEYOND_DOUBT:
         return ""
     wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
-    others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _SURE
+    others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _MARKED
     place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
     return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
 
 
-def _ruler(
-    small: np.ndarray, marks: np.ndarray, said: float, side: int, scale: float, run: Scale | None
-) -> tuple[float, float]:
-    """The red cells' diameter in pixels of the frame, and by what share it may be off."""
-    if run and run.fixed:
-        return run.fixed, 0.0
-    counts = outlines(small, marks) if not run or run.measuring else None
-    if run and counts is not None:
-        run.add(side, counts, said, scale)
-    pooled = run.red_cell(side, said, scale) if run else None
-    if pooled:
-        return scale * pooled[0], pooled[1]
-    found, cells = diameter(outlines(small, marks) if counts is None else counts, said)
-    return scale * found, unsure(cells)
-
-
-def _cell(nucleus: Nucleus, red_cell: float, unsure: float, number: int, width: int, height: int) -> Cell:
+def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -> Cell:
     whole = _CELL * nucleus.diameter
     left, top = nucleus.x - whole / 2, nucleus.y - whole / 2
+    width, height = located.width, located.height
     x, y = max(0, math.floor(left)), max(0, math.floor(top))
     right, bottom = min(width, math.ceil(left + whole)), min(height, math.ceil(top + whole))
     beyond = min(left, top, width - left - whole, height - top - whole) < -0.1 * whole
-    if unsure:
+    red_cell = red_cells.diameter
+    if red_cells.uncertainty:
         red_cell = min(max(red_cell, nucleus.diameter / _NUCLEI[1]), nucleus.diameter / _NUCLEI[0])
     return Cell(
         box=(x, y, max(1, right - x), max(1, bottom - y)),
@@ -208,15 +257,15 @@ def _cell(nucleus: Nucleus, red_cell: float, unsure: float, number: int, width: 
         red_cell=red_cell,
         at_border=nucleus.touches or beyond,
         score=nucleus.score,
-        unsure=unsure,
+        uncertainty=red_cells.uncertainty,
     )
 
 
 def shrink(image: np.ndarray, size: int) -> np.ndarray:
-    """RGB uint8 [height, width, 3] -> the same with at most `size` pixels a side, to the byte alike everywhere.
+    """RGB uint8 [height, width, 3] -> the same with at most `size` pixels a side; every machine gives the same bytes.
 
-    Halved as often as that goes, since one large step of a bilinear resize would skip pixels. Never enlarged: red cells
-    blown up were taken for nuclei.
+    Halved as often as possible, since one large step of a bilinear resize would skip pixels. Never enlarged: enlarged
+    red cells were taken for nuclei.
     """
     while max(image.shape[:2]) >= 2 * size:
         image = _resize(image, image.shape[1] // 2, image.shape[0] // 2)
@@ -236,7 +285,7 @@ def nuclei(marks: np.ndarray) -> list[Nucleus]:
 
     The centre weighs each pixel by its mark, which is finer than the pixel grid.
     """
-    count, parts, stats, _ = cv2.connectedComponentsWithStats((marks >= _SURE).astype(np.uint8), connectivity=4)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats((marks >= _MARKED).astype(np.uint8), connectivity=4)
     found = []
     for i in range(1, count):
         x, y, w, h, area = (int(v) for v in stats[i])
@@ -254,16 +303,16 @@ def nuclei(marks: np.ndarray) -> list[Nucleus]:
                 or x + xs.max() == marks.shape[1] - 1
                 or y + ys.max() == marks.shape[0] - 1
             )
-            sure = len(xs) >= _SMALLEST and int(weights.max()) >= _CERTAIN
+            marked = len(xs) >= _SMALLEST and int(weights.max()) >= _CERTAIN
             diameter = 2 * math.sqrt(len(xs) / math.pi)
-            found.append(Nucleus(cx, cy, diameter, sure, bool(touches), total / (255 * len(xs))))
+            found.append(Nucleus(cx, cy, diameter, marked, bool(touches), total / (255 * len(xs))))
     return found
 
 
 def _split(mask: np.ndarray) -> list[np.ndarray]:
     """A connected mark, uint8 [h, w] -> itself, or the cells that it joins, cut apart where it has a neck.
 
-    The network marks a cell's core as one convex spot, whatever its lobes; a mark with a neck is two cells that touch.
+    The network marks a cell's core as one convex spot, whatever its lobes: a mark with a neck is two cells that touch.
     """
     depth = _depth(mask)
     deepest = int(depth.max())

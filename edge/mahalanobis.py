@@ -1,4 +1,4 @@
-"""How far a cell lies from all that a network was trained on, by its last features."""
+"""How far a cell lies from all cells that a network was trained on, measured on the network's last features."""
 
 from collections.abc import Mapping
 
@@ -6,29 +6,35 @@ import numpy as np
 
 
 class Distance:
-    """Mahalanobis' distance to the nearest kind of training cells (Lee et al., A Simple Unified Framework for Detecting
-    Out-of-Distribution Samples, NeurIPS 2018): the kinds have means of their own and a spread in common.
+    """Mahalanobis distance to the nearest kind of training cells. Each kind has its own mean; all share one covariance.
 
-    means: float [kinds, n] of whitened features; whiten: float [n, n], so that features @ whiten spread by 1 in all
-    directions.
+    Attributes:
+        means: whitened mean features of each kind, float64 [kinds, n].
+        whiten: float64 [n, n]; features @ whiten have a variance of 1 in every direction.
+
+    Source: Lee et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples, NeurIPS 2018.
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """arrays: "means" and "whiten", as a model file holds them. Raises KeyError where one is missing."""
         self.whiten = arrays["whiten"].astype(np.float64)
         self.means = arrays["means"].astype(np.float64)
 
     def of(self, features: np.ndarray) -> float:
-        """Features, float [n] -> the distance, 1 for a usual training cell; to hundredths, so that machines agree."""
-        apart = features.astype(np.float64) @ self.whiten - self.means
-        return round(float(np.sqrt((apart * apart).mean(axis=1).min())), 2)
+        """Features, float [n] -> the distance, 1 for a usual training cell.
 
-    def spread(self, features: np.ndarray) -> np.ndarray:
-        """Features, float [cells, n] -> float64 [cells, n]: whitened, from the middle of the kinds, of a length of
-        about 1.
+        Rounded to hundredths, so that machines with other last digits agree.
+        """
+        difference = features.astype(np.float64) @ self.whiten - self.means
+        return round(float(np.sqrt((difference * difference).mean(axis=1).min())), 2)
+
+    def standardised(self, features: np.ndarray) -> np.ndarray:
+        """Features, float [cells, n] -> float64 [cells, n]: whitened, centred on the mean of the kinds, with a length
+        of about 1. A regression on them treats all directions alike.
         """
         return (features.astype(np.float64) @ self.whiten - self.means.mean(axis=0)) / np.sqrt(len(self.whiten))
 
-    def unspread(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
-        """Weights of what spread() gives, float [n] -> the weights of the features themselves, and what to add."""
-        even = weights / np.sqrt(len(self.whiten))
-        return self.whiten @ even, -float(self.means.mean(axis=0) @ even)
+    def for_raw_features(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
+        """Weights of standardised() features, float [n] -> the same weights for raw features, and the constant to add."""
+        scaled = weights / np.sqrt(len(self.whiten))
+        return self.whiten @ scaled, -float(self.means.mean(axis=0) @ scaled)

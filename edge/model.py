@@ -1,46 +1,55 @@
-"""The .tflite file: read its contract, check it, run it.
+"""The .tflite file: open it, check it against its contract, run it.
 
-The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. In the archive,
-uncompressed: labels.txt, contract.json (see convert/model_file.py, which writes it), samples.npz, a few inputs with the
-outputs expected of them, and distance.npz (see edge/mahalanobis.py), where the network shows its last features.
-`unzip -p MODEL contract.json` shows the contract on any machine.
+The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. The archive is uncompressed
+and holds labels.txt, contract.json (edge/contract.py), samples.npz, a few inputs with the outputs expected of them, and
+distance.npz (edge/mahalanobis.py), where the network shows its last features. `unzip -p MODEL contract.json` shows the
+contract on any machine.
 """
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge import contract as contracts
 from edge import crop
+from edge.contract import Contract
 from edge.decide import PLAIN_OTHER, Rules, merged
 from edge.errors import UserError, reason
 from edge.mahalanobis import Distance
 from edge.softmax import softmax
 from edge.system.quiet import quiet
 
-CONTRACT_VERSION = 2
-_KNOWN = (1, 2)  # the first had no kinds, risks and features, and is read as it always was
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
 class File:
-    """An opened model file of any kind, checked against its contract. Not for use from several threads at once."""
+    """An opened model file of any kind, checked against its contract. Not for use from several threads at once.
+
+    Attributes:
+        path: of the file.
+        sha256: of its content.
+        contract: what it says of itself.
+    """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Raises UserError where it isn't a model file with a contract that this code knows, or doesn't run here."""
+        """Opens the file for so many threads.
+
+        Raises:
+            UserError: where it isn't a model file with a contract that this code knows, or where it doesn't run here.
+        """
         try:
             content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
         self.path = path
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.document, self._arrays = _open(content, path)[:2]
+        self.contract, self._arrays = _open(content, path)
         del content  # the runtime maps the file itself
         try:
             with quiet():
@@ -51,24 +60,23 @@ class File:
         self._input = self._interpreter.get_input_details()[0]
         self._softmax = softmax(self._interpreter)
         self._output, *self._more = self._interpreter.get_output_details()
-        size = self.document["input"]["size"]
+        size = self.contract.input.size
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's output without its batch: uint8 of an int8 model, or float32.
+        """RGB uint8 [size, size, 3] -> the graph's first output without its batch: uint8 of an int8 model, else float32.
 
-        Of uint8 the same bytes on every machine.
+        Every machine gives the same uint8 bytes.
         """
         self._interpreter.set_tensor(self._input["index"], crop[None])
         self._interpreter.invoke()
         return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
-        """Runs the samples in the file -> (answers as expected, samples).
+        """Runs the samples inside the file -> (answers as expected, samples).
 
-        Integer outputs must be the same to the byte; of floats, whose sums may be taken in another order here,
-        1e-4 is asked.
+        Integer outputs must be the same to the byte; floats, whose sums may be taken in another order here, to 1e-4.
         """
         expected, inputs = self._arrays["samples"]["outputs"], self._arrays["samples"]["inputs"]
         limit = 1e-4 if expected.dtype.kind == "f" else 0
@@ -77,10 +85,13 @@ class File:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a network sees in a crop. kinds: probabilities, float32 [kinds], summing to 1; features: what its last
-    layer tells them by, float32 [n], n 0 where the file doesn't show them; distance: from all that it was trained on,
-    see edge.mahalanobis; 0 likewise.
+class Prediction:
+    """What a network makes of a crop.
+
+    Attributes:
+        kinds: probabilities, float32 [kinds], summing to 1.
+        features: the inputs of its last layer, float32 [n]; n is 0 where the file doesn't show them.
+        distance: Mahalanobis distance from the training cells, 1 for a usual one; 0 where it isn't known.
     """
 
     kinds: np.ndarray
@@ -91,81 +102,93 @@ class Seen:
 class Model(File):
     """A classifier.
 
-    labels: what it tells apart; kinds: the same in the order of the outputs, see edge.decide; size: the input's width
-    and height in pixels; policy: the crop that it was trained on; distance: from all that it was trained on, None where
-    the file doesn't show its features, or not where they lie.
+    Attributes:
+        labels: what an answer can be.
+        kinds: what the network tells apart, in the order of its outputs; see edge.decide.
+        size: the input's width and height, pixels.
+        policy: the crop that it was trained on, a key of edge.crop.POLICIES.
+        decision: how answers are made, as its contract says.
+        distance: from the training cells; None where the file doesn't show its features or doesn't know theirs.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
+        """Raises UserError as File does, and for a file that is no classifier of this version."""
         super().__init__(path, threads)
-        document = self.document
+        incomplete = UserError(f"{path} has an incomplete contract; convert the model again.")
+        if self.contract.crop is None or self.contract.decision is None:
+            raise incomplete
+        self.labels = self.contract.labels
+        self.kinds = self.contract.kinds or self.labels
+        self.size = self.contract.input.size
+        self.policy = self.contract.crop.policy
+        self.decision = self.contract.decision
         try:
-            self.labels = tuple(document["labels"])
-            self.size: int = document["input"]["size"]
-            self.policy: str = document["crop"]["policy"]
-            self.kinds = tuple(document.get("kinds", self.labels))
-            self._decision = dict(document["decision"])
             self.rules(None)
-            made, known = document["crop"]["version"], crop.POLICIES.get(self.policy)
+            known = crop.POLICIES.get(self.policy)
             self.distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
         except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
-        if made != known:
+            raise incomplete from error
+        if self.contract.crop.version != known:
             raise UserError(
-                f"{path} was trained on crops {self.policy!r} version {made}, which this edge-classify doesn't make; "
-                "convert a newer run."
+                f"{path} was trained on crops {self.policy!r} version {self.contract.crop.version}, which this "
+                "edge-classify doesn't make; convert a newer run."
             )
         if tuple(self._output["shape"]) != (1, len(self.kinds)):
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
 
     @property
     def risks(self) -> tuple[float, ...]:
-        """The shares of wrong answers among those given that it can be held to, in ascending order."""
-        return _risks(self._decision)
+        """The stated risks that the model has thresholds for, in ascending order, each 0 to 1."""
+        return _risks(self.decision)
 
-    def rules(self, risk: float | None) -> Rules:
-        """How its answers are made: so that at most that share of those given is wrong, of None the plain ones.
+    def rules(self, risk: float | None, decision: contracts.Decision | None = None) -> Rules:
+        """How answers are made at a stated risk.
 
-        A risk between two that it knows is held to the smaller, one below all of them to none.
+        Args:
+            risk: at most this share of the answers given may be wrong; None for the likeliest label, without review.
+                A risk between two that the model knows takes the stricter one; one below all of them takes none.
+            decision: in place of the model's own.
         """
-        return self.ruled(self._decision, risk)
+        decision = decision or self.decision
+        other = decision.other or contracts.Platt()
+        plain = Rules(self.labels, self.kinds, decision.temperature, (other.scale, other.shift), min_other=PLAIN_OTHER)
+        known = [each for each in _risks(decision) if risk is not None and each <= risk + 1e-9]
+        if not known or not decision.risks:
+            return plain
+        thresholds = decision.risks[f"{known[-1]:g}"]
+        names = (each.name for each in fields(thresholds))
+        given = {name: value for name in names if (value := getattr(thresholds, name)) is not None}
+        return replace(plain, abstain=True, **given)
 
-    def ruled(self, told: Mapping[str, Any], risk: float | None) -> Rules:
-        """The same by another "decision" than its contract's."""
-        rest = told.get("rest", {"scale": 1.0, "shift": 0.0})
-        plain = Rules(self.labels, self.kinds, told["temperature"], (rest["scale"], rest["shift"]), other=PLAIN_OTHER)
-        known = [each for each in _risks(told) if risk is not None and each <= risk + 1e-9]
-        return replace(plain, reviews=True, **told["risks"][f"{known[-1]:g}"]) if known else plain
-
-    def run(self, crop: np.ndarray) -> np.ndarray:
+    def probabilities(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> probabilities, float32 [labels], summing to 1."""
         return merged(self._kinds(crop), len(self.labels))
 
-    def see(self, crop: np.ndarray) -> Seen:
-        """The same with all that the file shows."""
+    def predict(self, crop: np.ndarray) -> Prediction:
+        """RGB uint8 [size, size, 3] -> all that the file shows of it."""
         kinds = self._kinds(crop)
         if not self._more:
-            return Seen(kinds, np.zeros(0, np.float32))
+            return Prediction(kinds, np.zeros(0, np.float32))
         features = _real(self._interpreter.get_tensor(self._more[0]["index"])[0], self._more[0])
-        return Seen(kinds, features, self.distance.of(features) if self.distance else 0.0)
+        return Prediction(kinds, features, self.distance.of(features) if self.distance else 0.0)
 
     def _kinds(self, crop: np.ndarray) -> np.ndarray:
         shares = _real(self.raw(crop), self._output)
         return shares / max(float(shares.sum()), 1e-6)
 
 
-def _risks(decision: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(sorted(float(risk) for risk in decision.get("risks", {})))
+def _risks(decision: contracts.Decision) -> tuple[float, ...]:
+    return tuple(sorted(float(risk) for risk in decision.risks or {}))
 
 
-def _real(output: np.ndarray, told: dict[str, Any]) -> np.ndarray:
-    """An output in numbers, float32, of the levels that int8 has."""
-    scale, zero = told["quantization"]
+def _real(output: np.ndarray, details: dict[str, Any]) -> np.ndarray:
+    """An output as float32: int8's levels times their scale. details: the interpreter's, of this output."""
+    scale, zero = details["quantization"]
     return (output.astype(np.float32) - zero) * np.float32(scale) if scale else output.astype(np.float32)
 
 
-def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, dict[str, np.ndarray]], bytes]:
-    """The file's bytes -> contract, arrays and the flatbuffer alone, checked against the contract's hash."""
+def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, dict[str, np.ndarray]]]:
+    """The file's bytes -> its contract and arrays, once the graph's hash is the contract's. Raises UserError."""
     if content[4:8] != b"TFL3":
         raise UserError(f"{path} is not a TFLite model.")
     try:
@@ -173,29 +196,28 @@ def _open(content: bytes, path: str | Path) -> tuple[dict[str, Any], dict[str, d
             graph = content[: min(entry.header_offset for entry in archive.infolist())]
             document = json.loads(archive.read("contract.json"))
             version = document.get("contract")
-            if version in _KNOWN:
+            if version in contracts.KNOWN:
                 names = {"samples"} | {"distance"}.intersection(Path(name).stem for name in archive.namelist())
                 arrays = {
                     name: dict(np.load(io.BytesIO(archive.read(f"{name}.npz")), allow_pickle=False)) for name in names
                 }
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+    except (zipfile.BadZipFile, AttributeError, KeyError, ValueError) as error:
         raise UserError(
             f"{path} carries no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
         ) from error
-    if version not in _KNOWN:
-        raise UserError(f"{path} has contract version {version}; this edge-classify knows up to {CONTRACT_VERSION}.")
+    if version not in contracts.KNOWN:
+        raise UserError(f"{path} has contract version {version}; this edge-classify knows up to {contracts.VERSION}.")
     try:
-        intact = hashlib.sha256(graph).hexdigest() == document["graph_sha256"]
-        int(document["input"]["size"])
-    except (KeyError, TypeError, ValueError) as error:
+        contract = contracts.read(document)
+    except ValueError as error:
         raise UserError(f"{path} has an incomplete contract; convert the model again.") from error
-    if not intact:
+    if hashlib.sha256(graph).hexdigest() != contract.graph_sha256:
         raise UserError(f"{path} is damaged: its graph is not the one that its contract names; copy it again.")
-    return document, arrays, graph
+    return contract, arrays
 
 
 def _interpreter(path: str | Path, threads: int) -> Any:
-    """Of the file itself, mapped into memory; the runtime takes no notice of the archive behind the graph."""
+    """The TFLite runtime with the file mapped into memory; it ignores the archive behind the graph."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

@@ -1,9 +1,9 @@
-"""Red cells as a ruler: how many pixels they measure, about 7.5 micrometres on every slide.
+"""Red cells as a ruler: how many pixels they measure. On every slide a red cell measures about 7.5 micrometres.
 
-How large a nucleus is tells a lymphocyte from a monocyte better than anything else, and a ruler that is a tenth off
-spoils it. In one picture red cells are few and no two alike, but all pictures of a run come from one microscope: so
-what they show is measured together. Two witnesses are heard: outlines of red cells that lie alone, which are counted,
-and the locator's network, which guesses where none does.
+The size of a nucleus tells a lymphocyte from a monocyte better than anything else, and a ruler that is off by a tenth
+spoils it. In one picture red cells are few and no two are alike, but all pictures of a run come from one microscope: so
+they are measured together. There are two sources: the outlines of red cells that lie alone, which are counted, and the
+locator's network, which guesses where no outline can be counted.
 """
 
 import math
@@ -16,24 +16,25 @@ from edge.normalise import DENSITY
 
 VERSION = 2  # of what is measured here
 FEWEST = 8  # pictures of one size, from which on they are measured together
-_STEPS = 32  # of an octave of diameters
+_STEPS = 32  # histogram bins an octave of diameters
 _OCTAVES = 6
 _SMALLEST = 6  # pixels
 _LEVELS = (2, 3, 4)  # quarters of the level between light and cells, at which outlines are drawn
 _UNIT = 4  # thousandths of optical density
-_FAINT = 3  # of these units: less is noise
-_WINDOW = 9  # steps: red cells of one slide differ by a fifth
-_CHANCE = 0.02  # such things a picture are none: seen in pictures cut so close that no red cell is whole in them
-_RANGE = (0.45, 1.4)  # of what the network says: smaller ones are platelets, larger ones heaps
-_UNSURE, _CLEAR = 0.14, 0.05  # where no red cell was counted, and what is little
-_INSIDE = 0.9  # of its outline's diameter is what the network was taught to call a red cell's
-_OWN = 1.9  # red cells with which a picture has a ruler of its own
-_APART, _MIXED = 1.35, 0.25  # so different pictures, so many of them: they aren't of one microscope
-# Red cells that a camera's field is wider than; the scatter of what the network says, a standard deviation of
-# logarithms, from which on narrower pictures weren't all magnified alike: of one microscope's it was seen to be 0.09 to
-# 0.13, of cells cut out and brought to one size 0.18 to 0.26.
+_FAINT = 3  # of these units: a smaller contrast is noise
+_WINDOW = 9  # bins: red cells of one slide differ by a fifth
+_CHANCE = 0.02  # round things a picture that are no red cells: seen in pictures cut so close that no red cell is whole
+_RANGE = (0.45, 1.4)  # of the network's estimate: smaller things are platelets, larger ones clumps
+_UNCERTAINTY, _CERTAIN = 0.14, 0.05  # where no red cell was counted; below the second it counts as none
+_INSIDE = 0.9  # the network was taught that a red cell's diameter is so much of its outline's
+_OWN = 1.9  # red cells that a picture needs for a ruler of its own
+_FACTOR = 1.35  # two diameters that differ by more are of two microscopes
+_MIXED = 0.25  # share of pictures that may differ so much from the others of one microscope
+# A camera's field is wider than so many red cells. In narrower pictures a scatter of the network's estimates (standard
+# deviation of logarithms) above the second number means that not all were magnified alike: of one microscope it was 0.09
+# to 0.13, of cells cut out and resized to one size 0.18 to 0.26.
 _WIDE, _SCATTER = 6.5, 0.15
-# Twice the areas between the steps.
+# Twice the areas at the borders of the bins.
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
 )
@@ -41,9 +42,46 @@ _DENSITY: np.ndarray = np.minimum(DENSITY // _UNIT, 255).astype(np.uint8)
 _DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
 
 
+@dataclass(frozen=True)
+class RedCells:
+    """What one picture shows of its red cells. "Shrunk" means the field as the locator's network gets it.
+
+    Attributes:
+        side: the longer side of the picture, pixels.
+        scale: pixels of the picture to a pixel of the shrunk field, at least 1.
+        estimate: diameter of a red cell by the network, pixels of the shrunk field.
+        outlines: of `outlines`, int64 [193].
+    """
+
+    side: int
+    scale: float
+    estimate: float
+    outlines: np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How large red cells are.
+
+    Attributes:
+        diameter: pixels of the picture.
+        uncertainty: standard deviation of `diameter` as a share of it; 0 where it is small.
+    """
+
+    diameter: float
+    uncertainty: float
+
+
 def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
-    """Counts the round things that lie alone in a field, RGB uint8 [h, w, 3], where the locator's marks, uint8
-    [h / 2, w / 2], show no nucleus -> int64 [193], by diameter, thrice each: at three levels. All in integers.
+    """Counts the round things that lie alone in a field.
+
+    Args:
+        small: the shrunk field, RGB uint8 [h, w, 3].
+        marks: the locator's marks of nuclei, uint8 [h / 2, w / 2]; nothing is counted there.
+
+    Returns:
+        int64 [193], a histogram of diameters. Each thing is counted three times, at three levels. The sums are over
+        integers, so that all machines agree.
     """
     height, width = small.shape[:2]
     counts = np.zeros(len(_DIAMETERS), np.int64)
@@ -88,7 +126,7 @@ def _depth(green: np.ndarray) -> np.ndarray:
 
 
 def _level(counts: np.ndarray) -> int:
-    """What divides a histogram, int64 [256], best in two (Otsu 1979)."""
+    """Otsu's threshold (1979): what divides a histogram, int64 [256], best in two."""
     below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(256))
     inner = (below > 0) & (below < below[-1])
     if not inner.any():
@@ -98,108 +136,130 @@ def _level(counts: np.ndarray) -> int:
     return int(np.flatnonzero(inner)[np.argmax((whole * n - s * total) ** 2 / (n * (total - n)))])
 
 
-def diameter(counts: np.ndarray, said: float, pictures: int = 1) -> tuple[float, float]:
-    """outlines()'s counts, of so many pictures, and what the network says -> the red cells' diameter in the same
-    pixels, and how many were counted beyond what chance brings. The network's word weighs as much as one cell.
+def diameter(counts: np.ndarray, estimate: float, pictures: int = 1) -> tuple[float, float]:
+    """The diameter at which most outlines lie.
+
+    Args:
+        counts: sum of `outlines` over pictures, int64 [193].
+        estimate: the network's, pixels of the shrunk field; it weighs as much as one red cell.
+        pictures: how many there were.
+
+    Returns:
+        The diameter in the same pixels, and how many red cells were counted beyond those that chance brings.
     """
-    near = np.where((_RANGE[0] * said < _DIAMETERS) & (_RANGE[1] * said > _DIAMETERS), counts, 0)
+    near = np.where((_RANGE[0] * estimate < _DIAMETERS) & (_RANGE[1] * estimate > _DIAMETERS), counts, 0)
     dense = np.convolve(near, np.ones(_WINDOW, np.int64), mode="same") * np.sqrt(_DIAMETERS)
     best = int(dense.argmax())
     place = slice(max(0, best - _WINDOW // 2), best + _WINDOW // 2 + 1)
     cells = near[place].sum() / len(_LEVELS) - _CHANCE * pictures
     if cells <= 0:
-        return said, 0.0
+        return estimate, 0.0
     middle = float((near[place] * np.log(_DIAMETERS[place])).sum()) / float(near[place].sum())
-    return round(math.exp((cells * middle + math.log(said)) / (cells + 1)), 2), cells  # powers' last digits differ
+    return round(
+        math.exp((cells * middle + math.log(estimate)) / (cells + 1)), 2
+    ), cells  # last digits of powers differ
 
 
-def unsure(cells: float) -> float:
-    """By what share a ruler may be off, a standard deviation, that was read from so many red cells and from what the
-    network says, 0 where that is little. As seen on raabin's and pbc's val pictures, whose red cells a run of all
-    measures.
+def uncertainty(cells: float) -> float:
+    """The standard deviation, as a share, of a diameter that was read from so many red cells and the network's
+    estimate; 0 where it is small. Measured on the val pictures of raabin and pbc against the ruler of a run of all.
     """
-    share = round(_UNSURE / math.sqrt(1 + cells), 3)
-    return share if share >= _CLEAR else 0.0
+    share = round(_UNCERTAINTY / math.sqrt(1 + cells), 3)
+    return share if share >= _CERTAIN else 0.0
 
 
 @dataclass
 class _Group:
-    """Pictures of a run: what was counted in all, what the network said of each, what each by itself would say."""
+    """Pictures that may be of one microscope.
+
+    Attributes:
+        counts: sum of their outlines.
+        estimates: the network's, one a picture.
+        own: the diameter by the picture alone, of those that show enough red cells.
+    """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros(len(_DIAMETERS), np.int64))
-    said: list[float] = field(default_factory=list)
+    estimates: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, counts: np.ndarray, said: float) -> None:
+    def add(self, counts: np.ndarray, estimate: float) -> None:
         self.counts += counts
-        self.said.append(said)
-        own, cells = diameter(counts, said)
+        self.estimates.append(estimate)
+        own, cells = diameter(counts, estimate)
         if cells >= _OWN:
             self.own.append(own)
 
-    def measured(self, cut: float) -> tuple[float, float] | None:
-        """The red cells' diameter, and by what share it may be off; None where the pictures differ too much to be of
-        one microscope. cut: pixels, the width of pictures that someone may have cut out and brought to one size.
+    def measure(self, cut: float) -> Measure | None:
+        """The red cells of all; None where the pictures differ too much to be of one microscope.
+
+        cut: pixels, the width of pictures that somebody may have cut out and resized to one size.
         """
-        found, cells = diameter(self.counts, float(np.median(self.said)), len(self.said))
-        apart = sum(not _alike(own, found) for own in self.own)
-        if apart > _MIXED * max(len(self.own), 1):
+        found, cells = diameter(self.counts, float(np.median(self.estimates)), len(self.estimates))
+        different = sum(not _alike(own, found) for own in self.own)
+        if different > _MIXED * max(len(self.own), 1):
             return None
-        if cut < _WIDE * found and float(np.std(np.log(self.said))) > _SCATTER:
+        if cut < _WIDE * found and float(np.std(np.log(self.estimates))) > _SCATTER:
             return None
-        return found, unsure(cells)
+        return Measure(found, uncertainty(cells))
 
 
-class Scale:
-    """One run's ruler: pictures whose longer side is alike are taken to be of one microscope, and where there are too
-    few of one size, all of them, if their red cells measure as many pixels: cells that were cut out of fields.
+class RedCellRuler:
+    """The red cells of one run.
 
-    measuring: pictures are still being added; fewest: pictures, below which each is measured by itself; fixed: the red
-    cells' diameter in pixels of the pictures, where it is known.
+    Pictures with the same longer side are taken to be of one microscope. Where there are too few of one size, all
+    pictures are, as long as their red cells measure as many pixels: cells that were cut out of fields.
     """
 
     def __init__(self, fewest: int = FEWEST, fixed: float | None = None) -> None:
-        self.measuring = fixed is None
+        """fewest: with fewer pictures, each is measured by itself; fixed: the diameter in pixels, where it is known."""
         self.fixed = fixed
         self._fewest = fewest
         self._sizes: dict[int, _Group] = {}
         self._all = _Group()  # in pixels of the pictures
-        self._known: dict[int, tuple[float, float] | None] = {}
+        self._known: dict[int, Measure | None] = {}
 
-    def add(self, side: int, counts: np.ndarray, said: float, scale: float = 1.0) -> None:
-        """One picture's outlines() and what the network says, in pixels of the shrunk field; side: the picture's longer
-        one; scale: its pixels a pixel of the shrunk field.
-        """
-        self._sizes.setdefault(side, _Group()).add(counts, said)
-        self._all.add(_enlarged(counts, scale), said * scale)
-        self._known.pop(side, None)
+    def add(self, seen: RedCells) -> None:
+        """One picture of the run."""
+        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate)
+        self._all.add(_enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale)
+        self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
-    def red_cell(self, side: int, said: float, scale: float = 1.0) -> tuple[float, float] | None:
-        """Of a picture with that longer side, of which the network says this, in pixels of the shrunk field, and by
-        what share that may be off; None where there are too few like it, or they are not of one microscope.
+    def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
+        """What the run says of a picture with these values of RedCells, in pixels of the picture.
+
+        None where too few pictures are like it, or where they are not of one microscope.
         """
+        if self.fixed:
+            return Measure(self.fixed, 0.0)
         group = self._sizes.get(side)
-        if group and len(group.said) >= self._fewest:
+        if group and len(group.estimates) >= self._fewest:
             if side not in self._known:
-                self._known[side] = group.measured(side / scale)
-            return self._known[side]
-        if len(self._all.said) < self._fewest:
+                self._known[side] = group.measure(side / scale)
+            found = self._known[side]
+            return Measure(scale * found.diameter, found.uncertainty) if found else None
+        if len(self._all.estimates) < self._fewest:
             return None
         if 0 not in self._known:
-            self._known[0] = self._all.measured(0)
-        pooled = self._known[0]
-        if pooled is None or not _alike(said * scale, pooled[0]):
+            self._known[0] = self._all.measure(0)
+        found = self._known[0]
+        if found is None or not _alike(estimate * scale, found.diameter):
             return None
-        return pooled[0] / scale, pooled[1]
+        return Measure(scale * (found.diameter / scale), found.uncertainty)
+
+
+def by_itself(seen: RedCells) -> Measure:
+    """What one picture alone says, in pixels of the picture."""
+    found, cells = diameter(seen.outlines, seen.estimate)
+    return Measure(seen.scale * found, uncertainty(cells))
 
 
 def _alike(one: float, other: float) -> bool:
     """Whether two diameters may be of one microscope."""
-    return 1 / _APART < one / other < _APART
+    return 1 / _FACTOR < one / other < _FACTOR
 
 
 def _enlarged(counts: np.ndarray, scale: float) -> np.ndarray:
-    """outlines()'s counts of a shrunk field -> of the picture, so many times larger."""
+    """The outlines of a shrunk field -> of the picture, which is `scale` times larger."""
     steps = round(_STEPS * math.log2(scale)) if scale > 1 else 0
     return np.concatenate([np.zeros(steps, np.int64), counts])[: len(counts)]

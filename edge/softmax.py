@@ -1,7 +1,7 @@
-"""The last step of an int8 classifier, made the same to the byte on every machine.
+"""The last step of an int8 classifier, computed so that every machine gives the same bytes.
 
-LiteRT's int8 SOFTMAX is one implementation on 64-bit ARM and another one elsewhere: of 65,536 random logits of three
-classes 108 to 393 came out a level of 256 apart. What goes into it is the same everywhere, so it is done here.
+LiteRT's int8 SOFTMAX has one implementation on 64-bit ARM and another one elsewhere: of 65,536 random logits of three
+classes, 108 to 393 came out one level of 256 apart. Its input is the same everywhere, so the softmax is computed here.
 """
 
 from typing import Any
@@ -10,9 +10,10 @@ import numpy as np
 
 
 class Softmax:
-    """Of an interpreter one of whose outputs ends in SOFTMAX over int8, or that and QUANTIZE: reads what goes into it.
+    """Replaces an output of an interpreter that ends in an int8 SOFTMAX, or in that and QUANTIZE, by reading its logits.
 
-    output: which of the interpreter's outputs that is, as get_output_details() counts them.
+    Attributes:
+        output: which of the interpreter's outputs that is, by its place in get_output_details().
     """
 
     def __init__(self, interpreter: Any, output: int, index: int, scale: float) -> None:
@@ -27,10 +28,10 @@ class Softmax:
 
 
 def softmax(interpreter: Any) -> Softmax | None:
-    """The first output that ends so, the interpreter's tensors allocated; None where none does, or they are floats.
+    """The first output that ends in an int8 SOFTMAX; None where there is none. The tensors must be allocated.
 
-    Of a file with three outputs, which `convert` makes, the third are the logits. In other files they are looked up in
-    the graph, and may have been overwritten by the time that they could be read: then None as well.
+    In a file with three outputs, which `convert` makes, the third output is the logits. In other files the logits are
+    looked up in the graph. There they may share memory with a later tensor, which overwrites them: then None as well.
     """
     outputs = interpreter.get_output_details()
     if len(outputs) == 3:
@@ -45,7 +46,7 @@ def softmax(interpreter: Any) -> Softmax | None:
     makers = {
         int(tensor): op
         for op in interpreter._get_ops_details()
-        if op["op_name"] != "DELEGATE"  # which stands for others that are in the list, too
+        if op["op_name"] != "DELEGATE"  # stands for operators that are in the list as well
         for tensor in op["outputs"]
     }
     details = {int(tensor["index"]): tensor for tensor in interpreter.get_tensor_details()}
@@ -63,6 +64,6 @@ def softmax(interpreter: Any) -> Softmax | None:
             and output["quantization"] == (1 / 256, 0)
         ):
             places = [interpreter.tensor(i)() for i in (at, *passed)]
-            if not any(np.may_share_memory(places[0], later) for later in places[1:]):  # else overwritten by then
+            if not any(np.may_share_memory(places[0], later) for later in places[1:]):  # else they are overwritten
                 return Softmax(interpreter, number, at, float(details[at]["quantization"][0]))
     return None

@@ -12,7 +12,7 @@ from edge.errors import UserError
 
 
 @dataclass(frozen=True)
-class Wishes:
+class CameraSettings:
     """What is asked of a camera, which may give something else; None leaves the choice to it.
 
     size: (width, height); fps: frames a second; exposure: in the camera's own units; white_balance: kelvin; fourcc: the
@@ -59,7 +59,7 @@ class Pictures:
 
     still, returns, left = True, False, 0
 
-    def __init__(self, source: str, wishes: Wishes) -> None:
+    def __init__(self, source: str, wishes: CameraSettings) -> None:
         files = frames.expand([source])
         if not any(Path(file).exists() for file in files):
             raise UserError(f"No pictures found in {source}.")

@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from edge.camera.device import Pace, Wishes
+from edge.camera.device import CameraSettings, Pace
 from edge.errors import UserError, reason
 
 _PATIENCE = 5000  # milliseconds that a stream may take to open, or to send its next picture
@@ -81,7 +81,7 @@ def stream(address: str, name: str) -> Capture:
     return Capture(capture, name, live=True)
 
 
-def video(path: str, wishes: Wishes) -> Capture:
+def video(path: str, wishes: CameraSettings) -> Capture:
     """A video file. Raises UserError where it is none."""
     try:
         empty = Path(path).stat().st_size == 0

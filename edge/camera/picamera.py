@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.errors import UserError, reason
 
 _PATIENCE = 5.0  # seconds that a frame may take; a cable that came loose gives none
@@ -15,12 +15,12 @@ class Picamera:
     """The Pi's own camera, through picamera2 of Raspberry Pi OS (`sudo apt install python3-picamera2`).
 
     Written after picamera2's source, and tested with a stand-in that has its signatures; nobody has run it on a Pi yet.
-    Wishes.exposure is in microseconds.
+    CameraSettings.exposure is in microseconds.
     """
 
     live, returns, still, left = True, True, False, 0
 
-    def __init__(self, number: int, wishes: Wishes) -> None:
+    def __init__(self, number: int, wishes: CameraSettings) -> None:
         """Raises UserError where there is no such camera, or where it doesn't do what is asked."""
         try:
             from picamera2 import Picamera2  # type: ignore[import-not-found]
@@ -48,7 +48,7 @@ class Picamera:
         parts += [f"white balance {told['ColourTemperature']}"] if "ColourTemperature" in told else []
         self.facts = f"picamera {number}: {', '.join(parts)}"
 
-    def _start(self, wishes: Wishes) -> tuple[int, int]:
+    def _start(self, wishes: CameraSettings) -> tuple[int, int]:
         """Configures and starts it -> the (width, height) that it gives. Raises RuntimeError where it won't."""
         controls: dict[str, object] = {}
         if wishes.fps:

@@ -6,21 +6,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge import frames
-from edge.camera.device import Device, Pictures, Wishes
+from edge.camera.device import CameraSettings, Device, Pictures
 
 
-def opener(source: str, wishes: Wishes | None = None) -> Callable[[], Device]:
+def opener(source: str, wishes: CameraSettings | None = None) -> Callable[[], Device]:
     """What opens what the user named, the first time and whenever it is back.
 
     It raises UserError, in one sentence, where that doesn't work.
     """
-    wishes = wishes or Wishes()
+    wishes = wishes or CameraSettings()
     if source == "sim" or source.startswith("sim:"):
-        from edge.simulator.microscope import Microscope
+        from edge.simulator.microscope import SimulatedCamera
         from edge.simulator.slide import parse
 
         slide = parse(source[4:], wishes.size, wishes.fps)
-        return Microscope(slide, paced=not slide.every).plug
+        return SimulatedCamera(slide, paced=not slide.every).plug
     if source.isdecimal() or source.startswith("/dev/"):
         from edge.camera.usb import Usb  # brings OpenCV, which pictures can do without
 
@@ -33,7 +33,7 @@ def shown(source: str) -> str:
     return re.sub(r"//[^/@]*@", "//", source)
 
 
-def _open(source: str, wishes: Wishes) -> Device:
+def _open(source: str, wishes: CameraSettings) -> Device:
     if source == "picamera" or re.fullmatch(r"picamera:\d+", source):
         from edge.camera.picamera import Picamera
 

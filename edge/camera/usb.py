@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.camera.opencv import Capture, begin
 from edge.errors import UserError, reason
 
@@ -23,7 +23,7 @@ class Usb:
     its card if only one device has it; where the system tells neither, by its number alone.
     """
 
-    def __init__(self, path: str, wishes: Wishes) -> None:
+    def __init__(self, path: str, wishes: CameraSettings) -> None:
         self._path, self._wishes = path, wishes
         self._link: Path | None = None
         self._card: tuple[str, str] | None = None
@@ -84,7 +84,7 @@ def _card(node: str) -> tuple[str, str] | None:
         return None
 
 
-def _open(path: str, wishes: Wishes) -> Capture:
+def _open(path: str, wishes: CameraSettings) -> Capture:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:

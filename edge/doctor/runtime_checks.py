@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import locate, model
+from edge import classify, locate, model
+from edge.decide import Rules
 from edge.doctor.finding import Finding
 from edge.errors import UserError
+from edge.frames import Frame
 
 _LOOK = 2.0  # seconds that a camera is watched
 _SLOW = 2.0  # fields a second: with fewer, the stage must wait for the answers
@@ -41,21 +43,21 @@ def _model(name: str, path: Path) -> Finding:
 
 def speed(seconds: float, path: Path | None = None) -> Finding:
     """Drawn fields of six cells, 1280 x 720, answered one after the other by one thread, for so many seconds."""
-    from edge import classify, frames
+    from edge import frames
     from edge.decide import RISK
     from edge.simulator import drawing
 
     drawn, _ = drawing.field(np.random.default_rng(0), 6, shape=(720, 1280), look=drawing.Look(red_cell=60))
     frame = frames.Frame(drawn, "drawn", 0, 0.0)
     opened = model.Model(path or model.SHIPPED)
-    find = classify.finder(opened.policy)
     rules = opened.rules(RISK)
-    cells = len(classify.answer(frame, opened, find, rules).cells)
+    locator = locate.Locator()
+    cells = len(_answered(frame, opened, locator, rules).cells)
     times: list[float] = []
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or not times:
         began = time.perf_counter()
-        classify.answer(frame, opened, find, rules)
+        _answered(frame, opened, locator, rules)
         times.append(time.perf_counter() - began)
     typical, third = statistics.median(times), max(1, len(times) // 3)
     told = f"{1 / typical:.1f} drawn fields of {cells} cells a second, {1000 * typical:.0f} ms each"
@@ -66,6 +68,12 @@ def speed(seconds: float, path: Path | None = None) -> Finding:
     if 1 / typical < _SLOW:
         return Finding("speed", "warn", f"{told}.", "end other programs, and move the stage slowly")
     return Finding("speed", "fine", f"{told}.")
+
+
+def _answered(frame: Frame, opened: model.Model, locator: locate.Locator, rules: Rules) -> classify.Answer:
+    found = classify.find(frame, opened.policy, locator)
+    predictions = [classify.predict(opened, frame, cell) for cell in found.cells]
+    return classify.answer(classify.Predicted(found, predictions), rules)
 
 
 def camera(source: str | None = None) -> Finding:

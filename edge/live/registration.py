@@ -43,7 +43,7 @@ def small(image: np.ndarray) -> Small:
     return Small(fine, np.fft.rfft2(fine))
 
 
-def shift(before: Small, now: Small) -> tuple[float, float, float]:
+def register(before: Small, now: Small) -> tuple[float, float, float]:
     """How far the slide's parts moved in the picture, (dx, dy) in widths, and how alike the two are there, -1 to 1.
 
     Phase correlation (Kuglin and Hines, 1975) proposes, and the plain correlation of what overlaps decides.
@@ -89,7 +89,7 @@ class Held:
     y: float
 
 
-class Stage:
+class StageTracker:
     """Follows the stage from frame to frame.
 
     place: of the frame's left upper corner on the slide, (x, y) in widths; known: whether the last frame could be laid
@@ -121,7 +121,7 @@ class Stage:
         self.known = self.resting = False
         still = False
         if self._lost is not None:
-            dx, dy, alike = shift(self._lost, now)
+            dx, dy, alike = register(self._lost, now)
             still = alike >= _ALIKE and max(abs(dx), abs(dy)) <= _STEP
         self._lost = now
         if not still:
@@ -149,7 +149,7 @@ class Stage:
         for held in pictures:
             if held is None or best >= _SURE:
                 continue
-            dx, dy, alike = shift(held.picture, now)
+            dx, dy, alike = register(held.picture, now)
             if alike > max(best, _ALIKE):
                 best, result = alike, (held.x - dx, held.y - dy)
         return result

@@ -1,4 +1,4 @@
-"""The live run: camera in, cells out, until it is told to stop."""
+"""A run at the camera: frames in, cells out, until it is told to stop."""
 
 import os
 import statistics
@@ -7,33 +7,77 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 
-import click
 import cv2
 
 from edge import frames
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.camera.reader import FIRST, Camera
 from edge.camera.source import opener, shown
 from edge.classify import Answer
 from edge.decide import Rules
 from edge.errors import UserError
 from edge.frames import Frame
+from edge.live.flat_field import FlatField
 from edge.live.session import Session, Status
-from edge.live.terminal import Board, Saved
+from edge.live.terminal import CropWriter, LiveTerminal
 from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
 from edge.output.sinks import Sink
 from edge.system.signals import Stop
-from edge.view import Flat
 
-_WAIT = 0.05  # seconds for a frame before the world is looked at again
-_SILENT = 2.0  # seconds without a frame after which that is said
+_WAIT = 0.05  # seconds to wait for a frame before signals and limits are looked at again
+_SILENT = 2.0  # seconds without a frame after which the status line says so
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is looked at, and how cells are answered.
+
+    Attributes:
+        source: what `--camera` names.
+        model: an opened classifier.
+        rules: how answers are made; of Model.rules.
+        settings: what the camera is asked for.
+        red_cell: diameter of a red cell in pixels, where it is known; else None.
+        threads: of the locator.
+        flat: a picture file of an empty spot of the slide, "capture" to take one first, None to leave the light as it is.
+        seconds: after which the run ends; 0 for no limit.
+        cells: after which the run ends; 0 for no limit.
+    """
+
+    source: str
+    model: Model
+    rules: Rules
+    settings: CameraSettings = field(default_factory=CameraSettings)
+    red_cell: float | None = None
+    threads: int = 1
+    flat: str | None = None
+    seconds: float = 0.0
+    cells: int = 0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where a run's answers go.
+
+    Attributes:
+        json: file for JSON lines, "-" for standard output instead of the table, or None.
+        csv: file for CSV, or None.
+        save: folder for pictures of the cells, or None.
+        show: whether the picture is shown in a window.
+    """
+
+    json: str | None = None
+    csv: str | None = None
+    save: str | None = None
+    show: bool = False
 
 
 class Rate:
-    """Frames a second and their age, over the last seconds. The age: from the camera's giving it to its answer."""
+    """Frames a second and their age over the last three seconds. The age is the time from the camera to the answer."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float]] = deque(maxlen=120)
@@ -60,9 +104,19 @@ def run(
     seconds: float = 0.0,
     cells: int = 0,
 ) -> None:
-    """Looks at frames until told to stop, for so many seconds, or until so many cells are counted (0: no limit).
+    """Looks at frames until told to stop, or until a limit is reached.
 
-    show: gets each frame and a line on how it goes. Raises UserError where the source never gives a picture.
+    Args:
+        camera: an opened source.
+        session: what counts the cells.
+        outputs: get each cell's answer.
+        show: gets each frame, or None where there is none, and the status line.
+        stop: set by a signal.
+        seconds: after which the run ends; 0 for no limit.
+        cells: after which the run ends; 0 for no limit.
+
+    Raises:
+        UserError: where the source never gives a picture.
     """
     began = heard = time.monotonic()
     rate, counted = Rate(), 0
@@ -101,24 +155,24 @@ def run(
 
 
 def line(status: Status, rate: Rate) -> str:
-    """How it goes, on one line."""
+    """The status line."""
     parts = [status.doing, str(rate)]
-    if status.view:
-        parts.append(f"focus {100 * status.focus:.0f} %, light {status.view.light[1]:.0f}")
+    if status.quality:
+        parts.append(f"focus {100 * status.focus:.0f} %, light {status.quality.light[1]:.0f}")
     parts += [sinks.counted(n, label) for label, n in sorted(status.counts.items())]
     return " | ".join(parts + [warning.upper() for warning in status.warnings[:1]])
 
 
 def summary(status: Status, camera: Camera) -> str:
-    """What became of the frames, in a sentence."""
+    """What became of the frames, in one sentence."""
     parts = [f"{n} {name}" for name, n in status.faults.items()]
     parts += [f"{camera.broken} that could not be decoded"] if camera.broken else []
     parts += [f"back {camera.returns} time{'' if camera.returns == 1 else 's'}"] if camera.returns else []
     return f"{status.frames} frames{' (' + ', '.join(parts) + ')' if parts else ''}. "
 
 
-def shower(board: Board, session: Session, window: bool) -> Callable[[Frame | None, str], None]:
-    """Where frames and the line on how it goes are shown: the terminal and, if asked for and possible, a window."""
+def shower(terminal: LiveTerminal, session: Session, window: bool) -> Callable[[Frame | None, str], None]:
+    """What shows frames and the status line: the terminal and, where it is asked for and possible, a window."""
     opened = None
     if window:
         from edge.live.window import Window
@@ -126,10 +180,10 @@ def shower(board: Board, session: Session, window: bool) -> Callable[[Frame | No
         try:
             opened = Window("edge-classify")
         except RuntimeError as error:
-            board.say(str(error))
+            terminal.say(str(error))
 
     def show(frame: Frame | None, text: str) -> None:
-        board.tell(text, session.status.warnings)
+        terminal.status(text, session.status.warnings)
         if opened:
             opened.show(frame.image if frame else None, text)
 
@@ -138,9 +192,8 @@ def shower(board: Board, session: Session, window: bool) -> Callable[[Frame | No
 
 @contextmanager
 def _closing(camera: Camera) -> Iterator[Camera]:
-    """Ends the camera's thread, whatever happens; where it hangs in its driver, ends the process without it.
-
-    Python can neither end such a thread nor exit before it.
+    """Ends the camera's thread, whatever happens. Where the thread hangs in its driver, this ends the process: Python
+    can neither end such a thread nor exit before it.
     """
     code = 1
     try:
@@ -149,7 +202,7 @@ def _closing(camera: Camera) -> Iterator[Camera]:
     except UserError as error:
         code = error.exit_code
         if not camera.close():
-            error.show()
+            sys.stderr.write(f"Error: {error}\n")
         raise
     finally:
         if not camera.close():
@@ -158,48 +211,34 @@ def _closing(camera: Camera) -> Iterator[Camera]:
             os._exit(code)
 
 
-def watch(
-    source: str,
-    opened: Model,
-    *,
-    rules: Rules,
-    threads: int,
-    json_target: str | None,
-    csv_target: str | None,
-    size: tuple[int, int] | None,
-    fps: float | None,
-    exposure: float | None,
-    white_balance: int | None,
-    fourcc: str | None,
-    flat: str | None,
-    save: str | None,
-    seconds: float | None,
-    cells: int | None,
-    show: bool,
-    red_cell: float | None = None,
-) -> int:
+def watch(job: Job, targets: Targets, stop: Stop) -> int:
     """`edge-classify --camera`, from opening the source to the last line -> its exit code.
 
     Raises UserError for all that a user can mend. Ends the process where the camera's driver hangs.
     """
     cv2.setNumThreads(1)  # the camera's thread and the model's have the cores
-    if opened.policy == "whole-image":
+    if job.model.policy == "whole-image":
         raise UserError("--camera looks for cells by itself, and this model was trained on whole pictures.")
-    name = shown(source)
-    evened = Flat(frames.load(flat).image) if flat and flat != "capture" else flat
-    plug = opener(source, Wishes(size, fps, exposure, white_balance, fourcc))
-    board, tally = Board(opened.labels, json_target != "-"), sinks.Tally()
-    with _closing(Camera(plug, name, board.say)) as camera, Stop().listening() as stop:
-        board.say(camera.facts)
-        looking = Session(opened, Locator(threads=threads), camera.still, evened, board.say, rules, red_cell)
+    flat: FlatField | str | None = job.flat
+    if job.flat and job.flat != "capture":
+        flat = FlatField(frames.load(job.flat).image)
+    terminal, tally = LiveTerminal(job.model.labels, targets.json != "-"), sinks.Tally()
+    with _closing(Camera(opener(job.source, job.settings), shown(job.source), terminal.say)) as camera:
+        terminal.say(camera.facts)
+        locator = Locator(threads=job.threads)
+        session = Session(job.model, locator, camera.still, flat, terminal.say, job.rules, job.red_cell)
         with ExitStack() as stack:
-            outputs: list[Sink] = [tally, stack.enter_context(board)]
-            if json_target:
-                outputs.append(stack.enter_context(sinks.JsonLines(json_target, opened.sha256, live=True)))
-            if csv_target:
-                outputs.append(stack.enter_context(sinks.Csv(csv_target, opened.labels, opened.sha256, live=True)))
-            if save:
-                outputs.append(Saved(save))
-            run(camera, looking, outputs, shower(board, looking, show), stop, seconds or 0.0, cells or 0)
-        click.echo(f"{summary(looking.status, camera)}{tally}", err=True)
+            outputs: list[Sink] = [tally, stack.enter_context(terminal)]
+            outputs += [stack.enter_context(each) for each in _sinks(job.model, targets)]
+            run(camera, session, outputs, shower(terminal, session, targets.show), stop, job.seconds, job.cells)
+        terminal.say(f"{summary(session.status, camera)}{tally}")
     return 1 if camera.broken and not camera.live else 0
+
+
+def _sinks(model: Model, targets: Targets) -> Iterator[Sink]:
+    if targets.json:
+        yield sinks.JsonLines(targets.json, model.sha256, live=True)
+    if targets.csv:
+        yield sinks.Csv(targets.csv, model.labels, model.sha256, live=True)
+    if targets.save:
+        yield CropWriter(targets.save)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edge.camera.faults import Faults
-from edge.classify import Answer, see
+from edge.classify import Answer, predict
 from edge.decide import Rules, decide
 from edge.frames import Frame
-from edge.live.registration import Stage
-from edge.live.tracking import Counted, Follow
-from edge.locate import Locator
+from edge.live.flat_field import FlatField
+from edge.live.focus_monitor import FocusMonitor
+from edge.live.registration import StageTracker
+from edge.live.tracking import Counted, Tracker
+from edge.locate import Locator, cells
 from edge.model import Model
-from edge.red_cells import Scale
-from edge.view import Flat, View, Watch, look
+from edge.quality import ImageQuality, image_quality
+from edge.red_cells import RedCellRuler
 
 _EVERY = 0.5  # seconds from one look at focus and light to the next
 _BLANKS = 16  # frames that the mean of an empty spot is made of
@@ -33,7 +35,7 @@ class Status:
     doing: str = "waiting for the camera"
     fault: str = ""
     focus: float = 0.0
-    view: View | None = None
+    quality: ImageQuality | None = None
     warnings: list[str] = field(default_factory=list)
     frames: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -53,18 +55,18 @@ class Session:
         model: Model,
         locator: Locator,
         still: bool = False,
-        flat: Flat | str | None = None,
+        flat: FlatField | str | None = None,
         say: Callable[[str], None] = lambda text: None,
         rules: Rules | None = None,
         red_cell: float | None = None,
     ) -> None:
         self.status = Status()
-        self.stage, self.follow = Stage(), Follow(len(model.kinds) + 1, still)
-        self.flat = flat if isinstance(flat, Flat) else None
+        self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, still)
+        self.flat = flat if isinstance(flat, FlatField) else None
         self._model, self._locator, self._still, self._say = model, locator, still, say
         self._rules = rules or model.rules(None)
-        self._faults, self._watch = Faults(), Watch()
-        self._scale = Scale(fewest=1, fixed=red_cell)
+        self._faults, self._focus = Faults(), FocusMonitor()
+        self._ruler = RedCellRuler(fewest=1, fixed=red_cell)
         self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
         self._looked = -1e9
         self._red_cell = 0.0
@@ -97,7 +99,7 @@ class Session:
             self.stage.see(frame.image, frame.taken)
             if not self.stage.resting:
                 status.doing, self._rested = "the stage moves", False
-                return self._answers(self.follow.leave(frame, self.stage.place) if self.stage.known else [])
+                return self._answers(self.tracker.prune(frame, self.stage.place) if self.stage.known else [])
         return self._answers(self._decide(frame))
 
     def stuck(self, now: float) -> bool:
@@ -109,40 +111,42 @@ class Session:
 
     def finish(self) -> list[Answer]:
         """At the end: the cells that were seen often enough."""
-        return self._answers(self.follow.rest())
+        return self._answers(self.tracker.flush())
 
     def _decide(self, frame: Frame) -> list[Counted]:
-        # The red cells of each new place are measured, and count for all that follow.
-        self._scale.measuring = not self._scale.fixed and (self._still or not self._rested)
-        cells, sight = self._locator.look(frame, self._scale)
-        self._red_cell = sight.red_cell if not self._red_cell else 0.9 * self._red_cell + 0.1 * sight.red_cell
+        located = self._locator.locate(frame)
+        if not self._ruler.fixed and (self._still or not self._rested):
+            self._ruler.add(located.red_cells)  # of each new place: they count for all that follow
+        measure = located.measure(self._ruler)
+        found_cells = cells(located, measure)
+        self._red_cell = 0.9 * self._red_cell + 0.1 * measure.diameter if self._red_cell else measure.diameter
         if self._still or not self._rested or abs(frame.taken - self._looked) >= _EVERY:
             self._judge(frame)
         self._rested = True
-        assert self.status.view is not None
-        if cells and not self._watch.sharp(self.status.view):
+        assert self.status.quality is not None
+        if found_cells and not self._focus.sharp(self.status.quality):
             self.status.doing = "out of focus"
             return []
         self.status.doing = "looking"
         place = (10.0 * self.status.frames, 0.0) if self._still else self.stage.place
-        pairs = self.follow.match(frame, cells, place)
-        off = None if self._still else self.follow.off(pairs, frame.image.shape[1], place)
+        pairs = self.tracker.match(frame, found_cells, place)
+        off = None if self._still else self.tracker.drift(pairs, frame.image.shape[1], place)
         if off:
             self.stage.anchor(*off)
         found = []
         for cell, track in pairs:
             if not track.decided:
-                seen = see(self._model, frame, cell)
-                counted = self.follow.add(track, frame, cell, np.append(seen.kinds, seen.distance))
+                seen = predict(self._model, frame, cell)
+                counted = self.tracker.add(track, frame, cell, np.append(seen.kinds, seen.distance))
                 found += [counted] if counted else []
-        return found + self.follow.leave(frame, place)
+        return found + self.tracker.prune(frame, place)
 
     def _judge(self, frame: Frame) -> None:
         """Focus and light, which change slowly."""
-        view = look(frame.image, self._red_cell)
-        self._looked, self.status.view = frame.taken, view
-        self.status.focus = self._watch.focus(view, frame.taken)
-        self.status.warnings = self._watch.warnings(view)
+        quality = image_quality(frame.image, self._red_cell)
+        self._looked, self.status.quality = frame.taken, quality
+        self.status.focus = self._focus.focus(quality, frame.taken)
+        self.status.warnings = self._focus.warnings(quality)
 
     def _capture(self, frame: Frame) -> None:
         assert self._blanks is not None
@@ -151,7 +155,7 @@ class Session:
         if len({image.shape for image in self._blanks}) > 1:
             self._blanks = [frame.image]
         if len(self._blanks) == _BLANKS:
-            self.flat = Flat(np.mean(self._blanks, axis=0).astype(np.uint8))
+            self.flat = FlatField(np.mean(self._blanks, axis=0).astype(np.uint8))
             self._blanks = None
             self._say("The light is evened out from here on: now move to the cells.")
 

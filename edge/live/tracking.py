@@ -54,7 +54,7 @@ class Counted:
     frames: int
 
 
-class Follow:
+class Tracker:
     """The cells of a slide near the view. numbers: in which what is seen of a cell is told; still: every picture is a
     place of its own, and one look decides.
     """
@@ -96,7 +96,7 @@ class Follow:
         track.last = (frame, cell)
         return self._count(track) if self._still or track.ready(frame.taken) else None
 
-    def leave(self, frame: Frame, place: tuple[float, float]) -> list[Counted]:
+    def prune(self, frame: Frame, place: tuple[float, float]) -> list[Counted]:
         """Drops what is far from the view or was seen and never again; decides cells that leave undecided."""
         found = []
         kept = []
@@ -105,18 +105,18 @@ class Follow:
             x, y = track.x - place[0], track.y - place[1]
             beyond = max(-x, x - 1, -y, y - height)
             if not track.decided and beyond > 0 and track.frames >= _FEWEST:
-                found += self.rest([track])
+                found += self.flush([track])
             lost = not track.decided and track.looks - track.frames > _FORGOTTEN + track.frames
             if beyond <= (_KEPT if track.decided else 0) and not lost:
                 kept.append(track)
         self.tracks = kept
         return found
 
-    def rest(self, tracks: list[Track] | None = None) -> list[Counted]:
+    def flush(self, tracks: list[Track] | None = None) -> list[Counted]:
         """At the end: the cells that were seen often enough to be decided."""
         return [self._count(t) for t in (self.tracks if tracks is None else tracks) if not t.decided and t._real()]
 
-    def off(
+    def drift(
         self, pairs: list[tuple[Cell, Track]], width: int, place: tuple[float, float]
     ) -> tuple[float, float] | None:
         """By how much known cells say that the place is wrong, in widths: the median; None where there are none."""

@@ -1,55 +1,75 @@
-"""A picture to look at: what the locator saw in a field, so that a person sees why a cell was missed."""
+"""A picture of what the locator and the network saw, for a person who asks why a cell was missed or misnamed."""
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from edge.classify import Answer
 from edge.crop import crop
-from edge.locate import Locator
+from edge.decide import Decision
+from edge.locate import LocatorTrace
 from edge.model import Model
-from edge.output.sinks import letters
+from edge.output.annotate import letters
 
 _GAP = 8
 _TEXT = 22
+_NARROWEST = 120  # pixels that a panel's caption needs
 
 
-def explain(answer: Answer, locator: Locator, model: Model) -> Image.Image:
-    """One row of panels: the field with what was kept (green) and refused (red, with the reason), its absorbance, the
-    network's marks; below them the crops as the model got them, with their answers.
+def explain(answer: Answer, model: Model) -> Image.Image:
+    """One row of panels: the field with what was kept (green) and refused (red, with the reason), its absorbance and the
+    locator's marks. Below them the crops as the model got them, with their answers.
+
+    The answer must have been made with Search(trace=True). Of a picture that was taken whole there are only crops.
     """
-    cells, sight = locator.look(answer.frame)
-    field = Image.fromarray(sight.small)
+    found = answer.found
+    rows = []
+    if found and found.trace:
+        rows.append(_panels(answer, found.trace, found.red_cell))
+    crops = [
+        (_caption(cell.number, decision), Image.fromarray(crop(answer.picture, cell, model.size, model.policy)))
+        for cell, decision in answer.cells
+    ]
+    width = sum(max(panel.width, _NARROWEST) + _GAP for _, panel in rows[0]) if rows else 3 * 328
+    fitting = max(1, width // (max(model.size, _NARROWEST) + _GAP))
+    rows += [crops[i : i + fitting] for i in range(0, len(crops), fitting)]
+    return _sheet(rows or [[("no cell", Image.new("RGB", (1, 1), "white"))]])
+
+
+def _caption(number: int, decision: Decision) -> str:
+    confidence = decision.probabilities.get(decision.label)
+    return f"{number} {decision.label} " + (decision.reason if confidence is None else f"{confidence:.2f}")
+
+
+def _panels(answer: Answer, trace: LocatorTrace, red_cell: float) -> list[tuple[str, Image.Image]]:
+    field = Image.fromarray(trace.small)
+    scale = max(answer.picture.width, answer.picture.height) / max(field.size)
     draw = ImageDraw.Draw(field)
     font = letters(11)
-    for cell in cells:
-        x, y, w, h = (v / sight.scale for v in cell.box)
+    for cell, _ in answer.cells:
+        x, y, w, h = (v / scale for v in cell.box)
         draw.rectangle((x, y, x + w, y + h), outline=(0, 200, 0), width=2)
         draw.text((x + 3, y + 1), f"{cell.number}{' cut' if cell.at_border else ''}", (0, 110, 0), font)
-    for left, top, why in sight.refused:
-        x, y = left / sight.scale, top / sight.scale
+    for left, top, why in trace.refused:
+        x, y = left / scale, top / scale
         draw.ellipse((x - 5, y - 5, x + 5, y + 5), outline=(220, 0, 0), width=2)
         draw.text((x + 7, y - 6), why, (220, 0, 0), font)
     # Optical density of green light, the brightest level as no density: a nucleus is white here, glass black.
-    green = sight.small[..., 1].astype(np.float32) + 1
+    green = trace.small[..., 1].astype(np.float32) + 1
     density = np.clip(np.log(green.max() / green) * 160, 0, 255).astype(np.uint8)
-    marks = Image.fromarray(sight.marks).resize(field.size, Image.Resampling.NEAREST)
-    ruler = f"red cells about {sight.red_cell:.0f} pixels"
-    panels = [(f"kept and refused, {ruler}", field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
-    rows = [panels]
-    crops = [
-        (f"{cell.number} {decision.label} {decision.probabilities[decision.label]:.2f}",
-         Image.fromarray(crop(answer.frame, cell, model.size, model.policy)))
-        for cell, decision in answer.cells
-    ]  # fmt: skip
-    wide = max(1, (3 * (field.width + _GAP)) // (max(model.size, 120) + _GAP))
-    rows += [crops[i : i + wide] for i in range(0, len(crops), wide)]
-    return _sheet(rows)
+    marks = Image.fromarray(trace.marks).resize(field.size, Image.Resampling.NEAREST)
+    heading = f"kept and refused, red cells about {red_cell:.0f} pixels"
+    return [(heading, field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
 
 
 def _sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
     """Captioned pictures in rows on one white sheet."""
     font = letters(13)
-    width = max(sum(max(p.width, 120) + _GAP for _, p in row) for row in rows) + _GAP
+    measure = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+
+    def wide(caption: str, picture: Image.Image) -> int:
+        return max(picture.width, _NARROWEST, round(measure.textlength(caption, font)))
+
+    width = max(sum(wide(*each) + _GAP for each in row) for row in rows) + _GAP
     height = sum(max(p.height for _, p in row) + _TEXT + _GAP for row in rows) + _GAP
     sheet = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(sheet)
@@ -59,6 +79,6 @@ def _sheet(rows: list[list[tuple[str, Image.Image]]]) -> Image.Image:
         for caption, picture in row:
             draw.text((x, y), caption, "black", font)
             sheet.paste(picture.convert("RGB"), (x, y + _TEXT))
-            x += max(picture.width, 120) + _GAP
+            x += wide(caption, picture) + _GAP
         y += max(p.height for _, p in row) + _TEXT + _GAP
     return sheet

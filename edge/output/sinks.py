@@ -1,42 +1,35 @@
-"""Where results go: table, JSON lines, CSV, annotated pictures. Each sink is a context manager with add()."""
+"""Where answers go: JSON lines, CSV, a table for a person, pictures. Each sink is a context manager with add().
+
+>>> from edge.output.sinks import JsonLines
+>>> with JsonLines("answers.jsonl", model.sha256) as sink:
+...     for answer in answers:
+...         sink.add(answer)
+"""
 
 import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from edge.cell import centre_distance
 from edge.classify import Answer
 from edge.decide import OTHER, REVIEW
-from edge.errors import UserError, reason
+from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.model import Model
 
 NOTICE = "For a person to check: not a medical device."
-_COLOURS = {"lymphocyte": (0, 90, 200), "monocyte": (200, 60, 0), REVIEW: (150, 0, 150)}
-
-
-@contextmanager
-def writing(target: object) -> Iterator[None]:
-    """Turns a full disk and its like into one sentence."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # the reader of a pipe had enough: click ends quietly
-    except OSError as error:
-        raise UserError(f"Can't write {target}: {reason(error)}.") from error
 
 
 class Sink:
-    """Something that takes answers, one at a time."""
+    """Something that takes answers, one picture at a time."""
 
     def __enter__(self) -> Self:
         return self
@@ -51,16 +44,16 @@ class Sink:
 
 
 class _Text(Sink):
-    """A text file or, for "-", standard output; what was added is in it even if the run is cut short.
+    """A text file or, for "-", standard output. What was added is in it even if the run is cut short.
 
-    live: each line is handed to the system at once, so that it is there even if the process is killed, and to the disk
-    within a second, so that it is there even after a power cut. What the file holds from an earlier run stays, and is
-    gone on with: a camera's run that is started again must not destroy what it counted.
+    With live=True each line is handed to the system at once, so that it survives the end of the process, and reaches
+    the disk within a second, so that it survives a power cut. New lines are then added to those of an earlier run: a
+    camera's run that starts again must not destroy what it counted.
     """
 
     def __init__(self, target: str, live: bool = False) -> None:
         self.target = "standard output" if target == "-" else target
-        self.goes_on = False
+        self.appends = False
         with writing(self.target):
             self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
         if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
@@ -77,16 +70,16 @@ class _Text(Sink):
 
             earlier = fsync.first_line(target)
             if earlier and not self.ours(earlier):
-                raise UserError(f"{target} holds something else than these results; name another file.")
+                raise UserError(f"{target} holds something other than these results; name another file.")
             if earlier:
                 fsync.mend(target)
-            self.goes_on = bool(earlier and fsync.first_line(target))
-        # Names of files may hold bytes that are no text: escaped, not refused.
-        mode, lines = "a" if self.goes_on else "w", 1 if live else -1
+            self.appends = bool(earlier and fsync.first_line(target))
+        # Names of files may hold bytes that are no text: they are escaped.
+        mode, lines = "a" if self.appends else "w", 1 if live else -1
         return Path(target).open(mode, buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
 
     def ours(self, line: str) -> bool:
-        """Is this the first line of results with the same columns?"""
+        """Whether this is the first line of results with the same columns."""
         raise NotImplementedError
 
     def write(self, text: str) -> None:
@@ -106,7 +99,7 @@ class _Text(Sink):
 
 
 class JsonLines(_Text):
-    """One JSON object a cell, or a picture that can't be read."""
+    """One JSON object a cell, or a picture without a cell, or one that can't be read."""
 
     def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
         super().__init__(target, live)
@@ -124,26 +117,26 @@ class JsonLines(_Text):
 
 
 def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
-    """What the JSON lines hold: a dictionary a cell, or one that says that there was none."""
+    """The objects of the JSON lines: one a cell, or one that says that there was none, or that it can't be read."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
     if not result.cells:
-        return [{"source": result.frame.source, "frame": result.frame.number, "cells": 0, "model": model_sha256}]
+        return [{"source": result.picture.source, "frame": result.picture.number, "cells": 0, "model": model_sha256}]
     return [
         {
-            "source": result.frame.source,
-            "frame": result.frame.number,
+            "source": result.picture.source,
+            "frame": result.picture.number,
             "cell": cell.number,
             "box": list(cell.box),
             "diameter": round(cell.diameter, 1),
             "red_cell": round(cell.red_cell, 1),
             "at_border": cell.at_border,
-            "centre_distance": round(centre_distance(cell, result.frame), 4),
+            "centre_distance": round(centre_distance(cell, result.picture), 4),
             "label": decision.label,
             **({"reason": decision.reason} if decision.reason else {}),
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
-            **({"frames": decision.frames, "taken": _moment(result.frame.taken)} if decision.frames else {}),
+            **({"frames": decision.frames, "taken": _moment(result.picture.taken)} if decision.frames else {}),
             "model": model_sha256,
         }
         for cell, decision in result.cells
@@ -155,7 +148,7 @@ def _moment(seconds: float) -> str:
 
 
 class Csv(_Text):
-    """The same as a table for a spreadsheet: the box in four columns, a column p_LABEL a probability."""
+    """A table for a spreadsheet: a row a cell, its box in four columns, a column p_LABEL for each probability."""
 
     def __init__(self, target: str, labels: Sequence[str], model_sha256: str, live: bool = False) -> None:
         self.model = model_sha256
@@ -179,7 +172,7 @@ class Csv(_Text):
         self.columns = columns
         super().__init__(target, live)
         self.writer = csv.DictWriter(self, columns, lineterminator="\n")
-        if not self.goes_on:
+        if not self.appends:
             self.writer.writeheader()
 
     def ours(self, line: str) -> bool:
@@ -196,7 +189,10 @@ class Csv(_Text):
 
 
 class Table(_Text):
-    """Aligned lines for a person; `hold` keeps them to the end, while a progress bar has the terminal."""
+    """Aligned lines for a person, on standard output.
+
+    hold: write them at the end, where a progress bar has the terminal until then.
+    """
 
     def __init__(self, labels: Sequence[str], hold: bool = False) -> None:
         super().__init__("-")
@@ -220,18 +216,18 @@ class Table(_Text):
             self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
             return
         if not result.cells:
-            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.frame.source)}\n")
+            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.picture.source)}\n")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
             why = decision.reason or ("cut by the border" if cell.at_border else "")
             self._line(
-                f"{decision.label:12}{shares}  {_printable(result.frame.source)}{which}{f' ({why})' if why else ''}\n"
+                f"{decision.label:12}{shares}  {_printable(result.picture.source)}{which}{f' ({why})' if why else ''}\n"
             )
 
 
 class _Pictures(Sink):
-    """Pictures made of the answers, as NAME.KIND.jpg in a folder."""
+    """Pictures drawn of the answers, as NAME.KIND.jpg in a folder."""
 
     def __init__(self, folder: str, kind: str, draw: Callable[[Answer], Image.Image]) -> None:
         self.folder, self.kind, self.draw = Path(folder), kind, draw
@@ -242,7 +238,7 @@ class _Pictures(Sink):
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):
             return
-        stem = Path(result.frame.source).stem
+        stem = Path(result.picture.source).stem
         self.names[stem] += 1
         if self.names[stem] > 1:  # pictures of one name from several folders
             stem = f"{stem}-{self.names[stem]}"
@@ -252,53 +248,36 @@ class _Pictures(Sink):
 
 
 class Annotated(_Pictures):
-    """The pictures with boxes and answers drawn on."""
+    """The pictures with boxes and answers drawn on. They must be kept whole: Search(keep_whole=True)."""
 
     def __init__(self, folder: str) -> None:
+        from edge.output.annotate import annotate
+
         super().__init__(folder, "annotated", annotate)
 
 
 class Explained(_Pictures):
-    """What the locator saw in each."""
+    """What the locator and the network saw in each picture: Search(trace=True)."""
 
     def __init__(self, folder: str, model: Model) -> None:
-        from edge.locate import Locator
-        from edge.output.explain import explain  # brings OpenCV, which the other sinks don't need
+        from edge.output.explain import explain  # brings OpenCV, which the other sinks do without
 
-        locator = Locator()
-        super().__init__(folder, "explained", lambda result: explain(result, locator, model))
+        super().__init__(folder, "explained", lambda answer: explain(answer, model))
 
 
-def annotate(result: Answer) -> Image.Image:
-    """The picture with a box round each cell and its answer above it, or below where there is no room."""
-    picture = Image.fromarray(result.frame.image)
-    draw = ImageDraw.Draw(picture)
-    height = max(11, min(picture.size) // 26)
-    font = letters(height)
-    for cell, decision in result.cells:
-        x, y, w, h = cell.box
-        colour = _COLOURS.get(decision.label, (90, 90, 90))
-        sure = decision.probabilities.get(decision.label)
-        text = f"{decision.label} {sure:.2f}" if sure is not None else f"{REVIEW}: {decision.reason}"
-        draw.rectangle((x, y, x + w - 1, y + h - 1), outline=colour, width=max(1, height // 8))
-        tall, wide = round(height * 1.35), round(draw.textlength(text, font)) + height // 2
-        top = y - tall if y >= tall else min(y + h, picture.height - tall)
-        left = max(0, min(x, picture.width - wide))
-        draw.rectangle((left, top, left + wide, top + tall - 1), fill=colour)
-        draw.text((left + height // 4, top), text, "white", font)
-    return picture
+class Complaints(Sink):
+    """Says of each picture that can't be read, why. say: gets one line."""
 
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
 
-def letters(size: int) -> Any:
-    """Pillow's own letters, so tall; in one size where Pillow is as old as 32-bit Bookworm's."""
-    try:
-        return ImageFont.load_default(size)
-    except TypeError:
-        return ImageFont.load_default()
+    def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, Unreadable):
+            self._say(f"{result.source!r} {result.error}")
 
 
 class Tally(Sink):
-    """Counts for the last line and the exit code."""
+    """Counts answers, for the last line and the exit code."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -326,5 +305,5 @@ def counted(count: int, label: str) -> str:
 
 
 def _printable(name: str) -> str:
-    """File names may hold bytes that aren't text and characters that move the terminal's cursor."""
+    """A file name for a terminal: bytes that aren't text and characters that move the cursor are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.errors import UserError
 from edge.simulator.drawing import WHITE, Truth
-from edge.simulator.slide import MARGIN, Slide, Strip
+from edge.simulator.slide import MARGIN, Scenario, Slide
 
 _FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}  # and how many frames long
 _ASIDE = 96  # pixels by which the one field of sensor noise is moved from frame to frame
@@ -29,12 +29,12 @@ class Fault:
     count: int
 
 
-class Microscope:
+class SimulatedCamera:
     """A Device. paced: its frames come as time goes by; otherwise each grab() is the next frame."""
 
     still, returns, left = False, True, 0
 
-    def __init__(self, slide: Slide, paced: bool = True) -> None:
+    def __init__(self, slide: Scenario, paced: bool = True) -> None:
         self.slide, self.live = slide, paced
         self.fps = slide.fps
         self.facts = (
@@ -42,7 +42,7 @@ class Microscope:
         )
         self.number = -1
         self._paced, self._began = paced, 0.0
-        self._strip = Strip(slide)
+        self._strip = Slide(slide)
         shape = (slide.height + _ASIDE, slide.width + _ASIDE, 3)
         noise = np.random.default_rng([slide.seed, 1]).standard_normal(shape, np.float32) * np.float32(slide.noise)
         noise = np.round(noise)
@@ -51,7 +51,7 @@ class Microscope:
         self._shade = 1 - slide.shading * (ys[:, None] ** 2 + xs**2) / 2
         self._light: tuple[int, np.ndarray] | None = None
 
-    def plug(self) -> "Microscope":
+    def plug(self) -> "SimulatedCamera":
         """Opens it; raises UserError while it is unplugged."""
         self._tick()
         fault = self.fault(self.number + 1)
@@ -181,7 +181,7 @@ class Microscope:
 
 
 @lru_cache(maxsize=8)
-def _faults(slide: Slide, minute: int) -> tuple[Fault, ...]:
+def _faults(slide: Scenario, minute: int) -> tuple[Fault, ...]:
     """The faults of one minute, in order; never in its first second, so that each begins with a good frame."""
     rng = np.random.default_rng([slide.seed, 6, minute])
     whole, share = divmod(slide.faults, 1)
@@ -198,6 +198,6 @@ def _faults(slide: Slide, minute: int) -> tuple[Fault, ...]:
     return tuple(result)
 
 
-def _fault(slide: Slide, number: int) -> Fault | None:
+def _fault(slide: Scenario, number: int) -> Fault | None:
     minute = max(0, number) // round(60 * slide.fps)
     return next((f for f in _faults(slide, minute) if f.first <= number < f.first + f.count), None)

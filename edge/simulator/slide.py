@@ -18,7 +18,7 @@ MARGIN = 16  # pixels of slide above and below what the field shows, for the sha
 
 
 @dataclass(frozen=True)
-class Slide:
+class Scenario:
     """What the microscope is to show.
 
     seed; width, height: of the camera in pixels; fps; red_cell: its diameter in pixels; white: white cells a field;
@@ -46,9 +46,9 @@ class Slide:
     every: int = 0
 
 
-def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Slide:
-    """What stands behind `sim:`, such as "7" (a seed) or "seed=7,faults=20,white=5" -> Slide. Raises UserError."""
-    names = {field.name: field.type for field in fields(Slide)}
+def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Scenario:
+    """What stands behind `sim:`, such as "7" (a seed) or "seed=7,faults=20,white=5" -> Scenario. Raises UserError."""
+    names = {field.name: field.type for field in fields(Scenario)}
     given: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, value = part.rpartition("=")
@@ -61,7 +61,7 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
         given |= {"width": size[0], "height": size[1]}
     if fps:
         given["fps"] = fps
-    slide = Slide(**given)  # type: ignore[arg-type]
+    slide = Scenario(**given)  # type: ignore[arg-type]
     small = 4 * slide.red_cell
     if not (slide.red_cell >= 8 and small <= slide.width <= 4096 and small <= slide.height <= 4096):
         raise UserError(f"sim:{text}: a field is 4 red cells to 4096 pixels wide and high, a red cell at least 8.")
@@ -70,10 +70,10 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
     return slide
 
 
-class Strip:
+class Slide:
     """The slide: tiles side by side, the last few kept."""
 
-    def __init__(self, slide: Slide) -> None:
+    def __init__(self, slide: Scenario) -> None:
         self.slide = slide
         self.tall = slide.height + 2 * MARGIN
         rng = np.random.default_rng([slide.seed, 7])

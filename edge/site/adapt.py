@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.decide import REVIEW, RISK, Decision, decide
 from edge.errors import UserError
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from edge.site import recalibration, refit
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
@@ -36,7 +36,7 @@ def usable(cells: Cells, model: Model) -> Cells:
     Raises UserError for too few cells, or a model that doesn't tell two names apart.
     """
     home = model.rules(None)
-    if len(model.labels) - home.tells_other != 2:
+    if len(model.labels) - home.knows_other != 2:
         raise UserError(f"A site is adapted to between two names; this model knows {len(model.labels)}.")
     for label in (0, 1):
         if (count := cells.count(label)) < FEWEST:
@@ -80,12 +80,12 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
 
 def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: float | None = RISK) -> list[Decision]:
     """What is answered of these cells by the model alone or, with a profile, at its site."""
-    rules = model.ruled(profile.decision, risk) if profile else model.rules(risk)
+    rules = model.rules(risk, profile.decision if profile else None)
     result = []
     for i in range(len(cells)):
         kinds = cells.kinds[i]
         if profile:
-            kinds = profile.kinds(Seen(kinds, cells.features[i]))
+            kinds = profile.kinds(Prediction(kinds, cells.features[i]))
         result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), partial(str, cells.doubts[i])))
     return result
 

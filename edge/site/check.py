@@ -19,7 +19,7 @@ ENOUGH = 20  # physical cells of each name that are worth a judgement
 _RECALL, _WRONG, _GIVEN = 0.9, 0.05, 0.5  # go: at least of each name, at most of those given, at least of all
 _RANKED = 0.85  # AUROC of the names: below, no threshold helps
 _FAR = 0.5  # of the cells: so many unlike anything in training
-_BINS = 15
+BINS = 15  # ranges of confidence
 
 
 def statistics(cells: Cells, model: Model) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def statistics(cells: Cells, model: Model) -> dict[str, Any]:
     return {
         "cells": len(cells),
         "distance": {"10 %": round(float(low), 2), "50 %": round(float(middle), 2), "90 %": round(float(high), 2)},
-        "limit": rules.far if np.isfinite(rules.far) else None,
-        "far": mean((cells.distance > rules.far).tolist()),
+        "limit": rules.max_distance if np.isfinite(rules.max_distance) else None,
+        "far": mean((cells.distance > rules.max_distance).tolist()),
         "sure": round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
         "review": mean([d.label == REVIEW for d in decisions]),
         "reasons": dict(reasons.most_common()),
@@ -57,17 +57,35 @@ def judged(cells: Cells, model: Model) -> dict[str, Any]:
     found |= {
         "recall": {label: each for label, each in recall.items() if each["count"]},
         "auroc": _auroc(shares[cells.truth == 0], shares[cells.truth == 1]),
-        "ece": round(ece(cells.truth, shares), 4),
+        "ece": round(calibration_error(cells.truth, shares), 4),
     }
     verdict, why, what = _verdict(found, cells, model)
     return found | {"verdict": verdict, "why": why, "do": what}
 
 
-def ece(truth: np.ndarray, probabilities: np.ndarray, bins: int = _BINS) -> float:
-    """Expected calibration error (Guo et al., ICML 2017, equation 3): int [n], float [n, labels]."""
-    sure, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    place = np.minimum((sure * bins).astype(int), bins - 1)
-    gaps = [abs(float(right[place == i].sum() - sure[place == i].sum())) for i in np.unique(place)]
+def confidence_bins(confidence: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """Confidences, float [n] -> the borders of equal ranges, float [bins + 1], and the range of each, int [n].
+
+    Ranges are open below and closed above, as in the source of `calibration_error`.
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    return edges, np.digitize(confidence, edges[1:-1], right=True)
+
+
+def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
+    """Expected calibration error: the mean of |share of right answers - mean confidence| over ranges of confidence,
+    weighted by their counts.
+
+    Args:
+        truth: int [n].
+        probabilities: float [n, labels].
+        bins: equal ranges of confidence.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
+    """
+    confidence, right = probabilities.max(axis=1).astype(float), probabilities.argmax(axis=1) == truth
+    _, place = confidence_bins(confidence, bins)
+    gaps = [abs(float(right[place == i].sum() - confidence[place == i].sum())) for i in np.unique(place)]
     return sum(gaps) / len(truth)
 
 
@@ -114,7 +132,7 @@ def _verdict(found: dict[str, Any], cells: Cells, model: Model) -> tuple[str, st
             "use it as it is" + ("" if enough else f"; {ENOUGH} cells of each would say more"),
         )
     if found["auroc"] < _RANKED:
-        far = float(np.mean(cells.distance > model.rules(RISK).far))
+        far = float(np.mean(cells.distance > model.rules(RISK).max_distance))
         why = f"lymphocytes and monocytes aren't told apart here (AUROC {found['auroc']:.2f}), {text}"
         what = "see to focus, light and stain" if far > _FAR else "see that the labels are right"
         return NO_GO, why, f"{what}; if that isn't it, train on cells of this microscope"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import UserError
+from edge.errors import UserError, exits_on_user_error
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable
@@ -43,6 +43,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each picture for
 @click.option("--site", metavar="FILE", help="Check the model as this profile has it, on cells that it didn't learn.")
 @_whole
 @click.option("--json", "target", metavar="FILE", help="Write all figures as JSON.")
+@exits_on_user_error
 def check(
     folder: Path,
     unlabelled: tuple[str, ...],
@@ -52,7 +53,7 @@ def check(
     target: str | None,
 ) -> None:
     """Say go, adapt or no-go, by 20 to 50 labelled cells of this microscope; and what unlabelled ones show."""
-    from edge.output.sinks import writing
+    from edge.errors import writing
     from edge.site import check, report
 
     model = _opened(model_path, site)
@@ -76,6 +77,7 @@ def check(
 @_unlabelled
 @_model
 @_whole
+@exits_on_user_error
 def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path | None, whole_image: bool) -> None:
     """Write a profile of this microscope from 5 to 50 labelled cells of each kind, if left-out cells get better by it.
 
@@ -111,16 +113,14 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     from edge import model
     from edge.site import profile as profiles
 
-    return profiles.Here(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
+    return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
 def _labelled(folder: Path, model: "Model", whole: bool) -> "Cells":
-    from edge.classify import finder
     from edge.site import labelled
 
     pictures = labelled.find(folder, model.labels)
-    find = finder(model.policy, one=True, whole=whole, run=list(pictures.labels))
-    cells, unreadable = labelled.see(pictures, model, find)
+    cells, unreadable = labelled.predict(pictures, model, whole)
     _tell(unreadable)
     if pictures.passed:
         click.echo(f"{pictures.passed} pictures of other kinds are left out: this model can't give these.", err=True)
@@ -128,12 +128,11 @@ def _labelled(folder: Path, model: "Model", whole: bool) -> "Cells":
 
 
 def _all_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
-    from edge.classify import finder
     from edge.frames import expand
     from edge.site import labelled
 
     files = expand(paths)
-    cells, unreadable = labelled.unlabelled(files, model, finder(model.policy, whole=whole, run=files))
+    cells, unreadable = labelled.unlabelled(files, model, whole)
     _tell(unreadable)
     if cells is None:
         raise UserError(f"No cells found in {' '.join(paths)}.")

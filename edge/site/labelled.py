@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from edge import classify
-from edge.classify import Finder
+from edge.classify import Search
 from edge.decide import OTHER
 from edge.errors import UserError, reason
-from edge.frames import Unreadable, expand, read
-from edge.model import Model, Seen
-from edge.quality import doubt
+from edge.frames import Unreadable, expand
+from edge.model import Model, Prediction
+from edge.quality import picture_doubt
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Cells:
 
 
 def cells(
-    seen: Sequence[Seen],
+    seen: Sequence[Prediction],
     truth: Sequence[int] | np.ndarray,
     physical: Sequence[int] | range | np.ndarray,
     doubts: Sequence[str] = (),
@@ -120,22 +120,22 @@ def _table(file: Path) -> list[tuple[str, str, str]]:
     return [(str(file.parent / (r["path"] or "")), r["label"] or "", r.get("cell") or "") for r in rows]
 
 
-def see(found: Pictures, model: Model, finder: Finder) -> tuple[Cells, list[Unreadable]]:
-    """One cell of each picture, as the model sees it; the pictures that can't be read.
+def predict(found: Pictures, model: Model, whole: bool = False) -> tuple[Cells, list[Unreadable]]:
+    """What the model makes of one cell of each picture; and the pictures that can't be read.
 
-    Pictures with one content show one cell, and so do those that name one. Raises UserError for such a cell with two
-    labels, and where no picture can be read.
+    Pictures with the same content show the same cell, and so do those that name the same one. whole: the picture is the
+    cell. Raises UserError for a cell with two labels, and where no picture can be read.
     """
     seen, truth, doubts, keys, unreadable = [], [], [], [], []
-    for path, (label, name) in found.labels.items():
-        frame = read(path)
-        if isinstance(frame, Unreadable):
-            unreadable.append(frame)
+    for each in classify.find_cells(list(found.labels), model.policy, Search(single=True, whole=whole)):
+        if isinstance(each, Unreadable):
+            unreadable.append(each)
             continue
-        cell = finder(frame)[0]
-        seen.append(classify.see(model, frame, cell))
+        path, cell = each.picture.source, each.cells[0]
+        label, name = found.labels[path]
+        seen.append(classify.predict(model, each.picture, cell))
         truth.append(model.labels.index(label))
-        doubts.append(doubt(frame, cell))
+        doubts.append(picture_doubt(each.picture, cell))
         content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
         keys.append((path, [f"content {content}"] + ([f"name {name}"] if name else [])))
     if not seen:
@@ -166,15 +166,14 @@ def _same(keys: Sequence[Sequence[str]]) -> list[int]:
     return [numbers.setdefault(of(each[0]), len(numbers)) for each in keys]
 
 
-def unlabelled(paths: Sequence[str], model: Model, finder: Finder) -> tuple[Cells | None, list[Unreadable]]:
-    """Every cell in these pictures, None where there is none; the pictures that can't be read."""
+def unlabelled(files: Sequence[str], model: Model, whole: bool = False) -> tuple[Cells | None, list[Unreadable]]:
+    """Every cell in these pictures, None where there is none; and the pictures that can't be read."""
     seen, doubts, unreadable = [], [], []
-    for path in paths:
-        frame = read(path)
-        if isinstance(frame, Unreadable):
-            unreadable.append(frame)
+    for each in classify.find_cells(files, model.policy, Search(whole=whole)):
+        if isinstance(each, Unreadable):
+            unreadable.append(each)
             continue
-        for cell in finder(frame):
-            seen.append(classify.see(model, frame, cell))
-            doubts.append(doubt(frame, cell))
+        for cell in each.cells:
+            seen.append(classify.predict(model, each.picture, cell))
+            doubts.append(picture_doubt(each.picture, cell))
     return cells(seen, [-1] * len(seen), range(len(seen)), doubts) if seen else None, unreadable

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge.decide import Decision
-from edge.site.profile import Lean, Profile
+from edge.site.profile import LogitOffset, Profile
 
 FEWEST = 40  # cells with a name: of fewer the shares are chance
 _LEAST = 0.05  # no name is taken to be rarer
@@ -36,10 +36,10 @@ def named(decisions: Sequence[Decision], labels: Sequence[str]) -> list[float]:
 
 def expecting(profile: Profile, share: float, labels: Sequence[str]) -> Profile:
     """The same for a site where that share of the two names' cells has the second."""
-    more = float(profile.decision["temperature"]) * math.log(share / (1 - share))
+    more = profile.decision.temperature * math.log(share / (1 - share))
     told = {labels[0]: round(1 - share, 3), labels[1]: share}
     return replace(
         profile,
-        names=Lean(round(profile.names.shift + more, 4), profile.names.weights),
+        names=LogitOffset(round(profile.names.shift + more, 4), profile.names.weights),
         told=profile.told | {"shares": told},
     )

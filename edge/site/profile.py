@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from edge.decide import LEAST, OTHER, Rules
+from edge import contract
+from edge.contract import Decision
+from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 
 VERSION = 1
 FEWEST = 5  # physical cells of each of the two names
 
 
 @dataclass(frozen=True)
-class Lean:
+class LogitOffset:
     """What is added to a logit: shift + features @ weights."""
 
     shift: float = 0.0
@@ -39,12 +41,12 @@ class Profile:
 
     model: str
     cells: dict[str, int]
-    names: Lean
-    rest: Lean
-    decision: dict[str, Any]
+    names: LogitOffset
+    rest: LogitOffset
+    decision: Decision
     told: dict[str, Any]
 
-    def kinds(self, seen: Seen) -> np.ndarray:
+    def kinds(self, seen: Prediction) -> np.ndarray:
         """What a model saw -> probabilities, float32 [kinds], as this site has them."""
         kinds = [float(p) for p in seen.kinds]
         names, rest = sum(kinds[:2]), sum(kinds[2:])
@@ -67,13 +69,13 @@ class Profile:
             "cells": self.cells,
             "names": {"shift": self.names.shift, "weights": list(self.names.weights)},
             "rest": {"shift": self.rest.shift, "weights": list(self.rest.weights)},
-            "decision": self.decision,
+            "decision": contract.document(self.decision),
             **self.told,
         }
         return document | {"sha256": _digest(document)}
 
 
-class Here(Model):
+class SiteModel(Model):
     """A classifier at a site: it sees and rules as the site's profile says."""
 
     def __init__(self, path: str | Path, threads: int, profile: str | Path) -> None:
@@ -88,10 +90,10 @@ class Here(Model):
         features = len(self.distance.whiten) if self.distance else 0
         if {len(self.profile.names.weights), len(self.profile.rest.weights)} - {0, features}:
             raise UserError(f"{profile} doesn't fit its model; run `edge-site adapt` again.")
-        self._decision = self.profile.decision
+        self.decision = self.profile.decision
 
-    def see(self, crop: np.ndarray) -> Seen:
-        seen = super().see(crop)
+    def predict(self, crop: np.ndarray) -> Prediction:
+        seen = super().predict(crop)
         return replace(seen, kinds=self.profile.kinds(seen))
 
 
@@ -138,13 +140,13 @@ def read(path: str | Path) -> Profile:
 def _profile(document: dict[str, Any]) -> Profile:
     leans = []
     for name in ("names", "rest"):
-        lean = Lean(float(document[name]["shift"]), tuple(map(float, document[name]["weights"])))
+        lean = LogitOffset(float(document[name]["shift"]), tuple(map(float, document[name]["weights"])))
         if not all(map(math.isfinite, (lean.shift, *lean.weights))):
             raise ValueError(name)
         leans.append(lean)
-    decision = dict(document["decision"])
-    for rules in ({}, *decision["risks"].values()):
-        replace(Rules(("", ""), (), float(decision["temperature"])), **rules)
+    decision = contract.load(Decision, document["decision"])
+    if decision.risks is None:
+        raise ValueError("risks")
     cells = {str(label): int(count) for label, count in document["cells"].items()}
     known = {"site_profile", "model", "cells", "names", "rest", "decision"}
     rest = {key: value for key, value in document.items() if key not in known}

@@ -16,7 +16,7 @@ _ROUNDS = 40
 
 
 @dataclass(frozen=True)
-class Bend:
+class LogitMap:
     """logit -> scale * logit + shift + features @ weights; no weights where the last layer stays."""
 
     scale: float
@@ -34,11 +34,11 @@ def bend(
     features: np.ndarray,
     target: np.ndarray,
     weights: np.ndarray,
-    home: Bend,
+    home: LogitMap,
     reach: float,
     slack: float,
-) -> Bend:
-    """The most likely Bend under a normal prior round `home` (ridge logistic regression: le Cessie and van Houwelingen,
+) -> LogitMap:
+    """The most likely LogitMap under a normal prior round `home` (ridge logistic regression: le Cessie and van Houwelingen,
     JRSS C 1992), by Newton's steps.
 
     logits: float [n]; features: float [n, m], of a length of about 1; target: 0 or 1, [n]; weights: what each picture
@@ -53,7 +53,7 @@ def bend(
     if not least <= found[0] <= most:
         start[0], tight[0] = min(max(found[0], least), most), 1e9
         found = _newton(x, target, weights, start, tight)
-    return Bend(float(found[0]), float(found[1]), tuple(found[2:].tolist()))
+    return LogitMap(float(found[0]), float(found[1]), tuple(found[2:].tolist()))
 
 
 def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray, tight: np.ndarray) -> np.ndarray:

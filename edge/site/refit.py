@@ -1,17 +1,17 @@
 """Labelled cells of a site -> the profile that they teach, better or not (edge.site.adapt asks that)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from edge.contract import Decision, Platt, Thresholds
 from edge.decide import LEAST, Rules
 from edge.model import Model
 from edge.site import recalibration
 from edge.site.intervals import at_least
 from edge.site.labelled import Cells
-from edge.site.profile import FEWEST, Lean, Profile
-from edge.site.recalibration import Bend
+from edge.site.profile import FEWEST, LogitOffset, Profile
+from edge.site.recalibration import LogitMap
 
 FOLDS = 5
 
@@ -34,26 +34,27 @@ def fit(cells: Cells, model: Model, seed: int = 0) -> Profile:
     spread = spread_features(cells, model)
     named = cells.truth < 2
     bent, logits = _learned(
-        _Task(cells.at(named), names(cells)[named], spread[named], 1, Bend(1 / home.temperature, 0.0, ()), _SLACK[0]),
+        _Task(
+            cells.at(named), names(cells)[named], spread[named], 1, LogitMap(1 / home.temperature, 0.0, ()), _SLACK[0]
+        ),
         seed,
     )
     seconds = np.full(len(cells), 0.5)
     seconds[named] = recalibration.sigmoid(logits)
-    decision: dict[str, Any] = {"temperature": round(1 / bent.scale, 4)}
-    others, lean = np.zeros(len(cells)), Lean()
-    if home.tells_other:
-        scale, shift = home.rest
+    platt = None
+    others, lean = np.zeros(len(cells)), LogitOffset()
+    if home.knows_other:
+        scale, shift = home.other_platt
         logits = (rest(cells) - shift) / scale
         if cells.count(2) >= FEWEST:
-            start = Bend(1 / scale, -shift / scale, ())
+            start = LogitMap(1 / scale, -shift / scale, ())
             other, logits = _learned(_Task(cells, rest(cells), spread, 2, start, _SLACK[1]), seed)
             if other is not start:
                 scale, shift, lean = 1 / other.scale, 0.0, _lean(other, model)
         others = recalibration.sigmoid(logits)
-        decision["rest"] = {"scale": round(scale, 4), "shift": round(shift, 4)}
-    decision["risks"] = {
-        f"{risk:g}": _thresholds(cells, seconds, others, model.rules(risk), risk) for risk in model.risks
-    }
+        platt = Platt(round(scale, 4), round(shift, 4))
+    risks = {f"{risk:g}": _thresholds(cells, seconds, others, model.rules(risk), risk) for risk in model.risks}
+    decision = Decision(round(1 / bent.scale, 4), platt, risks)
     counts = {label: cells.count(i) for i, label in enumerate(model.labels) if cells.count(i)}
     pictures = {label: int((cells.truth == model.labels.index(label)).sum()) for label in counts}
     return Profile(model.sha256, counts, _lean(bent, model), lean, decision, {"pictures": pictures})
@@ -71,7 +72,7 @@ def rest(cells: Cells) -> np.ndarray:
 
 def spread_features(cells: Cells, model: Model) -> np.ndarray:
     """Features by which the last layer may move, float64 [n, m], of a length of about 1; m 0 where there are none."""
-    return np.zeros((len(cells), 0)) if model.distance is None else model.distance.spread(cells.features)
+    return np.zeros((len(cells), 0)) if model.distance is None else model.distance.standardised(cells.features)
 
 
 def _logit(shares: np.ndarray) -> np.ndarray:
@@ -79,13 +80,13 @@ def _logit(shares: np.ndarray) -> np.ndarray:
     return np.log(shares / (1 - shares))
 
 
-def _lean(bent: Bend, model: Model) -> Lean:
+def _lean(bent: LogitMap, model: Model) -> LogitOffset:
     """What is added before the scale, by the model's own features."""
     shift, weights = bent.shift / bent.scale, np.array(bent.weights) / bent.scale
     if model.distance is None or not len(weights):
-        return Lean(round(shift, 4))
-    weights, more = model.distance.unspread(weights)
-    return Lean(round(shift + more, 4), tuple(float(f"{w:.6g}") for w in weights))
+        return LogitOffset(round(shift, 4))
+    weights, more = model.distance.for_raw_features(weights)
+    return LogitOffset(round(shift + more, 4), tuple(float(f"{w:.6g}") for w in weights))
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,10 @@ class _Task:
     logits: np.ndarray
     features: np.ndarray
     label: int
-    home: Bend
+    home: LogitMap
     slack: float
 
-    def fit(self, known: np.ndarray, reach: float) -> Bend:
+    def fit(self, known: np.ndarray, reach: float) -> LogitMap:
         """known: bool [n]."""
         cells = self.cells.at(known)
         target = (cells.truth == self.label).astype(np.float64)
@@ -118,8 +119,8 @@ class _Task:
         return result
 
 
-def _learned(task: _Task, seed: int) -> tuple[Bend, np.ndarray]:
-    """The Bend, and the logits of left-out cells: the model's own where these aren't answered surely better, its last
+def _learned(task: _Task, seed: int) -> tuple[LogitMap, np.ndarray]:
+    """The LogitMap, and the logits of left-out cells: the model's own where these aren't answered surely better, its last
     layer moved as far as they like it best.
     """
     cells = task.cells
@@ -156,7 +157,7 @@ def gained(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
     return mean, float(np.sqrt(total**2 @ (each - mean) ** 2) / total.sum())
 
 
-def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> dict[str, float]:
+def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> Thresholds:
     """The model's own rules for that risk, made so strict that of these cells, each answered by a profile that doesn't
     know it, no more are answered wrongly than chance explains at that risk: a risk of 1 % can't be read from 50 cells.
 
@@ -165,14 +166,13 @@ def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Ru
     named, told = cells.truth < 2, others < 0.5
     sure, mistaken = np.maximum(seconds, 1 - seconds), (seconds > 0.5) != (cells.truth == 1)
     far = float(np.quantile(cells.distance, _NEAR))
-    found = {
-        "sure": _least(sure, mistaken, named & told, risk, rules.sure),
-        "named": 1 - _least(1 - others, ~named, told, risk, 1 - rules.named),
-        "other": _least(others, named, ~told, risk, rules.other),
-        "alike": rules.alike,
-        "far": max(rules.far, round(far, 2)),
-    }
-    return {name: round(value, 4) for name, value in found.items()}
+    return Thresholds(
+        max_distance=round(max(rules.max_distance, round(far, 2)), 4),
+        max_other=round(1 - _least(1 - others, ~named, told, risk, 1 - rules.max_other), 4),
+        min_other=round(_least(others, named, ~told, risk, rules.min_other), 4),
+        min_subclass=round(rules.min_subclass, 4),
+        min_confidence=round(_least(sure, mistaken, named & told, risk, rules.min_confidence), 4),
+    )
 
 
 def _least(sure: np.ndarray, wrong: np.ndarray, asked: np.ndarray, risk: float, floor: float) -> float:

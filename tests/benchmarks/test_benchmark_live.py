@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import counting, frame_age, live, mjpeg_sender
-from edge.simulator.microscope import Microscope
-from edge.simulator.slide import Slide
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import Scenario
 
-SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
+SLIDE = Scenario(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
 
 
 def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
-    scope = Microscope(SLIDE, paced=False)
+    scope = SimulatedCamera(SLIDE, paced=False)
     tally = counting.Tally(scope)
     for number in range(60):
         tally.see(number)
@@ -29,7 +29,7 @@ def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
 
 
 def test_what_the_camera_never_showed_is_not_passed() -> None:
-    scope = Microscope(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
+    scope = SimulatedCamera(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
     tally = counting.Tally(scope)
     for number in range(31, 200):  # the first rest is always sharp
         tally.see(number)

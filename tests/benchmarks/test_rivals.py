@@ -27,7 +27,7 @@ def test_a_worker_gives_the_runners_answers(tmp_path: Path) -> None:
         megabytes, answers = worker.end()
     assert 10 < megabytes < 1000
     np.testing.assert_allclose(
-        answers / answers.sum(axis=1, keepdims=True), np.stack([model.see(crop).kinds for crop in crops]), atol=1e-6
+        answers / answers.sum(axis=1, keepdims=True), np.stack([model.predict(crop).kinds for crop in crops]), atol=1e-6
     )
 
 

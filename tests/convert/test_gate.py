@@ -85,10 +85,10 @@ def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple
     graph = quantize.integer(calibrated, layer_errors.with_readers(calibrated, [worst.tensor]))
     assert quantize.emitted(graph)["kind"] == "mixed"
     assert "CONV_2D" in quantize.floating(graph)
-    from convert.candidate import Bench
+    from convert.candidate import Validation
 
-    trials = Bench(source, gate.Limits()).tried({"int8": quantize.integer(calibrated), "mixed": graph})
-    assert not trials["int8"].passed and trials["mixed"].passed
+    candidates = Validation(source, gate.Limits()).tried({"int8": quantize.integer(calibrated), "mixed": graph})
+    assert not candidates["int8"].passed and candidates["mixed"].passed
 
 
 def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> None:

@@ -48,7 +48,7 @@ def test_the_file_sees_what_the_network_sees(
     features = shown.predict(pictures.astype(np.float32), verbose=0)
     arrays = selective.spread(features, ["one"] * 20 + ["two"] * 20)
     with model_file.opened(model_file.seal(graph, document(kind), arrays), Model) as model:
-        seen = [model.see(picture) for picture in pictures]
+        seen = [model.predict(picture) for picture in pictures]
         merged = np.stack([model.run(picture) for picture in pictures])
         assert model.verify() == (4, 4) and model.kinds == tuple(KINDS)
         assert (model._softmax is not None) == (kind == "int8"), "the same answer on every machine"

@@ -52,7 +52,7 @@ def test_opencv_says_the_same(file: Path, pictures: np.ndarray) -> None:
         pytest.skip(f"OpenCV {cv2.__version__} can't read int8: {str(error).strip()}")
     for picture in pictures:
         net.setInput(picture.transpose(2, 0, 1)[None].astype(np.float32))
-        assert net.forward().ravel() == pytest.approx(opened.see(picture).kinds, abs=1e-4)
+        assert net.forward().ravel() == pytest.approx(opened.predict(picture).kinds, abs=1e-4)
 
 
 _OPENVINO = """
@@ -77,7 +77,7 @@ def test_openvino_says_the_same(file: Path, pictures: np.ndarray, tmp_path: Path
         pytest.skip(answers)
     opened = Model(file)
     for answer, picture in zip(answers, pictures, strict=True):
-        assert answer == pytest.approx(opened.see(picture).kinds, abs=1e-3)
+        assert answer == pytest.approx(opened.predict(picture).kinds, abs=1e-3)
 
 
 # Netron's own reader, without its window: it needs a stream and little else.

@@ -105,16 +105,16 @@ def test_an_unsure_ruler_makes_an_answer_unsure(locator: Locator) -> None:
     """The mean over what the red cells may measure, which a run's ruler leaves no doubt of."""
     model, picture = Model(), drawing.picture("lymphocyte", np.random.default_rng(3))
     frame = Frame(picture, "test", 0, 0.0)
-    cell = replace(locator.cells(frame)[0], unsure=0.12)
-    factors = 1 / (1 + cell.unsure), 1, 1 + cell.unsure
+    cell = replace(locator.cells(frame)[0], uncertainty=0.12)
+    factors = 1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty
     crops = [crop(frame, replace(cell, red_cell=f * cell.red_cell), model.size, model.policy) for f in factors]
-    seen = [model.see(each) for each in crops]
+    seen = [model.predict(each) for each in crops]
     expected = np.mean([each.kinds for each in seen], axis=0)
-    found = classify.see(model, frame, cell).kinds
+    found = classify.predict(model, frame, cell).kinds
     assert found == pytest.approx(expected, abs=1e-6) and found.sum() == pytest.approx(1, abs=1e-5)
-    assert 0.05 <= locator.cells(frame)[0].unsure < 0.15
+    assert 0.05 <= locator.cells(frame)[0].uncertainty < 0.15
     sure = locator.cells(frame, Scale(fixed=cell.red_cell))[0]
-    assert sure.unsure == 0 and classify.see(model, frame, sure).kinds == pytest.approx(seen[1].kinds)
+    assert sure.uncertainty == 0 and classify.predict(model, frame, sure).kinds == pytest.approx(seen[1].kinds)
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])

@@ -1,50 +1,87 @@
 """Are answers given at 90 % right nine times in ten?"""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from train.evaluation import evaluate
+from edge.decide import LEAST
+from edge.share import Share, share
+from edge.site.check import BINS, calibration_error, confidence_bins
 
-BINS = 15
-_LEAST, _MOST = 0.2, 5.0  # of the temperature: where no answer is wrong the best would be none
+_LEAST, _MOST = 0.2, 5.0  # of the temperature: where no answer is wrong, the best would be 0
 
 
-def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> dict:
+@dataclass(frozen=True)
+class Bin:
+    """One range of confidence of a reliability diagram.
+
+    Attributes:
+        low, high: its borders, each 0 to 1; open below and closed above.
+        count: answers in it.
+        confidence: their mean confidence, 0 to 1.
+        accuracy: share of right ones.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: Share
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How sure answers are against how right they are.
+
+    Attributes:
+        ece: expected calibration error, 0 to 1.
+        bins: the ranges that hold answers.
+    """
+
+    ece: float
+    bins: tuple[Bin, ...]
+
+
+def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> Reliability:
     """The expected calibration error and what a reliability diagram shows.
 
-    truth: int [n]; probabilities: float [n, classes]. Answers go into `bins` equal ranges of confidence, each open
-    below and closed above; the error is the mean of |share of right answers - mean confidence|, weighted with the
-    ranges' counts (Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3).
-    -> {"ece", "bins": [{"low", "high", "count", "confidence", "accuracy" (a share)} of each range that isn't empty]}.
+    Args:
+        truth: int [n].
+        probabilities: float [n, classes].
+        bins: equal ranges of confidence.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
     confidence = probabilities.max(axis=1).astype(float)
     right = probabilities.argmax(axis=1) == truth
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.digitize(confidence, edges[1:-1], right=True)
-    found: list[dict] = []
-    for i in np.unique(place):
-        members = place == i
-        found.append(
-            {
-                "low": float(edges[i]),
-                "high": float(edges[i + 1]),
-                "count": int(members.sum()),
-                "confidence": float(confidence[members].mean()),
-                "accuracy": evaluate.share(int(right[members].sum()), int(members.sum())),
-            }
+    edges, place = confidence_bins(confidence, bins)
+    found = tuple(
+        Bin(
+            low=float(edges[i]),
+            high=float(edges[i + 1]),
+            count=int((place == i).sum()),
+            confidence=float(confidence[place == i].mean()),
+            accuracy=share(right[place == i].sum(), (place == i).sum()),
         )
-    gaps = [each["count"] * abs(each["accuracy"]["value"] - each["confidence"]) for each in found]
-    return {"ece": float(sum(gaps) / len(truth)), "bins": found}
+        for i in np.unique(place)
+    )
+    return Reliability(calibration_error(truth, probabilities, bins), found)
 
 
 def temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """By which the logits of answers must be divided to be as sure as they are right, to thousandths: above 1 for a
-    network that is too sure, below 1 for one that is too modest, as label smoothing leaves it.
+    """What logits must be divided by so that answers are as sure as they are right, to thousandths.
 
-    truth: int [n]; probabilities: float [n, classes]. The least log loss (Guo et al., ICML 2017, section 4.2).
+    Above 1 for a network that is too sure, below 1 for one that is too modest, as label smoothing leaves it.
+
+    Args:
+        truth: int [n].
+        probabilities: float [n, classes].
+
+    Source: the least log loss (Guo et al., ICML 2017, section 4.2).
     """
-    logits = np.log(np.where(probabilities > 0, probabilities, 1 / 512).astype(float))  # int8 knows steps of 1/256
+    logits = np.log(np.where(probabilities > 0, probabilities, LEAST).astype(float))
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)

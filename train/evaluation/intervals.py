@@ -1,12 +1,13 @@
 """95 % intervals in which a physical cell counts once, however often it was photographed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
-from scipy.stats import norm
 
+from edge import share as shares
+from edge.share import Share
 from train.data import Example
-from train.evaluation import evaluate
 
 RESAMPLES = 1000
 
@@ -18,22 +19,23 @@ def clusters(examples: Sequence[Example]) -> np.ndarray:
     return np.array([numbers[name] for name in names])
 
 
-def share(hits: np.ndarray, cells: np.ndarray) -> dict:
-    """evaluate.share() over pictures, with an interval for as many pictures as they are worth, and "cells".
+def share(hits: np.ndarray, cells: np.ndarray) -> Share:
+    """A proportion over pictures, with an interval for as many independent pictures as they are worth.
 
-    hits: bool [n]; cells: int [n], which cell each picture is of. Photographs of one cell are taken to be answered
-    alike, so with m of each cell their mean varies like that of (sum m)^2 / sum m^2 pictures of different cells (Kish,
-    Survey Sampling, 1965: the design effect where the correlation within clusters is 1). That number stands for n in
-    Wilson's formula (JASA 1927); where each cell was photographed once the result is evaluate.share()'s.
+    Args:
+        hits: bool [n].
+        cells: which physical cell each picture is of, int [n].
+
+    Photographs of one cell are taken to be answered alike, so with m of each cell their mean varies like that of
+    (sum m)^2 / sum m^2 pictures of different cells (Kish, Survey Sampling, 1965: the design effect where the
+    correlation within clusters is 1). That number stands for n in Wilson's formula (JASA 1927).
     """
-    result = evaluate.share(int(hits.sum()), len(hits))
+    plain = shares.share(hits.sum(), len(hits))
     photographs = np.unique(cells, return_counts=True)[1]
-    if len(hits):
-        n, p, z = photographs.sum() ** 2 / (photographs**2).sum(), hits.mean(), norm.ppf(0.975)
-        middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-        result |= {"low": max(0.0, float(middle - half)), "high": min(1.0, float(middle + half))}
-    return result | {"cells": len(photographs)}
+    if plain.value is None:
+        return replace(plain, cells=0)
+    low, high = shares.wilson(plain.value, float(photographs.sum() ** 2 / (photographs**2).sum()))
+    return replace(plain, low=low, high=high, cells=len(photographs))
 
 
 def bootstrap(

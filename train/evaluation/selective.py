@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize
 
+from edge.contract import Decision, Platt, Selective, Thresholds
 from edge.decide import LEAST, OTHER, Rules, decide, merged
+from edge.share import share
 from train.evaluation import calibration
-from train.evaluation.evaluate import names_only, share
+from train.evaluation.evaluate import names_only
 
 RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # shares of wrong answers among those given, to choose from
 _FAR = 0.99  # of the val pictures lie nearer to the training pictures than what is called unlike them
@@ -15,34 +17,39 @@ _ALIKE = 0.15  # of the val pictures of other types are too unlike each kind to 
 _STEPS = 1000  # in which the least share of a name is sought
 
 
-def rules(
+def decision(
     truth: np.ndarray, kinds: np.ndarray, distances: np.ndarray, labels: Sequence[str], names: Sequence[str]
-) -> dict:
-    """-> a contract's "decision": how sure answers are ("temperature", "rest"), and for each of RISKS what they must
-    keep to ("risks"), see edge.decide.Rules.
+) -> Decision:
+    """How answers are to be made, fitted on the val split: temperature, Platt scaling, and thresholds for each of RISKS.
 
-    truth: numbers among `labels`, int [n]; kinds: probabilities float [n, kinds], and `names` theirs; distances: float
-    [n], 0 where there are none. A risk is the share of wrong answers among those that cells with a name are given,
-    expected by the probabilities, once these are as sure as they are right (selective classification: Geifman and
-    El-Yaniv, NIPS 2017; with the expected instead of the counted risk, which a val split of some hundred cells tells
-    more finely). Of cells of other types about twice the risk is given a name.
+    Args:
+        truth: numbers among `labels`, int [n].
+        kinds: probabilities, float [n, kinds].
+        distances: Mahalanobis distances, float [n]; 0 where there are none.
+        labels: what an answer can be.
+        names: of the kinds.
+
+    A risk is the share of wrong answers among those that named cells get. It is expected from the probabilities, once
+    these are as sure as they are right, instead of counted: a val split of some hundred cells tells it more finely so.
+    Of other cells, about twice the risk gets a name.
+
+    Source: selective classification, Geifman and El-Yaniv, NIPS 2017.
     """
     count = len(labels) - (labels[-1] == OTHER)
     named = truth < count
     probabilities = merged(np.nan_to_num(kinds), len(labels))
     own = probabilities if count == len(labels) else names_only(probabilities)
-    result: dict = {"temperature": calibration.temperature(truth[named], own[named])}
-    rest = (1.0, 0.0)
+    temperature = calibration.temperature(truth[named], own[named])
+    platt = None
     if count < len(labels) and 0 < named.sum() < len(named):
-        rest = _platt(~named, probabilities[:, -1])
-        result["rest"] = {"scale": rest[0], "shift": rest[1]}
-    plain = Rules(tuple(labels), tuple(names), result["temperature"], rest)
-    told = np.array([list(decide(each, plain).probabilities.values()) for each in kinds])
+        platt = Platt(*_platt(~named, probabilities[:, -1]))
+    scaling = platt or Platt()
+    plain = Rules(tuple(labels), tuple(names), temperature, (scaling.scale, scaling.shift))
+    shares = np.array([list(decide(each, plain).probabilities.values()) for each in kinds])
     likeliest = np.nan_to_num(kinds)[:, count:].max(axis=1) if count < len(labels) else np.zeros(len(truth))
     far = float(np.quantile(distances, _FAR)) if distances.any() else None
-    limits = {f"{risk:g}": _limits(named, told, likeliest, distances, far, count, risk) for risk in RISKS}
-    result["risks"] = {risk: each for risk, each in limits.items() if each}
-    return result
+    risks = {f"{risk:g}": _limits(named, shares, likeliest, distances, far, count, risk) for risk in RISKS}
+    return Decision(temperature, platt, {risk: each for risk, each in risks.items() if each})
 
 
 def _platt(other: np.ndarray, share: np.ndarray) -> tuple[float, float]:
@@ -63,54 +70,48 @@ def _platt(other: np.ndarray, share: np.ndarray) -> tuple[float, float]:
 
 def _limits(
     named: np.ndarray,
-    told: np.ndarray,
+    shares: np.ndarray,
     likeliest: np.ndarray,
     distances: np.ndarray,
     far: float | None,
     count: int,
     risk: float,
-) -> dict:
-    """What Rules keeps to for one risk, nothing where no answer is so sure.
+) -> Thresholds | None:
+    """The thresholds for one risk; None where no answer is so sure.
 
-    told: probabilities as answers give them, float [n, labels]; likeliest: of the kinds of OTHER, float [n].
+    shares: probabilities of the labels, float [n, labels]; likeliest: of the kinds of OTHER, float [n].
     """
-    limits: dict = {}
-    names = told[:, :count] / np.maximum(told[:, :count].sum(axis=1, keepdims=True), 1e-9)
+    limits: dict[str, float] = {}
+    names = shares[:, :count] / np.maximum(shares[:, :count].sum(axis=1, keepdims=True), 1e-9)
     given, wrong = named.copy(), 0
     if far is not None:
-        limits["far"] = round(far, 2)
+        limits["max_distance"] = round(far, 2)
         given &= distances <= far
-    if told.shape[1] > count:
-        rest = told[:, count]
-        limits["named"] = round(min(0.5, float(np.quantile(rest[~named], 2 * risk))), 3) if (~named).any() else 0.5
-        limits["other"] = round(max(0.5, float(np.quantile(rest[named], 1 - risk / 10))), 3)
-        limits["alike"] = round(float(np.quantile(likeliest[~named], _ALIKE)), 3) if (~named).any() else 0.0
-        wrong = int((given & (rest >= limits["other"]) & (likeliest >= limits["alike"])).sum())
-        given &= rest <= limits["named"]
+    if shares.shape[1] > count:
+        other, others = shares[:, count], (~named).any()
+        limits["max_other"] = round(min(0.5, float(np.quantile(other[~named], 2 * risk))), 3) if others else 0.5
+        limits["min_other"] = round(max(0.5, float(np.quantile(other[named], 1 - risk / 10))), 3)
+        limits["min_subclass"] = round(float(np.quantile(likeliest[~named], _ALIKE)), 3) if others else 0.0
+        wrong = int((given & (other >= limits["min_other"]) & (likeliest >= limits["min_subclass"])).sum())
+        given &= other <= limits["max_other"]
     sure = np.sort(names.max(axis=1)[given])[::-1]
     expected = (np.cumsum(1 - sure) + wrong) / (np.arange(len(sure)) + 1 + wrong)
     fine = np.flatnonzero(expected <= risk)
     if not len(fine):
-        return {}
-    limits["sure"] = round(float(np.ceil(sure[fine[-1]] * _STEPS - 1e-6) / _STEPS), 3)
-    return limits
+        return None
+    limits["min_confidence"] = round(float(np.ceil(sure[fine[-1]] * _STEPS - 1e-6) / _STEPS), 3)
+    return Thresholds(**limits)
 
 
-def figures(truth: np.ndarray, decisions: Sequence[str], labels: Sequence[str]) -> dict:
-    """What the rules come to: of cells with a name, "coverage", the share that is given an answer, and "risk", the
-    share of wrong ones among those; of the others "named", the share that is given a name.
-
-    truth: numbers among `labels`, int [n]; decisions: labels, or REVIEW.
-    """
+def figures(truth: np.ndarray, decisions: Sequence[str], labels: Sequence[str]) -> Selective:
+    """What the rules come to on a set of cells. truth: numbers among `labels`, int [n]; decisions: labels, or REVIEW."""
     count = len(labels) - (labels[-1] == OTHER)
     named = truth < count
     numbers = np.array([labels.index(each) if each in labels else -1 for each in decisions])
     given = named & (numbers >= 0)
-    result = {
-        "coverage": share(int(given.sum()), int(named.sum())),
-        "risk": share(int((numbers != truth)[given].sum()), int(given.sum())),
-    }
-    if count < len(labels):
-        rest = ~named
-        result["named"] = share(int(((numbers >= 0) & (numbers < count))[rest].sum()), int(rest.sum()))
-    return result
+    called = (numbers >= 0) & (numbers < count)
+    return Selective(
+        coverage=share(given.sum(), named.sum()),
+        risk=share((numbers != truth)[given].sum(), given.sum()),
+        named=share(called[~named].sum(), (~named).sum()) if count < len(labels) else None,
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.camera.reader import Camera
 from edge.camera.source import opener
 from edge.errors import UserError
@@ -128,7 +128,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> type[Picamera2]:
 
 
 def test_frames_are_rgb_each_once_and_every_buffer_is_given_back(module: type[Picamera2]) -> None:
-    camera = Camera(opener("picamera", Wishes(size=(320, 240))), "picamera")
+    camera = Camera(opener("picamera", CameraSettings(size=(320, 240))), "picamera")
     assert camera.facts == "picamera 0: 320x240, 30 frames a second, exposure 9999, white balance 4200"
     frames = [camera.newest(10) for _ in range(8)]
     numbers = [frame.number for frame in frames if frame]
@@ -142,7 +142,7 @@ def test_frames_are_rgb_each_once_and_every_buffer_is_given_back(module: type[Pi
 
 
 def test_exposure_and_white_balance_are_fixed(module: type[Picamera2]) -> None:
-    device = opener("picamera:0", Wishes(fps=25, exposure=8000, white_balance=5000))()
+    device = opener("picamera:0", CameraSettings(fps=25, exposure=8000, white_balance=5000))()
     assert module.opened[0].config["controls"] == {
         "FrameDurationLimits": (40000, 40000), "AeEnable": False, "ExposureTime": 8000, "AnalogueGain": 1.0,
         "AwbEnable": False, "ColourTemperature": 5000,
@@ -158,14 +158,14 @@ def test_what_it_cannot_do_is_told_and_it_is_closed_again(
     with pytest.raises(UserError, match=r"no camera picamera:1; the Pi's own cameras here: picamera:0 \(imx477\)\."):
         opener("picamera:1")()
     with pytest.raises(UserError, match="width and height should be even"):
-        opener("picamera", Wishes(size=(641, 481)))()
+        opener("picamera", CameraSettings(size=(641, 481)))()
     busy = opener("picamera")()
     with pytest.raises(UserError, match="Device or resource busy"):
         opener("picamera")()
     busy.close()
     monkeypatch.setattr(sys.modules[__name__], "KNOWN", KNOWN - {"ColourTemperature"})
     with pytest.raises(UserError, match="too old for --white-balance"):
-        opener("picamera", Wishes(white_balance=5000))()
+        opener("picamera", CameraSettings(white_balance=5000))()
     monkeypatch.setattr(module, "stalled", True)
     with pytest.raises(UserError, match=r"no picture in 5 s; is its cable loose\?"):
         opener("picamera")()

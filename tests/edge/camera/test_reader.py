@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.camera.reader import Camera
 from edge.camera.source import opener
 from edge.errors import UserError
@@ -124,7 +124,7 @@ def test_pictures_of_a_folder_come_once_and_broken_ones_are_left_out(tmp_path: P
 
 
 def test_a_recording_at_a_pace_is_live_and_drops_what_nobody_asked_for(tmp_path: Path) -> None:
-    camera = Camera(opener(str(video(tmp_path / "a.avi", 40)), Wishes(fps=100)), "a.avi")
+    camera = Camera(opener(str(video(tmp_path / "a.avi", 40)), CameraSettings(fps=100)), "a.avi")
     assert camera.live
     time.sleep(0.15)
     frame = camera.newest(5)

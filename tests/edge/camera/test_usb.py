@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.camera import usb
-from edge.camera.device import Wishes
+from edge.camera.device import CameraSettings
 from edge.errors import UserError
 
 
@@ -51,10 +51,10 @@ def serial(system: System, text: str) -> str:
 
 
 def test_it_is_found_under_another_number(system: System) -> None:
-    path = system.plug(0, "Microscope", serial(system, "maker_A1"))
-    system.plug(1, "Microscope", serial(system, "maker_A1"), index=1)  # of the same camera, without pictures
+    path = system.plug(0, "SimulatedCamera", serial(system, "maker_A1"))
+    system.plug(1, "SimulatedCamera", serial(system, "maker_A1"), index=1)  # of the same camera, without pictures
     system.plug(2, "Webcam", serial(system, "other_B2"))
-    camera = usb.Usb(path, Wishes())
+    camera = usb.Usb(path, CameraSettings())
     assert camera.where() == path
     camera.remember(path)
     assert camera.where() == path
@@ -64,16 +64,16 @@ def test_it_is_found_under_another_number(system: System) -> None:
     system.plug(0, "Another", serial(system, "other_C3"))
     with pytest.raises(UserError, match="video0 is another camera now"):
         camera.where()
-    assert system.plug(3, "Microscope", serial(system, "maker_A1")) == camera.where()
+    assert system.plug(3, "SimulatedCamera", serial(system, "maker_A1")) == camera.where()
 
 
 def test_of_two_cameras_alike_the_other_one_is_not_taken(system: System) -> None:
-    path = system.plug(0, "Microscope", serial(system, "maker_A1"))
-    camera = usb.Usb(path, Wishes())
+    path = system.plug(0, "SimulatedCamera", serial(system, "maker_A1"))
+    camera = usb.Usb(path, CameraSettings())
     camera.remember(path)
     system.unplug(0)
-    system.plug(1, "Microscope", serial(system, "maker_A2"))
-    system.plug(2, "Microscope", serial(system, "maker_A3"))
+    system.plug(1, "SimulatedCamera", serial(system, "maker_A2"))
+    system.plug(2, "SimulatedCamera", serial(system, "maker_A3"))
     assert camera.where() == path
 
 
@@ -81,12 +81,14 @@ def test_where_the_system_tells_nothing_the_number_counts(tmp_path: Path, monkey
     for name in ("_FILES", "_NAMES", "_LINKS"):
         monkeypatch.setattr(usb, name, tmp_path / "none")
     (tmp_path / "video0").touch()
-    camera = usb.Usb(str(tmp_path / "video0"), Wishes())
+    camera = usb.Usb(str(tmp_path / "video0"), CameraSettings())
     camera.remember(str(tmp_path / "video0"))
     assert camera.where() == str(tmp_path / "video0")
 
 
 def test_cameras_are_named_for_a_person(system: System) -> None:
-    system.plug(0, "Microscope")
-    with pytest.raises(UserError, match=r"There is no camera /dev/video9; cameras here: .*video0 \(Microscope\)\."):
-        usb.Usb("/dev/video9", Wishes()).plug()
+    system.plug(0, "SimulatedCamera")
+    with pytest.raises(
+        UserError, match=r"There is no camera /dev/video9; cameras here: .*video0 \(SimulatedCamera\)\."
+    ):
+        usb.Usb("/dev/video9", CameraSettings()).plug()

@@ -285,13 +285,13 @@ def test_a_hot_pi(pi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_cameras_are_told_from_a_pi_s_other_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = tmp_path / "sys"
     nodes = {
-        "video0": "Microscope",
-        "video1": "Microscope",
+        "video0": "SimulatedCamera",
+        "video1": "SimulatedCamera",
         "video10": "bcm2835-codec-decode",
         "video19": "pispbe-input",
     }
     for node, name in nodes.items():
-        bus = "usb" if name == "Microscope" else "platform"
+        bus = "usb" if name == "SimulatedCamera" else "platform"
         (names / node / "device").mkdir(parents=True)
         (tmp_path / "bus" / bus).mkdir(parents=True, exist_ok=True)
         (names / node / "device" / "subsystem").symlink_to(tmp_path / "bus" / bus)

@@ -12,13 +12,13 @@ from edge.errors import UserError
 from edge.frames import Frame
 from edge.live import registration
 from edge.live.session import Session
-from edge.live.tracking import ENOUGH, Follow
+from edge.live.tracking import ENOUGH, Tracker
 from edge.locate import Locator
 from edge.model import Model
 from edge.simulator import drawing
-from edge.simulator.slide import Slide
+from edge.simulator.slide import Scenario
 
-SLIDE = Slide(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
+SLIDE = Scenario(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def whole(x: float, y: float, diameter: float = 60) -> Cell:
 
 
 def test_a_find_that_shows_up_rarely_is_no_cell() -> None:
-    follow = Follow(2)
+    follow = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     counted = []
     for i in range(40):
@@ -158,7 +158,7 @@ def test_a_find_that_shows_up_rarely_is_no_cell() -> None:
 
 
 def test_a_cell_that_leaves_early_is_decided_with_what_it_has() -> None:
-    follow = Follow(2)
+    follow = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     for i in range(4):
         frame = Frame(image, "test", i, i / 30)
@@ -179,12 +179,12 @@ def test_sharpness_falls_with_defocus_and_not_with_magnification(field: np.ndarr
 
 
 def test_warnings_say_what_to_do(field: np.ndarray) -> None:
-    def warned(image: np.ndarray, watch: view.Watch) -> str:
+    def warned(image: np.ndarray, watch: view.FocusMonitor) -> str:
         seen = view.look(np.clip(image, 0, 255).astype(np.uint8), 36)
         watch.focus(seen, 0.0)
         return " ".join(watch.warnings(seen))
 
-    watch = view.Watch()
+    watch = view.FocusMonitor()
     for _ in range(6):
         assert warned(field, watch) == ""
     plain = field.astype(float)
@@ -198,13 +198,13 @@ def test_warnings_say_what_to_do(field: np.ndarray) -> None:
 def test_flat_evens_the_light(field: np.ndarray) -> None:
     shade = 1 - 0.4 * np.linspace(-1, 1, 640)[None, :, None] ** 2
     blank = noisy(240 * shade * np.ones_like(field), 1)
-    evened = view.Flat(blank).apply((field * shade).astype(np.uint8))
+    evened = view.FlatField(blank).apply((field * shade).astype(np.uint8))
     assert np.abs(evened.astype(int) - field).mean() < 4 < np.abs((field * shade) - field).mean()
     assert view.look(evened, 36).uneven < 1.2 < view.look((field * shade).astype(np.uint8), 36).uneven
     with pytest.raises(UserError, match="isn't empty"):
-        view.Flat(field)
+        view.FlatField(field)
     with pytest.raises(UserError, match="640x480 pixels, the camera 320x240"):
-        view.Flat(blank).apply(field[::2, ::2])
+        view.FlatField(blank).apply(field[::2, ::2])
 
 
 def test_flat_is_captured_from_an_empty_spot(field: np.ndarray, parts: tuple[Model, Locator]) -> None:

@@ -10,13 +10,13 @@ import pytest
 from edge import model
 from edge.decide import OTHER, decide
 from edge.errors import UserError
-from edge.model import Model, Seen
+from edge.model import Model, Prediction
 from edge.site import prevalence, recalibration, refit
 from edge.site import profile as profiles
 from edge.site.adapt import adapt, answers, figures, usable
 from edge.site.check import ece, judged, statistics
 from edge.site.labelled import Cells
-from edge.site.profile import Here, Lean, Profile
+from edge.site.profile import SiteModel, LogitOffset, Profile
 from edge.site.refit import fit
 
 
@@ -89,7 +89,7 @@ def test_a_profile_answers_as_its_fit_does(shipped: Model) -> None:
     assert shipped.distance is not None
     profile = fit(cells, shipped)
     weights = np.random.default_rng(3).normal(0, 0.5, 48)
-    bent = recalibration.Bend(0.8, -1.2, tuple(weights))
+    bent = recalibration.LogitMap(0.8, -1.2, tuple(weights))
     profile = replace(
         profile, names=refit._lean(bent, shipped), decision=profile.decision | {"temperature": 1 / bent.scale}
     )
@@ -158,9 +158,9 @@ def test_here_sees_and_rules_with_the_profile(shipped: Model, profile: Path) -> 
     decision = json.loads(profile.read_text())["decision"]
     decision["risks"]["0.01"]["sure"] = 0.9876
     changed(profile, decision=decision)
-    here = Here(model.SHIPPED, 1, profile)
+    here = SiteModel(model.SHIPPED, 1, profile)
     crop = np.random.default_rng(0).integers(0, 256, (here.size, here.size, 3), np.uint8)
-    assert here.see(crop).kinds == pytest.approx(here.profile.kinds(shipped.see(crop)))
+    assert here.see(crop).kinds == pytest.approx(here.profile.kinds(shipped.predict(crop)))
     assert here.rules(0.01).sure == 0.9876 != shipped.rules(0.01).sure
 
 
@@ -174,7 +174,7 @@ def changed(profile: Path, **new: object) -> None:
 def test_a_profile_for_another_model_is_refused(profile: Path) -> None:
     changed(profile, model="0" * 64)
     with pytest.raises(UserError, match="another model"):
-        Here(model.SHIPPED, 1, profile)
+        SiteModel(model.SHIPPED, 1, profile)
 
 
 def test_a_profile_from_three_cells_is_refused(profile: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_profile_that_lacks_something_is_refused(profile: Path, part: str) -> 
 def test_a_profile_with_weights_of_another_network_is_refused(profile: Path) -> None:
     changed(profile, names={"shift": 0.0, "weights": [0.5] * 7})
     with pytest.raises(UserError, match="doesn't fit"):
-        Here(model.SHIPPED, 1, profile)
+        SiteModel(model.SHIPPED, 1, profile)
 
 
 def test_damaged_profiles_are_refused(profile: Path) -> None:
@@ -221,11 +221,11 @@ def test_a_full_disk_leaves_the_old_profile(shipped: Model, profile: Path, tmp_p
 
 
 def test_kinds_stay_shares() -> None:
-    profile = Profile("", {}, Lean(4.0), Lean(-3.0), {}, {})
+    profile = Profile("", {}, LogitOffset(4.0), LogitOffset(-3.0), {}, {})
     for kinds in ([0.7, 0.1, 0.1, 0.1], [0.0, 0.0, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0]):
-        found = profile.kinds(Seen(np.array(kinds, np.float32), np.zeros(0, np.float32)))
+        found = profile.kinds(Prediction(np.array(kinds, np.float32), np.zeros(0, np.float32)))
         assert found.sum() == pytest.approx(1, abs=1e-6) and (found >= 0).all()
-    found = profile.kinds(Seen(np.array([0.7, 0.1, 0.1, 0.1], np.float32), np.zeros(0, np.float32)))
+    found = profile.kinds(Prediction(np.array([0.7, 0.1, 0.1, 0.1], np.float32), np.zeros(0, np.float32)))
     assert found[1] / found[0] == pytest.approx(np.exp(4) / 7, rel=1e-3) and found[2:].sum() < 0.02
 
 
@@ -241,7 +241,7 @@ def test_shares_are_found_without_labels(share: float) -> None:
 def test_answers_lean_to_what_is_common(shipped: Model) -> None:
     profile = fit(drawn(shipped, 20, 2.0), shipped)
     rules = shipped.ruled(profile.decision, None)
-    seen = Seen(np.array([0.2, 0.8] + [0.0] * (len(shipped.kinds) - 2), np.float32), np.zeros(48, np.float32))
+    seen = Prediction(np.array([0.2, 0.8] + [0.0] * (len(shipped.kinds) - 2), np.float32), np.zeros(48, np.float32))
     odds = []
     for each in (profile, prevalence.expecting(profile, 0.2, shipped.labels)):
         p = decide(each.kinds(seen), rules).probabilities

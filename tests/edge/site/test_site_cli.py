@@ -15,7 +15,7 @@ from edge.errors import UserError
 from edge.simulator import drawing
 from edge.site import profile
 from edge.site.labelled import _same, find
-from edge.site.profile import Lean, Profile
+from edge.site.profile import LogitOffset, Profile
 
 LABELS = ("lymphocyte", "monocyte", "other")
 
@@ -41,7 +41,8 @@ def moved(folder: Path, shift: float) -> Path:
     shipped = model.Model()
     cells = {"lymphocyte": 20, "monocyte": 20}
     profile.write(
-        Profile(shipped.sha256, cells, Lean(shift), Lean(), shipped.document["decision"], {}), folder / "s.json"
+        Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.document["decision"], {}),
+        folder / "s.json",
     )
     return folder / "s.json"
 

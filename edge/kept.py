@@ -1,0 +1,111 @@
+"""What is kept of a picture between locating its cells and answering them.
+
+The red cells of all pictures of a run are measured before the first cell is cut out. Pictures are too large to be kept
+until then, and too slow to be read twice, so the surroundings of their cells are.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from edge.errors import UserError
+from edge.frames import Frame, Picture, read
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+_MEMORY = 24_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
+_MOST = 1_000_000_000  # bytes of that file; what doesn't fit is read again
+
+
+@dataclass(frozen=True)
+class KeptPicture:
+    """The surroundings of a picture's cells: a Picture.
+
+    Attributes:
+        source, number, taken: as of the Frame.
+        width, height: of the whole picture, in pixels.
+        windows: which parts were kept, and where each lies in the store.
+    """
+
+    source: str
+    number: int
+    taken: float
+    width: int
+    height: int
+    windows: tuple[tuple[Box, int], ...]
+    store: "PixelStore" = field(repr=False, compare=False)
+
+    def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """See Picture. A part that was not kept is read from the source again.
+
+        Raises:
+            UserError: where the source can't be read any more.
+        """
+        left, top = max(0, left), max(0, top)
+        right, bottom = min(self.width, max(0, right)), min(self.height, max(0, bottom))
+        for (x0, y0, x1, y1), place in self.windows:
+            if x0 <= left and y0 <= top and right <= x1 and bottom <= y1:
+                return self.store.get(place, (y1 - y0, x1 - x0, 3))[top - y0 : bottom - y0, left - x0 : right - x0]
+        frame = self.store.read_again(self.source)
+        return frame.window(left, top, right, bottom)
+
+
+class PixelStore:
+    """Pixels by their place: the first in memory, the others in a temporary file that vanishes with the process.
+
+    Attributes:
+        reads: how many pictures had to be read again.
+    """
+
+    def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
+        folder = (
+            "/var/tmp" if Path("/var/tmp").is_dir() and not tempfile.tempdir else None
+        )  # on a disk; /tmp may not be
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(memory, dir=folder)  # noqa: SIM115 it lives as long as we
+        self._size, self._most = 0, most
+        self._latest: Frame | None = None
+        self.reads = 0
+
+    def keep(self, picture: Picture, boxes: Sequence[Box]) -> KeptPicture:
+        """Keeps these parts of a picture; all of it, where they are more than half."""
+        width, height = picture.width, picture.height
+        area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
+        chosen = [(0, 0, width, height)] if 2 * area > width * height else boxes
+        windows = []
+        for box in chosen:
+            place = self._put(picture.window(*box))
+            if place is not None:
+                windows.append((box, place))
+        return KeptPicture(picture.source, picture.number, picture.taken, width, height, tuple(windows), self)
+
+    def _put(self, pixels: np.ndarray) -> int | None:
+        """The place where they are now; None where there is no room."""
+        if self._size + pixels.nbytes > self._most:
+            return None
+        place = self._size
+        try:
+            self._file.seek(place)
+            self._file.write(np.ascontiguousarray(pixels).data)
+        except OSError:  # a full or read-only disk
+            self._most = 0
+            return None
+        self._size += pixels.nbytes
+        return place
+
+    def get(self, place: int, shape: tuple[int, int, int]) -> np.ndarray:
+        """uint8 of that shape."""
+        self._file.seek(place)
+        return np.frombuffer(self._file.read(shape[0] * shape[1] * shape[2]), np.uint8).reshape(shape)
+
+    def read_again(self, source: str) -> Frame:
+        """The picture from its file; the latest one stays at hand. Raises UserError where it can't be read."""
+        if self._latest is None or self._latest.source != source:
+            frame = read(source)
+            if not isinstance(frame, Frame):
+                raise UserError(f"{source} {frame.error}")
+            self._latest = frame
+            self.reads += 1
+        return self._latest

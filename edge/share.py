@@ -1,0 +1,87 @@
+"""A proportion with its confidence interval: how every recall, precision and risk of this project is reported."""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Share:
+    """A proportion of counted cases.
+
+    Attributes:
+        value: right / count, 0 to 1; None where nothing was counted.
+        low: lower bound of the 95 % interval, 0 to 1; None where nothing was counted.
+        high: upper bound, likewise.
+        right: successes, 0 to `count`.
+        count: trials.
+        cells: physical cells behind the trials, where a cell may have been photographed more than once; else None.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    right: int
+    count: int
+    cells: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The share as JSON has it: keys value, right, count, low, high and, where it is known, cells."""
+        found = {"value": self.value, "right": self.right, "count": self.count, "low": self.low, "high": self.high}
+        return found if self.cells is None else found | {"cells": self.cells}
+
+    @classmethod
+    def of(cls, document: dict[str, Any]) -> "Share":
+        """The inverse of `document`. Raises KeyError for a missing key."""
+        value, low, high = document["value"], document["low"], document["high"]
+        return cls(value, low, high, document["right"], document["count"], document.get("cells"))
+
+    def __str__(self) -> str:
+        """As reports show it: "0.971 [0.950, 0.983] 431/444", or "-" where nothing was counted."""
+        if self.value is None:
+            return "-"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] {self.right}/{self.count}"
+
+
+def share(right: int, count: int, level: float = 0.95) -> Share:
+    """Wilson's score interval of a proportion.
+
+    Args:
+        right: successes, 0 to `count`.
+        count: trials; with 0 the value and the bounds are None.
+        level: confidence, 0 to 1.
+
+    Returns:
+        The proportion with its bounds, each 0 to 1.
+
+    Raises:
+        ValueError: if `right` is outside 0..`count`.
+
+    Source: Wilson, JASA 22 (1927).
+
+    >>> round(share(9, 10).low, 3)
+    0.596
+    """
+    right, count = int(right), int(count)
+    if not 0 <= right <= count:
+        raise ValueError(f"{right} of {count} is no proportion")
+    if not count:
+        return Share(None, None, None, 0, 0)
+    low, high = wilson(right / count, count, level)
+    return Share(right / count, low, high, right, count)
+
+
+def wilson(value: float, count: float, level: float = 0.95) -> tuple[float, float]:
+    """The bounds of Wilson's score interval, each 0 to 1.
+
+    Args:
+        value: the proportion that was observed, 0 to 1.
+        count: trials, above 0; an effective number of trials, which need not be whole, where they depend on each other.
+        level: confidence, 0 to 1.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (value + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z / (1 + z**2 / count) * math.sqrt(value * (1 - value) / count + z**2 / (4 * count**2))
+    low = 0.0 if value == 0 else max(0.0, middle - half)
+    return low, 1.0 if value == 1 else min(1.0, middle + half)
