@@ -26,7 +26,7 @@ for result in classify(expand([sys.argv[1]]), model, rules):
         rows.append(row | decision.probabilities | {"reason": decision.reason})
 
 if importlib.util.find_spec("pandas"):
-    import pandas
+    import pandas  # type: ignore[import-untyped]
 
     frame = pandas.DataFrame(rows)
     print(frame.to_string())
