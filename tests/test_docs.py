@@ -19,8 +19,8 @@ import edge.cli
 import edge.doctor.cli
 import edge.site.cli
 import train.cli
-from benchmarks import readme
 from edge import model
+from edge.contract import Figures
 
 TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 FILES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -221,30 +221,37 @@ def test_readme_s_figures_stand_in_the_figures_pages() -> None:
         assert share in FIGURES, share
 
 
+def tested(kind: str) -> dict[str, Figures]:
+    """A shipped file's figures on the test split, by source, as its contract has them."""
+    contract = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).contract
+    assert contract.metrics
+    return contract.metrics[kind]["test"]
+
+
 @pytest.mark.parametrize("kind", ["int8", "float32"])
 def test_accuracy_is_the_shipped_model_s(kind: str) -> None:
-    metrics = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).document["metrics"][kind]["test"]
     page = PAGES[ROOT / "docs/figures/accuracy.md"]
     rows = re.findall(rf"^\| {kind} \| (both|pbc|raabin) \| (.*) \|$", page, re.M)
     assert rows
     for source, cells in rows:
-        figure = metrics["all" if source == "both" else source]
-        shares = [figure["classes"][label]["recall"] for label in ("monocyte", "lymphocyte")]
-        texts = [f"{s['value']:.3f} {s['right']}/{s['count']}" for s in shares]
+        figures = tested(kind)["all" if source == "both" else source]
+        recalls = [figures.classes[label].recall for label in ("monocyte", "lymphocyte")]
+        texts = [f"{each.value:.3f} {each.right}/{each.count}" for each in recalls]
         without = re.sub(r" \[[^]]*\]", "", cells)  # intervals: of cells there, of pictures here
-        assert without == " | ".join([*texts, f"{figure['balanced_accuracy']:.3f}"])
+        assert without == " | ".join([*texts, f"{figures.balanced_accuracy:.3f}"])
 
 
 @pytest.mark.parametrize("source", ["raabin", "pbc"])
 def test_int8_against_float(source: str) -> None:
-    shipped = [model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).document for kind in ("float32", "int8")]
-    found = [each["metrics"][each["quantization"]["kind"]]["test"][source] for each in shipped]
-    recalls = [each["classes"]["monocyte"]["recall"] for each in found]
-    cells = [f"{recall['right']}/{recall['count']}" for recall in recalls]
-    cells += [f"{each['balanced_accuracy']:.3f}" for each in found]
+    found = [tested(kind)[source] for kind in ("float32", "int8")]
+    recalls = [each.classes["monocyte"].recall for each in found]
+    cells = [f"{recall.right}/{recall.count}" for recall in recalls]
+    cells += [f"{each.balanced_accuracy:.3f}" for each in found]
     assert f"| compact, {source} | {' | '.join(cells)} |" in FIGURES
 
 
 def test_benchmark_readme_knows_every_page_with_a_mark() -> None:
+    from benchmarks import readme
+
     marked = {file for file, text in PAGES.items() if re.search(r"^<!-- benchmark \w+ [\w.-]+ -->$", text, re.M)}
     assert marked == {ROOT / page for page in readme.PAGES}
