@@ -221,7 +221,7 @@ def test_readme_s_figures_stand_in_the_figures_pages() -> None:
         assert share in FIGURES, share
 
 
-def tested(kind: str) -> dict[str, Figures]:
+def shipped_figures(kind: str) -> dict[str, Figures]:
     """A shipped file's figures on the test split, by source, as its contract has them."""
     contract = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).contract
     assert contract.metrics
@@ -234,7 +234,7 @@ def test_accuracy_is_the_shipped_model_s(kind: str) -> None:
     rows = re.findall(rf"^\| {kind} \| (both|pbc|raabin) \| (.*) \|$", page, re.M)
     assert rows
     for source, cells in rows:
-        figures = tested(kind)["all" if source == "both" else source]
+        figures = shipped_figures(kind)["all" if source == "both" else source]
         recalls = [figures.classes[label].recall for label in ("monocyte", "lymphocyte")]
         texts = [f"{each.value:.3f} {each.right}/{each.count}" for each in recalls]
         without = re.sub(r" \[[^]]*\]", "", cells)  # intervals: of cells there, of pictures here
@@ -243,7 +243,7 @@ def test_accuracy_is_the_shipped_model_s(kind: str) -> None:
 
 @pytest.mark.parametrize("source", ["raabin", "pbc"])
 def test_int8_against_float(source: str) -> None:
-    found = [tested(kind)[source] for kind in ("float32", "int8")]
+    found = [shipped_figures(kind)[source] for kind in ("float32", "int8")]
     recalls = [each.classes["monocyte"].recall for each in found]
     cells = [f"{recall.right}/{recall.count}" for recall in recalls]
     cells += [f"{each.balanced_accuracy:.3f}" for each in found]
