@@ -48,7 +48,7 @@ def test_the_contract_tells_the_truth_about_the_test_split(figures: dict[str, di
 
 @pytest.mark.slow
 def test_the_command_gives_the_same_answers(data: Path, figures: dict[str, dict[str, Figures]]) -> None:
-    """The command reads files, not the cache of crops. It gets the whole split, whose red cells are measured together."""
+    """The command reads files, not the cache of crops. It gets the whole split: red cells are measured together."""
     pictures = [data / e.path for e in dataset.only(dataset.read(data, None), "test") if e.source == "raabin"]
     done = command("edge", "-", "--single", "--json", "-", stdin="\n".join(map(str, pictures)))
     answers = [json.loads(line) for line in done.stdout.splitlines()]
