@@ -32,7 +32,7 @@ def peers(pictures: Sequence[str], run: Path, rounds: int = ROUNDS, rivals: Path
     (figures), "pictures" (in the long process), "answers" (what is answered)}}, "units", "missing", "against" (times
     edge-classify's, by peer), "state"}. Raises UserError where a file is missing or nothing can be run.
     """
-    network = compare.read(run)["network"]
+    network = compare.read(run).network
     int8, keras = run / f"{network}-int8.tflite", run / "model.keras"
     if not int8.is_file():
         raise UserError(f"{int8} is missing; make it with `convert --int8 {run}`.")

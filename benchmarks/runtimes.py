@@ -103,7 +103,7 @@ def runtimes(
     (figures), "answers" (how many are LiteRT float32's)}}, "units", "missing": {name: why}, "fastest" (of each
     kind), "state"}. Raises UserError for what isn't a run, lacks these files, or where no rival can be run.
     """
-    network = compare.read(run)["network"]
+    network = compare.read(run).network
     files = {kind: run / f"{network}-{kind}.tflite" for kind in ("float32", "int8")}
     for kind, file in files.items():
         if not file.is_file():

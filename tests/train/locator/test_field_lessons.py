@@ -1,4 +1,4 @@
-"""Camera fields with marked cells: who learns, who measures, and what is learned."""
+"""What the locator learns from marked camera fields."""
 
 from pathlib import Path
 
@@ -8,31 +8,13 @@ from PIL import Image
 
 from edge.errors import UserError
 from edge.simulator import drawing
-from train import fields, nuclei
+from train.data import fields
+from train.locator import field_lessons, nuclei
 
 
 def table(folder: Path, rows: list[str]) -> Path:
     (folder / "fields.csv").write_text("path,label,x,y,width,height,film,cell\n" + "\n".join(rows) + "\n")
     return folder
-
-
-def test_no_film_and_no_cell_stands_in_both_halves(tmp_path: Path) -> None:
-    rows = [f"f/s/{i}.png,unknown,1,2,30,40,film{i // 3},cell{i % 7 if i > 30 else i}" for i in range(60)]
-    read = fields.read(table(tmp_path, [*rows, "f/s/none.png,none,,,,,,"]))
-    assert len(read) == 61 and read[-1].boxes == () and read[0].source == "s"
-    learn, measure = fields.halves(read)
-    assert sorted(f.path for f in learn + measure) == sorted(f.path for f in read)
-    assert not {f.film for f in learn} & {f.film for f in measure}
-    cells = [{b.cell for f in half for b in f.boxes} for half in (learn, measure)]
-    assert not cells[0] & cells[1]
-    again, _ = fields.halves(read[::-1])
-    assert {f.path for f in again} == {f.path for f in learn}
-
-
-def test_a_folder_without_fields_has_none_and_a_broken_table_is_said(tmp_path: Path) -> None:
-    assert fields.read(tmp_path) == []
-    with pytest.raises(UserError, match=r"fields\.csv"):
-        fields.read(table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))
 
 
 def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(tmp_path: Path) -> None:
@@ -41,7 +23,7 @@ def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(t
     Image.fromarray(image).save(tmp_path / "f/s/a.png")
     places = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
     rows = [f"f/s/a.png,unknown,{x},{y},{side},{side},," for x, y, side in places]
-    (lesson,) = fields.lessons(tmp_path, fields.read(table(tmp_path, rows)))
+    (lesson,) = field_lessons.lessons(tmp_path, fields.read(table(tmp_path, rows)))
     assert lesson.image.shape == (480, 640, 3) and lesson.outline.shape == (480, 640)
     assert 0.6 < lesson.red_cell / drawing.Look().red_cell < 1.2
     for t in truth:
@@ -55,4 +37,4 @@ def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(t
 
 def test_an_unreadable_field_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.png"):
-        fields.lessons(tmp_path, fields.read(table(tmp_path, ["gone.png,none,,,,,,"])))
+        field_lessons.lessons(tmp_path, fields.read(table(tmp_path, ["gone.png,none,,,,,,"])))

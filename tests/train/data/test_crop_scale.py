@@ -1,0 +1,34 @@
+"""Crops by another ruler than the run's, for the ablation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import classify, frames
+from edge.locate import Locator
+from train.data import crop_cache, crop_scale, dataset
+
+
+def test_every_ruler_s_crops_are_its_own(drawn: Path) -> None:
+    examples = dataset.only(dataset.read(drawn), "train")
+    crops = {
+        ruler: crop_cache.crops(drawn, examples, 48, "cell", ruler=ruler) for ruler in ("run", "picture", "nucleus")
+    }
+    assert len(examples) >= 8, "fewer are no run"
+    assert len({np.asarray(each).tobytes() for each in crops.values()}) == 3
+
+
+def test_by_the_nucleus_all_are_equally_large(drawn: Path) -> None:
+    examples = dataset.only(dataset.read(drawn), "train")
+    assert crop_cache.nuclei(drawn, examples, "nucleus") == pytest.approx(1.5 / 3.2, rel=1e-5)
+    own = crop_cache.nuclei(drawn, examples, "picture")
+    assert own.std() > 0.02
+
+
+def test_each_picture_by_itself_is_what_one_picture_alone_gives(drawn: Path) -> None:
+    paths = [str(drawn / e.path) for e in dataset.only(dataset.read(drawn), "train")]
+    alone = classify.find(frames.load(paths[0]), "cell", Locator())
+    [found] = classify.find_cells(paths[:1], "cell", crop_scale.search("picture"), run=paths)
+    assert isinstance(found, classify.Found)
+    assert crop_scale.scaled(found.cells, "picture") == list(alone.cells)

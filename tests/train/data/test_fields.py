@@ -1,0 +1,32 @@
+"""Camera fields with marked cells: who learns, who measures, and what is learned."""
+
+from pathlib import Path
+
+import pytest
+
+from edge.errors import UserError
+from train.data import fields
+
+
+def table(folder: Path, rows: list[str]) -> Path:
+    (folder / "fields.csv").write_text("path,label,x,y,width,height,film,cell\n" + "\n".join(rows) + "\n")
+    return folder
+
+
+def test_no_film_and_no_cell_stands_in_both_halves(tmp_path: Path) -> None:
+    rows = [f"f/s/{i}.png,unknown,1,2,30,40,film{i // 3},cell{i % 7 if i > 30 else i}" for i in range(60)]
+    read = fields.read(table(tmp_path, [*rows, "f/s/none.png,none,,,,,,"]))
+    assert len(read) == 61 and read[-1].boxes == () and read[0].source == "s"
+    learn, measure = fields.halves(read)
+    assert sorted(f.path for f in learn + measure) == sorted(f.path for f in read)
+    assert not {f.film for f in learn} & {f.film for f in measure}
+    cells = [{b.cell for f in half for b in f.boxes} for half in (learn, measure)]
+    assert not cells[0] & cells[1]
+    again, _ = fields.halves(read[::-1])
+    assert {f.path for f in again} == {f.path for f in learn}
+
+
+def test_a_folder_without_fields_has_none_and_a_broken_table_is_said(tmp_path: Path) -> None:
+    assert fields.read(tmp_path) == []
+    with pytest.raises(UserError, match=r"fields\.csv"):
+        fields.read(table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))
