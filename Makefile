@@ -4,15 +4,16 @@ DATA ?= ../shared/data
 # MobileNetV2 0.35's weights, where they needn't be downloaded.
 WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_0.35_224_imagenet_notop.h5)
 BIN = .venv/bin
-SOURCES = edge train convert benchmarks pi tests
+SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test check models locator classifier rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test check docs models locator classifier rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests"
 	@echo "make check   lint and check types"
+	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
 	@echo "             make classifier: one of them"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
@@ -39,12 +40,12 @@ help:
 	@touch $@ .venv/edge
 
 demo: .venv/edge
-	@$(BIN)/python -m edge.simulator.drawing demo
+	@$(BIN)/python -m edge.simulator demo
 	@echo
 	@$(BIN)/edge-classify demo/drawn-*.png --no-review --annotate demo/annotated
 	@echo
-	@echo "The cells are drawn by edge/simulator/drawing.py; they show that the tool runs, not how well it reads blood."
-	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood it has seen."
+	@echo "The cells are drawn by edge/simulator. They show that the tool runs, not how well it reads blood."
+	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood that the model learned from."
 	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
 	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
 	@echo "  $(BIN)/edge-classify --help"
@@ -56,6 +57,10 @@ check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
+
+docs: .venv/dev
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --quiet docs build/docs
+	@echo "Written: build/docs/index.html"
 
 models: locator classifier
 

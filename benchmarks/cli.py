@@ -380,12 +380,10 @@ def compare(a: Path, b: Path, everything: bool) -> None:
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 def readme(files: tuple[Path, ...]) -> None:
-    """Write the marked regions of FILES (README.md and docs/figures.md) anew from the JSON files in
-    benchmarks/reference.
-    """
+    """Write the marked regions of FILES (those of docs/figures) anew from the JSON files in benchmarks/reference."""
     with _installed():
         from benchmarks import readme
 
-    for file in files or (Path("README.md"), Path("docs/figures.md")):
+    for file in files or readme.PAGES:
         results.write(readme.filled(results.text(file)), file)
         click.echo(f"Written: {file}.")

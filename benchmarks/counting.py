@@ -26,7 +26,7 @@ def crossing(slide: Scenario, cells: int = 1000, most: int = 10**9) -> dict:
     tally = Tally(scope)
     while len(tally.passed) < cells and scope.number < most:
         if not scope.grab():
-            scope.plug()
+            scope.open()
             continue
         number = scope.number
         tally.see(number)
@@ -65,7 +65,7 @@ class Tally:
 
     def see(self, number: int) -> None:
         """A frame goes by: when half of a rest was seen, what is whole in view was passed."""
-        slide = self._scope.slide
+        slide = self._scope.scenario
         rest, resting = self._scope.rest(number)
         if rest != self._rest:
             self._rest, self._good = rest, 0
@@ -88,7 +88,7 @@ class Tally:
         near = self._scope.truth(place[0] - 200, place[0] + 200)
         best = min(near, key=lambda t: np.hypot(t.x - place[0], t.y - place[1]), default=None)
         if best is None or np.hypot(best.x - place[0], best.y - place[1]) > best.radius:
-            dirt = any(np.hypot(t.x - place[0], t.y - place[1]) < self._scope.slide.red_cell / 2
+            dirt = any(np.hypot(t.x - place[0], t.y - place[1]) < self._scope.scenario.red_cell / 2
                        for t in self._scope.debris(place[0] - 200, place[0] + 200))  # fmt: skip
             self.debris += dirt
             if not dirt:

@@ -28,7 +28,7 @@ _SENT = 640, 480, 120.0  # of the stream: width, height, frames a second
 class Film:
     """A Device that plays JPEG pictures from memory at a pace, over and over: a USB camera without the cable."""
 
-    live, returns, still, left = True, True, False, 0
+    live, comes_back, unrelated_frames, missing_frames = True, True, False, 0
 
     def __init__(self, pictures: list[bytes], fps: float) -> None:
         self._pictures, self._pace, self._place = pictures, Pace(fps), -1

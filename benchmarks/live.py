@@ -59,7 +59,7 @@ def memory(minutes: float) -> dict:
     first = 0.0
     while scope.number < minutes * 60 * slide.fps:
         if not scope.grab():
-            scope.plug()
+            scope.open()
             continue
         n = scope.number
         session.step(Frame(scope.retrieve(), "sim", n, n / slide.fps, n / slide.fps))

@@ -1,4 +1,4 @@
-"""The README's figures, written into it from a result: what a person typed there would grow old."""
+"""The figures of the documentation, written into its pages from kept results, so that they never differ from them."""
 
 import re
 from collections.abc import Callable
@@ -12,13 +12,17 @@ from edge.errors import UserError
 from train.evaluation import model_card
 
 REFERENCE = Path(__file__).parent / "reference"
+# The pages with such figures, from the repository's root.
+PAGES = tuple(Path("docs/figures") / name for name in ("accuracy.md", "damaged.md", "speed.md"))
 # <!-- benchmark SECTION FILE --> and what stands up to the next <!-- end -->; FILE lies in benchmarks/reference.
 _REGION = re.compile(r"(?P<mark><!-- benchmark (?P<section>\w+) (?P<file>[\w.-]+) -->\n).*?(?P<end><!-- end -->)", re.S)
 
 
 def filled(text: str, reference: Path = REFERENCE) -> str:
-    """A README -> the same with every marked region written anew. Raises UserError where there is none, for a file that
-    isn't there and for a section that isn't known.
+    """A page's text with every marked region written anew.
+
+    Raises:
+        UserError: if nothing is marked, a region names a file that isn't there, or its section isn't known.
     """
 
     def written(region: re.Match) -> str:
@@ -103,7 +107,9 @@ def _robustness(document: dict, found: dict) -> str:
 def _rivals(document: dict, found: dict) -> str:
     units = found["units"]
     lines = [
-        f"`{document['command']}`, {_where(document, found)}:",
+        f"`{document['command']}`:",
+        "",
+        f"{_where(document, found)}.",
         "",
         f"| | {' | '.join(f'{name}, {unit}' for name, unit in units.items())} | answers |",
         "|---" * (len(units) + 2) + "|",

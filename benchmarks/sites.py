@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.contract import document
 from edge.decide import OTHER
 from edge.model import Model
-from edge.site.adapt import adapt, answers, figures
-from edge.site.labelled import Cells, cells
+from edge.site.adapt import adapt, answers
+from edge.site.figures import figures
+from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
 from train import data
 from train import field_cells as fields
@@ -23,7 +25,7 @@ _FIGURES = ("balanced_accuracy", "labels", "given", "wrong", "named")
 def sites(folder: Path, models: Sequence[Path], counts: Sequence[int] = COUNTS, draws: int = DRAWS) -> dict:
     """Model files on each source of `folder`: the test split of single cells, and the labelled cells of marked fields,
     which no classifier learned from -> {"draws", "models": {file: {"sources": {source: {"learned": whether it did,
-    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of edge.site.adapt: {"value", "low",
+    "cells": physical ones by label, "points": {count: {"alone", "adapted": {figure of SiteFigures: {"value", "low",
     "high"}}, "written": in how many draws there was a profile}}, "left_out": counts with too few cells}}}}}.
 
     Each draw takes so many physical cells of each name, and as many others or half of them, adapts to all their
@@ -45,10 +47,10 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
     crops = np.concatenate([data.crops(folder, test, model.size, model.policy), found.crops])
     truth = np.concatenate([data.targets(test, model.labels), found.truth])
     physical = np.concatenate([intervals.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
-    seen = cells([model.predict(crop) for crop in crops], truth, physical)
+    seen = Cells.of([model.predict(crop) for crop in crops], truth, physical)
     names = np.array([e.source for e in test] + found.sources)
-    only = (model.document["training"] or {}).get("source")
-    learned = {only} if only else set(model.document["data"]["counts"])
+    only = (model.contract.training or {}).get("source")
+    learned = {only} if only else set(model.contract.data.counts if model.contract.data else {})
     return {
         str(source): {"learned": source in learned, **curve(seen.at(names == source), model, counts, draws)}
         for source in dict.fromkeys(names)
@@ -57,7 +59,7 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
 
 def curve(there: Cells, model: Model, counts: Sequence[int], draws: int) -> dict:
     """One source's figures, see sites(); the same draws for every model."""
-    home = figures(answers(there, model), there.truth.tolist(), model.labels)
+    home = document(figures(answers(there, model), there.truth, model.labels))
     points: dict[str, dict] = {"0": {"alone": {name: _spread([home[name]]) for name in _FIGURES}}}
     enough = [n for n in counts if all(there.count(label) >= n + _LEFT for label in (0, 1))]
     for count in enough:
@@ -72,7 +74,7 @@ def curve(there: Cells, model: Model, counts: Sequence[int], draws: int) -> dict
             was = answers(rest, model)
             now = answers(rest, model, profile) if profile else was
             for rows, decisions in ((alone, was), (adapted, now)):
-                rows.append(figures(decisions, rest.truth.tolist(), model.labels))
+                rows.append(document(figures(decisions, rest.truth, model.labels)))
         points[str(count)] = {
             name: {figure: _spread([row[figure] for row in rows]) for figure in _FIGURES}
             for name, rows in (("alone", alone), ("adapted", adapted))
@@ -88,8 +90,8 @@ def _drawn(there: Cells, count: int, rng: np.random.Generator) -> np.ndarray:
     """Which pictures are labelled, bool [n]: all of the physical cells that are drawn."""
     drawn = np.zeros(len(there), bool)
     for label in np.unique(there.truth):
-        known = rng.permutation(np.unique(there.cells[there.truth == label]))
-        drawn |= np.isin(there.cells, known[: count if label < 2 else min(count, len(known) // 2)])
+        known = rng.permutation(np.unique(there.physical[there.truth == label]))
+        drawn |= np.isin(there.physical, known[: count if label < 2 else min(count, len(known) // 2)])
     return drawn
 
 

@@ -8,6 +8,7 @@ locator's network, which guesses where no outline can be counted.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -30,9 +31,9 @@ _INSIDE = 0.9  # the network was taught that a red cell's diameter is so much of
 _OWN = 1.9  # red cells that a picture needs for a ruler of its own
 _FACTOR = 1.35  # two diameters that differ by more are of two microscopes
 _MIXED = 0.25  # share of pictures that may differ so much from the others of one microscope
-# A camera's field is wider than so many red cells. In narrower pictures a scatter of the network's estimates (standard
-# deviation of logarithms) above the second number means that not all were magnified alike: of one microscope it was 0.09
-# to 0.13, of cells cut out and resized to one size 0.18 to 0.26.
+# A camera's field is wider than so many red cells. Narrower pictures may have been cut out and resized: they were, where
+# the network's estimates scatter by more than the second number (standard deviation of logarithms). It was 0.09 to 0.13
+# for pictures of one microscope, 0.18 to 0.26 for cells that were cut out and resized to one size.
 _WIDE, _SCATTER = 6.5, 0.15
 # Twice the areas at the borders of the bins.
 _EDGES = np.array(
@@ -57,6 +58,11 @@ class RedCells:
     scale: float
     estimate: float
     outlines: np.ndarray
+
+    @cached_property
+    def own(self) -> tuple[float, float]:
+        """Of `diameter`, for this picture alone: pixels of the shrunk field, and red cells counted."""
+        return diameter(self.outlines, self.estimate)
 
 
 @dataclass(frozen=True)
@@ -89,8 +95,8 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
         return counts
     depth = _depth(small[..., 1])
     wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
-    nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    level = _level(np.bincount(depth[~nuclei], minlength=256))
+    nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
+    level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
         return counts
     for part in _LEVELS:
@@ -119,10 +125,14 @@ def _depth(green: np.ndarray) -> np.ndarray:
     side = 2 * (max(height, width) // 32) + 1
     light = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     light = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-    wide: np.ndarray = np.pad(green.astype(np.uint16), 1, mode="edge")
-    rows: np.ndarray = wide[:-2] + 2 * wide[1:-1] + wide[2:]
-    soft: np.ndarray = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:] + 8) >> 4
-    return cv2.subtract(_DENSITY[soft], _DENSITY[light])
+    wide = cv2.copyMakeBorder(green, 1, 1, 1, 1, cv2.BORDER_REPLICATE).astype(np.uint16)
+    rows = wide[:-2] + wide[2:]
+    rows += wide[1:-1] << 1
+    soft = rows[:, :-2] + rows[:, 2:]
+    soft += rows[:, 1:-1] << 1
+    soft += 8
+    soft >>= 4
+    return cv2.subtract(cv2.LUT(soft.astype(np.uint8), _DENSITY), cv2.LUT(light, _DENSITY))
 
 
 def _level(counts: np.ndarray) -> int:
@@ -182,12 +192,11 @@ class _Group:
     estimates: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, counts: np.ndarray, estimate: float) -> None:
+    def add(self, counts: np.ndarray, estimate: float, own: tuple[float, float]) -> None:
         self.counts += counts
         self.estimates.append(estimate)
-        own, cells = diameter(counts, estimate)
-        if cells >= _OWN:
-            self.own.append(own)
+        if own[1] >= _OWN:
+            self.own.append(own[0])
 
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all; None where the pictures differ too much to be of one microscope.
@@ -220,8 +229,12 @@ class RedCellRuler:
 
     def add(self, seen: RedCells) -> None:
         """One picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate)
-        self._all.add(_enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale)
+        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate, seen.own)
+        if seen.scale > 1:
+            counts, estimate = _enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale
+            self._all.add(counts, estimate, diameter(counts, estimate))
+        else:
+            self._all.add(seen.outlines, seen.estimate, seen.own)
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
@@ -250,7 +263,7 @@ class RedCellRuler:
 
 def by_itself(seen: RedCells) -> Measure:
     """What one picture alone says, in pixels of the picture."""
-    found, cells = diameter(seen.outlines, seen.estimate)
+    found, cells = seen.own
     return Measure(seen.scale * found, uncertainty(cells))
 
 

@@ -57,15 +57,13 @@ def report(
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
     write(out, {})  # fails before the work, not after it, if the folder can't be made
-    examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` is about those
+    examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` measures the others
     crops = crop_cache.crops(folder, examples, trained.size, trained.crop.policy, progress=progress)
     truth = dataset.targets(examples, names)
     probabilities = runs.predict(model, crops, len(trained.labels))
     if len(trained.labels) > 2:
         probabilities = evaluate.names_only(probabilities)
-    cells = intervals.clusters(examples)
-    sources = np.array([e.source for e in examples])
-    groups = {"all": np.full(len(examples), True)} | {name: sources == name for name in sorted(set(sources))}
+    cells, sources = intervals.clusters(examples), np.array([e.source for e in examples])
     answers = [_answer(example, each, names) for example, each in zip(examples, probabilities, strict=True)]
     wrong = mistakes(truth, probabilities)
     evaluation = Evaluation(
@@ -83,14 +81,12 @@ def report(
         keras_sha256=hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
         data=EvaluatedData(counts=trained.data.counts, split_sha256=trained.data.split_sha256, folder=str(folder)),
         attributions=model_card.attributions(trained.data.counts, trained.network),
-        figures={
-            name: cell_figures.figures(truth[rows], probabilities[rows], cells[rows], names)
-            for name, rows in groups.items()
-        },
+        figures=cell_figures.by_source(truth, probabilities, cells, sources, names),
         mistakes=tuple(answers[i] for i in wrong),
     )
     chosen = looked_into(truth, probabilities)
     heat = gradcam.heat(model, crops[chosen], probabilities[chosen].argmax(axis=1))
+    groups = {name: (sources == name) | (name == "all") for name in evaluation.figures}
     html = page.page(
         evaluation,
         {name: Scores(truth[rows] == 1, probabilities[rows, 1]) for name, rows in groups.items()},

@@ -16,11 +16,12 @@ from conftest import command
 
 from train import cli
 from train.data import dataset
+from train.evaluation import intervals
 
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """-> (where a tiny run's report was written by the command itself, what it said)."""
+    """Where the command itself wrote the report of a tiny run, and what it printed."""
     out = tmp_path_factory.mktemp("report") / "new"
     done = command("train", "evaluate", tiny_run, "--out", out, environment={"XDG_CACHE_HOME": cache})
     assert done.returncode == 0, done.stderr
@@ -30,13 +31,19 @@ def evaluated(tiny_run: Path, cache: str, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def spoiled(tiny_run: Path, drawn: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """-> (the tiny run, its data) with test pictures that are labelled wrong and named to break a page."""
+    """The tiny run and its data, with test pictures that are labelled wrong and whose names could break a page."""
     folder = tmp_path / "data"
     shutil.copytree(drawn, folder)
     test = folder / "test"
     for i in range(3):
         shutil.copy(test / "lymphocyte" / f"{i}.png", test / "monocyte" / f"<script src=x>&'{i}\".png")
     return run_on(folder, tiny_run, tmp_path / "run"), folder
+
+
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bootstrap that takes no time."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 20)
 
 
 def run_on(folder: Path, run: Path, copy: Path, source: str | None = None) -> Path:
@@ -81,6 +88,7 @@ class Page(HTMLParser):
             self.words += text
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
     text = (evaluated[0] / "evaluation.html").read_text()
     page = Page(text)
@@ -95,6 +103,7 @@ def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
     assert "Not a medical device" in page.words and "train evaluate" in page.words and "seed" in page.words
 
 
+@pytest.mark.slow
 def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -> None:
     document = json.loads((evaluated[0] / "evaluation.json").read_text())
     report = json.loads((tiny_run / "run.json").read_text())
@@ -113,6 +122,7 @@ def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -
         assert words in evaluated[1]
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 
@@ -124,6 +134,7 @@ def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: 
     assert all(b"these figures flatter" in page for page in pages[0][::2])  # on the page and the card
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_mistakes_are_shown_under_escaped_names(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 

@@ -71,6 +71,20 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     )
 
 
+def by_source(
+    truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, sources: np.ndarray, labels: Sequence[str]
+) -> dict[str, CellFigures]:
+    """`figures` of all pictures, under "all", and of each source's. sources: str [n]; otherwise as for `figures`."""
+    together = figures(truth, probabilities, cells, labels)
+    names = sorted(set(sources.tolist()))
+    if len(names) == 1:  # the bootstrap takes seconds
+        return {"all": together, names[0]: together}
+    groups = {name: sources == name for name in names}
+    return {"all": together} | {
+        name: figures(truth[rows], probabilities[rows], cells[rows], labels) for name, rows in groups.items()
+    }
+
+
 def _weighted(
     truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, labels: Sequence[str]
 ) -> dict[str, float]:

@@ -73,16 +73,13 @@ def share(hits: np.ndarray, cells: np.ndarray) -> Share:
     return replace(plain, low=low, high=high, cells=len(photographs))
 
 
-def bootstrap(
-    statistic: Callable[[np.ndarray], dict[str, float]], cells: np.ndarray, seed: int, resamples: int = RESAMPLES
-) -> dict[str, Interval]:
-    """Percentile intervals of several figures at once, by drawing physical cells with all their photographs.
+def bootstrap(statistic: Callable[[np.ndarray], dict[str, float]], cells: np.ndarray, seed: int) -> dict[str, Interval]:
+    """Percentile intervals of several figures at once: RESAMPLES draws of physical cells with all their photographs.
 
     Args:
         statistic: takes the weight of each picture, float [n], and returns figures by name; NaN if one is not defined.
         cells: number of the physical cell that each picture shows, int [n].
         seed: of the draws.
-        resamples: how many draws.
 
     Returns:
         An interval by name. Draws in which a figure is not defined are left out for that figure.
@@ -95,7 +92,7 @@ def bootstrap(
     count = place.max() + 1
     draws = [
         statistic(np.bincount(rng.integers(count, size=count), minlength=count)[place].astype(float))
-        for _ in range(resamples)
+        for _ in range(RESAMPLES)
     ]
     return {name: _percentiles(np.array([draw[name] for draw in draws])) for name in draws[0]}
 

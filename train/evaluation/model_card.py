@@ -275,8 +275,8 @@ def _metrics(contract: Contract) -> list[str]:
     heads = ["model", "source", *(f"{name} recall" for name in names), "balanced accuracy", "AUROC"]
     titles = {
         "test": "**Test split**",
-        "fields": "**Labelled cells of camera fields.** The classifier learned from none of them. The locator, which "
-        "finds these cells, learned from half of the fields.",
+        "fields": "**Labelled cells of marked camera fields.** The classifier learned from none of them. The locator, "
+        "which finds these cells, learned from half of the fields.",
         "val": "**Val split**",
     }
     lines = []
