@@ -10,7 +10,7 @@ from conftest import command
 
 from convert import gate
 from edge import model
-from train import data as dataset
+from train.data import crop_cache, dataset
 from train.evaluation import evaluate
 
 
@@ -21,7 +21,7 @@ def figures(data: Path) -> dict[str, dict]:
     result = {}
     for kind in ("int8", "float32"):
         opened = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite"))
-        answers = gate.answers(opened, dataset.crops(data, chosen, opened.size, opened.policy))
+        answers = gate.answers(opened, crop_cache.crops(data, chosen, opened.size, opened.policy))
         result[kind] = evaluate.by_source(dataset.targets(chosen), answers, [e.source for e in chosen], opened.labels)
     return result
 

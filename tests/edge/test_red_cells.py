@@ -16,7 +16,7 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.red_cells import FEWEST, RedCellRuler, diameter, outlines
 from edge.simulator import drawing
-from train import fields
+from train.data import fields
 
 # The Raspberry Pi camera's seven slides with at least eight fields that the figures were measured on. Six came later, and
 # of these subject 53's is read as 187 pixels: a fault to be mended, not a slide to leave out for good.

@@ -84,13 +84,13 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 ) -> None:
     process = start(drawn, tmp_path)
     process.send_signal(how)
-    _, said = process.communicate()
+    _, errors = process.communicate()
     again = (
         "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", EPOCHS, "--batch", 4, "--crop", "whole-image",
     )  # fmt: skip
     if how == signal.SIGINT:  # keeps what it has
         report = json.loads((tmp_path / "run.json").read_text())
-        assert process.returncode == 0 and "--resume" in said and not report["finished"]
+        assert process.returncode == 0 and "--resume" in errors and not report["finished"]
         assert 3 <= len(report["history"]["loss"]) < EPOCHS and report["metrics"]["test"]["all"]["count"] == 16
     else:
         assert_refused(invoke("train", "baseline", *again), "--resume")
@@ -155,15 +155,13 @@ def test_two_workers_learn_together(network: str, drawn: Path, vgg16_weights: Pa
                 text=True,
             )
         )
-    said = [worker.communicate(timeout=240) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], said
+    outputs = [worker.communicate(timeout=240) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
     assert len(history(tmp_path / "0")["loss"]) == 2
     assert not (tmp_path / "1" / "run.json").exists()
 
 
-def test_the_strategy_is_said_where_it_lacks_something(
-    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_without_a_cluster_are_refused(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CONFIG", "")
     arguments = ("--data", drawn, "--out", tmp_path, "--strategy", "multiworker")
     assert_refused(invoke("train", "baseline", *arguments), "TF_CONFIG")
