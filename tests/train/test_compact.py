@@ -78,11 +78,11 @@ def test_a_run_decodes_each_picture_once(
     """Whatever a run makes of its pictures: crops of two policies, nuclei, places without a cell, and views."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = replace(COMPACT, size=32)
-    taken = experiment.material(experiment.Job(drawn, tmp_path / "run", settings), views=True)
+    data = experiment.training_data(experiment.Job(drawn, tmp_path / "run", settings), views=True)
     recipe_of_views = views.Recipe(settings, ("rotate",), 0.5, 1)
-    views.views(drawn, taken.examples["train"], recipe_of_views)
+    views.views(drawn, data.examples["train"], recipe_of_views)
     assert decoded == Counter(str(file) for file in drawn.rglob("*.png"))
-    assert any(e.kind == dataset.PATCH for e in taken.everything)
+    assert any(e.kind == dataset.PATCH for e in data.everything)
 
 
 def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
