@@ -16,7 +16,7 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.red_cells import FEWEST, RedCellRuler, diameter, outlines
 from edge.simulator import drawing
-from train import fields
+from train.data import fields
 
 # The seven slides of the Raspberry Pi camera, each with at least eight fields, that the figures were measured on. Six
 # came later. One of them, subject 53's, is read as 187 pixels: a fault to be mended, not a slide to leave out for good.
