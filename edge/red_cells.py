@@ -100,7 +100,7 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
     if level < _FAINT:
         return counts
     for part in _LEVELS:
-        mask = cv2.compare(depth, level * part // 4, cv2.CMP_GT)
+        mask = cv2.threshold(depth, level * part // 4, 1, cv2.THRESH_BINARY)[1]
         for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
             if len(outline) < 2.5 * _SMALLEST:
                 continue
