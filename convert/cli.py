@@ -1,7 +1,6 @@
 """`convert`: options and nothing else."""
 
 import json
-import logging
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import __version__
-from edge.cli import Grouped, progress_bars
+from edge.cli import Grouped, progress_bars, show_log
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
 from edge.system.quiet import quiet
@@ -20,15 +19,6 @@ if TYPE_CHECKING:
 
 _KINDS = ("int8", "dynamic", "float16", "float32")
 _METHODS = ("auto", "min-max", "percentile", "mse")
-
-
-class _Lines(logging.Handler):
-    """Writes log lines on stderr, above a progress bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
 
 
 class _Make(Grouped):
@@ -66,10 +56,7 @@ def main() -> None:
 
     `convert RUN` is short for `convert make RUN`; `convert make --help` shows its options.
     """
-    logger = logging.getLogger("convert")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [_Lines()]
-    logger.propagate = False
+    show_log("convert")
 
 
 @main.command(cls=_Make)

@@ -1,6 +1,8 @@
 """`edge-classify`: options and nothing else. Also what the other commands' options share."""
 
+import logging
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -57,7 +59,11 @@ def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
         if bar is None or done < bar.n:
             if bar is not None:
                 bar.close()
-            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, leave=False)
+            # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
+            columns, rows = shutil.get_terminal_size()
+            bar = bars[what] = tqdm(
+                desc=what, total=total or None, file=sys.stderr, leave=False, ncols=columns, nrows=rows
+            )
         bar.update(done - bar.n)
 
     try:
@@ -65,6 +71,24 @@ def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
     finally:
         for bar in bars.values():
             bar.close()
+
+
+class LogLines(logging.Handler):
+    """Writes log lines on stderr, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def show_log(*packages: str) -> None:
+    """Shows what these packages log, from INFO on, as plain lines on stderr."""
+    for name in packages:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [LogLines()]
+        logger.propagate = False
 
 
 def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:

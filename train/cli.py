@@ -1,7 +1,5 @@
 """`train`: options and nothing else."""
 
-import logging
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.cli import Grouped, progress_bars
+from edge.cli import Grouped, progress_bars, show_log
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
 from edge.system.quiet import quiet
@@ -39,23 +37,11 @@ def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[s
     return Command
 
 
-class _Lines(logging.Handler):
-    """Writes log lines on stderr, above a progress bar where one is drawn."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
-    logger = logging.getLogger("train")
-    logger.setLevel(logging.INFO)
-    logger.handlers = [_Lines()]
-    logger.propagate = False
+    show_log("train")
 
 
 data_option = click.option(
