@@ -61,9 +61,7 @@ def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
                 bar.close()
             # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
             columns, rows = shutil.get_terminal_size()
-            bar = bars[what] = tqdm(
-                desc=what, total=total or None, file=sys.stderr, leave=False, ncols=columns, nrows=rows
-            )
+            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
         bar.update(done - bar.n)
 
     try:
