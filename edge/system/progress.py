@@ -1,4 +1,7 @@
-"""How long work reports how far it is. Only commands draw bars; from Python, pass a function of your own or nothing."""
+"""How long work reports how far it is, and which of its steps has just ended.
+
+Only commands draw bars, and only `benchmark latency` measures steps; from Python, pass functions of your own or nothing.
+"""
 
 from collections.abc import Callable
 
@@ -8,3 +11,11 @@ Progress = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
+
+
+Observer = Callable[[str, str], None]
+"""Called when a step of one picture's way has ended, with the step ("decode") and the picture's source."""
+
+
+def unobserved(step: str, source: str) -> None:
+    """An Observer that does nothing."""
