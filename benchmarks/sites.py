@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.selective import learned_sources
+from edge.contract import document
 from edge.decide import OTHER
 from edge.model import Model
 from edge.output.tables import Table
-from edge.site.adapt import adapt, answers, figures
-from edge.site.labelled import Cells, cells
+from edge.site.adapt import adapt, answers
+from edge.site.figures import SiteFigures, figures
+from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
 from train import data
 from train import field_cells as fields
@@ -21,7 +22,6 @@ from train.evaluation import intervals
 COUNTS = (0, 5, 10, 15, 20, 50)
 DRAWS = 20
 _LEFT = 2  # physical cells of each name that must be left to measure on
-_FIGURES = ("balanced_accuracy", "labels", "given", "wrong", "named")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Point:
     """What so many labelled cells bring.
 
     Attributes:
-        alone: figures of the model without them, by name; see edge.site.adapt.figures.
+        alone: figures of the model without them; by the keys that edge.site.figures.SiteFigures has in JSON.
         adapted: figures with them, on the same cells; None without any.
         written: in how many draws they were enough for a profile; None without any.
     """
@@ -138,7 +138,7 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
     truth = np.concatenate([data.targets(test, model.labels), in_fields.truth])
     in_field_numbers = np.unique(in_fields.cells, return_inverse=True)[1]
     physical = np.concatenate([intervals.clusters(test), len(test) + in_field_numbers])
-    every = cells([model.predict(crop) for crop in crops], truth, physical)
+    every = Cells.of([model.predict(crop) for crop in crops], truth, physical)
     names = np.array([e.source for e in test] + in_fields.sources)
     learned = learned_sources(model)
     result = {}
@@ -150,8 +150,7 @@ def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> d
 
 def curve(site: Cells, model: Model, counts: Sequence[int], draws: int) -> Curve:
     """The figures of one source; every model gets the same draws. Arguments as of `sites`."""
-    home = figures(answers(site, model), site.truth.tolist(), model.labels)
-    points = {"0": Point({name: _over_draws([home[name]]) for name in _FIGURES})}
+    points = {"0": Point(_over_draws([figures(answers(site, model), site.truth, model.labels)]))}
     enough = [count for count in counts if all(site.count(label) >= count + _LEFT for label in (0, 1))]
     for count in enough:
         points[str(count)] = _point(site, model, count, draws)
@@ -163,8 +162,8 @@ def curve(site: Cells, model: Model, counts: Sequence[int], draws: int) -> Curve
 
 
 def _point(site: Cells, model: Model, count: int, draws: int) -> Point:
-    alone: list[dict[str, Any]] = []
-    adapted: list[dict[str, Any]] = []
+    alone: list[SiteFigures] = []
+    adapted: list[SiteFigures] = []
     written = 0
     for number in range(draws):
         drawn = _draw(site, count, np.random.default_rng(number))
@@ -173,25 +172,27 @@ def _point(site: Cells, model: Model, count: int, draws: int) -> Point:
         written += profile is not None
         before = answers(others, model)
         after = answers(others, model, profile) if profile else before
-        alone.append(figures(before, others.truth.tolist(), model.labels))
-        adapted.append(figures(after, others.truth.tolist(), model.labels))
-    return Point(
-        alone={name: _over_draws([row[name] for row in alone]) for name in _FIGURES},
-        adapted={name: _over_draws([row[name] for row in adapted]) for name in _FIGURES},
-        written=written,
-    )
+        alone.append(figures(before, others.truth, model.labels))
+        adapted.append(figures(after, others.truth, model.labels))
+    return Point(_over_draws(alone), _over_draws(adapted), written)
 
 
 def _draw(site: Cells, count: int, rng: np.random.Generator) -> np.ndarray:
     """Which pictures are labelled, bool [n]: all pictures of the physical cells that are drawn."""
     drawn = np.zeros(len(site), bool)
     for label in np.unique(site.truth):
-        known = rng.permutation(np.unique(site.cells[site.truth == label]))
-        drawn |= np.isin(site.cells, known[: count if label < 2 else min(count, len(known) // 2)])
+        known = rng.permutation(np.unique(site.physical[site.truth == label]))
+        drawn |= np.isin(site.physical, known[: count if label < 2 else min(count, len(known) // 2)])
     return drawn
 
 
-def _over_draws(values: Sequence[float | None]) -> Draws:
+def _over_draws(drawn: Sequence[SiteFigures]) -> dict[str, Draws]:
+    """Each figure over all draws, by its key in JSON."""
+    documents = [document(each) for each in drawn]
+    return {key: _draws([each[key] for each in documents]) for key in documents[0]}
+
+
+def _draws(values: Sequence[float | None]) -> Draws:
     known = [value for value in values if value is not None]
     if not known:
         return Draws(None, None, None)

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from edge.red_cells import RedCellRuler
 
 _SURVEY = 200  # pictures of a run, spread over it, in which red cells are measured
-_MARGIN = 1.2  # of the red cells: so much larger the run's ruler may come out than what was known when pixels were kept
+_WHOLE = 24_000_000  # bytes of the first pictures that are held until the run's ruler is known
+# So much larger the run's ruler may be in the end than when pixels were kept: where the run had one already, and where
+# it hadn't. With these no picture of ../shared/data is read twice, whatever folders make a run.
+_KNOWN, _UNKNOWN = 1.1, 1.35
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ def find_cells(
     for number, path in enumerate(surveyed):
         survey.add(path)
         progress("Reading pictures", number + 1, total)
+    survey.finish()
     done = len(surveyed)
     for path in files:
         held = survey.held.pop(path, None)
@@ -256,8 +260,10 @@ class _Survey:
         observe: Observer,
     ) -> None:
         self.held: dict[str, tuple[Picture, Located] | Unreadable] = {}
+        self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
-        self._wanted, self._observe, self._store, self._count = wanted, observe, PixelStore(), 0
+        self._wanted, self._observe = wanted, observe
+        self._whole: list[tuple[Frame, Located]] | None = []  # the first pictures, until the run's ruler is known
 
     def add(self, path: str) -> None:
         read_and_located = _located(path, self._locator, self._observe)
@@ -266,35 +272,45 @@ class _Survey:
             return
         frame, located = read_and_located
         self._ruler.add(located.red_cells)
-        self._count += 1
         self._observe("measure", path)
-        if path in self._wanted:
-            kept = self._store.keep(frame, self._boxes(frame, located))
-            self.held[path] = kept, located if self._search.trace else located.without_trace()
-            self._observe("keep", path)
+        if path not in self._wanted:
+            return
+        if self._whole is None:
+            self._keep(frame, located)
+            return
+        self._whole.append((frame, located))
+        from edge.red_cells import FEWEST
+
+        if len(self._whole) >= FEWEST or sum(each.image.nbytes for each, _ in self._whole) > _WHOLE:
+            self.finish()
+
+    def finish(self) -> None:
+        """Cuts out what is needed of the first pictures; called once more after the last picture."""
+        for frame, located in self._whole or ():
+            self._keep(frame, located)
+        self._whole = None
+
+    def _keep(self, frame: Frame, located: "Located") -> None:
+        kept = self.store.keep(frame, self._boxes(frame, located))
+        self.held[frame.source] = kept, located if self._search.trace else located.without_trace()
+        self._observe("keep", frame.source)
 
     def _boxes(self, frame: Frame, located: "Located") -> list[Box]:
-        """The parts of a frame that may be cut out, whatever the run's ruler will be.
-
-        While little is known of the run, or where no cell is found and the picture itself stands for it, all of it.
-        """
+        """The parts of a frame that its answers will need, whether the run's ruler or its own is used in the end."""
         from edge.locate import cells
-        from edge.red_cells import FEWEST, by_itself
+        from edge.red_cells import by_itself
 
-        alone = self._search.single and not located.nuclei
-        if self._search.keep_whole or alone or self._count <= FEWEST:
+        if self._search.keep_whole or (self._search.single and not located.nuclei):
             return [(0, 0, frame.width, frame.height)]
-        measures = [by_itself(located.red_cells)]
+        measures = [located.measure(self._ruler), by_itself(located.red_cells)]
+        rows = zip(*(cells(located, measure) for measure in measures), strict=True)
+        largest = [max(row, key=lambda cell: cell.red_cell * (1 + cell.uncertainty)) for row in rows]
+        chosen = single(frame, largest) if self._search.single else largest
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)
-        measures += [pooled] if pooled else []
-        sizes = [[cell.red_cell * (1 + cell.uncertainty) for cell in cells(located, measure)] for measure in measures]
-        found = cells(located, measures[0])
-        largest = [
-            replace(cell, red_cell=_MARGIN * max(each))
-            for cell, each in zip(found, zip(*sizes, strict=True), strict=True)
-        ]
+        margin = _KNOWN if pooled else _UNKNOWN
+        sizes = [margin * (1 + cell.uncertainty) * cell.red_cell for cell in chosen]
         return [
-            extent(frame, cell, self._policy) for cell in (single(frame, largest) if self._search.single else largest)
+            extent(frame, replace(cell, red_cell=size), self._policy) for cell, size in zip(chosen, sizes, strict=True)
         ]
 
 

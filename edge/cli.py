@@ -43,17 +43,21 @@ class Grouped(click.Command):
 @contextmanager
 def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
     """A Progress that draws bars on stderr, with speed and time left; without a terminal it draws nothing."""
+    from edge.system.progress import silent
+
+    if not (sys.stderr.isatty() if shown is None else shown):
+        yield silent
+        return
     from tqdm import tqdm
 
     bars: dict[str, tqdm] = {}
-    hidden = not sys.stderr.isatty() if shown is None else not shown
 
     def progress(what: str, done: int, total: int) -> None:
         bar = bars.get(what)
         if bar is None or done < bar.n:
             if bar is not None:
                 bar.close()
-            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, disable=hidden, leave=False)
+            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, leave=False)
         bar.update(done - bar.n)
 
     try:

@@ -127,7 +127,9 @@ def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
     samples = picture.window(x0, y0, max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side)))[::step, ::step]
     samples = samples.reshape(-1, 3)
     place = len(samples) * 9 // 10
-    return np.maximum(np.partition(samples, place, axis=0)[place], 40)
+    # Of so many levels a histogram is faster than a partition: the level at which `place` samples are darker or as dark.
+    levels = [int((np.bincount(channel, minlength=256).cumsum() > place).argmax()) for channel in samples.T]
+    return np.array([max(level, 40) for level in levels], np.uint8)
 
 
 def _resize(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:

@@ -4,7 +4,7 @@ The red cells of all pictures of a run are measured before the first cell is cut
 until then, and too slow to be read twice, so the surroundings of their cells are.
 """
 
-import tempfile
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from edge.errors import UserError
 from edge.frames import Frame, Picture, read
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-_MEMORY = 24_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
+_MEMORY = 32_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
 _MOST = 1_000_000_000  # bytes of that file; what doesn't fit is read again
 
 
@@ -61,11 +61,10 @@ class PixelStore:
     """
 
     def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
-        folder = (
-            "/var/tmp" if Path("/var/tmp").is_dir() and not tempfile.tempdir else None
-        )  # on a disk; /tmp may not be
-        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(memory, dir=folder)  # noqa: SIM115 it lives as long as we
-        self._size, self._most = 0, most
+        """memory: bytes kept in memory; most: bytes of the temporary file."""
+        self._held: list[np.ndarray] = []
+        self._memory, self._most, self._size = memory, most, 0
+        self._file: IO[bytes] | None = None
         self._latest: Frame | None = None
         self.reads = 0
 
@@ -82,11 +81,17 @@ class PixelStore:
         return KeptPicture(picture.source, picture.number, picture.taken, width, height, tuple(windows), self)
 
     def _put(self, pixels: np.ndarray) -> int | None:
-        """The place where they are now; None where there is no room."""
+        """The place where they are now: below 0 in memory, else in the file; None where there is no room."""
+        if pixels.nbytes <= self._memory:
+            self._memory -= pixels.nbytes
+            self._held.append(np.ascontiguousarray(pixels) if pixels.base is None else pixels.copy())
+            return -len(self._held)
         if self._size + pixels.nbytes > self._most:
             return None
         place = self._size
         try:
+            if self._file is None:
+                self._file = _temporary_file()
             self._file.seek(place)
             self._file.write(np.ascontiguousarray(pixels).data)
         except OSError:  # a full or read-only disk
@@ -97,6 +102,9 @@ class PixelStore:
 
     def get(self, place: int, shape: tuple[int, int, int]) -> np.ndarray:
         """uint8 of that shape."""
+        if place < 0:
+            return self._held[-place - 1]
+        assert self._file is not None
         self._file.seek(place)
         return np.frombuffer(self._file.read(shape[0] * shape[1] * shape[2]), np.uint8).reshape(shape)
 
@@ -109,3 +117,11 @@ class PixelStore:
             self._latest = frame
             self.reads += 1
         return self._latest
+
+
+def _temporary_file() -> IO[bytes]:
+    """In /var/tmp, which is on a disk: on a Pi with Trixie /tmp is memory. Raises OSError."""
+    import tempfile  # takes a few milliseconds, and most runs do without it
+
+    folder = "/var/tmp" if Path("/var/tmp").is_dir() and "TMPDIR" not in os.environ else None
+    return tempfile.TemporaryFile(dir=folder)

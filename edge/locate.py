@@ -316,9 +316,13 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
     """
     depth = _depth(mask)
     deepest = int(depth.max())
+    whole = -1  # the last depth at which the mark is in one piece
     for level in _LEVELS:
+        if int(level * deepest) == whole:
+            continue
         count, seeds = cv2.connectedComponents((depth > level * deepest).astype(np.uint8), connectivity=8)
         if count < 3:  # the background and one part: no neck
+            whole = int(level * deepest)
             continue
         places = [np.nonzero(seeds == i) for i in range(1, count)]
         middles = [

@@ -89,8 +89,8 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
         return counts
     depth = _depth(small[..., 1])
     wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
-    nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST) > 0
-    level = _level(np.bincount(depth[~nuclei], minlength=256))
+    nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
+    level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
         return counts
     for part in _LEVELS:
@@ -119,10 +119,14 @@ def _depth(green: np.ndarray) -> np.ndarray:
     side = 2 * (max(height, width) // 32) + 1
     light = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     light = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-    wide: np.ndarray = np.pad(green.astype(np.uint16), 1, mode="edge")
-    rows: np.ndarray = wide[:-2] + 2 * wide[1:-1] + wide[2:]
-    soft: np.ndarray = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:] + 8) >> 4
-    return cv2.subtract(_DENSITY[soft], _DENSITY[light])
+    wide = cv2.copyMakeBorder(green, 1, 1, 1, 1, cv2.BORDER_REPLICATE).astype(np.uint16)
+    rows = wide[:-2] + wide[2:]
+    rows += wide[1:-1] << 1
+    soft = rows[:, :-2] + rows[:, 2:]
+    soft += rows[:, 1:-1] << 1
+    soft += 8
+    soft >>= 4
+    return cv2.subtract(cv2.LUT(soft.astype(np.uint8), _DENSITY), cv2.LUT(light, _DENSITY))
 
 
 def _level(counts: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""What `edge-doctor` says of one thing."""
+"""What `edge-doctor` finds out about one thing."""
 
 from dataclasses import asdict, dataclass
 from typing import Literal
@@ -8,7 +8,14 @@ State = Literal["fine", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Finding:
-    """name: of what; state; sentence: what was found; remedy: what to do, empty where nothing need be done."""
+    """One thing that was examined.
+
+    Attributes:
+        name: of the thing, such as "camera".
+        state: "fine"; "warn" where it deserves a look; "bad" where it must be repaired first.
+        sentence: what was found.
+        remedy: what to do, as a part of a sentence; "" where nothing is to be done.
+    """
 
     name: str
     state: State
@@ -16,10 +23,11 @@ class Finding:
     remedy: str = ""
 
     def row(self) -> dict[str, str]:
+        """The finding as JSON has it."""
         return asdict(self)
 
 
 def worst(findings: list[Finding]) -> State:
-    """ "bad" before "warn" before "fine"."""
+    """The worst state among the findings; "fine" where there are none."""
     states = {finding.state for finding in findings}
     return "bad" if "bad" in states else "warn" if "warn" in states else "fine"

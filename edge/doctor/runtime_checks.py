@@ -1,4 +1,4 @@
-"""Findings on the work itself: model files, speed, camera. Needs the libraries, which edge.doctor.system_checks looks at first."""
+"""Examines the work itself: model files, camera, speed. The libraries must have been found to work before."""
 
 import os
 import statistics
@@ -9,46 +9,52 @@ from pathlib import Path
 import numpy as np
 
 from edge import classify, locate, model
-from edge.decide import Rules
+from edge.decide import RISK, Rules
 from edge.doctor.finding import Finding
+from edge.doctor.verify import Verified, verify_files
 from edge.errors import UserError
 from edge.frames import Frame
 
 _LOOK = 2.0  # seconds that a camera is watched
 _SLOW = 2.0  # fields a second: with fewer, the stage must wait for the answers
-_FADES = 1.5  # times the time a field took at first: so much slower at the end means heat or little power
+_FADES = 1.5  # times the time that a field took at first: so much at the end means heat or too little power
+_FEWEST = 30  # fields, from which on first and last are compared
 _PLUG = (
-    "plug it in, look for it with `v4l2-ctl --list-devices`, the Pi's own with `rpicam-hello --list-cameras`; or name "
-    "it with --camera"
+    "plug it in, look for it with `v4l2-ctl --list-devices` or, for the Pi's own, `rpicam-hello --list-cameras`; or "
+    "name it with --camera"
 )
 _RIGHTS = "run `sudo usermod -aG video $USER` and log in anew"
 
 
 def models(path: Path | None = None) -> list[Finding]:
-    """The classifier's and the locator's files: whole, and with the answers here that they gave where made."""
-    return [_model("model", path or model.SHIPPED), _model("locator", locate.SHIPPED)]
+    """The classifier's and the locator's file: is each whole, and are its samples answered as expected?
+
+    path: of the classifier; None for the shipped one.
+    """
+    return [_model(verified) for verified in verify_files(path)]
 
 
-def _model(name: str, path: Path) -> Finding:
-    try:
-        file = model.Model(path) if name == "model" else locate.Locator(path)
-    except UserError as error:
-        return Finding(name, "bad", error.message, "copy the file again, or install again")
-    right, count = file.verify()
+def _model(verified: Verified) -> Finding:
+    name, file, right, count = verified.name, verified.path.name, verified.right, verified.count
+    if verified.error:
+        return Finding(name, "bad", verified.error.message, "copy the file again, or install again")
     if right < count:
-        told = f"{path.name} answers differently here: {right} of {count} samples are as expected."
-        return Finding(name, "bad", told, "don't use it here; install again and, if that doesn't help, report this")
-    return Finding(name, "fine", f"{path.name} answers here as where it was made, {right} of {count} samples.")
+        sentence = f"{file} answers differently here: {right} of {count} samples are as expected."
+        return Finding(name, "bad", sentence, "don't use it here; install again and, if that doesn't help, report this")
+    return Finding(name, "fine", f"{file} gives the expected answers here: {right} of {count} samples.")
 
 
 def speed(seconds: float, path: Path | None = None) -> Finding:
-    """Drawn fields of six cells, 1280 x 720, answered one after the other by one thread, for so many seconds."""
-    from edge import frames
-    from edge.decide import RISK
+    """How fast fields are answered, with one thread: drawn fields of six cells, 1280 x 720 pixels.
+
+    Args:
+        seconds: how long to measure; at least one field is answered.
+        path: of the classifier; None for the shipped one.
+    """
     from edge.simulator import drawing
 
     drawn, _ = drawing.field(np.random.default_rng(0), 6, shape=(720, 1280), look=drawing.Look(red_cell=60))
-    frame = frames.Frame(drawn, "drawn", 0, 0.0)
+    frame = Frame(drawn, "drawn", 0, 0.0)
     opened = model.Model(path or model.SHIPPED)
     rules = opened.rules(RISK)
     locator = locate.Locator()
@@ -60,14 +66,14 @@ def speed(seconds: float, path: Path | None = None) -> Finding:
         _answered(frame, opened, locator, rules)
         times.append(time.perf_counter() - began)
     typical, third = statistics.median(times), max(1, len(times) // 3)
-    told = f"{1 / typical:.1f} drawn fields of {cells} cells a second, {1000 * typical:.0f} ms each"
+    sentence = f"{1 / typical:.1f} drawn fields of {cells} cells a second, {1000 * typical:.0f} ms each"
     fade = statistics.median(times[-third:]) / statistics.median(times[:third])
-    if len(times) >= 30 and fade > _FADES:
-        told += f", at the end {fade:.1f} times as long as at first."
-        return Finding("speed", "warn", told, "give it a heat sink or a fan, and end other programs")
+    if len(times) >= _FEWEST and fade > _FADES:
+        sentence += f"; at the end, a field takes {fade:.1f} times as long as at first."
+        return Finding("speed", "warn", sentence, "give it a heat sink or a fan, and end other programs")
     if 1 / typical < _SLOW:
-        return Finding("speed", "warn", f"{told}.", "end other programs, and move the stage slowly")
-    return Finding("speed", "fine", f"{told}.")
+        return Finding("speed", "warn", f"{sentence}.", "end other programs, and move the stage slowly")
+    return Finding("speed", "fine", f"{sentence}.")
 
 
 def _answered(frame: Frame, opened: model.Model, locator: locate.Locator, rules: Rules) -> classify.Answer:
@@ -77,7 +83,10 @@ def _answered(frame: Frame, opened: model.Model, locator: locate.Locator, rules:
 
 
 def camera(source: str | None = None) -> Finding:
-    """The camera that was named, or the first one here: is there one, may we, is it free, what does it deliver?"""
+    """One camera: is it there, may it be used, is it free, and what does it deliver?
+
+    source: as `edge-classify --camera` takes it; None for the first camera that is found.
+    """
     from edge.camera import usb
 
     if source is None:
@@ -98,19 +107,20 @@ def camera(source: str | None = None) -> Finding:
 
 
 def _users(device: Path) -> list[str]:
-    """Other programs that have a file open, as far as we may know: NAME (process number)."""
+    """Other programs that have a file open, as far as this process may see them: NAME (process number)."""
     file, found = str(device.resolve()), {}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         process = link.parts[2]
         try:
             if process != str(os.getpid()) and str(link.readlink()) == file:
                 found[process] = Path("/proc", process, "comm").read_text().strip()
-        except OSError:  # ended meanwhile, or somebody else's
+        except OSError:  # ended meanwhile, or another user's
             continue
     return [f"{name} ({process})" for process, name in found.items()]
 
 
 def _delivered(source: str) -> Finding:
+    """What a camera delivers within two seconds after its first picture."""
     from edge.camera.faults import Faults
     from edge.camera.reader import FIRST, Camera
     from edge.camera.source import opener, shown
@@ -118,8 +128,8 @@ def _delivered(source: str) -> Finding:
     try:
         opened = Camera(opener(source), shown(source))
     except UserError as error:
-        told, _, remedy = error.message.rstrip(".").partition(": run ")
-        return Finding("camera", "bad", f"{told}.", f"run {remedy}" if remedy else _PLUG)
+        sentence, _, remedy = error.message.rstrip(".").partition(": run ")
+        return Finding("camera", "bad", f"{sentence}.", f"run {remedy}" if remedy else _PLUG)
     faults, seen, count = Faults(), Counter[str](), 0
     began = time.monotonic()
     end = began + FIRST
@@ -133,10 +143,10 @@ def _delivered(source: str) -> Finding:
     took = time.monotonic() - began
     opened.close()
     if not count:
-        told = f"{opened.facts}, but no picture came in {FIRST:.0f} s."
-        return Finding("camera", "bad", told, "look at its cable, and end other programs that use it")
-    told = f"{opened.facts}; {count} picture{'' if count == 1 else 's'} in {took:.1f} s"
+        sentence = f"{opened.facts}, but no picture came in {FIRST:.0f} s."
+        return Finding("camera", "bad", sentence, "check its cable, and end other programs that use it")
+    sentence = f"{opened.facts}; {count} picture{'' if count == 1 else 's'} in {took:.1f} s"
     fault, times = max(((f, n) for f, n in seen.items() if f), key=lambda item: item[1], default=("", 0))
     if times > count / 2:
-        return Finding("camera", "warn", f"{told}, {times} of them {fault}.", "look at lamp, exposure and cable")
-    return Finding("camera", "fine", f"{told}.")
+        return Finding("camera", "warn", f"{sentence}, {times} of them {fault}.", "check lamp, exposure and cable")
+    return Finding("camera", "fine", f"{sentence}.")

@@ -1,4 +1,4 @@
-"""Findings on the machine alone: Python, libraries, display, disk, power, clock. Needs nothing that may be missing."""
+"""Examines the machine alone: Python, libraries, display, disk, power, clock. Needs no library that may be missing."""
 
 import importlib
 import importlib.metadata
@@ -18,38 +18,47 @@ from pathlib import Path
 from edge import RELEASED
 from edge.doctor.finding import Finding
 
-_PYTHONS = ((3, 11), (3, 13))  # the first and the last that every library has wheels for
-# What is imported, and the wheel that brings it; of the runtimes one will do.
+_PYTHONS = ((3, 11), (3, 13))  # the first and the last version for which every library has wheels
+# Modules that are imported, and the wheels that bring them. One of the runtimes is enough.
 _LIBRARIES = {"numpy": "numpy", "PIL.Image": "pillow", "cv2": "opencv-python-headless", "click": "click"}
 _RUNTIMES = {"ai_edge_litert.interpreter": "ai-edge-litert", "tflite_runtime.interpreter": "tflite-runtime"}
 _AGAIN = "install again: `install.sh` of the bundle, or `pip install --force-reinstall`"
-_LEAST, _LITTLE = 50, 500  # MB free: no room for results; room for a few days
+_LEAST, _LITTLE = 50, 500  # free MB: less than the first is no room for results, the second lasts a few days
 _HOT = 80.0  # degrees Celsius from which on a Pi slows down
-_NOW = {0: "too little voltage", 1: "a lowered clock", 2: "throttling", 3: "the soft temperature limit"}
+# Bits of `vcgencmd get_throttled`; 16 bits higher stands the same "since it was started".
+_THROTTLED = {0: "too little voltage", 1: "a lowered clock", 2: "throttling", 3: "the soft temperature limit"}
 
 
 def python(version: tuple[int, int] | None = None, bits: int = 8 * struct.calcsize("P")) -> Finding:
-    """bits: of this process, which on a 64-bit kernel may still be 32."""
+    """Is there a wheel of every library for this Python?
+
+    Args:
+        version: major and minor; None for that of this process.
+        bits: of this process, which may be 32 even on a 64-bit kernel.
+    """
     version = version or (sys.version_info.major, sys.version_info.minor)
     name = ".".join(map(str, version))
     machine = platform.machine()
     if bits < 64:
-        told = f"This is a 32-bit system (Python {name}, kernel {machine}), for which LiteRT isn't made."
-        remedy = "put 64-bit Raspberry Pi OS on the card, or use README's fallback for 32-bit Bookworm"
-        return Finding("python", "warn" if importlib.util.find_spec("tflite_runtime") else "bad", told, remedy)
+        sentence = f"This is a 32-bit system (Python {name}, kernel {machine}), for which LiteRT isn't made."
+        remedy = "put 64-bit Raspberry Pi OS on the card, or follow the documentation for 32-bit Bookworm"
+        return Finding("python", "warn" if importlib.util.find_spec("tflite_runtime") else "bad", sentence, remedy)
     if not _PYTHONS[0] <= version <= _PYTHONS[1]:
-        remedy = "make the environment with another one: Bookworm brings 3.11, Trixie 3.13"
+        remedy = "make the environment with another Python: Bookworm brings 3.11, Trixie 3.13"
         return Finding("python", "bad", f"Python {name} is not 3.11 to 3.13.", remedy)
     return Finding("python", "fine", f"Python {name}, {bits} bits, on {machine}.")
 
 
 def libraries() -> list[Finding]:
-    """One a library, each imported in a process of its own: what a wrong wheel breaks may be the process."""
+    """Does each library work?
+
+    Each is imported in a process of its own, since a wrong wheel may end the process.
+    """
     found = [_library(module, wheel) for module, wheel in _LIBRARIES.items()]
     both = {"opencv-python", "opencv-python-headless"}
     if both <= {str(distribution.name).lower() for distribution in importlib.metadata.distributions()}:
-        told = "opencv-python and opencv-python-headless are both here and overwrite each other."
-        found.append(Finding("opencv-python", "warn", told, "`pip uninstall` both, then install the headless one"))
+        sentence = "opencv-python and opencv-python-headless are both installed and overwrite each other."
+        found.append(Finding("opencv-python", "warn", sentence, "`pip uninstall` both, then install the headless one"))
     runtimes = [_library(module, wheel) for module, wheel in _RUNTIMES.items()]
     return [*found, next((r for r in runtimes if r.state == "fine"), runtimes[0])]
 
@@ -66,15 +75,15 @@ def _library(module: str, wheel: str) -> Finding:
         return Finding(wheel, "bad", f"{wheel} is the wrong wheel: it is for {tag}, and this is {here}.", _AGAIN)
     needs = re.search(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object", error)
     if needs:
-        remedy = f"`sudo apt install` what holds {needs[1]}"
+        remedy = f"`sudo apt install` the package that holds {needs[1]}"
         if "opencv" in wheel:
-            remedy += "; if that is a part of a desktop, install the headless wheel instead"
+            remedy += "; if that is part of a desktop, install the headless wheel instead"
         return Finding(wheel, "bad", f"{wheel} needs {needs[1]}, which isn't here.", remedy)
     return Finding(wheel, "bad", f"{wheel} doesn't work: {error}.", _AGAIN)
 
 
 def _imported(module: str) -> str:
-    """Tries it in a copy of this process -> what went wrong, on one line."""
+    """Imports a module in a copy of this process; returns what went wrong, on one line, or ""."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
@@ -102,7 +111,7 @@ def _version(wheel: str) -> str:
 
 
 def _foreign(wheel: str) -> str:
-    """What a wheel was made for, where none of its tags fits this Python and machine."""
+    """What a wheel was made for, where none of its tags fits this Python and machine; else ""."""
     try:
         lines = (importlib.metadata.distribution(wheel).read_text("WHEEL") or "").splitlines()
     except importlib.metadata.PackageNotFoundError:
@@ -119,7 +128,7 @@ def _foreign(wheel: str) -> str:
 
 
 def display() -> Finding:
-    """What --show needs."""
+    """Can a window be shown, as --show needs it?"""
     from edge.live.window import Window
 
     try:
@@ -134,38 +143,43 @@ def display() -> Finding:
 
 
 def disk(folder: Path) -> Finding:
-    """Where results shall go: is there room, and may we write? Writes a file and removes it."""
+    """Is there room in the folder of results, and may it be written to?
+
+    Writes a small file there and removes it.
+    """
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".edge-doctor-") as file:
             file.write(b"\0" * 65536)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        told = f"Nothing can be written to {folder}: {error.strerror or error}."
-        return Finding("disk", "bad", told, "make room, or name another folder that you may write to with --folder")
+        sentence = f"Nothing can be written to {folder}: {error.strerror or error}."
+        return Finding("disk", "bad", sentence, "make room, or name another folder that you may write to with --folder")
     free = shutil.disk_usage(folder).free // 1_000_000
     if free < _LITTLE:
-        told = f"{free} MB are free in {folder}."
-        return Finding(
-            "disk", "bad" if free < _LEAST else "warn", told, "make room: pictures of --save take most of it"
-        )
-    return Finding("disk", "fine", f"{folder} can be written, {free} MB are free.")
+        sentence = f"{free} MB are free in {folder}."
+        remedy = "make room: pictures of --save take most of it"
+        return Finding("disk", "bad" if free < _LEAST else "warn", sentence, remedy)
+    return Finding("disk", "fine", f"{folder} can be written to; {free} MB are free.")
 
 
 def power(root: Path = Path("/")) -> Finding:
-    """What a Pi says of its supply and its temperature, now and since it was started."""
+    """Does a Pi get enough power and stay cool, now and since it was started?
+
+    root: of the file system in which the Pi's model and temperature are looked up.
+    """
     board = _text(root / "sys/firmware/devicetree/base/model").rstrip("\0")
     heat = _text(root / "sys/class/thermal/thermal_zone0/temp")
     warm = f", {int(heat) / 1000:.0f} °C" if heat.isdecimal() else ""
-    told = re.search(r"throttled=0x([0-9a-f]+)", _said("vcgencmd", "get_throttled"))
-    if not told:
+    throttled = re.search(r"throttled=0x([0-9a-f]+)", _output("vcgencmd", "get_throttled"))
+    if not throttled:
         if "Raspberry Pi" in board:
-            sentence = f"{board}{warm}; whether it gets enough power can't be told: vcgencmd doesn't answer."
-            return Finding("power", "warn", sentence, "`sudo apt install raspi-utils`, and be in the group video")
-        return Finding("power", "fine", f"{board or 'No Raspberry Pi'}{warm}; nothing to be told of its power.")
-    flags = int(told[1], 16)
-    now = [name for bit, name in _NOW.items() if flags >> bit & 1]
-    before = [name for bit, name in _NOW.items() if flags >> (bit + 16) & 1]
+            sentence = f"{board}{warm}: vcgencmd doesn't answer, so it isn't known whether it gets enough power."
+            return Finding("power", "warn", sentence, "`sudo apt install raspi-utils`, and join the group video")
+        return Finding("power", "fine", f"{board or 'No Raspberry Pi'}{warm}: nothing is known of its power.")
+    flags = int(throttled[1], 16)
+    now = [name for bit, name in _THROTTLED.items() if flags >> bit & 1]
+    before = [name for bit, name in _THROTTLED.items() if flags >> (bit + 16) & 1]
     short = any("voltage" in name for name in now + before)
     remedy = "use the Pi's own power supply and a short cable" if short else "give it a heat sink or a fan"
     if now:
@@ -173,21 +187,26 @@ def power(root: Path = Path("/")) -> Finding:
     if before:
         return Finding("power", "warn", f"{board or 'The Pi'}{warm}: {', '.join(before)} since it was started.", remedy)
     if heat.isdecimal() and int(heat) / 1000 >= _HOT:
-        return Finding("power", "warn", f"{board or 'The Pi'}{warm}: soon it slows down.", remedy)
+        return Finding("power", "warn", f"{board or 'The Pi'}{warm}: it will soon slow down.", remedy)
     return Finding("power", "fine", f"{board or 'The Pi'}{warm}: enough power, no throttling since it was started.")
 
 
 def clock(now: float | None = None) -> Finding:
-    """Results carry the time: a Pi has no clock of its own that runs while it is off (before the Pi 5: none at all)."""
+    """Is the clock right? Results carry the time.
+
+    A Pi has no clock of its own that runs while it is off; before the Pi 5 it has none at all.
+
+    now: seconds since the epoch; None for this machine's clock.
+    """
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
-    remedy = "connect it to the net, or `sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS'`"
+    remedy = "connect it to the internet, or `sudo timedatectl set-time 'YYYY-MM-DD HH:MM:SS'`"
     if moment.date() < RELEASED:
-        told = f"The clock says {moment:%Y-%m-%d %H:%M} UTC, before this program was made ({RELEASED})."
-        return Finding("clock", "bad", told, remedy)
-    synchronised = _said("timedatectl", "show", "--property=NTPSynchronized", "--value")
+        sentence = f"The clock says {moment:%Y-%m-%d %H:%M} UTC, before this program was made ({RELEASED})."
+        return Finding("clock", "bad", sentence, remedy)
+    synchronised = _output("timedatectl", "show", "--property=NTPSynchronized", "--value")
     if synchronised == "no":
         return Finding("clock", "warn", f"The clock says {moment:%Y-%m-%d %H:%M} UTC and isn't synchronised.", remedy)
-    how = "synchronised" if synchronised == "yes" else "whether it is synchronised can't be told"
+    how = "it is synchronised" if synchronised == "yes" else "it isn't known whether it is synchronised"
     return Finding("clock", "fine", f"The clock says {moment:%Y-%m-%d %H:%M} UTC; {how}.")
 
 
@@ -198,8 +217,8 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _said(*command: str) -> str:
-    """What a program writes; empty where there is none, or it fails."""
+def _output(*command: str) -> str:
+    """What a program writes; "" where there is no such program, or it fails."""
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,43 +1,44 @@
-"""Is a site's profile better than the model alone, on cells that it doesn't know?"""
+"""Adapts a model to a site: fits a profile, and keeps it where it is better on cells that it wasn't fitted to."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from edge.decide import REVIEW, RISK, Decision, decide
+from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model, Prediction
 from edge.site import recalibration, refit
+from edge.site.figures import LeftOut, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 
-_TIMES = 2  # that cells are dealt into parts anew
+_REPEATS = 2  # of the cross-validation, each with the cells dealt anew
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """profile: None where it isn't better; before, after: figures() of left-out cells; gain: by how much less their
-    answers cost (log loss, each label weighing the same), and its standard error.
+    """What came of an adaptation.
+
+    Attributes:
+        profile: None where it isn't better than the model alone.
+        left_out: how left-out cells were answered without and with a profile.
     """
 
     profile: Profile | None
-    before: dict[str, Any]
-    after: dict[str, Any]
-    gain: tuple[float, float]
+    left_out: LeftOut
 
 
 def usable(cells: Cells, model: Model) -> Cells:
-    """Those that can teach: others only where there are enough of them.
+    """The cells that a profile can be fitted to: without cells of *other* where these are fewer than FEWEST.
 
-    Raises UserError for too few cells, or a model that doesn't tell two names apart.
+    Raises:
+        UserError: where a name has too few cells, or the model has other than two names.
     """
-    home = model.rules(None)
-    if len(model.labels) - home.knows_other != 2:
-        raise UserError(f"A site is adapted to between two names; this model knows {len(model.labels)}.")
+    names = len(model.labels) - model.rules(None).knows_other
+    if names != 2:
+        raise UserError(f"Only a model with two names can be adapted to a site; this one knows {names}.")
     for label in (0, 1):
         if (count := cells.count(label)) < FEWEST:
             raise UserError(
@@ -48,77 +49,56 @@ def usable(cells: Cells, model: Model) -> Cells:
 
 
 def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
-    """Labelled cells of a site -> what they teach.
+    """Fits a profile to a site's labelled cells and finds out whether it is better than the model alone.
 
-    Each cell is answered by a profile that was made without it, and without any other picture of it. Better means that
-    this costs less, by more than a standard error, and that the names are told apart no worse. Raises UserError as
-    usable() does.
+    Each cell is answered by a profile that was fitted without it and without other pictures of it. The profile is
+    better where the mean log loss falls by more than a standard error and balanced accuracy doesn't fall.
+
+    Raises:
+        UserError: as `usable` does.
     """
     cells = usable(cells, model)
-    old = answers(cells, model)
+    own = answers(cells, model)
     gains, before, after, truth = np.zeros(len(cells)), [], [], []
     rng = np.random.default_rng(seed)
-    for _ in range(_TIMES):
-        part = recalibration.folds(cells.truth, cells.cells, refit.FOLDS, rng)
+    for _ in range(_REPEATS):
+        part = recalibration.folds(cells.truth, cells.physical, refit.FOLDS, rng)
         for each in range(refit.FOLDS):
             rows = np.flatnonzero(part == each)
-            new = answers(cells.at(rows), model, refit.fit(cells.at(part != each), model))
-            for i, decision in zip(rows, new, strict=True):
+            adapted = answers(cells.at(rows), model, refit.fit(cells.at(part != each), model))
+            for i, decision in zip(rows, adapted, strict=True):
                 label = model.labels[cells.truth[i]]
-                gains[i] += (_cost(old[i], label) - _cost(decision, label)) / _TIMES
-                before.append(old[i])
+                gains[i] += (_log_loss(own[i], label) - _log_loss(decision, label)) / _REPEATS
+                before.append(own[i])
                 after.append(decision)
                 truth.append(int(cells.truth[i]))
-    gain = refit.gained(gains, cells)
-    was, now = figures(before, truth, model.labels), figures(after, truth, model.labels)
-    if gain[0] <= gain[1] or now["balanced_accuracy"] < was["balanced_accuracy"]:
-        return Adapted(None, was, now, gain)
-    profile = refit.fit(cells, model)
-    told = {"before": was, "after": now, "gain": round(gain[0], 4), "standard_error": round(gain[1], 4)}
-    return Adapted(replace(profile, told=profile.told | {"left_out": told}), was, now, gain)
+    gain, standard_error = refit.weighted_gain(gains, cells)
+    left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
+    accuracies = [each.balanced_accuracy or 0.0 for each in (left_out.before, left_out.after)]
+    if gain <= standard_error or accuracies[1] < accuracies[0]:
+        return Adapted(None, left_out)
+    rounded = replace(left_out, gain=round(gain, 4), standard_error=round(standard_error, 4))
+    return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out)
 
 
 def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: float | None = RISK) -> list[Decision]:
-    """What is answered of these cells by the model alone or, with a profile, at its site."""
+    """The decision for each picture.
+
+    Args:
+        cells: n pictures.
+        model: what it makes of the pictures is in `cells` already; it adds labels and thresholds.
+        profile: answers are given by it, where it isn't None.
+        risk: as of Model.rules.
+    """
     rules = model.rules(risk, profile.decision if profile else None)
     result = []
     for i in range(len(cells)):
         kinds = cells.kinds[i]
         if profile:
-            kinds = profile.kinds(Prediction(kinds, cells.features[i]))
+            kinds = profile.adjusted(Prediction(kinds, cells.features[i]))
         result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), partial(str, cells.doubts[i])))
     return result
 
 
-def figures(decisions: Sequence[Decision], truth: Sequence[int], labels: Sequence[str]) -> dict[str, Any]:
-    """ "balanced_accuracy": the mean recall of the two names, by which of them is likelier, whatever else is told or
-    doubted; "labels": that of all labels, by the likeliest; "given": the share of the names' cells that isn't left for
-    a person; "wrong": of these; "named": the share of other cells that is given a name. None of nothing.
-    """
-    apart: list[list[bool]] = [[], []]
-    likeliest: list[list[bool]] = [[] for _ in labels]
-    given, named = [], []
-    for decision, label in zip(decisions, truth, strict=True):
-        p = [decision.probabilities[name] for name in labels]
-        likeliest[label].append(p.index(max(p)) == label)
-        if label < 2:
-            apart[label].append((p[1] > p[0]) == (label == 1))
-            given += [decision.label == labels[label]] if decision.label != REVIEW else []
-        else:
-            named.append(decision.label in labels[:2])
-    return {
-        "balanced_accuracy": mean([mean(each) for each in apart if each]),
-        "labels": mean([mean(each) for each in likeliest if each]),
-        "given": mean([d.label != REVIEW for d, t in zip(decisions, truth, strict=True) if t < 2]),
-        "wrong": mean([not right for right in given]),
-        "named": mean(named),
-    }
-
-
-def mean(values: Sequence) -> float | None:
-    """None of nothing."""
-    return round(float(np.mean(values)), 4) if len(values) else None
-
-
-def _cost(decision: Decision, label: str) -> float:
+def _log_loss(decision: Decision, label: str) -> float:
     return -math.log(max(decision.probabilities[label], 1e-3))

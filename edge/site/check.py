@@ -1,80 +1,152 @@
-"""Is a model fit for a site? What cells of it say, unlabelled and labelled, and what to do."""
+"""Is a model fit for a site? Figures of the site's unlabelled and labelled cells, and a verdict with advice."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edge.decide import REVIEW, RISK, Decision
 from edge.model import Model
-from edge.site.adapt import answers, figures, mean
-from edge.site.intervals import interval
+from edge.share import Share
+from edge.site.adapt import answers
+from edge.site.figures import SiteFigures, figures
+from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
-ENOUGH = 20  # physical cells of each name that are worth a judgement
-_RECALL, _WRONG, _GIVEN = 0.9, 0.05, 0.5  # go: at least of each name, at most of those given, at least of all
-_RANKED = 0.85  # AUROC of the names: below, no threshold helps
-_FAR = 0.5  # of the cells: so many unlike anything in training
+ENOUGH = 20  # physical cells of each name that are worth a verdict
+_RECALL, _RISK, _COVERAGE = 0.9, 0.05, 0.5  # for GO: least recall of each name, largest risk, least coverage
+_RANKED = 0.85  # AUROC of the two names: below it, no threshold tells them apart well enough
+_FAR = 0.5  # share of cells beyond the largest distance: above it, the pictures themselves look at fault
 BINS = 15  # ranges of confidence
 
 
-def statistics(cells: Cells, model: Model) -> dict[str, Any]:
-    """What needs no labels: "cells"; "distance": quantiles, 1 for a usual training cell; "far": share beyond "limit",
-    the model's own; "sure": median share of the likeliest label; "review": share for a person, with "reasons" and how
-    many have each; "answers": how many are called what; "pictures": what speaks against how many of them, such as
-    "out of focus".
+@dataclass(frozen=True)
+class Quantiles:
+    """Of a distribution over cells.
+
+    Attributes:
+        low: 10 % of the cells lie below.
+        median: half of them do.
+        high: 90 % of them do.
     """
-    decisions = answers(cells, model)
-    rules = model.rules(RISK)
-    low, middle, high = np.quantile(cells.distance, [0.1, 0.5, 0.9])
-    reasons = Counter(re.split(r",? \d", d.reason)[0] for d in decisions if d.label == REVIEW)
-    return {
-        "cells": len(cells),
-        "distance": {"10 %": round(float(low), 2), "50 %": round(float(middle), 2), "90 %": round(float(high), 2)},
-        "limit": rules.max_distance if np.isfinite(rules.max_distance) else None,
-        "far": mean((cells.distance > rules.max_distance).tolist()),
-        "sure": round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
-        "review": mean([d.label == REVIEW for d in decisions]),
-        "reasons": dict(reasons.most_common()),
-        "pictures": dict(Counter(doubt for doubt in cells.doubts if doubt).most_common()),
-        "answers": dict(sorted(Counter(d.label for d in decisions).items())),
-    }
+
+    low: float = field(metadata={"key": "10 %"})
+    median: float = field(metadata={"key": "50 %"})
+    high: float = field(metadata={"key": "90 %"})
 
 
-def judged(cells: Cells, model: Model) -> dict[str, Any]:
-    """Labelled cells -> edge.site.adapt's figures(); "recall": of each label by what it is likeliest called, over physical
-    cells, with the exact 95 % interval; "auroc": of the two names; "ece"; "verdict", "why" and "do".
+@dataclass(frozen=True)
+class Statistics:
+    """What can be said of cells without their labels.
+
+    Attributes:
+        cells: number of pictures.
+        distance: Mahalanobis distance from the training cells; 1 is usual.
+        max_distance: from here on the model calls a cell unlike its training cells; None where it has no such limit.
+        beyond: share of cells beyond that limit, 0 to 1.
+        confidence: median probability of the likeliest label, 0 to 1.
+        review: share of cells left for review, 0 to 1.
+        reasons: number of cells in review by reason, the most frequent first.
+        pictures: number of pictures by what is wrong with them, such as "out of focus".
+        answers: number of cells by answer.
     """
+
+    cells: int
+    distance: Quantiles
+    max_distance: float | None = field(metadata={"key": "limit"})
+    beyond: float = field(metadata={"key": "far"})
+    confidence: float = field(metadata={"key": "sure"})
+    review: float
+    reasons: dict[str, int]
+    pictures: dict[str, int]
+    answers: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Judgement(SiteFigures):
+    """How labelled cells are answered, and what follows.
+
+    Attributes, besides those of SiteFigures:
+        recall: by label, each physical cell given its likeliest label, with the exact 95 % interval.
+        auroc: of the second name against the first, 0 to 1; None where one of them has no cells.
+        calibration_error: expected calibration error, 0 to 1.
+        verdict: GO, ADAPT or NO_GO.
+        why: the reason, as a part of a sentence.
+        advice: what to do, as a part of a sentence.
+    """
+
+    recall: dict[str, Share]
+    auroc: float | None
+    calibration_error: float = field(metadata={"key": "ece"})
+    verdict: str
+    why: str
+    advice: str = field(metadata={"key": "do"})
+
+
+def statistics(cells: Cells, model: Model) -> Statistics:
+    """The figures that need no labels. cells: n pictures, at least one; model: with or without a profile."""
     decisions = answers(cells, model)
-    truth = cells.truth.tolist()
-    found = figures(decisions, truth, model.labels)
+    limit = model.rules(RISK).max_distance
+    low, median, high = (round(float(x), 2) for x in np.quantile(cells.distance, [0.1, 0.5, 0.9]))
+    review = [decision for decision in decisions if decision.label == REVIEW]
+    return Statistics(
+        cells=len(cells),
+        distance=Quantiles(low, median, high),
+        max_distance=limit if np.isfinite(limit) else None,
+        beyond=round(float((cells.distance > limit).mean()), 4),
+        confidence=round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
+        review=round(len(review) / len(cells), 4),
+        reasons=dict(Counter(_without_numbers(d.reason) for d in review).most_common()),
+        pictures=dict(Counter(doubt for doubt in cells.doubts if doubt).most_common()),
+        answers=dict(sorted(Counter(d.label for d in decisions).items())),
+    )
+
+
+def _without_numbers(reason: str) -> str:
+    """The reason without the figures at its end: "close call 55:45" -> "close call"."""
+    return re.split(r",? \d", reason)[0]
+
+
+def judge(cells: Cells, model: Model) -> Judgement:
+    """The figures of labelled cells, with the verdict. model: with or without a profile."""
+    decisions = answers(cells, model)
+    probabilities = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
     recall = {label: _recall(i, decisions, cells, model.labels) for i, label in enumerate(model.labels)}
-    shares = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
-    found |= {
-        "recall": {label: each for label, each in recall.items() if each["count"]},
-        "auroc": _auroc(shares[cells.truth == 0], shares[cells.truth == 1]),
-        "ece": round(calibration_error(cells.truth, shares), 4),
-    }
-    verdict, why, what = _verdict(found, cells, model)
-    return found | {"verdict": verdict, "why": why, "do": what}
+    found = Judgement(
+        **vars(figures(decisions, cells.truth, model.labels)),
+        recall={label: each for label, each in recall.items() if each.count},
+        auroc=_auroc(probabilities[cells.truth == 0], probabilities[cells.truth == 1]),
+        calibration_error=round(calibration_error(cells.truth, probabilities), 4),
+        verdict="",
+        why="",
+        advice="",
+    )
+    verdict, why, advice = _verdict(found, cells, model)
+    return replace(found, verdict=verdict, why=why, advice=advice)
 
 
 def confidence_bins(confidence: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Confidences, float [n] -> the borders of equal ranges, float [bins + 1], and the range of each, int [n].
+    """Equal ranges of confidence, open below and closed above, as the source of `calibration_error` has them.
 
-    Ranges are open below and closed above, as in the source of `calibration_error`.
+    Args:
+        confidence: float [n], each 0 to 1.
+        bins: number of ranges.
+
+    Returns:
+        The borders of the ranges, float64 [bins + 1], and the number of the range of each confidence, int [n].
     """
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.arange(bins + 1) / bins
     return edges, np.digitize(confidence, edges[1:-1], right=True)
 
 
 def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> float:
-    """Expected calibration error: the mean of |share of right answers - mean confidence| over ranges of confidence,
-    weighted by their counts.
+    """Expected calibration error, 0 to 1.
+
+    It is the mean of |share of right answers - mean confidence| over ranges of confidence, weighted by their counts.
 
     Args:
         truth: int [n].
@@ -89,51 +161,55 @@ def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
     return sum(gaps) / len(truth)
 
 
-def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Sequence[str]) -> dict[str, Any]:
-    """A physical cell is found if more than half of its pictures are."""
+def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Sequence[str]) -> Share:
+    """The share of a label's physical cells that are found: more than half of their pictures are.
+
+    The share and its bounds are rounded to ten-thousandths.
+    """
     hits: dict[int, list[bool]] = {}
-    for decision, truth, cell in zip(decisions, cells.truth, cells.cells, strict=True):
+    for decision, truth, cell in zip(decisions, cells.truth, cells.physical, strict=True):
         if truth == label:
             likeliest = max(labels, key=decision.probabilities.__getitem__)
             hits.setdefault(int(cell), []).append(likeliest == labels[label])
-    right = sum(2 * sum(each) > len(each) for each in hits.values())
-    low, high = interval(right, len(hits))
-    value = round(right / len(hits), 4) if hits else None
-    return {"value": value, "right": right, "count": len(hits), "low": round(low, 4), "high": round(high, 4)}
+    found = exact_share(sum(2 * sum(each) > len(each) for each in hits.values()), len(hits))
+    if found.value is None or found.low is None or found.high is None:
+        return found
+    return replace(found, value=round(found.value, 4), low=round(found.low, 4), high=round(found.high, 4))
 
 
 def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:
-    """How often a cell of the second name has more of it than one of the first has (Mann and Whitney, 1947)."""
+    """How often a cell of the second name has the larger probability of it than one of the first; a tie counts half.
+
+    first, second: probabilities of the cells of each name, float [n, labels].
+    Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947).
+    """
     if not len(first) or not len(second):
         return None
     a, b = (each[:, 1] / np.maximum(each[:, :2].sum(axis=1), 1e-9) for each in (first, second))
-    apart = b[:, None] - a[None, :]
-    return round(float((apart > 0).mean() + (apart == 0).mean() / 2), 4)
+    differences = b[:, None] - a[None, :]
+    return round(float((differences > 0).mean() + (differences == 0).mean() / 2), 4)
 
 
-def _verdict(found: dict[str, Any], cells: Cells, model: Model) -> tuple[str, str, str]:
-    """-> GO, ADAPT or NO_GO, why, and what to do."""
+def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, str]:
+    """GO, ADAPT or NO_GO, why, and what to do."""
     names = model.labels[:2]
     few = [f"{cells.count(i)} {name}s" for i, name in enumerate(names) if cells.count(i) < FEWEST]
     if few:
-        return NO_GO, f"{' and '.join(few)} say nothing", f"label at least {FEWEST} of each, better {ENOUGH}"
-    worst = min(names, key=lambda name: found["recall"][name]["value"])
-    recall = found["recall"][worst]
-    text = (
-        f"{recall['right']} of {recall['count']} {worst}s are found (95 %: {recall['low']:.2f} to {recall['high']:.2f})"
-    )
-    wrong = found["wrong"] or 0.0
-    given = f"{found['given']:.0%} of the named cells get an answer and {wrong:.0%} of these are wrong"
-    if recall["value"] >= _RECALL and wrong <= _WRONG and found["given"] >= _GIVEN:
+        why = f"{' and '.join(few)} are too few to judge by"
+        return NO_GO, why, f"label at least {FEWEST} of each, better {ENOUGH}"
+    worst = min(names, key=lambda name: found.recall[name].value or 0.0)
+    recall = found.recall[worst]
+    lowest, auroc = recall.value or 0.0, found.auroc or 0.0
+    coverage, risk = found.coverage or 0.0, found.risk or 0.0
+    text = f"{recall.right} of {recall.count} {worst}s are found (95 %: {recall.low:.2f} to {recall.high:.2f})"
+    given = f"{coverage:.0%} of the cells with a name get an answer, and {risk:.0%} of these answers are wrong"
+    if lowest >= _RECALL and risk <= _RISK and coverage >= _COVERAGE:
         enough = all(cells.count(i) >= ENOUGH for i in (0, 1))
-        return (
-            GO,
-            f"{text}, {given}",
-            "use it as it is" + ("" if enough else f"; {ENOUGH} cells of each would say more"),
-        )
-    if found["auroc"] < _RANKED:
+        more = "" if enough else f"; {ENOUGH} cells of each name would make this surer"
+        return GO, f"{text}, {given}", f"use the model as it is{more}"
+    if auroc < _RANKED:
         far = float(np.mean(cells.distance > model.rules(RISK).max_distance))
-        why = f"lymphocytes and monocytes aren't told apart here (AUROC {found['auroc']:.2f}), {text}"
-        what = "see to focus, light and stain" if far > _FAR else "see that the labels are right"
-        return NO_GO, why, f"{what}; if that isn't it, train on cells of this microscope"
-    return ADAPT, f"{text}, {given}, but the two are ranked well (AUROC {found['auroc']:.2f})", "run `edge-site adapt`"
+        why = f"{names[0]}s and {names[1]}s aren't told apart here (AUROC {auroc:.2f}), {text}"
+        first = "check focus, light and stain" if far > _FAR else "check the labels"
+        return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
+    return ADAPT, f"{text}, {given}, but the two are ranked well (AUROC {auroc:.2f})", "run `edge-site adapt`"

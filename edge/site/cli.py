@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
+from edge.cli import progress_bars
 from edge.errors import UserError, exits_on_user_error
 
 if TYPE_CHECKING:
@@ -18,29 +19,38 @@ if TYPE_CHECKING:
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
-    """Is the model fit for this microscope, and can a few labelled cells of it help?
+    """Find out whether the model is fit for your microscope, and adapt it by a few labelled cells.
 
-    PICTURES_BY_CLASS is a folder with a folder a class (lymphocytes, monocytes and, if there are, others by any name),
-    one cell a picture, or with a cells.csv (columns path, label and, for cells photographed more than once, cell).
-    Assists a person; not a medical device.
+    PICTURES_BY_CLASS is a folder of pictures with one cell each. It holds a folder for each class: lymphocytes,
+    monocytes, and others by any name. Or it holds a table cells.csv with the columns path, label and, for cells that
+    were photographed more than once, cell. Assists a person; not a medical device.
     """
 
 
 _folder = click.argument("folder", metavar="PICTURES_BY_CLASS", type=click.Path(path_type=Path))
 _unlabelled = click.option(
-    "--unlabelled", multiple=True, metavar="PICTURES", help="Files, folders or patterns; may be given several times."
+    "--unlabelled",
+    multiple=True,
+    metavar="PICTURES",
+    help="Files, folders or patterns whose cells have no labels; may be given several times.",
 )
 _model = click.option(
-    "--model", "model_path", type=click.Path(path_type=Path), metavar="FILE", help="Instead of the shipped one."
+    "--model",
+    "model_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A .tflite file that `convert` made, instead of the shipped one.",
 )
-_whole = click.option("--whole-image", is_flag=True, help="Take each picture for the cell, without looking for one.")
+_whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell; locate nothing.")
 
 
 @main.command()
 @_folder
 @_unlabelled
 @_model
-@click.option("--site", metavar="FILE", help="Check the model as this profile has it, on cells that it didn't learn.")
+@click.option(
+    "--site", metavar="FILE", help="Check the model with this profile, on cells that the profile wasn't made from."
+)
 @_whole
 @click.option("--json", "target", metavar="FILE", help="Write all figures as JSON.")
 @exits_on_user_error
@@ -52,59 +62,60 @@ def check(
     whole_image: bool,
     target: str | None,
 ) -> None:
-    """Say go, adapt or no-go, by 20 to 50 labelled cells of this microscope; and what unlabelled ones show."""
+    """Check the model on 20 to 50 labelled cells of your microscope: go, adapt or no-go.
+
+    First come figures that need no labels; --unlabelled adds those of further pictures.
+    """
+    from edge.contract import document
     from edge.errors import writing
     from edge.site import check, report
 
     model = _opened(model_path, site)
-    document: dict[str, Any] = {"model": model.sha256}
+    found: dict[str, Any] = {"model": model.sha256}
     if unlabelled:
-        document["unlabelled"] = check.statistics(_all_cells(unlabelled, model, whole_image), model)
-        click.echo(report.statistics(document["unlabelled"], "unlabelled"))
-    cells = _labelled(folder, model, whole_image)
-    document["labelled"] = check.statistics(cells, model)
-    click.echo(report.statistics(document["labelled"], "labelled"))
-    document["judged"] = check.judged(cells, model)
-    click.echo(report.judged(document["judged"]))
+        found["unlabelled"] = check.statistics(_unlabelled_cells(unlabelled, model, whole_image), model)
+        click.echo(report.statistics(found["unlabelled"], "unlabelled"))
+    cells = _labelled_cells(folder, model, whole_image)
+    found["labelled"] = check.statistics(cells, model)
+    click.echo(report.statistics(found["labelled"], "labelled"))
+    found["judged"] = check.judge(cells, model)
+    click.echo(report.judgement(found["judged"]))
     if target:
         with writing(target):
-            Path(target).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            Path(target).write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
 
 
 @main.command()
 @_folder
-@click.option("--out", required=True, metavar="FILE", help="The profile, for `edge-classify --site FILE`.")
+@click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
 @_unlabelled
 @_model
 @_whole
 @exits_on_user_error
 def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path | None, whole_image: bool) -> None:
-    """Write a profile of this microscope from 5 to 50 labelled cells of each kind, if left-out cells get better by it.
+    """Make a profile of your microscope from 5 to 50 labelled cells of each kind.
 
-    --unlabelled cells, all that a slide has, say how many monocytes there are beside the lymphocytes: doubtful cells
-    are then rather called what is common here. Without them both are taken to be as many.
+    It is written only where it gives better answers for cells that it wasn't made from.
+
+    --unlabelled pictures, all cells of a slide, show how common monocytes are among the two. Doubtful cells are then
+    rather given the name that is common there. Without these pictures both names are taken to be equally common.
     """
     from edge.site import adapt, prevalence, report
     from edge.site import profile as profiles
 
     model = _opened(model_path, None)
-    cells = _labelled(folder, model, whole_image)
-    found = adapt.adapt(cells, model)
-    click.echo(report.adapted(found))
-    if not found.profile:
-        raise UserError("No profile was written: left-out cells are answered no better by one. Use the model as it is.")
-    profile = found.profile
-    if unlabelled:
-        there = adapt.answers(_all_cells(unlabelled, model, whole_image), model, profile)
-        share = prevalence.shares(prevalence.named(there, model.labels))
-        if share is None:
-            raise UserError(
-                f"--unlabelled wants at least {prevalence.FEWEST} lymphocytes and monocytes; leave it away."
-            )
-        profile = prevalence.expecting(profile, share, model.labels)
-        click.echo(
-            f"Of the unlabelled lymphocytes and monocytes {share:.0%} are monocytes: answers lean to these shares."
+    cells = _labelled_cells(folder, model, whole_image)
+    adapted = adapt.adapt(cells, model)
+    click.echo(report.left_out(adapted.left_out))
+    profile = adapted.profile
+    if not profile:
+        raise UserError(
+            "No profile was written: with one, left-out cells are answered no better. Use the model as it is."
         )
+    if unlabelled:
+        profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)
+        shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
+        click.echo(f"The unlabelled cells with a name are {shares}; the profile takes that into account.")
     profiles.write(profile, out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
 
@@ -116,30 +127,31 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
-def _labelled(folder: Path, model: "Model", whole: bool) -> "Cells":
+def _labelled_cells(folder: Path, model: "Model", whole: bool) -> "Cells":
     from edge.site import labelled
 
     pictures = labelled.find(folder, model.labels)
-    cells, unreadable = labelled.predict(pictures, model, whole)
-    _tell(unreadable)
-    if pictures.passed:
-        click.echo(f"{pictures.passed} pictures of other kinds are left out: this model can't give these.", err=True)
+    with progress_bars() as progress:
+        cells, unreadable = labelled.predict_labelled(pictures, model, whole, progress)
+    _report(unreadable)
+    if pictures.skipped:
+        click.echo(f"{pictures.skipped} pictures are left out: this model doesn't know their labels.", err=True)
     return cells
 
 
-def _all_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
+def _unlabelled_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
     from edge.frames import expand
     from edge.site import labelled
 
-    files = expand(paths)
-    cells, unreadable = labelled.unlabelled(files, model, whole)
-    _tell(unreadable)
+    with progress_bars() as progress:
+        cells, unreadable = labelled.predict_unlabelled(expand(paths), model, whole, progress)
+    _report(unreadable)
     if cells is None:
         raise UserError(f"No cells found in {' '.join(paths)}.")
     return cells
 
 
-def _tell(unreadable: "list[Unreadable]") -> None:
+def _report(unreadable: "list[Unreadable]") -> None:
     for each in unreadable:
         click.echo(f"{each.source!r} {each.error}", err=True)
 

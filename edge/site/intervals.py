@@ -1,30 +1,50 @@
-"""Exact intervals of shares, without SciPy."""
+"""Exact confidence intervals of proportions, computed without SciPy, which isn't installed on a Pi."""
 
 import math
 from collections.abc import Callable
 
+from edge.share import Share
 
-def interval(hits: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The two-sided interval of a share of which `hits` of `count` were seen (Clopper and Pearson, Biometrika 1934).
 
-    (0, 1) of nothing. Raises ValueError for counts that can't be.
+def exact_share(right: int, count: int, level: float = 0.95) -> Share:
+    """A proportion with its exact interval; arguments and errors as of `clopper_pearson`.
+
+    >>> str(exact_share(20, 20))
+    '1.000 [0.832, 1.000] 20/20'
     """
-    if not 0 <= hits <= count:
-        raise ValueError(f"{hits} of {count} is no share")
-    tail = (1 - confidence) / 2
-    low = _root(lambda p: at_least(hits, count, p) < tail) if hits else 0.0
-    high = _root(lambda p: at_least(count - hits, count, 1 - p) > tail) if hits < count else 1.0
+    low, high = clopper_pearson(right, count, level)
+    return Share(right / count, low, high, right, count) if count else Share(None, None, None, 0, 0)
+
+
+def clopper_pearson(right: int, count: int, level: float = 0.95) -> tuple[float, float]:
+    """The bounds of the exact two-sided interval of a proportion, each 0 to 1.
+
+    Args:
+        right: successes, 0 to `count`.
+        count: trials; with 0 the bounds are 0 and 1.
+        level: confidence, 0 to 1.
+
+    Raises:
+        ValueError: if `right` is outside 0..`count`.
+
+    Source: Clopper and Pearson, Biometrika 26 (1934).
+    """
+    if not 0 <= right <= count:
+        raise ValueError(f"{right} of {count} is no proportion")
+    tail = (1 - level) / 2
+    low = _root(lambda p: at_least(right, count, p) < tail) if right else 0.0
+    high = _root(lambda p: at_least(count - right, count, 1 - p) > tail) if right < count else 1.0
     return low, high
 
 
-def at_least(hits: int, count: int, p: float) -> float:
-    """The chance of so many hits or more, each of chance p, strictly between 0 and 1."""
+def at_least(successes: int, count: int, p: float) -> float:
+    """The binomial chance of `successes` or more in `count` trials. p: chance in one trial, above 0 and below 1."""
     whole = math.lgamma(count + 1)
     return math.fsum(
         math.exp(
             whole - math.lgamma(k + 1) - math.lgamma(count - k + 1) + k * math.log(p) + (count - k) * math.log1p(-p)
         )
-        for k in range(hits, count + 1)
+        for k in range(successes, count + 1)
     )
 
 

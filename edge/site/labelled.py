@@ -1,9 +1,9 @@
-"""Labelled pictures of one microscope -> what a model sees in them."""
+"""Pictures of one microscope, labelled or not, and what a model makes of their cells."""
 
 import csv
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,99 +15,127 @@ from edge.errors import UserError, reason
 from edge.frames import Unreadable, expand
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
+from edge.system.progress import Progress, silent
 
 
 @dataclass(frozen=True)
 class Cells:
-    """n pictures of cells, as a model sees them.
+    """What a model makes of n pictures, each of one cell.
 
-    kinds: its probabilities, float64 [n, kinds]; features: float64 [n, m], m 0 where the file doesn't show them;
-    distance: float64 [n]; truth: numbers of labels, int64 [n], -1 where it isn't known; cells: which physical cell each
-    picture is of, int64 [n]; doubts: what speaks against each picture.
+    Attributes:
+        kinds: probabilities, float64 [n, kinds].
+        features: inputs of the network's last layer, float64 [n, m]; m is 0 where the model file doesn't show them.
+        distance: Mahalanobis distance from the training cells, float64 [n]; 1 is usual.
+        truth: number of the true label, int64 [n]; -1 where it isn't known.
+        physical: number of the physical cell in the picture, int64 [n].
+        doubts: what is wrong with the picture, in a few words, or "".
     """
 
     kinds: np.ndarray
     features: np.ndarray
     distance: np.ndarray
     truth: np.ndarray
-    cells: np.ndarray
+    physical: np.ndarray
     doubts: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls,
+        predictions: Sequence[Prediction],
+        truth: Sequence[int] | np.ndarray,
+        physical: Sequence[int] | range | np.ndarray,
+        doubts: Sequence[str] = (),
+    ) -> "Cells":
+        """The predictions for n pictures, at least one, as arrays. The other arguments are as in the attributes."""
+        return cls(
+            np.stack([each.kinds for each in predictions]).astype(np.float64),
+            np.stack([each.features for each in predictions]).astype(np.float64),
+            np.array([each.distance for each in predictions], np.float64),
+            np.asarray(truth, np.int64),
+            np.asarray(physical, np.int64),
+            tuple(doubts) or ("",) * len(predictions),
+        )
 
     def __len__(self) -> int:
         return len(self.truth)
 
     def at(self, which: np.ndarray) -> "Cells":
-        """Those of them, by bool [n] or by numbers."""
+        """Some of the pictures. which: bool [n], or numbers of pictures."""
         rows = np.arange(len(self))[which]
         return Cells(
             self.kinds[rows],
             self.features[rows],
             self.distance[rows],
             self.truth[rows],
-            self.cells[rows],
+            self.physical[rows],
             tuple(self.doubts[i] for i in rows),
         )
 
     def count(self, label: int) -> int:
-        """Physical cells with that label."""
-        return len(np.unique(self.cells[self.truth == label]))
+        """The number of physical cells with that label."""
+        return len(np.unique(self.physical[self.truth == label]))
 
 
-def cells(
-    seen: Sequence[Prediction],
-    truth: Sequence[int] | np.ndarray,
-    physical: Sequence[int] | range | np.ndarray,
-    doubts: Sequence[str] = (),
-) -> Cells:
-    """What a model saw of n pictures, at least one, as arrays; physical: a number a physical cell."""
-    return Cells(
-        np.stack([each.kinds for each in seen]).astype(np.float64),
-        np.stack([each.features for each in seen]).astype(np.float64),
-        np.array([each.distance for each in seen], np.float64),
-        np.asarray(truth, np.int64),
-        np.asarray(physical, np.int64),
-        tuple(doubts) or ("",) * len(seen),
-    )
+@dataclass(frozen=True)
+class PictureLabel:
+    """What a person says of one picture.
 
-
-@dataclass
-class Pictures:
-    """Labelled pictures on disk: path -> (label, name of the physical cell, "" where it isn't known).
-
-    passed: how many have a label that the model can't give.
+    Attributes:
+        label: one of the model's labels.
+        cell: name of the physical cell; "" where it isn't known.
     """
 
-    labels: dict[str, tuple[str, str]] = field(default_factory=dict)
-    passed: int = 0
+    label: str
+    cell: str = ""
 
 
-def find(folder: Path, labels: Sequence[str]) -> Pictures:
-    """The pictures of a folder with a folder a class, capitalised and in the plural as it may be, or with a cells.csv
-    (columns path, label and, if known, cell). Where OTHER is one of `labels`, every further class is that.
+@dataclass(frozen=True)
+class LabelledPictures:
+    """Labelled pictures on disk.
 
-    Raises UserError where there is neither.
+    Attributes:
+        labels: by path.
+        skipped: number of further pictures, whose label the model can't give.
+    """
+
+    labels: dict[str, PictureLabel]
+    skipped: int = 0
+
+
+def find(folder: Path, labels: Sequence[str]) -> LabelledPictures:
+    """The labelled pictures of a folder.
+
+    Args:
+        folder: it holds either a folder of pictures for each class, or a table cells.csv with the columns path, label
+            and, where it is known, cell. Classes may be capitalised and in the plural.
+        labels: what the model can answer. Where OTHER is one of them, every further class counts as OTHER.
+
+    Raises:
+        UserError: where the folder holds neither.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; it must hold a folder of pictures a class.")
+        raise UserError(f"{folder} is not a folder; it must hold a folder of pictures for each class.")
     if (folder / "cells.csv").is_file():
         rows = _table(folder / "cells.csv")
     else:
         classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
         rows = [(path, child.name, "") for child in classes for path in expand([str(child)])]
-    found = Pictures()
+    found: dict[str, PictureLabel] = {}
+    skipped = 0
     for path, name, cell in rows:
         label = name.strip().lower().removesuffix("s")
         label = OTHER if label not in labels and OTHER in labels else label
         if label in labels:
-            found.labels[path] = (label, cell)
+            found[path] = PictureLabel(label, cell)
         else:
-            found.passed += 1
-    if not found.labels:
+            skipped += 1
+    if not found:
         raise UserError(f"{folder} holds no pictures in folders named {' and '.join(labels[:2])}, and no cells.csv.")
-    return found
+    return LabelledPictures(found, skipped)
 
 
 def _table(file: Path) -> list[tuple[str, str, str]]:
+    """A cells.csv -> (path, label, cell) of each row."""
     try:
         with file.open(newline="", encoding="utf-8") as text:
             reader = csv.DictReader(text)
@@ -120,60 +148,100 @@ def _table(file: Path) -> list[tuple[str, str, str]]:
     return [(str(file.parent / (r["path"] or "")), r["label"] or "", r.get("cell") or "") for r in rows]
 
 
-def predict(found: Pictures, model: Model, whole: bool = False) -> tuple[Cells, list[Unreadable]]:
-    """What the model makes of one cell of each picture; and the pictures that can't be read.
+def predict_labelled(
+    pictures: LabelledPictures, model: Model, whole: bool = False, progress: Progress = silent
+) -> tuple[Cells, list[Unreadable]]:
+    """What the model makes of one cell in each picture.
 
-    Pictures with the same content show the same cell, and so do those that name the same one. whole: the picture is the
-    cell. Raises UserError for a cell with two labels, and where no picture can be read.
+    Pictures with the same content show the same physical cell, and so do those that name the same one.
+
+    Args:
+        pictures: as `find` gives them.
+        model: with or without a profile.
+        whole: take each picture as the cell, instead of the cell nearest to the picture's middle.
+        progress: see edge.system.progress.
+
+    Returns:
+        The cells, and the pictures that can't be read.
+
+    Raises:
+        UserError: where a cell has two labels, or no picture can be read.
     """
-    seen, truth, doubts, keys, unreadable = [], [], [], [], []
-    for each in classify.find_cells(list(found.labels), model.policy, Search(single=True, whole=whole)):
+    unreadable: list[Unreadable] = []
+    predictions, doubts, paths = [], [], []
+    search = Search(single=True, whole=whole)
+    for path, prediction, doubt in _predictions(list(pictures.labels), model, search, unreadable, progress):
+        predictions.append(prediction)
+        doubts.append(doubt)
+        paths.append(path)
+    if not predictions:
+        raise UserError(f"None of the {len(unreadable)} labelled pictures can be read: {unreadable[0].error}")
+    labels = [pictures.labels[path] for path in paths]
+    physical = physical_cells([_keys(path, label.cell) for path, label in zip(paths, labels, strict=True)])
+    first: dict[int, int] = {}
+    for i, number in enumerate(physical):
+        earlier = first.setdefault(number, i)
+        if labels[earlier].label != labels[i].label:
+            raise UserError(
+                f"{paths[earlier]} and {paths[i]} show one cell, but are labelled {labels[earlier].label} and "
+                f"{labels[i].label}; correct one of the labels."
+            )
+    truth = [model.labels.index(each.label) for each in labels]
+    return Cells.of(predictions, truth, physical, doubts), unreadable
+
+
+def predict_unlabelled(
+    files: Sequence[str], model: Model, whole: bool = False, progress: Progress = silent
+) -> tuple[Cells | None, list[Unreadable]]:
+    """What the model makes of every cell in picture files.
+
+    Returns:
+        The cells, None where there are none, and the pictures that can't be read. Arguments as of `predict_labelled`.
+    """
+    unreadable: list[Unreadable] = []
+    found = list(_predictions(files, model, Search(whole=whole), unreadable, progress))
+    if not found:
+        return None, unreadable
+    _, predictions, doubts = zip(*found, strict=True)
+    return Cells.of(predictions, [-1] * len(found), range(len(found)), doubts), unreadable
+
+
+def _predictions(
+    files: Sequence[str], model: Model, search: Search, unreadable: list[Unreadable], progress: Progress
+) -> Iterator[tuple[str, Prediction, str]]:
+    """The path, the prediction and the picture's doubt of each cell; adds pictures that can't be read to a list."""
+    for each in classify.predict_files(files, model, search, progress):
         if isinstance(each, Unreadable):
             unreadable.append(each)
             continue
-        path, cell = each.picture.source, each.cells[0]
-        label, name = found.labels[path]
-        seen.append(classify.predict(model, each.picture, cell))
-        truth.append(model.labels.index(label))
-        doubts.append(picture_doubt(each.picture, cell))
-        content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        keys.append((path, [f"content {content}"] + ([f"name {name}"] if name else [])))
-    if not seen:
-        raise UserError(f"None of the {len(unreadable)} labelled pictures can be read: {unreadable[0].error}")
-    numbers = _same([each for _, each in keys])
-    first: dict[int, int] = {}
-    for i, number in enumerate(numbers):
-        other = first.setdefault(number, i)
-        if truth[other] != truth[i]:
-            labels = model.labels[truth[other]], model.labels[truth[i]]
-            raise UserError(f"{keys[other][0]} and {keys[i][0]} show one cell, but are called {' and '.join(labels)}.")
-    return cells(seen, truth, numbers, doubts), unreadable
+        picture = each.found.picture
+        for cell, prediction in zip(each.found.cells, each.predictions, strict=True):
+            yield picture.source, prediction, picture_doubt(picture, cell)
 
 
-def _same(keys: Sequence[Sequence[str]]) -> list[int]:
-    """Which physical cell each picture is of: those that share a key, over others as well."""
-    root: dict[str, str] = {}
+def _keys(path: str, cell: str) -> list[str]:
+    """What pictures of the same cell may share: their content and, where it is known, the cell's name."""
+    content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    return [f"content {content}"] + ([f"name {cell}"] if cell else [])
 
-    def of(key: str) -> str:
-        while root.setdefault(key, key) != key:
-            key = root[key]
+
+def physical_cells(keys: Sequence[Sequence[str]]) -> list[int]:
+    """The number of the physical cell in each picture, from 0.
+
+    Pictures show the same cell where they share a key, or each shares one with a further picture of that cell.
+
+    >>> physical_cells([["a"], ["b", "n"], ["c", "n"], ["a", "m"]])
+    [0, 1, 1, 0]
+    """
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
         return key
 
     for each in keys:
         for key in each[1:]:
-            root[of(key)] = of(each[0])
+            parent[root(key)] = root(each[0])
     numbers: dict[str, int] = {}
-    return [numbers.setdefault(of(each[0]), len(numbers)) for each in keys]
-
-
-def unlabelled(files: Sequence[str], model: Model, whole: bool = False) -> tuple[Cells | None, list[Unreadable]]:
-    """Every cell in these pictures, None where there is none; and the pictures that can't be read."""
-    seen, doubts, unreadable = [], [], []
-    for each in classify.find_cells(files, model.policy, Search(whole=whole)):
-        if isinstance(each, Unreadable):
-            unreadable.append(each)
-            continue
-        for cell in each.cells:
-            seen.append(classify.predict(model, each.picture, cell))
-            doubts.append(picture_doubt(each.picture, cell))
-    return cells(seen, [-1] * len(seen), range(len(seen)), doubts) if seen else None, unreadable
+    return [numbers.setdefault(root(each[0]), len(numbers)) for each in keys]

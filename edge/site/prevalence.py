@@ -1,4 +1,4 @@
-"""How many of the one name and of the other there are at a site, from its unlabelled cells."""
+"""How common each of the two names is at a site, estimated from its unlabelled cells."""
 
 import math
 from collections.abc import Sequence
@@ -7,19 +7,27 @@ from dataclasses import replace
 import numpy as np
 
 from edge.decide import Decision
+from edge.errors import UserError
+from edge.model import Model
+from edge.site.adapt import answers
+from edge.site.labelled import Cells
 from edge.site.profile import LogitOffset, Profile
 
-FEWEST = 40  # cells with a name: of fewer the shares are chance
-_LEAST = 0.05  # no name is taken to be rarer
+FEWEST = 40  # cells with a name: with fewer, the estimate is chance
+_LEAST = 0.05  # prevalence: no name is taken to be rarer
 _ROUNDS = 200
 
 
-def shares(seconds: Sequence[float]) -> float | None:
-    """The second name's share, 0..1, by answers for which both are taken to be equally many; None of too few cells.
+def second_name_prevalence(probabilities: Sequence[float]) -> float | None:
+    """The share of the second name among cells with a name, to thousandths; None where cells are too few.
 
-    Expectation maximisation (Saerens, Latinne and Decaestecker, Neural Computation 2002).
+    Args:
+        probabilities: of the second name against the first, one a cell, each 0 to 1; made as if both names were equally
+            common.
+
+    Source: expectation maximisation, Saerens, Latinne and Decaestecker, Neural Computation 14 (2002).
     """
-    p = np.clip(np.asarray(seconds, np.float64), 1e-3, 1 - 1e-3)
+    p = np.clip(np.asarray(probabilities, np.float64), 1e-3, 1 - 1e-3)
     if len(p) < FEWEST:
         return None
     share = 0.5
@@ -28,18 +36,38 @@ def shares(seconds: Sequence[float]) -> float | None:
     return round(min(max(share, _LEAST), 1 - _LEAST), 3)
 
 
-def named(decisions: Sequence[Decision], labels: Sequence[str]) -> list[float]:
-    """Of cells that rather have one of the two names: how sure it is the second."""
+def second_name_probabilities(decisions: Sequence[Decision], labels: Sequence[str]) -> list[float]:
+    """The probability of the second name against the first, of each cell that rather has a name than is *other*."""
     pairs = [[decision.probabilities[label] for label in labels[:2]] for decision in decisions]
     return [second / (first + second) for first, second in pairs if first + second > 0.5]
 
 
-def expecting(profile: Profile, share: float, labels: Sequence[str]) -> Profile:
-    """The same for a site where that share of the two names' cells has the second."""
+def with_prevalence(profile: Profile, share: float, labels: Sequence[str]) -> Profile:
+    """The profile for a site where the second name has that share of the cells with a name.
+
+    Args:
+        profile: made as if both names were equally common.
+        share: strictly between 0 and 1.
+        labels: of the model; the two names come first.
+    """
     more = profile.decision.temperature * math.log(share / (1 - share))
-    told = {labels[0]: round(1 - share, 3), labels[1]: share}
     return replace(
         profile,
-        names=LogitOffset(round(profile.names.shift + more, 4), profile.names.weights),
-        told=profile.told | {"shares": told},
+        second_name=LogitOffset(round(profile.second_name.shift + more, 4), profile.second_name.weights),
+        prevalence={labels[0]: round(1 - share, 3), labels[1]: share},
     )
+
+
+def with_prevalence_of(profile: Profile, cells: Cells, model: Model) -> Profile:
+    """The profile with the prevalence that unlabelled cells of the site show.
+
+    Raises:
+        UserError: where fewer than FEWEST cells have a name.
+    """
+    decisions = answers(cells, model, profile)
+    share = second_name_prevalence(second_name_probabilities(decisions, model.labels))
+    if share is None:
+        raise UserError(
+            f"--unlabelled needs pictures of at least {FEWEST} lymphocytes and monocytes; add more, or leave it out."
+        )
+    return with_prevalence(profile, share, model.labels)

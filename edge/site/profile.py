@@ -1,9 +1,12 @@
-"""What a few labelled cells of a microscope taught a model: a profile, small JSON tied to the model by its hash."""
+"""The profile of a site: what a few labelled cells of a microscope taught a model.
+
+A profile is a small JSON file. It names the model that it belongs to by its sha256, and carries a hash of its own.
+"""
 
 import hashlib
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from edge.contract import Decision
 from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
 from edge.model import Model, Prediction
+from edge.site.figures import LeftOut
 
 VERSION = 1
 FEWEST = 5  # physical cells of each of the two names
@@ -21,84 +25,102 @@ FEWEST = 5  # physical cells of each of the two names
 
 @dataclass(frozen=True)
 class LogitOffset:
-    """What is added to a logit: shift + features @ weights."""
+    """What is added to a logit: shift + features @ weights.
+
+    Attributes:
+        shift: in logits.
+        weights: one for each of the network's last features; empty where the features add nothing.
+    """
 
     shift: float = 0.0
     weights: tuple[float, ...] = ()
 
     def of(self, features: np.ndarray) -> float:
-        """To ten-thousandths, so that machines agree."""
+        """The offset of one cell, to ten-thousandths, so that machines agree. features: float [n]."""
         moved = float(features.astype(np.float64) @ np.array(self.weights)) if self.weights else 0.0
         return round(self.shift + moved, 4)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """model: its sha256; cells: physical cells that it learned from, by label; names: what is added to the logit of the
-    second of the two names against the first; rest: to that of all else against these; decision: temperature, rest and
-    risks in place of those in the model's contract; told: what the file says besides.
+    """What a site's labelled cells change in the answers of one model.
+
+    Attributes:
+        model: sha256 of the model file.
+        cells: number of physical cells that were learned from, by label.
+        second_name: added to the logit of the second name against the first.
+        other: added to the logit of *other* against the two names.
+        decision: temperature, Platt scaling and thresholds, in place of those in the model's contract.
+        pictures: number of pictures of these cells, by label; None where it isn't known.
+        left_out: how left-out cells were answered; None where that wasn't measured.
+        prevalence: share of each name at the site, by label, 0 to 1, which `second_name` takes into account; None where
+            both names are taken to be equally common.
     """
 
     model: str
     cells: dict[str, int]
-    names: LogitOffset
-    rest: LogitOffset
+    second_name: LogitOffset = field(metadata={"key": "names"})
+    other: LogitOffset = field(metadata={"key": "rest"})
     decision: Decision
-    told: dict[str, Any]
+    pictures: dict[str, int] | None = None
+    left_out: LeftOut | None = None
+    prevalence: dict[str, float] | None = field(default=None, metadata={"key": "shares"})
 
-    def kinds(self, seen: Prediction) -> np.ndarray:
-        """What a model saw -> probabilities, float32 [kinds], as this site has them."""
-        kinds = [float(p) for p in seen.kinds]
-        names, rest = sum(kinds[:2]), sum(kinds[2:])
-        if names and (lean := self.names.of(seen.features)):
-            second = names * _moved(kinds[1] / names, lean)
+    def adjusted(self, prediction: Prediction) -> np.ndarray:
+        """The probabilities of the kinds at this site, float32 [kinds], summing to 1."""
+        kinds = [float(p) for p in prediction.kinds]
+        names, other = sum(kinds[:2]), sum(kinds[2:])
+        if names and (offset := self.second_name.of(prediction.features)):
+            second = names * _moved(kinds[1] / names, offset)
             kinds[:2] = names - second, second
-        if names and rest and (lean := self.rest.of(seen.features)):
-            share = _moved(rest / (names + rest), lean)
-            kinds = [p / names * (1 - share) for p in kinds[:2]] + [p / rest * share for p in kinds[2:]]
+        if names and other and (offset := self.other.of(prediction.features)):
+            share = _moved(other / (names + other), offset)
+            kinds = [p / names * (1 - share) for p in kinds[:2]] + [p / other * share for p in kinds[2:]]
         return np.array(kinds, np.float32)
 
     def learned_from(self) -> str:
-        """ "20 lymphocytes, 20 monocytes, 18 other"."""
+        """The number of cells in words: "20 lymphocytes, 20 monocytes, 18 other"."""
         return ", ".join(f"{n} {label}{'' if label == OTHER else 's'}" for label, n in self.cells.items())
 
     def document(self) -> dict[str, Any]:
-        document = {
-            "site_profile": VERSION,
-            "model": self.model,
-            "cells": self.cells,
-            "names": {"shift": self.names.shift, "weights": list(self.names.weights)},
-            "rest": {"shift": self.rest.shift, "weights": list(self.rest.weights)},
-            "decision": contract.document(self.decision),
-            **self.told,
-        }
+        """The profile as JSON has it, with its version and its hash."""
+        document = {"site_profile": VERSION, **contract.document(self)}
         return document | {"sha256": _digest(document)}
 
 
 class SiteModel(Model):
-    """A classifier at a site: it sees and rules as the site's profile says."""
+    """A classifier whose probabilities and thresholds are those of a site's profile.
+
+    Attributes:
+        profile: of the site.
+    """
 
     def __init__(self, path: str | Path, threads: int, profile: str | Path) -> None:
-        """Raises UserError as Model and read() do, and for a profile of another model."""
+        """Opens a model file and a profile file.
+
+        Raises:
+            UserError: as Model and `read` do, and where the profile belongs to another model.
+        """
         super().__init__(path, threads)
         self.profile = read(profile)
         if self.profile.model != self.sha256:
             raise UserError(
-                f"{profile} was made for another model ({self.profile.model[:12]}, not {self.sha256[:12]}, which "
-                f"{path} is); run `edge-site adapt` with this one."
+                f"{profile} was made for another model: {self.profile.model[:12]}, but {path} is {self.sha256[:12]}. "
+                "Run `edge-site adapt` with this model."
             )
         features = len(self.distance.whiten) if self.distance else 0
-        if {len(self.profile.names.weights), len(self.profile.rest.weights)} - {0, features}:
+        if {len(self.profile.second_name.weights), len(self.profile.other.weights)} - {0, features}:
             raise UserError(f"{profile} doesn't fit its model; run `edge-site adapt` again.")
         self.decision = self.profile.decision
 
     def predict(self, crop: np.ndarray) -> Prediction:
-        seen = super().predict(crop)
-        return replace(seen, kinds=self.profile.kinds(seen))
+        """See Model.predict; the probabilities are those at the site."""
+        prediction = super().predict(crop)
+        return replace(prediction, kinds=self.profile.adjusted(prediction))
 
 
 def write(profile: Profile, path: str | Path) -> None:
-    """Raises UserError where it can't be written; never leaves half a file."""
+    """Writes a profile file, whole or not at all. Raises UserError where it can't be written."""
     target = Path(path)
     partial = target.with_name(f"{target.name}.partial")
     try:
@@ -112,7 +134,11 @@ def write(profile: Profile, path: str | Path) -> None:
 
 
 def read(path: str | Path) -> Profile:
-    """Raises UserError for what isn't a whole profile, or one from fewer than FEWEST cells of a name."""
+    """Reads a profile file.
+
+    Raises:
+        UserError: where it isn't a whole profile of this version, or was made from fewer than FEWEST cells of a name.
+    """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -122,42 +148,37 @@ def read(path: str | Path) -> Profile:
     if not isinstance(document, dict) or "site_profile" not in document:
         raise UserError(f"{path} is no site profile; make one with `edge-site adapt`.")
     if document["site_profile"] != VERSION:
-        raise UserError(f"{path} is a site profile of version {document['site_profile']}; this one knows {VERSION}.")
-    told = {key: value for key, value in document.items() if key != "sha256"}
-    if _digest(told) != document.get("sha256"):
+        raise UserError(
+            f"{path} is a site profile of version {document['site_profile']}; this program knows version {VERSION}."
+        )
+    digest = document.pop("sha256", None)
+    if _digest(document) != digest:
         raise UserError(f"{path} is damaged, or was changed by hand; make it again with `edge-site adapt`.")
     try:
-        profile = _profile(told)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        profile = _profile(document)
+    except ValueError as error:
         raise UserError(f"{path} is an incomplete site profile; make it again with `edge-site adapt`.") from error
     few = {label: count for label, count in profile.cells.items() if count < FEWEST}
     if few or len(profile.cells) < 2:
-        counts = " and ".join(f"{count} {label} cells" for label, count in few.items()) or "one kind of cell"
-        raise UserError(f"{path} was made from {counts}: {FEWEST} of each is the least to trust; label more.")
+        counts = " and ".join(f"{count} {label} cells" for label, count in few.items()) or "cells of one kind alone"
+        raise UserError(f"{path} was made from {counts}; at least {FEWEST} of each kind are needed. Label more.")
     return profile
 
 
 def _profile(document: dict[str, Any]) -> Profile:
-    leans = []
-    for name in ("names", "rest"):
-        lean = LogitOffset(float(document[name]["shift"]), tuple(map(float, document[name]["weights"])))
-        if not all(map(math.isfinite, (lean.shift, *lean.weights))):
-            raise ValueError(name)
-        leans.append(lean)
-    decision = contract.load(Decision, document["decision"])
-    if decision.risks is None:
-        raise ValueError("risks")
-    cells = {str(label): int(count) for label, count in document["cells"].items()}
-    known = {"site_profile", "model", "cells", "names", "rest", "decision"}
-    rest = {key: value for key, value in document.items() if key not in known}
-    return Profile(str(document["model"]), cells, leans[0], leans[1], decision, rest)
+    """Raises ValueError where something is missing or isn't finite."""
+    profile: Profile = contract.load(Profile, document)
+    offsets = (profile.second_name, profile.other)
+    if profile.decision.risks is None or not all(math.isfinite(x) for o in offsets for x in (o.shift, *o.weights)):
+        raise ValueError("no thresholds, or an offset that is no number")
+    return profile
 
 
 def _digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _moved(share: float, lean: float) -> float:
-    """A share whose logit is moved by `lean`."""
+def _moved(share: float, offset: float) -> float:
+    """A probability whose logit is moved by `offset`."""
     share = min(max(share, LEAST), 1 - LEAST)
-    return 1 / (1 + math.exp(-(math.log(share / (1 - share)) + lean)))
+    return 1 / (1 + math.exp(-(math.log(share / (1 - share)) + offset)))

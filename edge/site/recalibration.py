@@ -1,7 +1,7 @@
-"""A logit bent to a site by a few labelled cells of it: a logistic regression that starts from the model's own answer.
+"""Recalibration of one logit to a site: a logistic regression on a few labelled cells.
 
-Cells are few, so all is held to what the model says by a prior, and its last layer moves only where that helps on cells
-that were left out.
+It starts from the model's own answer. A normal prior holds it near that answer, since cells are few. The network's last
+features take part only where that helps on cells that were left out (edge.site.refit decides this).
 """
 
 from collections.abc import Sequence
@@ -9,64 +9,87 @@ from dataclasses import dataclass
 
 import numpy as np
 
-REACHES = (0.0, 1.0, 2.0, 4.0)  # standard deviations of the last layer's change, in logits of a usual cell
-_SCALE = 0.5  # of the scale's prior, in shares of the model's own
-_FLATTEST = 0.2  # of the model's own scale: no site turns its answers round, and none makes it surer than it was
-_ROUNDS = 40
+# Standard deviations of the features' weights that are tried as a prior, in logits of a usual cell; 0: no features.
+WEIGHT_DEVIATIONS = (0.0, 1.0, 2.0, 4.0)
+_SCALE = 0.5  # standard deviation of the scale's prior, in shares of the model's own scale
+# Least scale, in shares of the model's own; the largest is 1. So no site reverses answers or makes them surer.
+_FLATTEST = 0.2
+_ROUNDS = 40  # Newton's steps at most
 
 
 @dataclass(frozen=True)
 class LogitMap:
-    """logit -> scale * logit + shift + features @ weights; no weights where the last layer stays."""
+    """Maps a logit to scale * logit + shift + features @ weights.
+
+    Attributes:
+        scale: above 0.
+        shift: in logits.
+        weights: one a feature; empty where the features take no part.
+    """
 
     scale: float
     shift: float
-    weights: Sequence[float]
+    weights: Sequence[float] = ()
 
     def of(self, logits: np.ndarray, features: np.ndarray) -> np.ndarray:
-        """float [n], float [n, m] -> float64 [n]."""
-        bent = self.scale * logits + self.shift
-        return bent + features @ np.asarray(self.weights) if len(self.weights) else bent
+        """The mapped logits, float64 [n]. logits: float [n]; features: float [n, m]."""
+        mapped = self.scale * logits + self.shift
+        return mapped + features @ np.asarray(self.weights) if len(self.weights) else mapped
 
 
-def bend(
-    logits: np.ndarray,
-    features: np.ndarray,
-    target: np.ndarray,
-    weights: np.ndarray,
-    home: LogitMap,
-    reach: float,
-    slack: float,
-) -> LogitMap:
-    """The most likely LogitMap under a normal prior round `home` (ridge logistic regression: le Cessie and van Houwelingen,
-    JRSS C 1992), by Newton's steps.
+@dataclass(frozen=True)
+class Prior:
+    """Where a LogitMap is expected before any cell is seen: a normal distribution.
 
-    logits: float [n]; features: float [n, m], of a length of about 1; target: 0 or 1, [n]; weights: what each picture
-    counts, float [n]; reach: the standard deviation of the features' weights, 0 to leave them; slack: the shift's.
+    Attributes:
+        middle: the model's own map, without weights.
+        shift: standard deviation of the shift, in logits.
+        weights: standard deviation of each feature's weight; 0 leaves the features out.
     """
-    free = features if reach else features[:, :0]
+
+    middle: LogitMap
+    shift: float
+    weights: float = 0.0
+
+
+def fit_logit_map(
+    logits: np.ndarray, features: np.ndarray, target: np.ndarray, picture_weights: np.ndarray, prior: Prior
+) -> LogitMap:
+    """The most likely LogitMap: ridge logistic regression, solved by Newton's method.
+
+    Args:
+        logits: the model's, float [n].
+        features: each cell's with a length of about 1, float [n, m].
+        target: 1 for a cell that the logit is of, else 0, [n].
+        picture_weights: how much each picture counts, float [n].
+        prior: of the map.
+
+    Source: le Cessie and van Houwelingen, JRSS C 41 (1992).
+    """
+    own = prior.middle
+    free = features if prior.weights else features[:, :0]
     x = np.column_stack([logits, np.ones(len(logits)), free])
-    start = np.r_[home.scale, home.shift, np.zeros(free.shape[1])]
-    tight = 1 / np.r_[_SCALE * home.scale, slack, np.full(free.shape[1], reach)] ** 2
-    found = _newton(x, target, weights, start, tight)
-    least, most = _FLATTEST * home.scale, home.scale
-    if not least <= found[0] <= most:
-        start[0], tight[0] = min(max(found[0], least), most), 1e9
-        found = _newton(x, target, weights, start, tight)
-    return LogitMap(float(found[0]), float(found[1]), tuple(found[2:].tolist()))
+    start = np.r_[own.scale, own.shift, np.zeros(free.shape[1])]
+    precision = 1 / np.r_[_SCALE * own.scale, prior.shift, np.full(free.shape[1], prior.weights)] ** 2
+    fitted = _newton(x, target, picture_weights, start, precision)
+    least, most = _FLATTEST * own.scale, own.scale
+    if not least <= fitted[0] <= most:
+        start[0], precision[0] = min(max(fitted[0], least), most), 1e9
+        fitted = _newton(x, target, picture_weights, start, precision)
+    return LogitMap(float(fitted[0]), float(fitted[1]), tuple(fitted[2:].tolist()))
 
 
-def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray, tight: np.ndarray) -> np.ndarray:
-    """The least weighted log loss + half of tight * (found - start) ** 2."""
+def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Minimises the weighted log loss + half of precision * (coefficients - start) ** 2; returns the coefficients."""
 
     def cost(at: np.ndarray) -> float:
-        return float(weights @ losses(x @ at, y) + tight @ (at - start) ** 2 / 2)
+        return float(weights @ log_losses(x @ at, y) + precision @ (at - start) ** 2 / 2)
 
     at, now = start, cost(start)
     for _ in range(_ROUNDS):
         p = sigmoid(x @ at)
-        slope = x.T @ (weights * (p - y)) + tight * (at - start)
-        step = np.linalg.solve((x.T * (weights * p * (1 - p))) @ x + np.diag(tight), slope)
+        slope = x.T @ (weights * (p - y)) + precision * (at - start)
+        step = np.linalg.solve((x.T * (weights * p * (1 - p))) @ x + np.diag(precision), slope)
         share = 1.0
         while (then := cost(at - share * step)) > now and share > 1e-3:
             share /= 2
@@ -76,23 +99,31 @@ def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray
     return at
 
 
-def losses(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The log loss of each answer."""
+def log_losses(logits: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The log loss of each answer, float [n]. logits: float [n]; target: 0 or 1, [n]."""
     return np.logaddexp(0, logits) - target * logits
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """Logits -> probabilities, of the same shape."""
     return 1 / (1 + np.exp(-np.clip(logits, -60, 60)))
 
 
-def folds(truth: np.ndarray, cells: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Which of `count` parts each picture is in, int64 [n]: all of one physical cell in the same, each class dealt out
-    evenly.
+def folds(truth: np.ndarray, physical: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Deals pictures into parts for cross-validation: which part each picture is in, int64 [n].
+
+    All pictures of a physical cell are in the same part; each label is spread evenly over the parts.
+
+    Args:
+        truth: numbers of labels, int [n].
+        physical: number of the physical cell of each picture, int [n].
+        count: of parts.
+        rng: for the order in which cells are dealt.
     """
     part = np.zeros(len(truth), np.int64)
     dealt = 0
     for label in np.unique(truth):
-        for cell in rng.permutation(np.unique(cells[truth == label])):
-            part[cells == cell] = dealt % count
+        for cell in rng.permutation(np.unique(physical[truth == label])):
+            part[physical == cell] = dealt % count
             dealt += 1
     return part

@@ -1,4 +1,4 @@
-"""Labelled cells of a site -> the profile that they teach, better or not (edge.site.adapt asks that)."""
+"""Fits a profile to the labelled cells of a site; edge.site.adapt finds out whether it improves the answers."""
 
 from dataclasses import dataclass
 
@@ -11,67 +11,82 @@ from edge.site import recalibration
 from edge.site.intervals import at_least
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, LogitOffset, Profile
-from edge.site.recalibration import LogitMap
+from edge.site.recalibration import LogitMap, Prior
 
-FOLDS = 5
+FOLDS = 5  # parts of the cross-validation
 
-_SURE = 1.0  # standard errors, by which left-out cells must be answered better than by the model
-_GAIN = 0.01  # of the loss, that a last layer must spare to be moved
-_SLACK = (1.5, 3.0)  # standard deviations of the shift of the names' logit, and of all else's
-_NEAR = 0.95  # of the labelled cells: as far from training as these, others may be
-_CHANCE = 0.2  # so likely, more wrong answers are still chance
+_SURE = 1.0  # standard errors by which left-out cells must be answered better than by the model alone
+_GAIN = 0.01  # share of the loss that a larger part of the features must save
+_NAME_SHIFT, _OTHER_SHIFT = 1.5, 3.0  # standard deviations of the prior of the shifts, in logits
+_NEAR = 0.95  # of the labelled cells: a cell no farther from training than this share of them isn't doubtful
+_CHANCE = 0.2  # more wrong answers than a risk allows are put down to chance where their probability is at least this
 _STEP = 1e-4  # of the thresholds
 
 
 def fit(cells: Cells, model: Model, seed: int = 0) -> Profile:
-    """Cells with names and, if there are at least FEWEST physical ones, others.
+    """The profile that labelled cells teach.
 
-    Each physical cell counts once and each label the same, so that what was labelled more isn't favoured. The names'
-    logit learns from cells with a name, that of all else from all. Thresholds of doubt are the model's own, or stricter
-    where left-out cells ask for it: a risk of 1 % can't be read from 50 cells.
+    Each physical cell counts once and each label counts the same, so that a label with more cells isn't favoured. The
+    logit of the second name is fitted to cells with a name, that of *other* to all cells. Thresholds are the model's
+    own, or stricter where left-out cells call for it, since a risk of 1 % can't be measured on 50 cells.
+
+    Args:
+        cells: with both names; *other* is fitted where there are at least FEWEST physical cells of it.
+        model: without a profile.
+        seed: for the cross-validation.
     """
-    home = model.rules(None)
-    spread = spread_features(cells, model)
+    rules = model.rules(None)
+    features = standardised_features(cells, model)
     named = cells.truth < 2
-    bent, logits = _learned(
+    name_map, logits = _fit_if_better(
         _Task(
-            cells.at(named), names(cells)[named], spread[named], 1, LogitMap(1 / home.temperature, 0.0, ()), _SLACK[0]
+            cells.at(named),
+            second_name_logits(cells)[named],
+            features[named],
+            label=1,
+            prior=Prior(LogitMap(1 / rules.temperature, 0.0), _NAME_SHIFT),
         ),
         seed,
     )
-    seconds = np.full(len(cells), 0.5)
-    seconds[named] = recalibration.sigmoid(logits)
+    second = np.full(len(cells), 0.5)
+    second[named] = recalibration.sigmoid(logits)
     platt = None
-    others, lean = np.zeros(len(cells)), LogitOffset()
-    if home.knows_other:
-        scale, shift = home.other_platt
-        logits = (rest(cells) - shift) / scale
+    other, other_offset = np.zeros(len(cells)), LogitOffset()
+    if rules.knows_other:
+        scale, shift = rules.other_platt
+        logits = (other_logits(cells) - shift) / scale
         if cells.count(2) >= FEWEST:
-            start = LogitMap(1 / scale, -shift / scale, ())
-            other, logits = _learned(_Task(cells, rest(cells), spread, 2, start, _SLACK[1]), seed)
-            if other is not start:
-                scale, shift, lean = 1 / other.scale, 0.0, _lean(other, model)
-        others = recalibration.sigmoid(logits)
+            own = LogitMap(1 / scale, -shift / scale)
+            task = _Task(cells, other_logits(cells), features, label=2, prior=Prior(own, _OTHER_SHIFT))
+            other_map, logits = _fit_if_better(task, seed)
+            if other_map is not own:
+                scale, shift, other_offset = 1 / other_map.scale, 0.0, logit_offset(other_map, model)
+        other = recalibration.sigmoid(logits)
         platt = Platt(round(scale, 4), round(shift, 4))
-    risks = {f"{risk:g}": _thresholds(cells, seconds, others, model.rules(risk), risk) for risk in model.risks}
-    decision = Decision(round(1 / bent.scale, 4), platt, risks)
+    risks = {f"{risk:g}": _thresholds(cells, second, other, model.rules(risk), risk) for risk in model.risks}
     counts = {label: cells.count(i) for i, label in enumerate(model.labels) if cells.count(i)}
-    pictures = {label: int((cells.truth == model.labels.index(label)).sum()) for label in counts}
-    return Profile(model.sha256, counts, _lean(bent, model), lean, decision, {"pictures": pictures})
+    return Profile(
+        model=model.sha256,
+        cells=counts,
+        second_name=logit_offset(name_map, model),
+        other=other_offset,
+        decision=Decision(round(1 / name_map.scale, 4), platt, risks),
+        pictures={label: int((cells.truth == model.labels.index(label)).sum()) for label in counts},
+    )
 
 
-def names(cells: Cells) -> np.ndarray:
+def second_name_logits(cells: Cells) -> np.ndarray:
     """Logits of the second name against the first, float64 [n]."""
     return _logit(cells.kinds[:, 1] / np.maximum(cells.kinds[:, :2].sum(axis=1), 1e-9))
 
 
-def rest(cells: Cells) -> np.ndarray:
-    """Logits of all else against the two names, float64 [n]."""
+def other_logits(cells: Cells) -> np.ndarray:
+    """Logits of *other* against the two names, float64 [n]."""
     return _logit(cells.kinds[:, 2:].sum(axis=1))
 
 
-def spread_features(cells: Cells, model: Model) -> np.ndarray:
-    """Features by which the last layer may move, float64 [n, m], of a length of about 1; m 0 where there are none."""
+def standardised_features(cells: Cells, model: Model) -> np.ndarray:
+    """The features for a regression, float64 [n, m], each cell's with a length of about 1; m is 0 without features."""
     return np.zeros((len(cells), 0)) if model.distance is None else model.distance.standardised(cells.features)
 
 
@@ -80,107 +95,142 @@ def _logit(shares: np.ndarray) -> np.ndarray:
     return np.log(shares / (1 - shares))
 
 
-def _lean(bent: LogitMap, model: Model) -> LogitOffset:
-    """What is added before the scale, by the model's own features."""
-    shift, weights = bent.shift / bent.scale, np.array(bent.weights) / bent.scale
+def logit_offset(fitted: LogitMap, model: Model) -> LogitOffset:
+    """What a map of standardised features adds to a logit before it is scaled, by the model's raw features."""
+    shift, weights = fitted.shift / fitted.scale, np.array(fitted.weights) / fitted.scale
     if model.distance is None or not len(weights):
         return LogitOffset(round(shift, 4))
-    weights, more = model.distance.for_raw_features(weights)
-    return LogitOffset(round(shift + more, 4), tuple(float(f"{w:.6g}") for w in weights))
+    weights, constant = model.distance.for_raw_features(weights)
+    return LogitOffset(round(shift + constant, 4), tuple(float(f"{w:.6g}") for w in weights))
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One of the two logits with the cells that teach it: float64 [n], features by which it may move, float64 [n, m],
-    the label that it is of, where it starts, and the standard deviation of its shift.
+    """One of the two logits, with the cells that it is fitted to.
+
+    Attributes:
+        cells: n pictures.
+        logits: the model's, float64 [n].
+        features: standardised, float64 [n, m].
+        label: number of the label that the logit is of.
+        prior: of the map, without weights.
     """
 
     cells: Cells
     logits: np.ndarray
     features: np.ndarray
     label: int
-    home: LogitMap
-    slack: float
+    prior: Prior
 
-    def fit(self, known: np.ndarray, reach: float) -> LogitMap:
-        """known: bool [n]."""
-        cells = self.cells.at(known)
-        target = (cells.truth == self.label).astype(np.float64)
-        return recalibration.bend(
-            self.logits[known], self.features[known], target, weights(cells), self.home, reach, self.slack
+    @property
+    def target(self) -> np.ndarray:
+        """1 for a cell of the label, else 0: float64 [n]."""
+        return (self.cells.truth == self.label).astype(np.float64)
+
+    def fit(self, known: np.ndarray, deviation: float) -> LogitMap:
+        """The map fitted to some of the pictures. known: bool [n]; deviation: of the features' weights."""
+        return recalibration.fit_logit_map(
+            self.logits[known],
+            self.features[known],
+            self.target[known],
+            picture_weights(self.cells.at(known)),
+            Prior(self.prior.middle, self.prior.shift, deviation),
         )
 
-    def left_out(self, part: np.ndarray, reach: float) -> np.ndarray:
-        """The logits of the cells of each part, learned from the others."""
+    def left_out(self, part: np.ndarray, deviation: float) -> np.ndarray:
+        """The logits of each part's pictures by a map fitted to the other parts, float64 [n]. part: int [n]."""
         result = np.zeros(len(part))
         for each in np.unique(part):
             asked = part == each
-            result[asked] = self.fit(~asked, reach).of(self.logits[asked], self.features[asked])
+            result[asked] = self.fit(~asked, deviation).of(self.logits[asked], self.features[asked])
         return result
 
 
-def _learned(task: _Task, seed: int) -> tuple[LogitMap, np.ndarray]:
-    """The LogitMap, and the logits of left-out cells: the model's own where these aren't answered surely better, its last
-    layer moved as far as they like it best.
+def _fit_if_better(task: _Task, seed: int) -> tuple[LogitMap, np.ndarray]:
+    """The fitted map, and the logits of left-out cells, float64 [n].
+
+    The map is the model's own where left-out cells aren't surely answered better. The features take part as far as it
+    helps on left-out cells.
     """
     cells = task.cells
-    part = recalibration.folds(cells.truth, cells.cells, FOLDS, np.random.default_rng(seed))
-    target = (cells.truth == task.label).astype(np.float64)
-    bent, logits = task.home, task.home.of(task.logits, task.features)
-    cost = recalibration.losses(logits, target)
-    for reach in recalibration.REACHES if task.features.shape[1] else recalibration.REACHES[:1]:
-        there = task.left_out(part, reach)
-        less, doubt = gained(cost - recalibration.losses(there, target), cells)
-        if less > (_SURE * doubt if bent is task.home else _GAIN * float(np.average(cost, weights=weights(cells)))):
-            bent, logits, cost = task.fit(np.ones(len(cells), bool), reach), there, recalibration.losses(there, target)
-    return bent, logits
+    part = recalibration.folds(cells.truth, cells.physical, FOLDS, np.random.default_rng(seed))
+    best, logits = task.prior.middle, task.prior.middle.of(task.logits, task.features)
+    losses = recalibration.log_losses(logits, task.target)
+    deviations = recalibration.WEIGHT_DEVIATIONS
+    for deviation in deviations if task.features.shape[1] else deviations[:1]:
+        candidate = task.left_out(part, deviation)
+        gain, standard_error = weighted_gain(losses - recalibration.log_losses(candidate, task.target), cells)
+        if best is task.prior.middle:
+            least = _SURE * standard_error
+        else:
+            least = _GAIN * float(np.average(losses, weights=picture_weights(cells)))
+        if gain > least:
+            best, logits = task.fit(np.ones(len(cells), bool), deviation), candidate
+            losses = recalibration.log_losses(candidate, task.target)
+    return best, logits
 
 
-def weights(cells: Cells) -> np.ndarray:
-    """What each picture counts, float64 [n]: each label the same, and in it each physical cell; in sum, cells."""
-    number, photographs = np.unique(cells.cells, return_inverse=True, return_counts=True)[1:]
-    each = 1 / photographs[number]
-    found = np.unique(cells.truth)
-    for label in found:
+def picture_weights(cells: Cells) -> np.ndarray:
+    """How much each picture counts, float64 [n].
+
+    Each label counts the same, and so does each physical cell within a label. The sum is the number of physical cells.
+    """
+    number, photographs = np.unique(cells.physical, return_inverse=True, return_counts=True)[1:]
+    weights = 1 / photographs[number]
+    labels = np.unique(cells.truth)
+    for label in labels:
         same = cells.truth == label
-        each[same] *= len(photographs) / len(found) / each[same].sum()
-    return each
+        weights[same] *= len(photographs) / len(labels) / weights[same].sum()
+    return weights
 
 
-def gained(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
-    """What a picture gains, float [n]; over physical cells, each label weighing the same -> mean and standard error."""
-    weight = weights(cells)
-    physical = np.unique(cells.cells, return_inverse=True)[1]
-    total = np.bincount(physical, weight)
-    each = np.bincount(physical, weight * gains) / total
+def weighted_gain(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
+    """The mean gain of physical cells, each label weighing the same, and its standard error.
+
+    gains: of each picture, float [n].
+    """
+    weights = picture_weights(cells)
+    cell = np.unique(cells.physical, return_inverse=True)[1]
+    total = np.bincount(cell, weights)
+    each = np.bincount(cell, weights * gains) / total
     mean = float(total @ each / total.sum())
     return mean, float(np.sqrt(total**2 @ (each - mean) ** 2) / total.sum())
 
 
-def _thresholds(cells: Cells, seconds: np.ndarray, others: np.ndarray, rules: Rules, risk: float) -> Thresholds:
-    """The model's own rules for that risk, made so strict that of these cells, each answered by a profile that doesn't
-    know it, no more are answered wrongly than chance explains at that risk: a risk of 1 % can't be read from 50 cells.
+def _thresholds(cells: Cells, second: np.ndarray, other: np.ndarray, rules: Rules, risk: float) -> Thresholds:
+    """The thresholds at one stated risk: the model's own, or stricter.
 
-    seconds: the second name's share against the first, others: that of all else; float64 [n].
+    They are made stricter until no more of the cells are answered wrongly than chance explains at that risk. Only the
+    largest distance may grow: most labelled cells of the site shall be within it.
+
+    Args:
+        cells: n pictures.
+        second: probability of the second name against the first, float64 [n], fitted without the cell itself.
+        other: probability of *other*, likewise.
+        rules: the model's own at that risk.
+        risk: share of wrong answers among those given, 0 to 1.
     """
-    named, told = cells.truth < 2, others < 0.5
-    sure, mistaken = np.maximum(seconds, 1 - seconds), (seconds > 0.5) != (cells.truth == 1)
+    named, called_name = cells.truth < 2, other < 0.5
+    confidence, wrong = np.maximum(second, 1 - second), (second > 0.5) != (cells.truth == 1)
     far = float(np.quantile(cells.distance, _NEAR))
     return Thresholds(
         max_distance=round(max(rules.max_distance, round(far, 2)), 4),
-        max_other=round(1 - _least(1 - others, ~named, told, risk, 1 - rules.max_other), 4),
-        min_other=round(_least(others, named, ~told, risk, rules.min_other), 4),
+        max_other=round(1 - _least(1 - other, ~named, called_name, risk, 1 - rules.max_other), 4),
+        min_other=round(_least(other, named, ~called_name, risk, rules.min_other), 4),
         min_subclass=round(rules.min_subclass, 4),
-        min_confidence=round(_least(sure, mistaken, named & told, risk, rules.min_confidence), 4),
+        min_confidence=round(_least(confidence, wrong, named & called_name, risk, rules.min_confidence), 4),
     )
 
 
-def _least(sure: np.ndarray, wrong: np.ndarray, asked: np.ndarray, risk: float, floor: float) -> float:
-    """The least share, at `floor` or above, from which on no more of those asked are wrong than chance explains."""
-    rows = np.flatnonzero(asked & (sure >= floor))
-    rows = rows[np.argsort(sure[rows], kind="stable")]
+def _least(confidence: np.ndarray, wrong: np.ndarray, asked: np.ndarray, risk: float, floor: float) -> float:
+    """The least confidence, at `floor` or above, from which on no more answers are wrong than chance explains.
+
+    confidence: float [n]; wrong: bool [n]; asked: which cells count, bool [n]; risk: 0 to 1.
+    """
+    rows = np.flatnonzero(asked & (confidence >= floor))
+    rows = rows[np.argsort(confidence[rows], kind="stable")]
     for start, row in enumerate(rows):
         count = int(wrong[rows[start:]].sum())
         if not count or at_least(count, len(rows) - start, risk) >= _CHANCE:
-            return float(sure[row]) if start else floor
-    return float(sure[rows[-1]]) + _STEP if len(rows) else floor
+            return float(confidence[row]) if start else floor
+    return float(confidence[rows[-1]]) + _STEP if len(rows) else floor

@@ -11,13 +11,9 @@ from conftest import assert_refused, command
 from PIL import Image
 
 from edge import model
-from edge.errors import UserError
 from edge.simulator import drawing
 from edge.site import profile
-from edge.site.labelled import _same, find
 from edge.site.profile import LogitOffset, Profile
-
-LABELS = ("lymphocyte", "monocyte", "other")
 
 
 @pytest.fixture(scope="module")
@@ -37,11 +33,11 @@ def pictures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def moved(folder: Path, shift: float) -> Path:
-    """A profile of the shipped model, whose names lean by so much."""
+    """A profile of the shipped model that adds so much to the logit of the second name."""
     shipped = model.Model()
     cells = {"lymphocyte": 20, "monocyte": 20}
     profile.write(
-        Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.document["decision"], {}),
+        Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.decision),
         folder / "s.json",
     )
     return folder / "s.json"
@@ -66,7 +62,8 @@ def test_adapt_writes_what_is_better_or_nothing(pictures: Path, tmp_path: Path) 
         assert_refused(done, "No profile was written", "no better")
         assert not out.exists()
     else:
-        assert done.returncode == 0 and profile.read(out).told["left_out"]["gain"] > 0
+        left_out = profile.read(out).left_out
+        assert done.returncode == 0 and left_out and left_out.gain > 0
     assert "balanced accuracy" in done.stdout
     assert not list(tmp_path.glob("*.partial"))
 
@@ -115,27 +112,6 @@ def test_refusals(tmp_path: Path) -> None:
     assert_refused(command("edge", picture, "--site", profile), "damaged")
     assert_refused(command("edge.site.cli", "check", tmp_path / "absent"), "not a folder")
     assert_refused(command("edge.site.cli", "check", tmp_path), "no pictures in folders")
-
-
-def test_folders_and_tables(tmp_path: Path) -> None:
-    for name in ("Lymphocytes", "monocyte", "smudge"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "1.png").touch()
-    assert {Path(p).parent.name: label for p, (label, _) in find(tmp_path, LABELS).labels.items()} == {
-        "Lymphocytes": "lymphocyte", "monocyte": "monocyte", "smudge": "other",
-    }  # fmt: skip
-    two = find(tmp_path, LABELS[:2])
-    assert len(two.labels) == 2 and two.passed == 1
-    (tmp_path / "cells.csv").write_text("path,label,cell\na.png,Monocytes,7\n")
-    assert find(tmp_path, LABELS).labels == {str(tmp_path / "a.png"): ("monocyte", "7")}
-    (tmp_path / "cells.csv").write_text("path,cell\na.png,7\n")
-    with pytest.raises(UserError, match="lacks the column label"):
-        find(tmp_path, LABELS)
-
-
-def test_one_cell_by_content_or_by_name() -> None:
-    assert _same([["a"], ["b", "n"], ["a", "m"], ["c", "n"], ["d"]]) == [0, 1, 0, 1, 2]
-    assert len(set(_same([["a", "n"], ["b", "m"], ["a", "m"]]))) == 1
 
 
 def test_one_cell_under_two_labels_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Does the threshold follow the heaps, and stay where there are none?"""
+"""Does the threshold move to between the two clusters, and stay where there aren't two?"""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_one_kind_alone_moves_nothing(counts: tuple[int, int], seed: int) -> Non
     assert shift(answers(np.random.default_rng(seed), *counts, 0.5)) is None
 
 
-def test_one_heap_in_the_middle_moves_nothing() -> None:
+def test_one_cluster_in_the_middle_moves_nothing() -> None:
     assert shift(1 / (1 + np.exp(-np.random.default_rng(0).normal(0, 1, 500)))) is None
 
 

@@ -23,3 +23,12 @@ def test_a_known_temperature_is_found_and_mends_the_error(bend: float) -> None:
 def test_answers_without_a_mistake_have_a_limit() -> None:
     truth = np.array([0, 1] * 10)
     assert temperature(truth, np.eye(2)[truth] * 0.98 + 0.01) == pytest.approx(0.2, abs=0.01)
+
+
+def test_a_confidence_on_a_border_belongs_to_the_range_below_it() -> None:
+    """As in tests/edge/site/test_check.py, where the 0.18333 is computed by hand: 0.60 = 9 / 15 is in range 9 of 15."""
+    confidence = np.repeat([0.58, 0.60, 0.63], 10)
+    truth = np.repeat([0, 1, 0, 0, 1], [5, 5, 10, 4, 6])
+    found = calibration(truth, np.stack([confidence, 1 - confidence], axis=1), 15)
+    assert found.ece == pytest.approx(5.5 / 30)
+    assert [(each.count, each.accuracy.right) for each in found.bins] == [(20, 15), (10, 4)]

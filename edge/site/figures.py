@@ -1,0 +1,76 @@
+"""Figures of the answers for a site's labelled cells."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edge.decide import REVIEW, Decision
+
+
+@dataclass(frozen=True)
+class SiteFigures:
+    """How labelled cells are answered. Each figure is 0 to 1, to ten-thousandths, and None where no cell counts for it.
+
+    Attributes:
+        balanced_accuracy: mean recall of the two names, where each cell with a name is given the likelier of the two;
+            *other* and review are left out of account.
+        mean_recall: mean recall of all labels, where each cell is given the likeliest label, without review.
+        coverage: share of the cells with a name that get an answer; the others are left for review.
+        risk: share of wrong answers among these.
+        other_named: share of other cells that are given a name.
+    """
+
+    balanced_accuracy: float | None
+    mean_recall: float | None = field(metadata={"key": "labels"})
+    coverage: float | None = field(metadata={"key": "given"})
+    risk: float | None = field(metadata={"key": "wrong"})
+    other_named: float | None = field(metadata={"key": "named"})
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """How cells were answered that had been left out when a profile was fitted.
+
+    Attributes:
+        before: answers of the model alone.
+        after: answers of the model with a profile.
+        gain: by how much the mean log loss falls with the profile, each label weighing the same.
+        standard_error: of `gain`.
+    """
+
+    before: SiteFigures
+    after: SiteFigures
+    gain: float
+    standard_error: float
+
+
+def figures(decisions: Sequence[Decision], truth: Sequence[int] | np.ndarray, labels: Sequence[str]) -> SiteFigures:
+    """The figures of decisions on labelled cells.
+
+    Args:
+        decisions: n of them, made for labels that begin with the two names.
+        truth: numbers of the true labels, [n].
+        labels: what an answer can be.
+    """
+    truth = np.asarray(truth, np.int64)
+    probabilities = np.array([[decision.probabilities[label] for label in labels] for decision in decisions])
+    probabilities = probabilities.reshape(len(truth), len(labels))
+    answer = np.array([decision.label for decision in decisions], dtype=str)
+    likelier = (probabilities[:, 1] > probabilities[:, 0]).astype(np.int64)
+    likeliest = probabilities.argmax(axis=1)
+    named = truth < 2
+    answered = named & (answer != REVIEW)
+    return SiteFigures(
+        balanced_accuracy=_mean(_mean(likelier[truth == i] == i) for i in (0, 1)),
+        mean_recall=_mean(_mean(likeliest[truth == i] == i) for i in range(len(labels))),
+        coverage=_mean(answered[named]),
+        risk=_mean((answer != np.array(labels)[truth])[answered]),
+        other_named=_mean(np.isin(answer[~named], labels[:2])),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of the values that are known, to ten-thousandths; None where there are none."""
+    known = [float(value) for value in values if value is not None]
+    return round(float(np.mean(known)), 4) if known else None

@@ -1,0 +1,72 @@
+"""Do a few labelled cells help where they can, and change nothing where they can't?"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from site_cells import drawn, summary
+
+from edge.errors import UserError
+from edge.model import Model
+from edge.site import profile as profiles
+from edge.site.adapt import adapt, usable
+from edge.site.labelled import Cells
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    return Model()
+
+
+@pytest.mark.parametrize("lean", [-3.0, 3.0])
+@pytest.mark.parametrize("each", [10, 20, 50])
+def test_a_shifted_threshold_is_found(shipped: Model, lean: float, each: int) -> None:
+    adapted = adapt(drawn(shipped, each, lean), shipped)
+    left_out = adapted.left_out
+    assert left_out.before.balanced_accuracy and left_out.after.balanced_accuracy
+    assert adapted.profile and left_out.after.balanced_accuracy > left_out.before.balanced_accuracy
+    assert left_out.gain > 0
+    fresh = drawn(shipped, 300, lean, seed=1)
+    before, after = (summary(fresh, shipped, each).balanced_accuracy for each in (None, adapted.profile))
+    assert before and after and after >= before + 0.1
+    assert after > 0.93
+
+
+def test_what_is_called_other_is_won_back(shipped: Model) -> None:
+    profile = adapt(drawn(shipped, 20, other_lean=4.0), shipped).profile
+    fresh = drawn(shipped, 300, other_lean=4.0, seed=1)
+    assert profile
+    before, after = (summary(fresh, shipped, each).mean_recall for each in (None, profile))
+    assert before and after and after >= before + 0.2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_nothing_is_wrong_nothing_is_written(shipped: Model, seed: int) -> None:
+    assert adapt(drawn(shipped, 20, seed=seed), shipped).profile is None
+
+
+def test_the_last_layer_learns_what_the_model_overlooks(shipped: Model) -> None:
+    """A feature tells the names apart, where the model's answer is chance."""
+    assert shipped.distance is not None
+
+    def cells(seed: int, each: int) -> Cells:
+        blind = drawn(shipped, each, apart=0.0, seed=seed)
+        telling = np.linalg.inv(shipped.distance.whiten)[0] * 8  # type: ignore[union-attr]
+        return replace(blind, features=blind.features * 0 + np.outer(2 * (blind.truth == 1) - 1, telling))
+
+    profile = adapt(cells(0, 20), shipped).profile
+    assert profile and any(profile.second_name.weights)
+    assert (summary(cells(1, 100), shipped, profile).balanced_accuracy or 0.0) > 0.9
+
+
+def test_photographs_of_three_cells_are_three_cells(shipped: Model) -> None:
+    cells = drawn(shipped, 20)
+    few = replace(cells, physical=np.where(cells.truth == 0, cells.physical % 3, cells.physical))
+    with pytest.raises(UserError, match="3 lymphocyte cells"):
+        usable(few, shipped)
+
+
+def test_few_others_teach_nothing(shipped: Model) -> None:
+    cells = drawn(shipped, 20)
+    few = cells.at((cells.truth < 2) | (cells.physical % 7 == 0))
+    assert 0 < few.count(2) < profiles.FEWEST and not usable(few, shipped).count(2)
