@@ -1,15 +1,20 @@
-"""What each part of the compact network's recipe brings, on microscopes that it did not learn from."""
+"""What each part of the compact network's recipe brings, measured on microscopes that it did not learn from."""
 
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 
-from train import compare, cross, data, shape
+from edge import contract
+from edge.output.tables import Table
+from edge.system.progress import Progress, silent
+from train import compare, cross, shape
 from train.augment import MOVES, VIEWS
+from train.data import dataset
 from train.settings import COMPACT, Compact
 
 _SINGLE = [name for name in (*MOVES, *VIEWS) if name != "flip"]
 SHAPE = "seven numbers of size and shape, no network"
-# A row's name -> what it changes in train.settings' Settings or Compact.
+# By a row's name, what it changes in train.settings.Settings or Compact.
 ROWS: dict[str, dict] = {
     "as it is": {},
     "by each picture's own ruler": {"ruler": "picture"},
@@ -36,21 +41,35 @@ ROWS: dict[str, dict] = {
     "15 blocks": {"blocks": 15},
     SHAPE: {},
 }
-# (learned from, tested on) -> balanced accuracy, AUROC.
+# By (source that was learned from, source that was tested on): balanced accuracy, and AUROC (NaN if it is not defined).
 Figures = dict[tuple[str, str], tuple[float, float]]
 
 
-def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) -> dict[str, Figures]:
-    """Trains the compact network with each of ROWS' changes on each source of the data alone, in folders below `out`,
-    and tests it on all -> figures by row. A run that is there is taken as it is, so that a stopped ablation goes on.
+def ablate(
+    folder: Path, out: Path, rows: list[str], given: dict, weights: str, progress: Progress = silent
+) -> dict[str, Figures]:
+    """Trains the compact network on each source of the data alone, once for each row, and tests it on all sources.
 
-    rows: where one is taught by the first, that comes before it; given: of train.settings' fields, what holds for all
-    rows, a seed or fewer epochs. Raises UserError as cross does.
+    A run that is finished is taken as it is, so that an ablation that was stopped goes on.
+
+    Args:
+        folder: the data folder.
+        out: the runs are written to folders below it.
+        rows: names in ROWS. A row that is taught by the first one must come after it.
+        given: settings that hold for all rows, such as a seed or fewer epochs.
+        weights: of MobileNetV2; see train.settings.Compact.
+        progress: see edge.system.progress.
+
+    Returns:
+        Figures by row.
+
+    Raises:
+        UserError: as train.cross.cross does.
     """
     result = {}
     for row in rows:
         if row == SHAPE:
-            sources = sorted({e.source for e in data.read(folder)})
+            sources = sorted({e.source for e in dataset.read(folder)})
             result[row] = _figures({source: shape.tested(folder, source) for source in sources})
             continue
         change = given | ROWS[row]
@@ -58,35 +77,39 @@ def ablate(folder: Path, out: Path, rows: list[str], given: dict, weights: str) 
         more["teachers"] = tuple(str(name).format(out=out) for name in more.get("teachers", ()))
         options = replace(Compact(weights=weights), **more)
         place = out / row.replace(" ", "-")
-        runs = cross.cross(folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False)
+        runs = cross.cross(
+            folder, place, {"compact": replace(COMPACT, **change)}, {"compact": options}, False, progress
+        )
         reports = [compare.read(run) for run in runs]
-        result[row] = _figures({each["settings"]["source"]: compare.tested(each) for each in reports})
+        result[row] = _figures({each.settings["source"]: each.tested for each in reports})
     return result
 
 
-def table(found: dict[str, Figures]) -> str:
-    """ablate()'s figures as a Markdown table: balanced accuracy / AUROC of each pair of sources, learned from -> tested
-    on, with the difference of the mean balanced accuracy across from the first row's.
+def table(by_row: dict[str, Figures]) -> Table:
+    """The figures of `ablate` as a table: balanced accuracy and AUROC for each pair of sources.
+
+    The last column is the mean balanced accuracy on sources that were not learned from, with its difference from the
+    first row's.
     """
-    pairs = list(dict.fromkeys(pair for figures in found.values() for pair in figures))
+    pairs = list(dict.fromkeys(pair for figures in by_row.values() for pair in figures))
     across = [pair for pair in pairs if pair[0] != pair[1]]
-    lines = [
-        "| | " + " | ".join(f"{a} to {b}" for a, b in pairs) + " | mean across |",
-        "|---" * (len(pairs) + 2) + "|",
+    means = {row: sum(figures[pair][0] for pair in across) / max(len(across), 1) for row, figures in by_row.items()}
+    first = next(iter(means.values()), 0.0)
+    rows = [
+        [
+            row,
+            *(f"{figures[pair][0]:.3f} / {figures[pair][1]:.3f}" for pair in pairs),
+            f"{mean:.3f} ({mean - first:+.3f})",
+        ]
+        for (row, figures), mean in zip(by_row.items(), means.values(), strict=True)
     ]
-    first = None
-    for row, figures in found.items():
-        mean = sum(figures[pair][0] for pair in across) / max(len(across), 1)
-        first = mean if first is None else first
-        cells = [f"{figures[pair][0]:.3f} / {figures[pair][1]:.3f}" for pair in pairs]
-        lines.append(f"| {row} | " + " | ".join(cells) + f" | {mean:.3f} ({mean - first:+.3f}) |")
-    return "\n".join(lines)
+    return Table(["", *(f"{a} to {b}" for a, b in pairs), "mean across"], rows)
 
 
-def _figures(tested: dict[str, dict[str, dict]]) -> Figures:
-    """{learned from: {tested on: train.evaluation.evaluate.metrics()}} -> Figures."""
+def _figures(tested: dict[str, dict[str, contract.Figures]]) -> Figures:
+    """The figures of a row. tested: by the source that was learned from, and the source that was tested on."""
     return {
-        (learned, source): (figures["balanced_accuracy"], figures["auroc"])
+        (learned, source): (figures.balanced_accuracy, math.nan if figures.auroc is None else figures.auroc)
         for learned, each in tested.items()
         for source, figures in each.items()
     }

@@ -1,7 +1,7 @@
-"""Chance changes that a microscope makes too, so that the network learns to look past them.
+"""Chance changes to pictures, such as microscopes make, so that the network learns to look past them.
 
-Stateless: the same seed gives the same pictures, so that a training run can be repeated. A recipe is a list of
-changes by name: moves, which make one matrix together, and then what light, lens, sensor and file do.
+The same seed gives the same pictures, so that a training run can be repeated. A recipe is a list of changes by name:
+first moves, which are done in one step, then changes of stain, light, lens, sensor and file.
 """
 
 import functools
@@ -14,11 +14,17 @@ from edge.errors import UserError
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str], amount: float = 1.0) -> tf.Tensor:
-    """RGB [batch, size, size, 3] in 0..255 and int32 [2] -> float32 of the same shape and range. Further channels move
-    with the picture and are left as they are otherwise.
+    """Changes each picture of a batch by chance.
 
-    changes: names of MOVES and VIEWS, as recipe() gives them; they come in a microscope's order, slide to file.
-    amount: how far VIEWS go, 1 for what microscopes of one kind differ in.
+    Args:
+        images: RGB [batch, size, size, 3], 0 to 255. Further channels only move with the picture.
+        seed: int32 [2].
+        changes: names in MOVES and VIEWS, as `recipe` gives them. They are made in a microscope's order, from the slide
+            to the file.
+        amount: how far VIEWS go; 1 is what microscopes of one kind differ by.
+
+    Returns:
+        float32, of the same shape and range.
     """
     images = tf.cast(images, tf.float32)
     count = tf.shape(images)[0]
@@ -34,7 +40,11 @@ def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str], amount: floa
 
 
 def recipe(text: str) -> list[str]:
-    """ "full", "geometry,blur" or "full,-jpeg" -> the names of the changes. Raises UserError for a word unknown."""
+    """The names of the changes in a text such as "full", "geometry,blur" or "full,-jpeg".
+
+    Raises:
+        UserError: for an unknown name.
+    """
     chosen: set[str] = set()
     for word in text.split(","):
         name = word.strip().removeprefix("-")
@@ -53,7 +63,7 @@ def _flip(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _rotate(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """By any angle: a smear has no upright."""
+    """By any angle: a smear has no upside."""
     angle = math.pi * tf.random.stateless_uniform([count], seed, -1.0, 1.0)
     return _matrix(tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle))
 
@@ -71,8 +81,10 @@ def _shift(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _matrix(*entries: tf.Tensor | float) -> tf.Tensor:
-    """a, b, c, d, right, down, each [count] or a number -> [count, 3, 3]: from a place in the new picture to its place
-    in the old one, round the middle, in shares of the width.
+    """The matrices of a move, float32 [count, 3, 3].
+
+    They lead from a place in the new picture to its place in the old one, measured from the middle in shares of the
+    width. entries: a, b, c, d, right and down, each [count] or a number.
     """
     a, b, c, d, right, down = (tf.zeros_like(entries[0]) + e for e in (*entries, 0.0, 0.0)[:6])
     rows = tf.stack([a, b, right, c, d, down, tf.zeros_like(a), tf.zeros_like(a), tf.ones_like(a)], axis=1)
@@ -80,7 +92,7 @@ def _matrix(*entries: tf.Tensor | float) -> tf.Tensor:
 
 
 def _warp(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
-    """All moves in one step, since each would blur a little."""
+    """Makes all moves in one step, since each step blurs a little."""
     size = tf.cast(tf.shape(images)[1], tf.float32)
     middle = (size - 1) / 2
     a, b, right, c, d, down = tf.unstack(tf.reshape(matrix[:, :2], [-1, 6]), axis=1)
@@ -98,7 +110,7 @@ def _warp(images: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
 
 
 def _stain(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Stronger or weaker, and of another tint: in optical density, where stains add (Beer-Lambert)."""
+    """A stronger or weaker stain of another tint, in optical density, where stains add up (Beer-Lambert)."""
     normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 4], seed)
     return _light(_density(images) * tf.exp(amount * (0.15 * normal[..., :1] + 0.10 * normal[..., 1:])))
 
@@ -117,13 +129,13 @@ def _contrast(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _white_balance(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Another lamp, or a camera that guesses it otherwise: one factor a channel."""
+    """Another lamp, or a camera that balances white otherwise: one factor for each channel."""
     normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 3], seed)
     return _light(_density(images) + 0.06 * amount * normal)
 
 
 def _illumination(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """A lamp that's off centre: light falls by up to a fifth from one side to the other."""
+    """A lamp that is off centre: light falls by up to a fifth from one side to the other."""
     across = tf.linspace(-1.0, 1.0, tf.shape(images)[1])
     slope = tf.random.stateless_uniform([tf.shape(images)[0], 2, 1, 1], seed, -0.1 * amount, 0.1 * amount)
     shade = slope[:, 0] * across[None, None, :] + slope[:, 1] * across[None, :, None]
@@ -138,7 +150,7 @@ def _defocus(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
     sigma = tf.maximum(width * tf.random.stateless_uniform([count], seed, -1.0, 1.0), 0.05)
     kernel = tf.exp(-(tf.range(-float(reach), reach + 1.0)[:, None] ** 2) / (2 * sigma**2))  # [taps, count]
     kernel = tf.repeat(kernel / tf.reduce_sum(kernel, axis=0), 3, axis=1)[:, None, :, None]
-    # One depthwise convolution for all: each picture's channels are channels of their own, with its own kernel.
+    # One depthwise convolution for all pictures: the channels of each are channels of their own, with their own kernel.
     flat = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [1, size, size, 3 * count])
     flat = tf.pad(flat, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
     flat = tf.nn.depthwise_conv2d(flat, kernel, [1, 1, 1, 1], "VALID")
@@ -147,7 +159,7 @@ def _defocus(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _blur(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Out of focus by up to two pixels, or sharpened by the camera: each picture against its blurred self."""
+    """Out of focus by up to two pixels, or sharpened by the camera: each picture is mixed with its blurred self."""
     offsets = tf.range(-4.0, 5.0)
     kernel = tf.exp(-(offsets**2) / (2 * 1.2**2))
     kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, 3, 1])
@@ -160,7 +172,7 @@ def _blur(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _noise(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """A sensor's, of up to 6 levels' standard deviation."""
+    """The noise of a sensor, with a standard deviation of up to 6 levels."""
     one, two = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     level = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], one, 0.0, 6.0 * amount)
     return tf.clip_by_value(images + level * tf.random.stateless_normal(tf.shape(images), two), 0.0, 255.0)
@@ -180,7 +192,7 @@ def _jpeg(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _grey(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Three in ten pictures lose their colours, by one mixture of channels or another: shape and texture are left."""
+    """Three in ten pictures lose their colours and keep shape and texture; each mixes its channels in its own way."""
     count = tf.shape(images)[0]
     one, two = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     shares = tf.random.stateless_uniform([count, 1, 1, 3], one)
@@ -217,7 +229,7 @@ VIEWS: dict[str, Callable[[tf.Tensor, tf.Tensor, float], tf.Tensor]] = {
     "grey": _grey,
 }
 _NAMES = (*MOVES, *VIEWS)
-# Each has a chance of its own, which stays when others join.
+# The order of the changes' seeds. A new change goes to the end, so that the others keep theirs.
 _NUMBERED = (
     *MOVES,
     "stain",

@@ -1,7 +1,7 @@
 """Crops on disk -> the batches that a network learns from, as tf.data streams.
 
-Each batch is a function of the seed and of its number alone, so that a run that was killed goes on as if it hadn't
-been, and memory doesn't grow with the data.
+Each batch depends on nothing but the seed and its number. So a run that was killed goes on as if it had not been, and
+memory doesn't grow with the data.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,15 @@ from train.augment import augment
 
 @dataclass(frozen=True)
 class Mix:
-    """How pictures come together.
+    """How pictures are put together in batches.
 
-    batch: pictures a step; seed; changes: train.augment.recipe(); balanced: draw every class of every source equally
-    often, instead of weighing the rare more; mixup: alpha of Zhang et al. (ICLR 2018), 0 for none; amount: of
-    train.augment.augment().
+    Attributes:
+        batch: pictures a step.
+        seed: of the order and of all other chance.
+        changes: chance changes that are made to pictures, of train.augment.recipe.
+        balanced: draw every class of every source equally often, instead of weighing the rare ones more.
+        mixup: alpha of mixup (Zhang et al., ICLR 2018); 0 for none.
+        amount: how far the changes go; see train.augment.augment.
     """
 
     batch: int
@@ -30,21 +34,29 @@ class Mix:
 
 
 def steps(count: int, batch: int) -> int:
+    """How many batches of `batch` pictures show `count` pictures; the last may be smaller."""
     return -(-count // batch)
 
 
 def training(
     views: list[np.ndarray], targets: list[np.ndarray], weights: np.ndarray, mix: Mix, epochs: int, first: int
 ) -> tf.data.Dataset:
-    """The batches of epochs `first` (from 0) to `epochs` -> (float32 [batch, ...], targets [batch, classes], weights
-    float32 [batch]).
+    """The training batches of some epochs.
 
-    views: arrays [n, ...], the same pictures seen in several ways, of which each epoch takes one for each picture;
-    targets: what each view is to be answered with, float32 [n, classes]; weights: float32 [n].
+    Args:
+        views: arrays [n, ...] that show the same pictures in several ways; each epoch takes one view of each picture.
+        targets: for each view, the answers that are wanted, float32 [n, classes].
+        weights: how much each picture counts, float32 [n].
+        mix: how batches are put together.
+        epochs: the epoch to stop before, from 0.
+        first: the epoch to start with, from 0.
+
+    Yields:
+        Pictures, float32 [batch, ...]; wanted answers, float32 [batch, classes]; weights, float32 [batch].
     """
     count, per_epoch = len(weights), steps(len(weights), mix.batch)
     shape = views[0].shape[1:]
-    order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the epoch under way alone
+    order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the current epoch
 
     def rows(epoch: int) -> tuple[np.ndarray, np.ndarray]:
         if epoch not in order:
@@ -80,12 +92,12 @@ def training(
 def _mixup(
     images: tf.Tensor, targets: tf.Tensor, share: tf.Tensor, alpha: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Each picture, faded into the next one of the batch by a Beta(alpha, alpha) share, and its label as well."""
+    """Mixes each picture, its target and its weight with the next one's, by shares from Beta(alpha, alpha)."""
     a, b = (
         tf.random.stateless_gamma([tf.shape(images)[0]], tf.random.experimental.stateless_fold_in(seed, i), alpha)
         for i in (101, 102)
     )
-    own = tf.maximum(a, b) / (a + b)  # a picture stays more itself than another
+    own = tf.maximum(a, b) / (a + b)  # a picture stays more itself than it becomes another
     wide = tf.reshape(own, [-1] + [1] * (len(images.shape) - 1))
     other = [tf.roll(x, 1, axis=0) for x in (images, targets, share)]
     return (
@@ -96,7 +108,14 @@ def _mixup(
 
 
 def measuring(pictures: np.ndarray, truth: np.ndarray, weights: np.ndarray, classes: int) -> tf.data.Dataset:
-    """The same for a split that measures: in order, nothing changed."""
+    """The batches of a split that is measured on: in order, and nothing is changed.
+
+    Args:
+        pictures: [n, ...].
+        truth: class numbers, int64 [n].
+        weights: float32 [n].
+        classes: how many there are.
+    """
     size = 64
 
     def take(step: np.int64) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,23 +1,61 @@
 """`train`: options and nothing else."""
 
+import logging
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge import __version__
+from edge.cli import Grouped, progress_bars
 from edge.crop import POLICIES
-from edge.errors import UserError
+from edge.errors import UserError, exits_on_user_error
 from edge.system.quiet import quiet
-from train.settings import BASELINE, COMPACT, VGG16, Compact, Settings, Transfer
+from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings, Transfer
+
+if TYPE_CHECKING:
+    from train.run import Report
+
+_DATA = ("--data", "--source", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
+_WHAT = ("--other", "--smoothing", "--thresholds")
+_HOW = ("--epochs", "--batch", "--rate", "--average", "--seed", "--deterministic", "--strategy", "--precision")
+_WRITE = ("--out", "--resume", "--help")
+
+
+def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[str, ...] = ()) -> type[Grouped]:
+    """A command that shows the options of train.settings.Settings in groups, each with some of its own after them."""
+
+    class Command(Grouped):
+        groups = {  # noqa: RUF012 the base class has it so
+            "The data": _DATA + data,
+            "What to learn": _WHAT + what,
+            "How to learn": how + _HOW,
+            "What to write": _WRITE,
+        }
+
+    return Command
+
+
+class _Lines(logging.Handler):
+    """Writes log lines on stderr, above a progress bar where one is drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
 
 
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
+    logger = logging.getLogger("train")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Lines()]
+    logger.propagate = False
 
 
 data_option = click.option(
@@ -31,23 +69,29 @@ data_option = click.option(
 _out = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written."
 )
-_seed = click.option("--seed", type=click.IntRange(0, 20_000), default=0, show_default=True)
+_seed = click.option(
+    "--seed", type=click.IntRange(0, 20_000), default=0, show_default=True, help="Of all that is left to chance."
+)
 
 
 @main.command()
 @click.argument("source")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="A new folder.")
-@click.option("--classes", default="lymphocyte,monocyte", show_default=True, help="Which to take, or `all`.")
+@click.option(
+    "--classes", default="lymphocyte,monocyte", show_default=True, help="Which classes to take, or `all` of them."
+)
 @_seed
+@exits_on_user_error
 def data(source: str, out: Path, classes: str, seed: int) -> None:
     """Bring SOURCE into the project's layout, split so that no film and no cell stands in two splits.
 
     SOURCE is a folder with cells.csv, with Train, Test-A, Test-B or train, val, test, or with class folders alone; or
     kaggle:OWNER/NAME, which kagglehub downloads.
     """
-    from train import prepare
+    from train.data import prepare
 
-    report = prepare.prepare(source, out, None if classes == "all" else classes.split(","), seed)
+    with progress_bars() as progress:
+        report = prepare.prepare(source, out, None if classes == "all" else classes.split(","), seed, progress)
     for path, why in report.unreadable.items():
         click.echo(f"{path!r} {why}", err=True)
     for path in report.contradictory:
@@ -66,21 +110,33 @@ _weights = click.option(
     "--weights",
     metavar="FILE",
     default="imagenet",
-    help="VGG16's without its top; by default Keras downloads them.",
+    help="Of VGG16 without its top; by default Keras downloads them.",
 )
 
 
-def _fitting(best: Settings) -> Callable[[Callable], Callable]:
-    """The options of train.settings.Settings, with a network's own defaults."""
+def _settings(best: Settings) -> Callable[[Callable], Callable]:
+    """The options of train.settings.Settings, with the values that a network does best with as defaults."""
     options = [
         data_option,
         _out,
         click.option(
-            "--size", type=click.IntRange(32, 512), default=best.size, show_default=True, help="Input width, pixels."
+            "--size",
+            type=click.IntRange(32, 512),
+            default=best.size,
+            show_default=True,
+            help="Width and height of the network's input in pixels.",
         ),
-        click.option("--epochs", type=click.IntRange(1), default=best.epochs, show_default=True),
+        click.option(
+            "--epochs",
+            type=click.IntRange(1),
+            default=best.epochs,
+            show_default=True,
+            help="How often each picture is learned from.",
+        ),
         click.option("--batch", type=click.IntRange(1), default=best.batch, show_default=True, help="Pictures a step."),
-        click.option("--rate", type=click.FloatRange(0, 1), default=best.rate, show_default=True, help="Of learning."),
+        click.option(
+            "--rate", type=click.FloatRange(0, 1), default=best.rate, show_default=True, help="Learning rate."
+        ),
         click.option(
             "--crop",
             "policy",
@@ -95,10 +151,15 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             default=best.augment,
             show_default=True,
             metavar="RECIPE",
-            help="none, geometry, colour, camera, light, full; single changes by name; -NAME leaves one out.",
+            help="Chance changes to pictures: none, geometry, colour, camera, light, full; single changes by name; "
+            "-NAME leaves one out.",
         ),
         click.option(
-            "--amount", type=click.FloatRange(0, 4), default=best.amount, show_default=True, help="How far views go."
+            "--amount",
+            type=click.FloatRange(0, 4),
+            default=best.amount,
+            show_default=True,
+            help="How far these changes go; 1 is what microscopes of one kind differ by.",
         ),
         click.option(
             "--balance",
@@ -108,10 +169,18 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             help="The rarer class of each source counts more, is drawn more often, or neither.",
         ),
         click.option(
-            "--mixup", type=click.FloatRange(0, 1), default=best.mixup, show_default=True, help="Alpha; 0 is off."
+            "--mixup",
+            type=click.FloatRange(0, 1),
+            default=best.mixup,
+            show_default=True,
+            help="Mix pictures and their labels: alpha of mixup; 0 is off.",
         ),
         click.option(
-            "--smoothing", type=click.FloatRange(0, 0.5), default=best.smoothing, show_default=True, help="Of labels."
+            "--smoothing",
+            type=click.FloatRange(0, 0.5),
+            default=best.smoothing,
+            show_default=True,
+            help="Smoothing of labels.",
         ),
         click.option(
             "--average",
@@ -132,27 +201,26 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
             type=click.Choice(PRECISIONS),
             default=best.precision,
             show_default=True,
-            help="auto: mixed_float16 on a GPU.",
+            help="Of the sums; auto: mixed_float16 on a GPU, else float32.",
         ),
         click.option(
             "--thresholds/--no-thresholds",
             default=best.thresholds,
             show_default=True,
-            help="Put the thresholds between the classes right on val.",
+            help="Move the thresholds between the classes to where the val split wants them.",
         ),
         click.option(
             "--other",
             type=click.Choice(OTHERS),
             default=best.other,
             show_default=True,
-            help="What is neither (every other type of cell in the data, and places without one) as one class, or each "
-            "as a kind of its own.",
+            help="Learn other types of cell, and places without a cell: not at all, as one class, or each as a class.",
         ),
         click.option(
             "--deterministic/--fast",
             default=best.deterministic,
             show_default=True,
-            help="Same seed, same figures; or quicker.",
+            help="The same seed gives the same figures; or quicker.",
         ),
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         _seed,
@@ -166,50 +234,55 @@ def _fitting(best: Settings) -> Callable[[Callable], Callable]:
     return decorate
 
 
-def _tell(report: dict, out: Path) -> None:
+def _show(report: "Report | None", out: Path) -> None:
+    """Shows the figures of a run. report: None of a worker that isn't the chief."""
     from train.evaluation import evaluate
 
-    if not report:  # a worker that isn't the chief
+    if report is None:
         return
-    click.echo(f"\nTest split, best epoch {report['best_epoch']}, Wilson 95 % intervals:")
-    click.echo(evaluate.table(report["metrics"]["test"]))
+    click.echo(f"\nTest split, best epoch {report.best_epoch}, Wilson 95 % intervals:")
+    click.echo(evaluate.table(report.metrics["test"]).text())
     click.echo(f"\nWritten: {out / 'model.keras'} and {out / 'run.json'}. Next: convert --int8 {out}")
 
 
-@main.command()
-@_fitting(BASELINE)
+@main.command(cls=_groups())
+@_settings(BASELINE)
+@exits_on_user_error
 def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
     """The seed project's convolutional network, from scratch."""
-    with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
+    with quiet():  # TensorFlow takes seconds to import (not for --help) and writes messages meanwhile
         from train import experiment
 
-    _tell(experiment.baseline(folder, out, Settings(**settings), resume=resume), out)
+    with progress_bars() as progress:
+        report = experiment.baseline(folder, out, Settings(**settings), resume=resume, progress=progress)
+    _show(report, out)
 
 
-@main.command()
-@_fitting(VGG16)
+@main.command(cls=_groups(data=("--views",), how=("--weights", "--unfreeze", "--head-epochs")))
+@_settings(VGG16)
 @_weights
 @click.option(
     "--unfreeze",
     type=click.IntRange(0, 4),
     default=Transfer.unfreeze,
     show_default=True,
-    help="Last blocks that are trained too.",
+    help="How many of its last blocks are trained too.",
 )
 @click.option(
     "--views",
     type=click.IntRange(1),
     default=Transfer.views,
     show_default=True,
-    help="Augmented views of each picture.",
+    help="Augmented views of each picture, made once.",
 )
 @click.option(
     "--head-epochs",
     type=click.IntRange(1),
     default=Transfer.head_epochs,
     show_default=True,
-    help="Of the head alone, first.",
+    help="Epochs in which the head alone is trained, first.",
 )
+@exits_on_user_error
 def transfer(
     folder: Path, out: Path, resume: bool, weights: str, unfreeze: int, views: int, head_epochs: int, **settings: Any
 ) -> None:
@@ -218,20 +291,32 @@ def transfer(
         from train import transfer as transferring
 
     more = Transfer(unfreeze, views, head_epochs, weights)
-    _tell(transferring.transfer(folder, out, Settings(**settings), more, resume=resume), out)
+    with progress_bars() as progress:
+        report = transferring.transfer(folder, out, Settings(**settings), more, resume=resume, progress=progress)
+    _show(report, out)
 
 
-@main.command()
-@_fitting(COMPACT)
+@main.command(cls=_groups(data=("--views", "--crowd"), what=("--teacher",), how=("--weights", "--norm")))
+@_settings(COMPACT)
 @click.option(
     "--weights",
     metavar="FILE",
     default=Compact.weights,
-    help="MobileNetV2 0.35's without its top; by default Keras downloads them; `none` starts from chance.",
+    help="Of MobileNetV2 0.35 without its top; by default Keras downloads them; `none` starts from chance.",
 )
-@click.option("--views", type=click.IntRange(1), default=Compact.views, show_default=True, help="Of each picture.")
 @click.option(
-    "--crowd", type=click.FloatRange(0, 1), default=Compact.crowd, show_default=True, help="Views with red cells close."
+    "--views",
+    type=click.IntRange(1),
+    default=Compact.views,
+    show_default=True,
+    help="Augmented views of each picture, made once.",
+)
+@click.option(
+    "--crowd",
+    type=click.FloatRange(0, 1),
+    default=Compact.crowd,
+    show_default=True,
+    help="Share of the views in which red cells press against the white one.",
 )
 @click.option(
     "--teacher",
@@ -245,8 +330,9 @@ def transfer(
     type=click.Choice(["frozen", "batch"]),
     default=Compact.norm,
     show_default=True,
-    help="Layers' statistics.",
+    help="Normalise layers by ImageNet's statistics, or learn those of the data.",
 )
+@exits_on_user_error
 def compact(
     folder: Path,
     out: Path,
@@ -263,7 +349,9 @@ def compact(
         from train import compact as compacting
 
     more = Compact(views, crowd, teachers, norm=norm, weights=weights)
-    _tell(compacting.compact(folder, out, Settings(**settings), more, resume=resume), out)
+    with progress_bars() as progress:
+        report = compacting.compact(folder, out, Settings(**settings), more, resume=resume, progress=progress)
+    _show(report, out)
 
 
 @main.command()
@@ -279,11 +367,14 @@ def compact(
 @click.option("--crop", "policy", type=click.Choice(sorted(POLICIES)), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
-@click.option("--other", type=click.Choice(OTHERS), help="How what is neither is learned [default: each network's own]")
+@click.option(
+    "--other", type=click.Choice(OTHERS), help="How other types of cell are learned [default: each network's own]"
+)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @_weights
-@click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's, likewise.")
+@click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's weights, likewise.")
 @_seed
+@exits_on_user_error
 def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobilenet: str, **settings: Any) -> None:
     """Train on each source of the data alone and on all, test on all: what another microscope costs."""
     with quiet():
@@ -295,8 +386,9 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
     chosen = {name: replace(each, **given) for name, each in best.items()}
     wanted = {name: each for name, each in chosen.items() if not networks or name in networks}
     more: dict[str, Transfer | Compact] = {"transfer": Transfer(weights=weights), "compact": Compact(weights=mobilenet)}
-    runs = crossing.cross(folder, out, wanted, more)
-    click.echo(compare.table(compare.compare(runs)))
+    with progress_bars() as progress:
+        runs = crossing.cross(folder, out, wanted, more, progress=progress)
+    click.echo(compare.table(compare.compare(runs)).markdown())
 
 
 @main.command()
@@ -305,8 +397,11 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
 @click.option("--row", "rows", multiple=True, metavar="NAME", help="One of the table's rows [default: all].")
 @click.option("--epochs", type=click.IntRange(1), help="[default: the network's own]")
 @click.option("--views", type=click.IntRange(1), help="[default: the network's own]")
-@click.option("--weights", metavar="FILE", default="imagenet", help="MobileNetV2 0.35's; by default Keras downloads.")
+@click.option(
+    "--weights", metavar="FILE", default="imagenet", help="Of MobileNetV2 0.35; by default Keras downloads them."
+)
 @_seed
+@exits_on_user_error
 def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **settings: Any) -> None:
     """What each part of the compact network's recipe brings, trained on each source alone and tested on all."""
     with quiet():
@@ -316,16 +411,19 @@ def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **setti
     if unknown:
         raise UserError(f"There is no row {unknown.pop()!r}; there are {', '.join(ablate.ROWS)}.")
     given = {name: value for name, value in settings.items() if value is not None}
-    click.echo(ablate.table(ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights)))
+    with progress_bars() as progress:
+        by_row = ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights, progress)
+    click.echo(ablate.table(by_row).markdown())
 
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@exits_on_user_error
 def compare(runs: tuple[Path, ...]) -> None:
     """Finished RUNS side by side, seeds together, as a Markdown table."""
     from train import compare
 
-    click.echo(compare.table(compare.compare(runs)))
+    click.echo(compare.table(compare.compare(runs)).markdown())
 
 
 @main.command()
@@ -333,8 +431,13 @@ def compare(runs: tuple[Path, ...]) -> None:
 @click.option(
     "--data", "folder", type=click.Path(path_type=Path), metavar="DIR", help="Where the run's data is now, if it moved."
 )
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="[default: RUN]")
-@click.option("--split", type=click.Choice(["test", "val"]), default="test", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the files are written [default: RUN]."
+)
+@click.option(
+    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Which pictures to measure."
+)
+@exits_on_user_error
 def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> None:
     """Measure a finished RUN: figures, curves, calibration, the worst mistakes, where it looked.
 
@@ -344,10 +447,11 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
         from train import report
         from train.evaluation import evaluate
 
-    document = report.report(run, folder, out, split)
+    with progress_bars() as progress:
+        figures = report.report(run, folder, out, split, progress).figures
     click.echo(f"{split.capitalize()} split, 95 % intervals:")
-    click.echo(evaluate.table(document["figures"]))
-    click.echo(f"\n{document['figures']['all']['bias']['sentence']}")
+    click.echo(evaluate.table(figures).text())
+    click.echo(f"\n{figures['all'].bias.sentence}")
     files = [str((out or run) / f"evaluation.{kind}") for kind in ("html", "json", "md")]
     click.echo(f"\nWritten: {files[0]}, {files[1]} and {files[2]}. Not a medical device.")
 
@@ -355,17 +459,27 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
 @main.command()
 @data_option
 @_out
-@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
-@click.option("--steps", type=click.IntRange(1), default=100, show_default=True, help="Batches an epoch.")
-@click.option("--batch", type=click.IntRange(1), default=16, show_default=True, help="Fields a step.")
-@click.option("--rate", type=click.FloatRange(0, 1), default=3e-3, show_default=True, help="Of learning.")
-@click.option("--drawn", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Share of drawn fields.")
-@click.option("--start", type=click.Path(path_type=Path), metavar="RUN", help="Learn on from an earlier run.")
+@click.option(
+    "--epochs", type=click.IntRange(1), default=Locator.epochs, show_default=True, help="Each has --steps batches."
+)
+@click.option("--steps", type=click.IntRange(1), default=Locator.steps, show_default=True, help="Batches an epoch.")
+@click.option("--batch", type=click.IntRange(1), default=Locator.batch, show_default=True, help="Fields a step.")
+@click.option("--rate", type=click.FloatRange(0, 1), default=Locator.rate, show_default=True, help="Learning rate.")
+@click.option(
+    "--drawn",
+    type=click.FloatRange(0, 1),
+    default=Locator.drawn,
+    show_default=True,
+    help="Share of fields that the simulated microscope draws.",
+)
+@click.option("--start", type=click.Path(path_type=Path), metavar="RUN", help="Go on from the network of this run.")
 @_seed
-def locator(folder: Path, out: Path, **settings: Any) -> None:
+@exits_on_user_error
+def locator(folder: Path, out: Path, start: Path | None, **settings: Any) -> None:
     """The network that finds white cells in a field: from pictures of single cells, and marked fields if any."""
     with quiet():
-        from train import locator
+        from train.locator import training
 
-    report = locator.fit(folder, out, **settings)
+    with progress_bars() as progress:
+        report = training.train(folder, out, Locator(**settings), start, progress)
     click.echo(f"\nLearned from {report['data']['clear']} clear pictures. Next: convert --int8 {out}")

@@ -8,37 +8,56 @@ from pathlib import Path
 
 import keras
 
-from train import distill, experiment, networks, views
+from edge.system.progress import Progress, silent
+from train import distill, experiment, networks, run, views
 from train.augment import recipe
 from train.settings import Compact, Settings
 
 
-def compact(folder: Path, out: Path, settings: Settings, more: Compact, *, resume: bool = False) -> dict:
-    """Fine-tunes the first part of MobileNetV2 on augmented views; writes what experiment.baseline() writes.
+def compact(
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    more: Compact,
+    *,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> run.Report | None:
+    """Fine-tunes the first blocks of MobileNetV2 on augmented views.
 
-    Raises UserError as experiment.baseline() and networks.compact() do.
+    Args:
+        folder, out, settings, resume, progress: as of experiment.baseline.
+        more: what this network needs to know as well.
+
+    Returns:
+        The run's report; None where another process is the one that writes files.
+
+    Raises:
+        UserError: as experiment.baseline, networks.compact and distill.teachers do.
     """
+    before, after = views.parts(recipe(settings.augment))
 
     def plan(taken: experiment.Material) -> experiment.Plan:
         classes = len(taken.kinds)
         teachers = distill.teachers(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
-        early, late = views.parts(recipe(settings.augment))
-        seen = [taken.crops["train"]]
-        if early:
-            examples = taken.examples["train"]
-            seen = views.views(folder, examples, settings, early, more.crowd, more.views)
+        shown = [taken.crops["train"]]
+        if before:
+            recipe_of_views = views.Recipe(settings, tuple(before), more.crowd, more.views)
+            shown = views.views(folder, taken.examples["train"], recipe_of_views, progress)
 
         def build() -> keras.Model:
             model = networks.compact(settings.size, classes, None, more.norm, more.blocks)
             model.set_weights(start.get_weights())
             return model
 
-        known = asdict(replace(more, weights=networks.digest(start), views=len(seen)))
+        known = asdict(replace(more, weights=networks.weights_hash(start), views=len(shown)))
         targets = None
         if teachers:
-            known["teachers"] = [networks.digest(teacher) for teacher in teachers]
-            targets = distill.targets(teachers, seen, taken.targets)
-        return experiment.Plan(build, seen, tuple(late), known, targets)
+            known["teachers"] = [networks.weights_hash(teacher) for teacher in teachers]
+            targets = distill.targets(teachers, shown, taken.targets, progress)
+        return experiment.Plan(build, shown, tuple(after), known, targets)
 
-    return experiment.one_stage("compact", folder, out, settings, plan, resume=resume)
+    return experiment.one_stage(
+        "compact", experiment.Job(folder, out, settings, resume, progress), plan, views=bool(before)
+    )

@@ -1,47 +1,69 @@
-"""Trained on one source, tested on the others: the figure that users meet in life."""
+"""Trains on one source of the data and tests on the others: what to expect on another microscope."""
 
 import json
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from edge.errors import UserError, reason
-from train import data, experiment
+from edge.system.progress import Progress, silent
+from train import experiment
 from train.compact import compact
+from train.data import dataset
 from train.settings import Compact, Settings, Transfer
 from train.transfer import transfer
 
+logger = logging.getLogger(__name__)
+
 
 def cross(
-    folder: Path, out: Path, networks: dict[str, Settings], more: dict[str, Transfer | Compact], whole: bool = True
+    folder: Path,
+    out: Path,
+    networks: Mapping[str, Settings],
+    options: Mapping[str, Transfer | Compact],
+    together: bool = True,
+    progress: Progress = silent,
 ) -> list[Path]:
-    """Trains each network ("baseline", "transfer", "compact") on each source of the data alone and, if `whole`, on all,
-    which marked camera fields measure -> the runs' folders, below `out`: NETWORK-SOURCE, and NETWORK for all.
+    """Trains each network on each source of the data alone, and on all sources together.
 
-    more: what transfer and compact need besides. A run that is finished is taken as it is, one that was stopped goes
-    on. Raises UserError where there is one source.
+    A run that is finished is taken as it is. A run that was stopped goes on.
+
+    Args:
+        folder: the data folder; it holds at least two sources.
+        out: the runs are written to folders below it: NETWORK-SOURCE, and NETWORK for all sources.
+        networks: settings of "baseline", "transfer" or "compact", those that are wanted.
+        options: of "transfer" and "compact", what they need besides.
+        together: whether to train on all sources together, too; marked camera fields then test the network.
+        progress: see edge.system.progress.
+
+    Returns:
+        The folders of the runs.
+
+    Raises:
+        UserError: if the data has only one source, or a folder holds a run with other settings.
     """
-    sources = sorted({e.source for e in data.read(folder)})
+    sources = sorted({e.source for e in dataset.read(folder)})
     if len(sources) < 2:
         raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
     runs = []
     for network, settings in networks.items():
-        for source in [*sources, *([None] if whole else [])]:
-            run, chosen = out / (f"{network}-{source}" if source else network), replace(settings, source=source)
+        for source in [*sources, None] if together else sources:
+            run, of_source = out / (f"{network}-{source}" if source else network), replace(settings, source=source)
             runs.append(run)
-            if _finished(run, chosen):
-                click.echo(f"{run} is there already.", err=True)
-            elif isinstance(options := more.get(network), Transfer):
-                transfer(folder, run, chosen, options, resume=True)
-            elif isinstance(options, Compact):
-                compact(folder, run, chosen, options, resume=True)
+            if _finished(run, of_source):
+                logger.info("%s is there already.", run)
+            elif isinstance(more := options.get(network), Transfer):
+                transfer(folder, run, of_source, more, resume=True, progress=progress)
+            elif isinstance(more, Compact):
+                compact(folder, run, of_source, more, resume=True, progress=progress)
             else:
-                experiment.baseline(folder, run, chosen, resume=True)
+                experiment.baseline(folder, run, of_source, resume=True, progress=progress)
     return runs
 
 
 def _finished(run: Path, settings: Settings) -> bool:
+    """Whether a run with these settings is finished there. Raises UserError if it has other settings or is damaged."""
     if not (run / "run.json").exists():
         return False
     try:

@@ -1,7 +1,9 @@
-"""Distillation: what other networks say of each view, learned besides its label (Hinton, Vinyals and Dean, 2015).
+"""Distillation: a network learns what other networks answer to each view, as well as the view's label.
 
-The teacher is shown the very view that its pupil learns (Beyer et al., CVPR 2022), so it was trained on such pictures
-and tells the same kinds apart; of what network it is makes no difference.
+A teacher is shown the very view that its pupil learns (Beyer et al., CVPR 2022). So it must have been trained on such
+pictures and tell the same kinds apart; which network it is makes no difference.
+
+Source: Hinton, Vinyals and Dean, 2015.
 """
 
 from collections.abc import Sequence
@@ -11,47 +13,72 @@ import keras
 import numpy as np
 
 from edge.errors import UserError
-from train import data, networks, run, views
+from edge.system.progress import Progress, silent
+from train import networks, run
+from train.data import array_cache
+from train.data.array_cache import Spec
 
 _BATCH = 64
-_WEIGHT = 0.7  # of the teachers' word against the label's
+_WEIGHT = 0.7  # of the teachers' answer; the label has the remaining 0.3
 
 
 def teachers(
     runs: Sequence[str], source: str | None, kinds: Sequence[str], size: int, policy: str
 ) -> list[keras.Model]:
-    """The networks of finished runs; SOURCE in a name stands for `source`.
+    """The networks of finished runs.
 
-    Raises UserError where one is none, or was made for other labels or pictures.
+    Args:
+        runs: their folders; SOURCE in a name stands for `source`.
+        source: that the pupil learns from; None for all.
+        kinds: that the pupil tells apart.
+        size: of the pupil's pictures, in pixels.
+        policy: of the pupil's crops.
+
+    Raises:
+        UserError: where a folder holds no finished run, or one with other kinds or pictures.
     """
-    found = []
+    models = []
     for name in runs:
         folder = Path(name.replace("SOURCE", source or "all"))
         report, model = run.read(folder)
-        if (run.kinds(report), report["size"], report["crop"]["policy"]) != (list(kinds), size, policy):
+        if (report.kinds, report.size, report.crop.policy) != (tuple(kinds), size, policy):
             raise UserError(f"{folder} can't teach: it tells other kinds apart, or has other pictures.")
-        found.append(model)
-    return found
+        models.append(model)
+    return models
 
 
-def targets(teachers: Sequence[keras.Model], seen: Sequence[np.ndarray], truth: np.ndarray) -> list[np.ndarray]:
-    """What each view is to be answered with, float32 [n, classes]: the teachers' mean answer, and the truth.
+def targets(
+    teachers: Sequence[keras.Model], views: Sequence[np.ndarray], truth: np.ndarray, progress: Progress = silent
+) -> list[np.ndarray]:
+    """The answers that are wanted for each view: the teachers' mean answer, mixed with the truth.
 
-    seen: memory maps uint8 [n, size, size, 3]; truth: one-hot float32 [n, classes]. Answers are kept in the user's
-    cache; raises UserError where they can't be.
+    Args:
+        teachers: of `teachers`.
+        views: memory maps, uint8 [n, size, size, 3].
+        truth: one-hot, float32 [n, kinds].
+        progress: see edge.system.progress.
+
+    Returns:
+        For each view float32 [n, kinds]. The teachers' answers are kept in the cache.
+
+    Raises:
+        UserError: where the cache can't be written.
     """
-    digests = [data.digest(view) for view in seen]
-    said = [_answers(teacher, seen, digests, truth.shape[1]) for teacher in teachers]
+    hashes = [array_cache.content_hash(view) for view in views]
+    answers = [_answers(teacher, views, hashes, truth.shape[1], progress) for teacher in teachers]
     return [
-        (_WEIGHT * np.mean(each, axis=0) + (1 - _WEIGHT) * truth).astype(np.float32) for each in zip(*said, strict=True)
+        (_WEIGHT * np.mean(each, axis=0) + (1 - _WEIGHT) * truth).astype(np.float32)
+        for each in zip(*answers, strict=True)
     ]
 
 
-def _answers(teacher: keras.Model, seen: Sequence[np.ndarray], digests: list[str], classes: int) -> list[np.ndarray]:
-    """-> memory maps float32 [n, classes], one for each view."""
+def _answers(
+    teacher: keras.Model, views: Sequence[np.ndarray], hashes: list[str], classes: int, progress: Progress
+) -> list[np.ndarray]:
+    """One teacher's answers to each view: memory maps, float32 [n, classes]. hashes: of the views' content."""
 
     def make(view: int, first: int) -> np.ndarray:
-        return run.predict(teacher, seen[view][first : first + _BATCH])
+        return run.predict(teacher, views[view][first : first + _BATCH])
 
-    key = [digests, networks.digest(teacher)]
-    return views.kept("answers", key, "<f4", (len(seen[0]), classes), _BATCH, make, len(seen), "Teacher, view")
+    spec = Spec("answers", [hashes, networks.weights_hash(teacher)], "<f4", (len(views[0]), classes))
+    return array_cache.kept(spec, len(views), make, _BATCH, "Teacher, view", progress)

@@ -1,78 +1,132 @@
-"""Training one network on one data set: what it learns from, the stages it goes through, the report it leaves."""
+"""Training one network on one data folder: the pictures that it learns from, its stages, and the report of the run."""
 
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from edge import __version__, crop
+from edge import __version__, contract, crop
 from edge.errors import UserError, reason
-from train import batches, data, field_cells, networks, run, thresholds
+from edge.system.progress import Progress, silent
+from train import batches, loop, networks, run, thresholds
 from train.augment import recipe
 from train.batches import Mix
+from train.data import crop_cache, dataset, field_cells
+from train.data.crop_cache import Wanted
+from train.data.dataset import Example
 from train.evaluation import evaluate
-from train.loop import Learned, Stage, learn
+from train.loop import Session, Stage, StageResult
 from train.settings import Settings
 
 _LEARNED = ("train", "val")  # splits whose kinds must be known; a test split may hold others
 
 
 @dataclass(frozen=True)
+class Job:
+    """What is trained, on what, and where to.
+
+    Attributes:
+        folder: the data folder.
+        out: the run's folder.
+        settings: how to train.
+        resume: whether to go on with a run that was stopped.
+        progress: see edge.system.progress.
+    """
+
+    folder: Path
+    out: Path
+    settings: Settings
+    resume: bool = False
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
 class Material:
-    """What a run learns from and is measured on: examples, crops uint8 [n, size, size, 3], weights; labels: what its
-    answers can be; kinds: what it learns to tell apart, see train.data.kinds(); truth: class numbers among these.
+    """What a run learns from and is measured on. Dictionaries are by split.
+
+    Attributes:
+        labels: what its answers can be.
+        kinds: the classes that it learns; see train.data.dataset.kinds.
+        examples: labelled pictures.
+        crops: of these pictures, uint8 [n, size, size, 3].
+        truth: class numbers among `kinds`, int64 [n]; of train and val.
+        weights: how much each picture counts, float32 [n]; of train and val.
     """
 
     labels: tuple[str, ...]
     kinds: tuple[str, ...]
-    examples: dict[str, list[data.Example]]
+    examples: dict[str, list[Example]]
     crops: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
 
     @property
-    def everything(self) -> list[data.Example]:
+    def everything(self) -> list[Example]:
+        """The examples of all splits."""
         return [e for split in self.examples.values() for e in split]
 
     @property
     def targets(self) -> np.ndarray:
-        """What the training pictures are to be answered with, float32 [n, classes]."""
+        """The answers that are wanted for the training pictures, float32 [n, kinds]."""
         return np.eye(len(self.kinds), dtype=np.float32)[self.truth["train"]]
 
 
-def material(folder: Path, settings: Settings) -> Material:
-    """Raises UserError for data that can't be used."""
-    labels = data.labels(settings.other)
-    examples = data.trained_on(data.read(folder, labels), settings.source)
-    split = {name: data.only(examples, name) for name in data.SPLITS}
-    kinds = data.kinds(split["train"] + split["val"], settings.other)
+def material(job: Job, views: bool = False) -> Material:
+    """Reads the data and makes the crops.
+
+    Args:
+        job: what is trained.
+        views: whether train.views will be made of the training pictures. What it needs is made in the same pass, so
+            that no picture is decoded twice.
+
+    Raises:
+        UserError: for data that can't be used.
+    """
+    settings = job.settings
+    labels = dataset.labels(settings.other)
+    examples = dataset.trained_on(dataset.read(job.folder, labels), settings.source)
+    split = {name: dataset.only(examples, name) for name in dataset.SPLITS}
+    kinds = dataset.kinds(split["train"] + split["val"], settings.other)
+    wanted = {name: Wanted(settings.size, (settings.policy,), ruler=settings.ruler) for name in dataset.SPLITS}
+    if views and settings.policy == "normalised":
+        wanted["train"] = Wanted(settings.size, ("normalised", "cell"), True, settings.ruler)
+    crops = {
+        name: crop_cache.make(job.folder, split[name], wanted[name], progress=job.progress).crops[settings.policy]
+        for name in dataset.SPLITS
+    }
     even = {name: np.ones(len(split[name]), np.float32) for name in _LEARNED}
     return Material(
         labels,
         kinds,
         split,
-        {
-            name: data.crops(folder, each, settings.size, settings.policy, ruler=settings.ruler)
-            for name, each in split.items()
-        },
-        {name: data.targets(split[name], kinds) for name in _LEARNED},
-        even if settings.balance == "none" else {name: data.weights(split[name], kinds) for name in _LEARNED},
+        crops,
+        {name: dataset.targets(split[name], kinds) for name in _LEARNED},
+        even if settings.balance == "none" else {name: dataset.weights(split[name], kinds) for name in _LEARNED},
     )
 
 
-def prepare(out: Path, settings: Settings) -> tuple[tf.distribute.Strategy, bool]:
-    """Seeds, precision, and the devices to train on; and whether this process is the one that writes files."""
+def prepare(job: Job) -> tuple[tf.distribute.Strategy, bool]:
+    """Makes the run's folder, and sets seeds and precision.
+
+    Returns:
+        The devices to train on, and whether this process is the one that writes files.
+
+    Raises:
+        UserError: where the folder can't be made or the strategy lacks something.
+    """
+    settings = job.settings
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        job.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+        raise UserError(f"{job.out} can't be made: {reason(error)}.") from error
     strategy, chief = _strategy(settings.strategy)
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
@@ -98,133 +152,184 @@ def _strategy(name: str) -> tuple[tf.distribute.Strategy, bool]:
     return tf.distribute.get_strategy(), True
 
 
-def baseline(folder: Path, out: Path, settings: Settings, *, resume: bool = False) -> dict:
-    """The seed project's network from scratch; writes OUT/model.keras, run.json, baseline.csv and TensorBoard logs.
+def baseline(
+    folder: Path, out: Path, settings: Settings, *, resume: bool = False, progress: Progress = silent
+) -> run.Report | None:
+    """Trains the seed project's network from scratch.
 
-    The weights kept are those of the epoch with the lowest weighted loss on val. Returns what run.json holds: settings,
-    data, and metrics of val and test by source. Raises UserError for data or a folder that can't be used.
+    Writes OUT/model.keras, OUT/run.json, OUT/baseline.csv and logs for TensorBoard. The weights that are kept are those
+    of the epoch with the lowest weighted loss on val.
+
+    Args:
+        folder: the data folder.
+        out: the run's folder.
+        settings: how to train.
+        resume: whether to go on with a run that was stopped.
+        progress: see edge.system.progress.
+
+    Returns:
+        The run's report; None where another process is the one that writes files.
+
+    Raises:
+        UserError: for data or a folder that can't be used.
     """
 
     def plan(taken: Material) -> Plan:
         changes = tuple(recipe(settings.augment))
         return Plan(lambda: networks.baseline(settings.size, len(taken.kinds)), [taken.crops["train"]], changes)
 
-    return one_stage("baseline", folder, out, settings, plan, resume=resume)
+    return one_stage("baseline", Job(folder, out, settings, resume, progress), plan)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """build: makes the network; seen: views of the training crops, uint8 [n, size, size, 3] each; changes: by chance to
-    each of them, train.augment.recipe()'s; more: settings of this network alone; targets: what each view is to be
-    answered with, float32 [n, classes], the truth where there are none.
+    """How one stage learns from its material.
+
+    Attributes:
+        build: makes the network.
+        views: of the training crops, uint8 [n, size, size, 3] each.
+        changes: by chance to each view, of train.augment.recipe.
+        more: settings of this network alone, for run.json.
+        targets: the answers that are wanted for each view, float32 [n, kinds]; None for the true ones.
     """
 
     build: Callable[[], keras.Model]
-    seen: list[np.ndarray]
+    views: list[np.ndarray]
     changes: tuple[str, ...]
     more: dict = field(default_factory=dict)
     targets: list[np.ndarray] | None = None
 
 
-def one_stage(
-    name: str, folder: Path, out: Path, settings: Settings, plan: Callable[[Material], Plan], *, resume: bool
-) -> dict:
-    """Trains a network in one stage of that name; returns what finish() does, and nothing where another process is the
-    chief. Raises UserError for data or a folder that can't be used.
+def one_stage(name: str, job: Job, plan: Callable[[Material], Plan], views: bool = False) -> run.Report | None:
+    """Trains a network in one stage.
+
+    Args:
+        name: of the stage.
+        job: what is trained.
+        plan: given the material, says how the stage learns from it.
+        views: as of `material`.
+
+    Returns:
+        What `finish` does; None where another process is the one that writes files.
+
+    Raises:
+        UserError: for data or a folder that can't be used.
     """
     started = time.time()
-    strategy, chief = prepare(out, settings)
-    taken = material(folder, settings)
+    settings = job.settings
+    strategy, chief = prepare(job)
+    taken = material(job, views)
     planned = plan(taken)
-    classes = len(taken.kinds)
-    targets = planned.targets or [taken.targets] * len(planned.seen)
+    targets = planned.targets or [taken.targets] * len(planned.views)
     balanced = settings.balance == "sampling"
     mix = Mix(settings.batch, settings.seed, planned.changes, balanced, settings.mixup, settings.amount)
     steps = batches.steps(len(taken.truth["train"]), settings.batch)
     stage = Stage(name, settings.epochs, steps, settings.rate, settings.smoothing, settings.average)
-    learned = learn(
+    trained = loop.train(
         stage,
         planned.build,
-        lambda first: batches.training(planned.seen, targets, taken.weights["train"], mix, settings.epochs, first),
-        batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], classes),
-        out,
-        seed=settings.seed,
-        resume=resume,
-        key=run_key(settings, taken, **planned.more),
-        strategy=strategy,
-        chief=chief,
+        lambda first: batches.training(planned.views, targets, taken.weights["train"], mix, settings.epochs, first),
+        batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], len(taken.kinds)),
+        session(job, run_key(settings, taken, **planned.more), strategy, chief),
     )
     if not chief:
-        return {}
+        return None
     keras.mixed_precision.set_global_policy("float32")
     model = planned.build()
-    model.set_weights(keras.models.load_model(learned.best, compile=False).get_weights())
-    return finish(model, folder, out, settings, taken, [(stage, learned)], time.time() - started, planned.more)
+    model.set_weights(keras.models.load_model(trained.best, compile=False).get_weights())
+    return finish(job, model, taken, Stages([(stage, trained)], time.time() - started), planned.more)
+
+
+def session(job: Job, key: str, strategy: tf.distribute.Strategy, chief: bool) -> Session:
+    """Where and on what the stages of a job are trained. key: of `run_key`."""
+    return Session(job.out, job.settings.seed, key, job.resume, strategy, chief, job.progress)
 
 
 def run_key(settings: Settings, taken: Material, **more: object) -> str:
-    """What an unfinished run must have in common with the one that goes on with it."""
-    what = asdict(settings) | {"data": data.split_hash(taken.everything)} | more
+    """A hash of what an unfinished run must have in common with the one that goes on with it."""
+    what = asdict(settings) | {"data": dataset.split_hash(taken.everything)} | more
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def finish(
-    model: keras.Model,
-    folder: Path,
-    out: Path,
-    settings: Settings,
-    taken: Material,
-    stages: list[tuple[Stage, Learned]],
-    seconds: float,
-    more: dict | None = None,
-) -> dict:
-    """Measures the network on val, on test and on labelled cells of marked fields; writes model.keras and run.json;
-    tidies up where nothing is left to do.
+@dataclass(frozen=True)
+class Stages:
+    """What was trained.
+
+    Attributes:
+        results: each stage with its result, in their order.
+        seconds: how long all of it took.
     """
-    labels, results = taken.labels, {}
+
+    results: Sequence[tuple[Stage, StageResult]]
+    seconds: float
+
+    @property
+    def finished(self) -> bool:
+        return all(result.finished for _, result in self.results)
+
+
+def finish(
+    job: Job, model: keras.Model, taken: Material, stages: Stages, more: Mapping[str, Any] | None = None
+) -> run.Report:
+    """Measures the network on val, on test and on the labelled cells of marked camera fields; writes the run's files.
+
+    Where all stages are finished, the files that are only needed to go on with them are deleted.
+
+    Args:
+        job: what was trained.
+        model: the network.
+        taken: what it learned from.
+        stages: what was trained.
+        more: settings of this network alone.
+
+    Returns:
+        The run's report.
+
+    Raises:
+        UserError: where files can't be written.
+    """
+    settings, labels = job.settings, taken.labels
     moved = None
     if settings.thresholds:
         answers = run.predict(model, taken.crops["val"])
-        moved = thresholds.put_right(model, taken.truth["val"], answers, taken.weights["val"])
+        moved = thresholds.correct(model, taken.truth["val"], answers, taken.weights["val"])
+    results = {}
     for name in ("val", "test"):
         probabilities = run.predict(model, taken.crops[name], len(labels))
         sources = [e.source for e in taken.examples[name]]
-        truth = data.targets(taken.examples[name], labels)
+        truth = dataset.targets(taken.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
-    found = field_cells.read(folder, settings.size, settings.policy, labels, settings.ruler)
-    if len(found.truth):
-        probabilities = run.predict(model, found.crops, len(labels))
-        results["fields"] = evaluate.by_source(found.truth, probabilities, found.sources, labels)
-    learned = stages[-1][1]
-    report = {
-        "version": __version__,
-        "network": model.name,
-        "parameters": model.count_params(),
-        "labels": list(labels),
-        "kinds": list(taken.kinds),
-        "size": settings.size,
-        "crop": {"policy": settings.policy, "version": crop.POLICIES[settings.policy]},
-        "settings": asdict(settings) | (more or {}),
-        "thresholds_moved": moved,
-        "finished": all(each.finished for _, each in stages),
-        "best_epoch": learned.best_epoch,
-        "seconds": round(seconds, 1),
-        "data": {
-            "folder": str(folder.resolve()),
-            "counts": data.describe(taken.everything),
-            "split_sha256": data.split_hash(taken.everything),
-        },
-        "metrics": results,
-        "history": learned.history,
-        "stages": [{"name": s.name, "epochs": s.epochs, "best_epoch": d.best_epoch, **d.history} for s, d in stages],
-    }
-    try:
-        model.save(out / "model.keras")
-        (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
-    except OSError as error:
-        raise UserError(f"{out} can't be written: {reason(error)}.") from error
-    if report["finished"]:
-        for stage, _ in stages:
+    marked = field_cells.read(job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress)
+    if len(marked.truth):
+        probabilities = run.predict(model, marked.crops, len(labels))
+        results["fields"] = evaluate.by_source(marked.truth, probabilities, marked.sources, labels)
+    last = stages.results[-1][1]
+    report = run.Report(
+        version=__version__,
+        network=model.name,
+        parameters=model.count_params(),
+        labels=labels,
+        kinds=taken.kinds,
+        size=settings.size,
+        crop=contract.Crop(settings.policy, crop.POLICIES[settings.policy]),
+        settings=asdict(settings) | dict(more or {}),
+        thresholds_moved=None if moved is None else tuple(moved),
+        finished=stages.finished,
+        best_epoch=last.best_epoch,
+        seconds=round(stages.seconds, 1),
+        data=run.Data(
+            str(job.folder.resolve()), dataset.describe(taken.everything), dataset.split_hash(taken.everything)
+        ),
+        metrics=results,
+        history={name: tuple(values) for name, values in last.history.items()},
+        stages=tuple(
+            {"name": stage.name, "epochs": stage.epochs, "best_epoch": result.best_epoch, **result.history}
+            for stage, result in stages.results
+        ),
+    )
+    run.write(job.out, report, model)
+    if report.finished:
+        for stage, _ in stages.results:
             for end in ("json", "last.keras", "best.keras"):
-                (out / f"{stage.name}.{end}").unlink(missing_ok=True)
+                (job.out / f"{stage.name}.{end}").unlink(missing_ok=True)
     return report

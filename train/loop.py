@@ -1,26 +1,35 @@
-"""One stage of training: a network, its batches, and all that a long run needs to survive."""
+"""One stage of training: a network, its batches, and what a long run needs to survive an interruption."""
 
 import csv
 import json
+import logging
 import math
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import click
 import keras
 import numpy as np
 import tensorflow as tf
 
 from edge.errors import UserError, reason
+from edge.system.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What is to be done. rate: the learning rate, from which a cosine falls to nothing; smoothing: of labels;
-    average: momentum of an exponential moving average of the weights, taken over after each epoch, 0 for none.
+    """How long and how fast is learned.
+
+    Attributes:
+        name: of the stage; its files begin with it.
+        epochs: at least 1.
+        steps: batches an epoch.
+        rate: learning rate at the start; it falls to 0 by a cosine.
+        smoothing: of labels, 0 to 0.5.
+        average: momentum of a moving average of the weights, which replaces them after each epoch; 0 for none.
     """
 
     name: str
@@ -32,8 +41,38 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """best: the model of the epoch with the lowest loss on val, as a file; history: a list of figures an epoch each."""
+class Session:
+    """Where and on what a stage is trained.
+
+    Attributes:
+        out: folder of the run.
+        seed: of dropout.
+        key: hash of everything that the run depends on; only a run with the same key is gone on with.
+        resume: whether to go on with a run that was stopped.
+        strategy: the devices.
+        chief: whether this process writes the files.
+        progress: see edge.system.progress.
+    """
+
+    out: Path
+    seed: int
+    key: str
+    resume: bool = False
+    strategy: tf.distribute.Strategy = field(default_factory=tf.distribute.get_strategy)
+    chief: bool = True
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What a stage left.
+
+    Attributes:
+        best: file of the model of the epoch with the lowest loss on val.
+        best_epoch: its number, from 1; 0 where there was none.
+        history: figures by name, one an epoch.
+        finished: whether all epochs were trained.
+    """
 
     best: Path
     best_epoch: int
@@ -41,64 +80,70 @@ class Learned:
     finished: bool
 
 
-def learn(
+def train(
     stage: Stage,
     build: Callable[[], keras.Model],
     batches: Callable[[int], tf.data.Dataset],
     val: tf.data.Dataset,
-    out: Path,
-    *,
-    seed: int,
-    resume: bool,
-    key: str,
-    strategy: tf.distribute.Strategy,
-    chief: bool = True,
-) -> Learned:
-    """Trains build()'s network on batches(first epoch); keeps the best epoch's as OUT/STAGE.best.keras.
+    session: Session,
+) -> StageResult:
+    """Trains a network; the best epoch's is kept as OUT/STAGE.best.keras.
 
-    After every epoch the network with its optimizer, and how far it came, are on disk; with `resume` it goes on from
-    there, provided that `key` (whatever the run depends on) is the same. Ctrl-C ends it with what it has. Raises
-    UserError where another run's state is in the way, and for a disk that can't be written.
+    After every epoch, the network with its optimizer and the figures so far are on disk. Ctrl-C ends the stage with
+    what it has.
+
+    Args:
+        stage: how long and how fast.
+        build: makes the network.
+        batches: given the first epoch, from 0, makes the training batches from there on.
+        val: the batches that the network is measured on after each epoch.
+        session: where, and on what.
+
+    Raises:
+        UserError: where another run's state is in the way, for a loss that is no number, and for a disk that can't be
+            written.
     """
+    out = session.out
     state_file, last, best = (out / f"{stage.name}.{end}" for end in ("json", "last.keras", "best.keras"))
-    state = _state(state_file, out, key, resume)
+    state = _state(state_file, session)
     if state["epoch"] == stage.epochs:
-        return Learned(best, state["best_epoch"], state["history"], True)
-    with strategy.scope():
+        return StageResult(best, state["best_epoch"], state["history"], True)
+    with session.strategy.scope():
         model = keras.models.load_model(last) if state["epoch"] else _compiled(build(), stage)
-    loop = _Loop(model, strategy)
-    keeper = _Keeper(stage, state, state_file, last, best) if chief else None
-    data = iter(strategy.experimental_distribute_dataset(batches(state["epoch"])))
-    progress = _Progress(stage, state["epoch"])
+    loop = _Loop(model, session.strategy)
+    keeper = _Keeper(stage, state, state_file, last, best) if session.chief else None
+    data = iter(session.strategy.experimental_distribute_dataset(batches(state["epoch"])))
+    log = EpochLog(stage.name, state["epoch"], stage.epochs)
     try:
         for epoch in range(state["epoch"], stage.epochs):
-            loop.reseed(seed, epoch)
+            loop.reseed(session.seed, epoch)
             sums = [0.0, 0.0]
             for step in range(stage.steps):
                 sums = [total + float(new) for total, new in zip(sums, loop.train(next(data)), strict=True)]
-                progress.step(step)
+                session.progress(f"Training, {stage.name}", epoch * stage.steps + step + 1, stage.epochs * stage.steps)
             figures = {"loss": sums[0] / sums[1]} | loop.measure(val)
             if not math.isfinite(figures["val_loss"]):
                 raise UserError(f"The training broke in epoch {epoch + 1}: its loss is no number; try a lower --rate.")
             if keeper:
                 keeper.keep(model, epoch, figures)
-                progress.epoch(epoch, figures)
+                log.epoch(epoch, figures)
             state["epoch"] = epoch + 1
     except KeyboardInterrupt:
         if not state["epoch"]:
             raise
-        click.echo(f"\nStopped after epoch {state['epoch']} of {stage.epochs}; --resume goes on from there.", err=True)
+        logger.info("Stopped after epoch %d of %d; --resume goes on from there.", state["epoch"], stage.epochs)
     except OSError as error:
         raise UserError(f"{out} can't be written: {reason(error)}.") from error
-    return Learned(best, state["best_epoch"], state["history"], state["epoch"] == stage.epochs)
+    return StageResult(best, state["best_epoch"], state["history"], state["epoch"] == stage.epochs)
 
 
-def from_chief(weights: list[np.ndarray], strategy: tf.distribute.Strategy, chief: bool) -> list[np.ndarray]:
-    """What the chief has, on every worker: files are the chief's alone."""
+def from_chief(weights: list[np.ndarray], session: Session) -> list[np.ndarray]:
+    """The chief's weights, on every worker; only the chief has files."""
+    strategy = session.strategy
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return weights
-    replicas = len(strategy.extended.worker_devices)  # of this worker, each of which gives its share of the sum
-    shares = [tf.constant(w / replicas if chief else np.zeros_like(w)) for w in weights]
+    replicas = len(strategy.extended.worker_devices)  # of this worker; each of them gives its share of the sum
+    shares = [tf.constant(w / replicas if session.chief else np.zeros_like(w)) for w in weights]
     spread = [strategy.experimental_distribute_values_from_function(lambda _, s=share: s) for share in shares]
     return [strategy.reduce("SUM", each, None).numpy() for each in spread]
 
@@ -107,15 +152,16 @@ def _compiled(model: keras.Model, stage: Stage) -> keras.Model:
     rate = keras.optimizers.schedules.CosineDecay(stage.rate, stage.epochs * stage.steps)
     ema = {"use_ema": True, "ema_momentum": stage.average, "ema_overwrite_frequency": stage.steps}
     optimizer = keras.optimizers.Adam(rate, **(ema if stage.average else {}))
-    if keras.mixed_precision.global_policy().name == "mixed_float16":  # small gradients would vanish
+    if keras.mixed_precision.global_policy().name == "mixed_float16":  # small gradients would become 0
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=stage.smoothing, reduction="none"))
     return model
 
 
 class _Loop:
-    """TensorFlow's documented loop for tf.distribute, since Keras' own fit() fails with several workers (keras issue
-    20585). On one device it does what fit() does.
+    """TensorFlow's documented loop for tf.distribute.
+
+    Keras' own fit() fails with several workers (keras issue 20585). On one device this loop does what fit() does.
     """
 
     def __init__(self, model: keras.Model, strategy: tf.distribute.Strategy) -> None:
@@ -124,14 +170,14 @@ class _Loop:
             model.optimizer.build(model.trainable_variables)
 
     def reseed(self, seed: int, epoch: int) -> None:
-        """Dropout's chance is the epoch's own, so that a run that goes on meets what it would have met."""
+        """Gives dropout the chance of this epoch, so that a run that was stopped goes on as if it had not been."""
         for i, layer in enumerate(self._model.layers):
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([1000 * seed + epoch, i])
 
     @tf.function(reduce_retracing=True, autograph=False)
     def train(self, batch: tuple) -> tuple[tf.Tensor, tf.Tensor]:
-        """One step -> the sum of the weighted losses over all replicas, and the sum of the weights."""
+        """Trains one step. Returns the sum of the weighted losses over all replicas, and the sum of the weights."""
         model, strategy = self._model, self._strategy
         count = strategy.reduce("SUM", strategy.run(lambda x, y, w: tf.reduce_sum(tf.ones_like(w)), args=batch), None)
 
@@ -160,15 +206,17 @@ class _Loop:
         return tf.reduce_sum(loss * weights), tf.reduce_sum(right * weights), tf.reduce_sum(weights)
 
 
-def _state(file: Path, out: Path, key: str, resume: bool) -> dict:
-    fresh: dict = {"key": key, "epoch": 0, "best": float("inf"), "best_epoch": 0, "history": {}}
+def _state(file: Path, session: Session) -> dict:
+    """How far an unfinished stage came, as its JSON file has it; a new stage's where there is no file."""
+    fresh: dict = {"key": session.key, "epoch": 0, "best": float("inf"), "best_epoch": 0, "history": {}}
     if not file.exists():
         return fresh
-    if not resume:
+    out = session.out
+    if not session.resume:
         raise UserError(f"{out} holds an unfinished run; go on with it by --resume, or name another folder.")
     try:
         state = json.loads(file.read_text())
-        if state["key"] != key:
+        if state["key"] != session.key:
             raise UserError(
                 f"The unfinished run in {out} was started with other settings or data; name another folder."
             )
@@ -178,8 +226,9 @@ def _state(file: Path, out: Path, key: str, resume: bool) -> dict:
 
 
 class _Keeper:
-    """After each epoch: the best network so far, the last one with its optimizer, the figures. The state file comes
-    last and by renaming, so that a kill at any moment leaves the epoch before it whole.
+    """Writes, after each epoch, the best network so far, the last one with its optimizer, and the figures.
+
+    The state file comes last and gets its name at the end. So a kill at any moment leaves the epoch before it whole.
     """
 
     def __init__(self, stage: Stage, state: dict, file: Path, last: Path, best: Path) -> None:
@@ -206,33 +255,33 @@ class _Keeper:
         self._logs.flush()
 
     def _save(self, model: keras.Model, file: Path) -> None:
-        partial = file.with_name("partial.keras")  # Keras wants the ending
+        partial = file.with_name("partial.keras")  # Keras wants this ending
         model.save(partial)
         partial.rename(file)
 
 
-class _Progress:
-    """A line an epoch on stderr with the time that is left; within an epoch too where someone is watching."""
+class EpochLog:
+    """Logs a line an epoch, with its figures and the time that is left."""
 
-    def __init__(self, stage: Stage, first: int) -> None:
-        self._stage, self._first = stage, first
-        self._watched = sys.stderr.isatty()
+    def __init__(self, name: str, first: int, epochs: int) -> None:
+        """name: of what is trained; first: the epoch that it starts with, from 0; epochs: how many there are."""
+        self._name, self._first, self._epochs = name, first, epochs
         self._started = time.monotonic()
 
-    def step(self, step: int) -> None:
-        if self._watched and step % 10 == 0:
-            click.echo(f"\r  step {step + 1} of {self._stage.steps} ", err=True, nl=False)
-
-    def epoch(self, epoch: int, logs: dict[str, float]) -> None:
+    def epoch(self, epoch: int, figures: dict[str, float]) -> None:
+        """An epoch, numbered from 0, has ended with these figures."""
         done = epoch + 1 - self._first
-        left = (time.monotonic() - self._started) / done * (self._stage.epochs - epoch - 1)
-        figures = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        start = f"{chr(13) if self._watched else ''}{self._stage.name} epoch {epoch + 1} of {self._stage.epochs}"
-        click.echo(f"{start}: {figures}  about {duration(left)} left", err=True)
+        left = (time.monotonic() - self._started) / done * (self._epochs - epoch - 1)
+        text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        logger.info("%s epoch %d of %d: %s  about %s left", self._name, epoch + 1, self._epochs, text, duration(left))
 
 
 def duration(seconds: float) -> str:
-    """Seconds -> "8 s", "12 min", "3 h 5 min"."""
+    """A time in words.
+
+    >>> duration(8), duration(700), duration(11100)
+    ('8 s', '12 min', '3 h 5 min')
+    """
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""The networks. Each takes raw RGB bytes as float32 0..255: its scaling is its own first layer."""
+"""The networks. Each takes raw RGB levels as float32, 0 to 255; its first layer scales them."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,16 +8,16 @@ import keras
 
 from edge.errors import UserError
 
-# The mean of ImageNet's red, green, blue, which VGG16's authors subtracted.
+# Mean red, green and blue level of ImageNet's pictures, which VGG16's authors subtracted.
 MEANS = (123.68, 116.779, 103.939)
-BLOCKS = 5
-FEATURES = "features"  # the layer whose values a model file shows besides its answer
+BLOCKS = 5  # of VGG16
+FEATURES = "features"  # name of the layer whose values a model file gives as well as its answer
 
 
 def baseline(size: int, classes: int) -> keras.Model:
     """The seed project's network: four convolutions alternating with max-pooling, then dense layers with dropout.
 
-    [batch, size, size, 3] float32 in 0..255 -> [batch, classes] float32 probabilities.
+    It takes [batch, size, size, 3] and gives probabilities, float32 [batch, classes].
     """
     layers = keras.layers
     stack = [keras.Input((size, size, 3)), layers.Rescaling(1 / 255)]
@@ -28,12 +28,21 @@ def baseline(size: int, classes: int) -> keras.Model:
 
 
 def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
-    """VGG16 (Simonyan and Zisserman, ICLR 2015) with a new head: [batch, size, size, 3] float32 in 0..255, RGB ->
-    [batch, classes] float32 probabilities.
+    """VGG16 with a new head: [batch, size, size, 3] -> probabilities, float32 [batch, classes].
 
-    weights: a file of keras.applications.VGG16(include_top=False), "imagenet" to download it, None for chance. The
-    originals want BGR with the means subtracted: here the first kernel's channels are turned round instead, and the
-    means are the first layer's, so that raw RGB goes in. Raises UserError for weights that can't be had.
+    The original wants BGR with MEANS subtracted. Here the first layer subtracts them, and the channels of the first
+    kernel are in the opposite order, so that raw RGB goes in.
+
+    Args:
+        size: width and height of its input in pixels.
+        classes: how many there are.
+        weights: a file of keras.applications.VGG16(include_top=False); "imagenet" downloads it, None starts from
+        chance.
+
+    Raises:
+        UserError: where the weights can't be read or downloaded.
+
+    Source: Simonyan and Zisserman, ICLR 2015.
     """
     layers = keras.layers
     body = _body(keras.applications.VGG16, weights, "VGG16", input_shape=(size, size, 3))
@@ -55,13 +64,24 @@ def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
 
 
 def compact(size: int, classes: int, weights: str | Path | None, norm: str = "frozen", blocks: int = 12) -> keras.Model:
-    """The first blocks of MobileNetV2 0.35 (Sandler et al., CVPR 2018), twelve of them at 1/16 of the resolution,
-    with a small head: [batch, size, size, 3] float32 in 0..255, RGB -> [batch, classes] float32 probabilities.
+    """The first blocks of MobileNetV2 0.35 with a small head: [batch, size, size, 3] -> probabilities, float32
+    [batch, classes].
 
-    weights: a file of keras.applications.MobileNetV2(alpha=0.35, include_top=False), "imagenet" to download it, "none"
-    or None for chance. norm: see train.settings.Compact; the converter folds "frozen" and "batch" into the
-    convolutions. blocks: the last of them adds to its input: 2, 4, 5, 7, 8, 9, 11, 12, 14 or 15. Raises UserError for
-    weights that can't be had.
+    Twelve blocks end at 1/16 of the input's resolution.
+
+    Args:
+        size: width and height of its input in pixels.
+        classes: how many there are.
+        weights: a file of keras.applications.MobileNetV2(alpha=0.35, include_top=False); "imagenet" downloads it,
+        "none"
+            or None starts from chance.
+        norm: as in train.settings.Compact. The converter folds both kinds into the convolutions.
+        blocks: 2, 4, 5, 7, 8, 9, 11, 12, 14 or 15, whose last block adds its result to its input.
+
+    Raises:
+        UserError: where the weights can't be read or downloaded.
+
+    Source: Sandler et al., CVPR 2018.
     """
     layers = keras.layers
     inputs = keras.Input((size, size, 3))
@@ -80,7 +100,7 @@ def compact(size: int, classes: int, weights: str | Path | None, norm: str = "fr
 
 
 def _body(make: Callable[..., keras.Model], weights: str | Path | None, name: str, **options: object) -> keras.Model:
-    """A network of keras.applications without its top."""
+    """A network of keras.applications without its top. Raises UserError where its weights can't be had."""
     chosen = None if weights in (None, "none") else str(weights)
     if chosen not in (None, "imagenet") and not Path(str(chosen)).is_file():
         raise UserError(
@@ -88,14 +108,14 @@ def _body(make: Callable[..., keras.Model], weights: str | Path | None, name: st
         )
     try:
         return make(include_top=False, weights=chosen, **options)
-    except Exception as error:  # Keras raises what its downloader and h5py happen to
+    except Exception as error:  # Keras passes on whatever its downloader and h5py raise
         raise UserError(
             f"{name}'s weights can't be had ({str(error).splitlines()[0]}); name a file by --weights FILE."
         ) from error
 
 
-def digest(model: keras.Model) -> str:
-    """sha256 over all weights."""
+def weights_hash(model: keras.Model) -> str:
+    """sha256 over all weights of a network."""
     total = hashlib.sha256()
     for weight in model.get_weights():
         total.update(weight.tobytes())
@@ -103,9 +123,13 @@ def digest(model: keras.Model) -> str:
 
 
 def divide(model: keras.Model, unfreeze: int) -> tuple[keras.Model, keras.Model]:
-    """vgg16() -> the part that stays as it is, up to the last frozen block, and the part that learns.
+    """Divides a network of `vgg16` into the part that stays as it is and the part that learns.
 
-    They share the model's layers: what the second learns, the model knows.
+    Both share the layers of the model, so what the second part learns is in the model too.
+
+    Args:
+        model: the whole network.
+        unfreeze: how many of the last blocks learn, 0 to 4.
     """
     place = model.layers.index(model.get_layer(f"block{BLOCKS - unfreeze}_pool"))
     frozen = keras.Model(model.inputs, model.layers[place].output, name="frozen")

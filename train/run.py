@@ -1,53 +1,127 @@
-"""A finished training run on disk: its network, its report, the data that it learned from, its answers."""
+"""A training run on disk: its network, its report, the data that it learned from, and its answers."""
 
 import json
 import zipfile
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from edge import contract
+from edge.contract import Figures
 from edge.crop import POLICIES
 from edge.decide import merged
 from edge.errors import UserError, reason
-from train import data
+from train.data import dataset
+from train.data.dataset import Example
 
-_NEEDED = {"version", "network", "parameters", "labels", "size", "crop", "settings", "best_epoch", "data"}
-_OF_DATA = {"folder", "counts", "split_sha256"}
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learned from and was measured on.
+
+    Attributes:
+        folder: the data folder.
+        counts: pictures by source, split and label.
+        split_sha256: hash over which picture is in which split under which label.
+    """
+
+    folder: str
+    counts: dict[str, dict[str, dict[str, int]]]
+    split_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What run.json holds.
+
+    Attributes:
+        version: of this package.
+        network: its name, such as "compact".
+        parameters: how many the network has.
+        labels: what an answer can be.
+        kinds: what the network tells apart, in the order of its outputs; see train.data.dataset.kinds.
+        size: width and height of its input in pixels.
+        crop: the preprocessing of its pictures.
+        settings: train.settings.Settings with what this network needs besides.
+        thresholds_moved: logits that train.thresholds added to the classes; None where it was not asked to.
+        finished: whether all epochs were trained.
+        best_epoch: number of the epoch whose weights were kept, from 1.
+        seconds: how long the training took.
+        data: what it learned from and was measured on.
+        metrics: figures by split ("val", "test" and, where there are marked camera fields, "fields") and source.
+        history: figures of the last stage by name, one an epoch.
+        stages: for each stage its name, its epochs, its best epoch and its history.
+    """
+
+    version: str
+    network: str
+    parameters: int
+    labels: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
+    size: int
+    crop: contract.Crop
+    settings: dict[str, Any]
+    thresholds_moved: tuple[float, ...] | None = field(default_factory=lambda: None)  # written as null
+    finished: bool = True
+    best_epoch: int
+    seconds: float = 0.0
+    data: Data
+    metrics: dict[str, dict[str, Figures]] = field(default_factory=dict)
+    history: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    stages: tuple[dict[str, Any], ...] = ()
+
+
+def write(out: Path, report: Report, model: keras.Model) -> None:
+    """Writes OUT/model.keras and OUT/run.json. Raises UserError where they can't be written."""
+    try:
+        model.save(out / "model.keras")
+        (out / "run.json").write_text(json.dumps(contract.document(report), indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {reason(error)}.") from error
 
 
 def network(run: Path) -> str:
-    """What was trained there. Raises UserError as read() does."""
-    return str(_report(run)["network"])
+    """The name of the network that was trained there, a locator's too. Raises UserError as `read` does."""
+    return str(_document(run)["network"])
 
 
-def read(run: Path) -> tuple[dict, keras.Model]:
-    """A folder written by train.experiment -> what its run.json holds, and the network.
+def read(run: Path) -> tuple[Report, keras.Model]:
+    """The report and the network of a finished run.
 
-    Raises UserError for what isn't a finished run of a classifier, or was trained on crops that aren't made any more.
+    Args:
+        run: a folder that train.experiment wrote.
+
+    Raises:
+        UserError: for what isn't a finished run of a classifier, or was trained on crops that aren't made any more.
     """
-    report = _report(run)
-    if report["network"] == "locator":
+    document = _document(run)
+    if document["network"] == "locator":
         raise UserError(f"{run} holds a locator, which tells no classes apart; `benchmark locating` measures it.")
     try:
-        policy, version = report["crop"]["policy"], report["crop"]["version"]
-        if not report.keys() >= _NEEDED or not report["data"].keys() >= _OF_DATA:
-            raise ValueError("unfinished")
-        shapes = (None, report["size"], report["size"], 3), (None, len(kinds(report)))
-        if POLICIES.get(policy) != version:
-            raise UserError(f"{run} was trained on crops {policy!r} version {version}, not made any more; train again.")
+        report: Report = contract.load(Report, document)
+        report = replace(report, kinds=report.kinds or report.labels)
+        shapes = (None, report.size, report.size, 3), (None, len(report.kinds))
+        if POLICIES.get(report.crop.policy) != report.crop.version:
+            raise UserError(
+                f"{run} was trained on crops {report.crop.policy!r} version {report.crop.version}, not made any more; "
+                "train again."
+            )
         model = keras.models.load_model(run / "model.keras", compile=False)
         if (model.input_shape, model.output_shape) != shapes:
-            raise ValueError("of two runs")
+            raise ValueError("the network and the report are of two runs")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise _unfinished(run, error) from error
     return report, model
 
 
-def _report(run: Path) -> dict:
+def _document(run: Path) -> dict[str, Any]:
+    """The JSON of a run's report."""
     try:
-        report = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        return report | {"network": report["network"]}
+        document = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        return document | {"network": document["network"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unfinished(run, error) from error
 
@@ -57,24 +131,28 @@ def _unfinished(run: Path, error: Exception) -> UserError:
     return UserError(f"{run} is not a finished training run ({why}); make one with `train baseline`.")
 
 
-def kinds(report: dict) -> list[str]:
-    """What its network tells apart, in the order of the outputs: see train.data.kinds()."""
-    return report.get("kinds", report["labels"])
-
-
-def examples(run: Path, report: dict, folder: Path) -> list[data.Example]:
-    """All that the run may see of the data in `folder`. Raises UserError where that isn't the run's data."""
-    found = data.trained_on(data.read(folder, report["labels"]), report["settings"].get("source"))
-    if data.split_hash(found) != report["data"]["split_sha256"]:
+def examples(run: Path, report: Report, folder: Path) -> list[Example]:
+    """The examples of a data folder that a run may see. Raises UserError where that isn't the data of the run."""
+    known = dataset.trained_on(dataset.read(folder, report.labels), report.settings.get("source"))
+    if dataset.split_hash(known) != report.data.split_sha256:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
-    return found
+    return known
 
 
 def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64) -> np.ndarray:
-    """crops uint8 [n, size, size, 3], a memory map for all we care -> probabilities float32 [n, kinds], or merged to so
-    many labels.
+    """A network's answers.
 
-    Batch by batch, so that memory doesn't grow with the data. Raises UserError for a network that broke in training.
+    Args:
+        model: the network.
+        crops: uint8 [n, size, size, 3]; of a memory map, only a batch at a time is read into memory.
+        labels: how many labels the kinds are merged to; 0 to leave them as they are.
+        batch: pictures at a time.
+
+    Returns:
+        Probabilities, float32 [n, kinds] or [n, labels].
+
+    Raises:
+        UserError: where an answer is no number, since the training failed.
     """
     starts = range(0, len(crops), batch)
     answers = [model.predict_on_batch(crops[i : i + batch].astype(np.float32)) for i in starts]

@@ -1,21 +1,34 @@
-"""How to train: one set of settings for all networks, and what each network does best with."""
+"""How to train: the settings of all networks, and the values that each network does best with. run.json holds them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Settings:
-    """run.json holds them all.
+    """What every classifier needs to know.
 
-    size: pixels of the network's input; epochs; batch: pictures a step; seed; policy: of edge.crop; source: learn from
-    this one alone; ruler: of train.crop_scale, by which crops are made; augment: see train.augment.recipe; amount: how far
-    its views go; balance: "weights" (the rare class of each source counts more), "sampling" (it's drawn more often) or
-    "none"; mixup: alpha; smoothing: of labels; average: momentum of the moving average of weights; thresholds: whether
-    train.thresholds puts them right on val; other: how what is neither is learned, "none", "one" class, or "kinds",
-    each type of cell and empty places as classes of their own, which answers merge; rate: of learning; strategy: "one"
-    device, "mirrored" over this machine's GPUs or "multiworker" as TF_CONFIG says; precision: "float32",
-    "mixed_float16", "mixed_bfloat16", or "auto" for the first without and the second with a GPU; deterministic: the
-    same metrics from the same seed, at the price of some speed.
+    Attributes:
+        size: width and height of the network's input in pixels.
+        epochs: passes over the training pictures.
+        batch: pictures a step.
+        seed: of all chance, 0 to 20,000.
+        policy: of the crops, a key of edge.crop.POLICIES.
+        source: learn from this source alone; None for all.
+        ruler: by what the size of crops is set, one of train.data.crop_scale.RULERS.
+        augment: which chance changes are made to pictures; see train.augment.recipe.
+        amount: how far the changes of light, lens and sensor go, 0 to 4; 1 is what microscopes of one kind differ by.
+        balance: "weights" (the rarer class of each source counts more in the loss), "sampling" (it is drawn more often)
+            or "none".
+        mixup: alpha of mixup (Zhang et al., ICLR 2018), 0 to 1; 0 is off.
+        smoothing: of labels, 0 to 0.5.
+        average: momentum of the moving average of the weights, 0 up to 1; 0 is off.
+        thresholds: whether train.thresholds moves the thresholds between the classes to where val wants them.
+        other: how cells of other types are learned: "none" (not at all), "one" (as one class), or "kinds" (each type as
+            a class of its own, and places without a cell as another; answers merge them).
+        rate: learning rate, above 0 to 1.
+        strategy: "one" device, "mirrored" (all GPUs of this machine) or "multiworker" (the machines in TF_CONFIG).
+        precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto": "mixed_float16" with a GPU, else "float32".
+        deterministic: whether the same seed gives the same figures, which costs some speed.
     """
 
     size: int = 64
@@ -41,8 +54,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What transfer learning needs besides. unfreeze: how many of VGG16's last blocks are trained too; views: augmented
-    ones of each picture, on disk; head_epochs: of the head alone, before; weights: a file, or "imagenet" to download.
+    """What transfer learning from VGG16 needs to know as well.
+
+    Attributes:
+        unfreeze: how many of VGG16's last blocks are trained too, 0 to 4.
+        views: augmented views of each picture that are kept on disk, at least 1.
+        head_epochs: passes in which the head alone is trained, before the blocks.
+        weights: of VGG16, a file; "imagenet" downloads them.
     """
 
     unfreeze: int = 2
@@ -53,11 +71,17 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Compact:
-    """What the compact network needs besides. views: augmented ones of each picture, on disk; crowd: the share of them
-    in which red cells come close; teachers: runs whose mean answer to each view is learned besides its label, SOURCE in
-    their names standing for the source that is learned from; blocks: of MobileNetV2 that are taken; norm: what its
-    normalisation layers do, "frozen" (as ImageNet left them: two numbers a channel), "batch" (learn the sources'
-    statistics); weights: of MobileNetV2, a file, or "imagenet" to download it, or "none" for chance.
+    """What the compact network needs to know as well.
+
+    Attributes:
+        views: augmented views of each picture that are kept on disk, at least 1.
+        crowd: share of the views in which red cells press against the white cell, 0 to 1.
+        teachers: folders of runs whose mean answer to each view is learned as well as its label. SOURCE in a name
+            stands for the source that is learned from.
+        blocks: how many blocks of MobileNetV2 are taken; see train.networks.compact.
+        norm: what the normalisation layers do: "frozen" (they keep ImageNet's statistics, two numbers a channel) or
+            "batch" (they learn the statistics of the sources).
+        weights: of MobileNetV2, a file; "imagenet" downloads them, "none" starts from chance.
     """
 
     views: int = 8
@@ -66,6 +90,27 @@ class Compact:
     blocks: int = 12
     norm: str = "frozen"
     weights: str = "imagenet"
+
+
+@dataclass(frozen=True)
+class Locator:
+    """How the locator is trained.
+
+    Attributes:
+        epochs: at least 1.
+        steps: batches an epoch.
+        batch: fields a step.
+        rate: learning rate, above 0 to 1.
+        drawn: share of the made-up fields that the simulated microscope draws, 0 to 1.
+        seed: of all chance, 0 to 20,000.
+    """
+
+    epochs: int = 24
+    steps: int = 100
+    batch: int = 16
+    rate: float = 3e-3
+    drawn: float = 0.2
+    seed: int = 0
 
 
 BASELINE = Settings()

@@ -1,7 +1,7 @@
-"""What size and shape alone tell: a nucleus measured in a few numbers, without a network.
+"""What size and shape alone can tell: each nucleus is measured in seven numbers, without a network.
 
-A yardstick for the networks: a monocyte's nucleus is larger, more folded and paler than a lymphocyte's, and has more
-cytoplasm round it.
+It is a yardstick for the networks. A monocyte's nucleus is larger, more folded and paler than a lymphocyte's, and has
+more cytoplasm around it.
 """
 
 from pathlib import Path
@@ -12,69 +12,85 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from train import data, field_cells
+from edge.contract import Figures
+from train.data import crop_cache, dataset, field_cells
 from train.evaluation import evaluate
 
-_SIZE = 80
-_DARK = 128  # level of red light: a nucleus lets less through in a crop of the policy "normalised"
-NAMES = ("diameter", "solidity", "roundness", "elongation", "darkness", "texture", "cytoplasm")
+_SIZE = 80  # of the crops, pixels
+_DARK = 128  # level of red light, 0 to 255: in a crop of the policy "normalised" a nucleus lets less through
+_PALER = 20  # levels of green by which cytoplasm is darker than the brightest parts of a crop, at least
+FEATURES = ("diameter", "solidity", "roundness", "elongation", "darkness", "texture", "cytoplasm")
+_NO_NUCLEUS = [0.0, 1.0, 1.0, 1.0, 255.0, 0.0, 0.0]
 
 
 def measured(crops: np.ndarray) -> np.ndarray:
-    """Crops of the policy "normalised", uint8 [n, size, size, 3] -> float [n, NAMES].
+    """Measurements of nuclei, float [n, FEATURES].
 
-    diameter: of a circle of the nucleus' area, in shares of the crop; solidity: its area in its convex hull's;
-    roundness: 4 pi area / perimeter squared; elongation: of its moments' axes; darkness and texture: mean and standard
-    deviation of green inside; cytoplasm: share of the disc round it that is neither nucleus nor empty.
+    Args:
+        crops: of the policy "normalised", RGB uint8 [n, size, size, 3].
+
+    The features are:
+
+    - diameter: of a circle with the nucleus' area, as a share of the crop's width;
+    - solidity: its area as a share of its convex hull's;
+    - roundness: 4 pi area / perimeter squared, 1 for a circle;
+    - elongation: long by short axis of the ellipse that fits it;
+    - darkness and texture: mean and standard deviation of green inside, 0 to 255;
+    - cytoplasm: share of the crop that is neither nucleus nor empty.
     """
-    return np.stack([_numbers(crop) for crop in crops])
+    return np.stack([_features(crop) for crop in crops])
 
 
-def _numbers(crop: np.ndarray) -> list[float]:
-    size = len(crop)
+def _features(crop: np.ndarray) -> list[float]:
+    """FEATURES of one crop, uint8 [size, size, 3]."""
     dark = (cv2.GaussianBlur(crop[..., 0], (0, 0), 1.0) < _DARK).astype(np.uint8)
     outlines, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outlines = [o for o in outlines if len(o) >= 5]
+    outlines = [outline for outline in outlines if len(outline) >= 5]  # an ellipse needs five points
     if not outlines:
-        return [0.0, 1.0, 1.0, 1.0, 255.0, 0.0, 0.0]
+        return _NO_NUCLEUS
     nucleus = max(outlines, key=cv2.contourArea)
-    area, hull, perimeter = (
-        cv2.contourArea(nucleus),
-        cv2.contourArea(cv2.convexHull(nucleus)),
-        cv2.arcLength(nucleus, True),
-    )
-    (_, _), (short, long), _ = cv2.fitEllipse(nucleus)
-    inside = crop[..., 1][cv2.drawContours(np.zeros_like(dark), [nucleus], -1, 1, -1) > 0]
-    grey = crop[..., 1]
-    pale = (dark == 0) & (grey < np.percentile(grey, 98) - 20)
+    area, perimeter = cv2.contourArea(nucleus), cv2.arcLength(nucleus, True)
+    hull = cv2.contourArea(cv2.convexHull(nucleus))
+    _, (short, long), _ = cv2.fitEllipse(nucleus)
+    green = crop[..., 1]
+    inside = green[cv2.drawContours(np.zeros_like(dark), [nucleus], -1, 1, -1) > 0]
+    cytoplasm = (dark == 0) & (green < np.percentile(green, 98) - _PALER)
     return [
-        2 * np.sqrt(area / np.pi) / size,
+        2 * np.sqrt(area / np.pi) / len(crop),
         area / max(hull, 1.0),
         4 * np.pi * area / max(perimeter, 1.0) ** 2,
         long / max(short, 1.0),
         float(inside.mean()) if len(inside) else 255.0,
         float(inside.std()) if len(inside) else 0.0,
-        float(pale.mean()),
+        float(cytoplasm.mean()),
     ]
 
 
-def tested(folder: Path, source: str) -> dict[str, dict]:
-    """A logistic regression on measured(), learned from one source -> evaluate.metrics() of each source's test split
-    and of marked fields. Raises UserError as train.data and train.field_cells do.
+def tested(folder: Path, source: str) -> dict[str, Figures]:
+    """Figures of a logistic regression on `measured`, by the source that it was tested on.
+
+    Args:
+        folder: the data folder.
+        source: the one source whose training pictures it learns from.
+
+    It is tested on the test split of each source and on the cells of marked camera fields.
+
+    Raises:
+        UserError: as train.data.dataset and train.data.field_cells do.
     """
-    examples = data.trained_on(data.read(folder), source)
+    examples = dataset.trained_on(dataset.read(folder), source)
 
-    def numbers(split: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        chosen = data.only(examples, split)
-        crops = data.crops(folder, chosen, _SIZE, "normalised")
-        return measured(crops), data.targets(chosen), [e.source for e in chosen]
+    def of_split(split: str) -> tuple[np.ndarray, np.ndarray, list[str]]:
+        chosen = dataset.only(examples, split)
+        crops = crop_cache.crops(folder, chosen, _SIZE, "normalised")
+        return measured(crops), dataset.targets(chosen), [e.source for e in chosen]
 
-    inputs, truth, _ = numbers("train")
-    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")).fit(inputs, truth)
-    inputs, truth, names = numbers("test")
-    found = field_cells.read(folder, _SIZE, "normalised", data.LABELS)
-    if len(found.truth):
-        inputs = np.concatenate([inputs, measured(found.crops)])
-        truth, names = np.concatenate([truth, found.truth]), names + found.sources
-    figures = evaluate.by_source(truth, model.predict_proba(inputs), names, data.LABELS)
+    features, truth, _ = of_split("train")
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced")).fit(features, truth)
+    features, truth, sources = of_split("test")
+    marked = field_cells.read(folder, _SIZE, "normalised", dataset.LABELS)
+    if len(marked.truth):
+        features = np.concatenate([features, measured(marked.crops)])
+        truth, sources = np.concatenate([truth, marked.truth]), sources + marked.sources
+    figures = evaluate.by_source(truth, model.predict_proba(features), sources, dataset.LABELS)
     return {name: each for name, each in figures.items() if name != "all"}

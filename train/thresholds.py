@@ -1,8 +1,9 @@
-"""Where the thresholds between classes lie, put right on val.
+"""Corrects the thresholds between the classes on the val split.
 
-Augmented views are harder than the runner's pictures, weights lose their hold on pictures that are known by heart, and
-so a trained network leans to one class, on its own microscope as well as on others. How sure it is, is left alone: the
-converter fits that on the answers of the very file (convert.selective).
+A trained network prefers one class, on its own microscope as well as on others. There are two reasons. Augmented views
+are harder than the pictures that the runner shows. And class weights lose their effect on pictures that the network has
+learned by heart. How confident the network is stays as it is: the converter corrects that for each file
+(convert.selective).
 """
 
 import keras
@@ -10,15 +11,21 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-_STEEPEST = np.log(5.0)  # of the scale, either way: a val split that is told apart without a mistake would want more
-_FARTHEST = 3.0  # logits that a class may gain
+_STEEPEST = np.log(5.0)  # bound of the log of the scale, both ways; a val split without mistakes would go beyond
+_FARTHEST = 3.0  # logits by which a class may be moved
 
 
 def offsets(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """-> float [classes]: softmax(scale * (logits + offsets)) has the least weighted log loss, for the best scale.
+    """What to add to the logit of each class, float [classes]; the first is 0.
 
-    truth: int [n]; probabilities: float [n, classes]; weights: float [n]. Bias-corrected temperature scaling
-    (Alexandari, Kundaje and Shrikumar, ICML 2020).
+    Args:
+        truth: class indices, int [n].
+        probabilities: float [n, classes].
+        weights: of the pictures, float [n].
+
+    With the best scale, softmax(scale * (logits + offsets)) then has the least weighted log loss.
+
+    Source: bias-corrected temperature scaling, Alexandari, Kundaje and Shrikumar, ICML 2020.
     """
     logits = np.log(np.maximum(probabilities.astype(float), 1e-7))
     count = logits.shape[1]
@@ -28,16 +35,23 @@ def offsets(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -
         return float(-np.average(moved[np.arange(len(truth)), truth], weights=weights))
 
     limits = [(-_STEEPEST, _STEEPEST)] + [(-_FARTHEST, _FARTHEST)] * (count - 1)
-    found = minimize(loss, np.zeros(count), bounds=limits, method="L-BFGS-B").x
-    return np.append(0.0, found[1:]) / np.exp(found[0])
+    best = minimize(loss, np.zeros(count), bounds=limits, method="L-BFGS-B").x
+    return np.append(0.0, best[1:]) / np.exp(best[0])
 
 
-def put_right(model: keras.Model, truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> list[float]:
-    """Puts offsets() into the network's last layer, which must be dense with softmax, and says what they were.
+def correct(model: keras.Model, truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> list[float]:
+    """Adds `offsets` to the bias of the network's last layer.
 
-    probabilities: the network's own answers to the pictures of `truth`, as in offsets().
+    Args:
+        model: a network whose last layer is dense with softmax; it is changed.
+        truth: class indices, int [n].
+        probabilities: the network's answers to these pictures, float [n, classes].
+        weights: of the pictures, float [n].
+
+    Returns:
+        The offset of each class in logits, to thousandths.
     """
-    found = offsets(truth, probabilities, weights)
+    moved = offsets(truth, probabilities, weights)
     kernel, bias = model.layers[-1].get_weights()
-    model.layers[-1].set_weights([kernel, bias + found])
-    return [round(float(offset), 3) for offset in found]
+    model.layers[-1].set_weights([kernel, bias + moved])
+    return [round(float(offset), 3) for offset in moved]

@@ -1,7 +1,7 @@
-"""VGG16 by transfer learning: what is frozen runs over each picture once, and only the rest is trained.
+"""VGG16 by transfer learning: the frozen part runs over each picture once, and only the other part is trained.
 
-The features of the frozen part are kept on disk, several views of each picture, augmented by chance; so a machine
-without a GPU trains the last blocks in the time that the first ones would take for one epoch.
+The features of the frozen part are kept on disk, for several augmented views of each picture. So a machine without a
+GPU trains the last blocks in the time that the first blocks would take for one epoch.
 """
 
 import time
@@ -13,38 +13,89 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from train import batches, data, experiment, networks, views
+from edge.system.progress import Progress, silent
+from train import batches, experiment, loop, networks, run, views
 from train.augment import augment, recipe
 from train.batches import Mix
-from train.loop import Stage, from_chief, learn
+from train.data import array_cache
+from train.data.array_cache import Spec
+from train.loop import Session, Stage, StageResult
 from train.settings import Compact, Settings, Transfer
 
 _BATCH = 32  # pictures through the frozen part at a time
+_HEAD_RATE = 1e-3  # learning rate of the head alone
 
 
-def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, resume: bool = False) -> dict:
-    """Trains a new head on VGG16, then that and the last blocks at settings.rate; writes what experiment.baseline() writes.
+def transfer(
+    folder: Path,
+    out: Path,
+    settings: Settings,
+    more: Transfer,
+    *,
+    resume: bool = False,
+    progress: Progress = silent,
+) -> run.Report | None:
+    """Trains a new head on VGG16, then the head and the last blocks at settings.rate.
 
-    Raises UserError as experiment.baseline() and networks.vgg16() do.
+    Args:
+        folder, out, settings, resume, progress: as of experiment.baseline.
+        more: what this network needs to know as well.
+
+    Returns:
+        The run's report; None where another process is the one that writes files.
+
+    Raises:
+        UserError: as experiment.baseline and networks.vgg16 do.
     """
     started = time.time()
-    strategy, chief = experiment.prepare(out, settings)
-    taken = experiment.material(folder, settings)
-    classes = len(taken.kinds)
-    model = networks.vgg16(settings.size, classes, more.weights)
+    job = experiment.Job(folder, out, settings, resume, progress)
+    strategy, chief = experiment.prepare(job)
     changes = recipe(settings.augment)
+    taken = experiment.material(job, views=bool(views.parts(changes)[0]))
+    model = networks.vgg16(settings.size, len(taken.kinds), more.weights)
     frozen, tail = networks.divide(model, more.unfreeze)
-    seen = features(frozen, *_pictures(folder, taken, settings, changes, more), settings.amount)
-    targets = [taken.targets] * len(seen)
-    [still] = features(frozen, [taken.crops["val"]], [])
-    val = batches.measuring(still, taken.truth["val"], taken.weights["val"], classes)
+    shown, later = _pictures(job, taken, more)
+    learned = features(frozen, shown, later, settings.amount, progress)
+    [measured] = features(frozen, [taken.crops["val"]], [], progress=progress)
+    key = experiment.run_key(settings, taken, **asdict(replace(more, weights=networks.weights_hash(frozen))))
+    session = experiment.session(job, key, strategy, chief)
+    results = _train(tail, _Features(learned, measured, taken), settings, more, session)
+    if not chief:
+        return None
+    keras.mixed_precision.set_global_policy("float32")
+    final = networks.vgg16(settings.size, len(taken.kinds), None)
+    final.set_weights(model.get_weights())
+    extra = asdict(replace(more, weights=networks.weights_hash(frozen), views=len(learned)))
+    return experiment.finish(job, final, taken, experiment.Stages(results, time.time() - started), extra)
+
+
+class _Features:
+    """The features that the tail is trained and measured on.
+
+    Attributes:
+        learned: of each view of the training pictures.
+        taken: the pictures.
+        targets: the answers that are wanted for each view.
+        val: the batches that the tail is measured on.
+    """
+
+    def __init__(self, learned: list[np.ndarray], measured: np.ndarray, taken: experiment.Material) -> None:
+        self.learned, self.taken = learned, taken
+        self.targets = [taken.targets] * len(learned)
+        self.val = batches.measuring(measured, taken.truth["val"], taken.weights["val"], len(taken.kinds))
+
+
+def _train(
+    tail: keras.Model, features: _Features, settings: Settings, more: Transfer, session: Session
+) -> list[tuple[Stage, StageResult]]:
+    """Trains the head, then the head and the last blocks; the tail's layers have the best weights in the end."""
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
-    key = experiment.run_key(settings, taken, **asdict(replace(more, weights=networks.digest(frozen))))
-    steps = batches.steps(len(taken.truth["train"]), settings.batch)
-    stages = [Stage("head", more.head_epochs, steps, 1e-3, settings.smoothing)]
+    weights = features.taken.weights["train"]
+    steps = batches.steps(len(weights), settings.batch)
+    stages = [Stage("head", more.head_epochs, steps, _HEAD_RATE, settings.smoothing)]
     if more.unfreeze:
         stages.append(Stage("blocks", settings.epochs, steps, settings.rate, settings.smoothing, settings.average))
-    done = []
+    results = []
     for stage in stages:
         tail.trainable = True
         for layer in tail.layers:
@@ -56,63 +107,65 @@ def transfer(folder: Path, out: Path, settings: Settings, more: Transfer, *, res
             return copy
 
         def stream(first: int, epochs: int = stage.epochs) -> tf.data.Dataset:
-            return batches.training(seen, targets, taken.weights["train"], mix, epochs, first)
+            return batches.training(features.learned, features.targets, weights, mix, epochs, first)
 
-        learned = learn(
-            stage,
-            build,
-            stream,
-            val,
-            out,
-            seed=settings.seed,
-            resume=resume,
-            key=key,
-            strategy=strategy,
-            chief=chief,
-        )
-        done.append((stage, learned))
-        best = keras.models.load_model(learned.best, compile=False).get_weights() if chief else tail.get_weights()
-        tail.set_weights(from_chief(best, strategy, chief))
-        if not learned.finished:
+        result = loop.train(stage, build, stream, features.val, session)
+        results.append((stage, result))
+        best = tail.get_weights()
+        if session.chief:
+            best = keras.models.load_model(result.best, compile=False).get_weights()
+        tail.set_weights(loop.from_chief(best, session))
+        if not result.finished:
             break
-    if not chief:
-        return {}
-    keras.mixed_precision.set_global_policy("float32")
-    final = networks.vgg16(settings.size, classes, None)
-    final.set_weights(model.get_weights())
-    extra = asdict(replace(more, weights=networks.digest(frozen), views=len(seen)))
-    return experiment.finish(final, folder, out, settings, taken, done, time.time() - started, extra)
+    return results
 
 
-def _pictures(
-    folder: Path, taken: experiment.Material, settings: Settings, changes: list[str], more: Transfer
-) -> tuple[list[np.ndarray], list[str]]:
-    """What the frozen part is shown of the training pictures, and what chance still does to it: where the stain is
-    normalised, most of it comes before that (train.views), and the pictures are those that the compact network learns.
+def _pictures(job: experiment.Job, taken: experiment.Material, more: Transfer) -> tuple[list[np.ndarray], list[str]]:
+    """What the frozen part is shown of the training pictures, and which changes chance still makes to it.
+
+    Where the stain is normalised, most changes come before that (train.views), and the pictures are those that the
+    compact network learns from.
     """
-    early, late = views.parts(changes)
-    if settings.policy != "normalised" or not early:
+    settings = job.settings
+    changes = recipe(settings.augment)
+    before, after = views.parts(changes)
+    if settings.policy != "normalised" or not before:
         return [taken.crops["train"]] * (more.views if changes else 1), changes
-    return views.views(folder, taken.examples["train"], settings, early, Compact.crowd, more.views), late
+    wanted = views.Recipe(settings, tuple(before), Compact.crowd, more.views)
+    return views.views(job.folder, taken.examples["train"], wanted, job.progress), after
 
 
 def features(
-    frozen: keras.Model, pictures: Sequence[np.ndarray], changes: list[str], amount: float = 1.0
+    frozen: keras.Model,
+    pictures: Sequence[np.ndarray],
+    changes: list[str],
+    amount: float = 1.0,
+    progress: Progress = silent,
 ) -> list[np.ndarray]:
-    """What the frozen part says of each of several views of the same pictures, uint8 [n, size, size, 3], augmented by
-    chance -> memory maps float16 [n, height, width, channels] of files in the user's cache, made once.
+    """The features that the frozen part makes of several views of the same pictures.
 
-    Raises UserError where they can't be written.
+    Args:
+        frozen: of networks.divide.
+        pictures: the views, memory maps uint8 [n, size, size, 3].
+        changes: that chance makes to each picture first; see train.augment.
+        amount: how far these go.
+        progress: see edge.system.progress.
+
+    Returns:
+        For each view a memory map, float16 [n, height, width, channels], kept in the cache.
+
+    Raises:
+        UserError: where the cache can't be written.
     """
 
     @tf.function
-    def run(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def run_frozen(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images = augment(images, seed, changes, amount) if changes else tf.cast(images, tf.float32)
         return tf.cast(frozen(images, training=False), tf.float16)
 
     def make(view: int, first: int) -> np.ndarray:
-        return run(tf.constant(pictures[view][first : first + _BATCH]), tf.constant([view, first])).numpy()
+        return run_frozen(tf.constant(pictures[view][first : first + _BATCH]), tf.constant([view, first])).numpy()
 
-    key = [[data.digest(each) for each in pictures], networks.digest(frozen), changes, amount]
-    shape = (len(pictures[0]), *frozen.output.shape[1:])
-    return views.kept("features", key, "<f2", shape, _BATCH, make, len(pictures), "VGG16's frozen part, view")
+    key = [[array_cache.content_hash(each) for each in pictures], networks.weights_hash(frozen), changes, amount]
+    spec = Spec("features", key, "<f2", (len(pictures[0]), *frozen.output.shape[1:]))
+    return array_cache.kept(spec, len(pictures), make, _BATCH, "VGG16's frozen part, view", progress)

@@ -1,50 +1,77 @@
-"""Augmented views of each picture, made once and kept on disk: what the microscope might have shown instead, then
-finished as the runner would have finished it.
+"""Augmented views of each picture, made once and kept on disk: what the microscope might have shown instead.
 
-The runner normalises what the camera gives, so chance must change the picture before that, and not after.
+The runner normalises what the camera gives. So chance changes the picture first, and then the view is normalised.
 """
 
-import hashlib
-import json
-import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import click
 import numpy as np
 import tensorflow as tf
 
 from edge.normalise import REACH, alone, distance, normalise
-from train import data
+from edge.system.progress import Progress, silent
 from train.augment import augment
-from train.loop import duration
+from train.data import array_cache, crop_cache
+from train.data.array_cache import Spec
+from train.data.crop_cache import Wanted
+from train.data.dataset import Example
 from train.settings import Settings
 
 _BATCH = 64
-_UNSURE = 0.1  # standard deviation of the locator's measure of a nucleus, as a logarithm
-_NEAR = 36  # 64ths of a nucleus' diameter: no red cell lies nearer
-_VERSION = 2  # of what is done here: views of another are made anew
+_UNCERTAINTY = 0.1  # standard deviation of the logarithm of the nucleus' diameter as the locator measures it
+_NEAR = 36  # 64ths of a nucleus' diameter: no red cell lies nearer to the nucleus
+_VERSION = 2  # of what is done here; views of another version are made anew
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Which views are made.
+
+    Attributes:
+        settings: size, policy, ruler and amount of it decide.
+        changes: by chance, of train.augment.recipe.
+        crowd: share of the pictures that `crowded` changes, 0 to 1.
+        count: views of each picture, at least 1.
+    """
+
+    settings: Settings
+    changes: tuple[str, ...]
+    crowd: float
+    count: int
 
 
 def parts(changes: Sequence[str]) -> tuple[list[str], list[str]]:
-    """train.augment.recipe()'s changes -> those that views() makes, and those that are made to views anew each time:
-    views are dear and mirror images cheap, and normalised colours are what is to be taken away.
+    """Divides the changes of train.augment.recipe into those that `views` makes and those that each epoch makes anew.
+
+    Views take long to make and mirror images don't, so pictures are mirrored anew in each epoch. Colours are only taken
+    away once they are normalised.
     """
     return [name for name in changes if name != "grey"], [name for name in changes if name in ("flip", "grey")]
 
 
-def views(
-    folder: Path, examples: Sequence[data.Example], settings: Settings, changes: list[str], crowd: float, count: int
-) -> list[np.ndarray]:
-    """`count` augmented views of the examples' crops -> memory maps uint8 [len(examples), size, size, 3], in the
-    user's cache. changes: train.augment.recipe()'s; crowd: share of the pictures that crowded() changes. Raises
-    UserError where they can't be made.
+def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: Progress = silent) -> list[np.ndarray]:
+    """Augmented views of the examples' crops.
+
+    Args:
+        folder: the data folder.
+        examples: of that folder.
+        recipe: which views.
+        progress: see edge.system.progress.
+
+    Returns:
+        `recipe.count` memory maps, uint8 [n, size, size, 3], kept in the cache.
+
+    Raises:
+        UserError: for pictures that can't be read, or where the cache can't be written.
     """
-    size, amount = settings.size, settings.amount
+    settings = recipe.settings
+    size, amount, changes = settings.size, settings.amount, list(recipe.changes)
     normalised = settings.policy == "normalised"
-    plain = data.crops(folder, examples, size, "cell" if normalised else settings.policy, ruler=settings.ruler)
-    nuclei = data.nuclei(folder, examples, settings.ruler) if normalised else None
+    policy = "cell" if normalised else settings.policy
+    made = crop_cache.make(folder, examples, Wanted(size, (policy,), normalised, settings.ruler), progress=progress)
+    plain, nuclei = made.crops[policy], made.nuclei
     change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
 
     def make(view: int, first: int) -> np.ndarray:
@@ -52,60 +79,29 @@ def views(
         if nuclei is None:
             return _bytes(change(tf.constant(pictures), seed))
         rng = np.random.default_rng([view, first])
-        chance = rng.normal(0, _UNSURE, len(pictures))
+        chance = rng.normal(0, _UNCERTAINTY, len(pictures))
         apart = [distance(size, n) for n in nuclei[first : first + _BATCH] * np.exp(chance)]
-        # The disc round the nucleus moves with the picture, as a fourth channel.
+        # The disc around the nucleus moves with the picture, as a fourth channel.
         four = np.concatenate([pictures, np.stack(apart)[..., None]], axis=-1)
-        changed = _bytes(change(tf.constant(crowded(four, crowd, rng)), seed))
+        changed = _bytes(change(tf.constant(crowded(four, recipe.crowd, rng)), seed))
         return np.stack([alone(normalise(picture[..., :3]), picture[..., 3]) for picture in changed])
 
-    key = [_VERSION, data.digest(plain), normalised, changes, amount, crowd]
-    return kept("views", key, "|u1", plain.shape, _BATCH, make, count, "View")
-
-
-def kept(
-    name: str,
-    key: list,
-    kind: str,
-    shape: tuple[int, ...],
-    batch: int,
-    make: Callable[[int, int], np.ndarray],
-    count: int,
-    label: str,
-) -> list[np.ndarray]:
-    """`count` arrays of a dtype and shape -> memory maps of files in the user's cache, each made once and told of.
-
-    make: (number of the array, first row) -> its rows from there on, `batch` of them while there are so many; key:
-    all that they depend on. Raises UserError where they can't be written.
-    """
-    found = []
-    for view in range(count):
-        digest = hashlib.sha256(json.dumps([*key, view]).encode()).hexdigest()
-        file = data.cache_folder() / f"{name}-{digest[:24]}.npy"
-        if not file.exists():
-            _write(file, kind, shape, batch, partial(make, view), f"{label} {view + 1} of {count}")
-        found.append(np.load(file, mmap_mode="r"))
-    return found
-
-
-def _write(
-    file: Path, kind: str, shape: tuple[int, ...], batch: int, make: Callable[[int], np.ndarray], label: str
-) -> None:
-    started = time.monotonic()
-    with data.array(file, kind, shape) as target:
-        for first in range(0, shape[0], batch):
-            target.write(make(first).tobytes())
-            if first // batch % 20 == 0:
-                left = (time.monotonic() - started) * (shape[0] / (first + batch) - 1)
-                click.echo(f"{label}: {first} of {shape[0]} pictures, about {duration(left)} left", err=True)
+    key = [_VERSION, array_cache.content_hash(plain), normalised, changes, amount, recipe.crowd]
+    spec = Spec("views", key, "|u1", plain.shape)
+    return array_cache.kept(spec, recipe.count, make, _BATCH, "View", progress)
 
 
 def crowded(pictures: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """In some of the pictures, uint8 [n, size, size, 4] with distances as fourth channel, red cells come close.
+    """Brings red cells close to the white cell in some of the pictures.
 
-    On a thin smear white cells lie apart, on a thick one red cells press against them, and look like cytoplasm to who
-    has never seen that. What lies round another picture's cell is turned, moved and laid upon (the darker of two
-    levels, as if one lay on the other), though not upon the nucleus.
+    On a thin smear white cells lie apart. On a thick one red cells press against them, and a network that has never
+    seen that takes them for cytoplasm. The surroundings of another picture's cell are turned, moved and laid over the
+    picture, but not over its nucleus. Of two levels the darker counts, as if one cell lay on the other.
+
+    Args:
+        pictures: uint8 [n, size, size, 4]; the fourth channel is the distance from the nucleus, of edge.normalise.
+        share: of the pictures that are changed, 0 to 1.
+        rng: chance.
     """
     result = pictures.copy()
     size = pictures.shape[1]

@@ -83,7 +83,7 @@ def peers(
     Raises:
         UserError: where the int8 file is missing, or where no peer is installed.
     """
-    network = compare.read(run)["network"]
+    network = compare.read(run).network
     int8, keras = run / f"{network}-int8.tflite", run / "model.keras"
     if not int8.is_file():
         raise UserError(f"{int8} is missing; make it with `convert --int8 {run}`.")

@@ -166,7 +166,7 @@ def runtimes(folder: Path, run: Path, options: Options | None = None, progress: 
         UserError: for what isn't a run, where one of the two files is missing, or where no other runtime is installed.
     """
     options = options or Options()
-    network = compare.read(run)["network"]
+    network = compare.read(run).network
     files = {kind: run / f"{network}-{kind}.tflite" for kind in _KINDS}
     for kind, file in files.items():
         if not file.is_file():

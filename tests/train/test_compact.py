@@ -8,8 +8,9 @@ import pytest
 from conftest import assert_refused, command
 
 from edge.crop import POLICIES
-from train import ablate, data, views
+from train import ablate, views
 from train.augment import recipe
+from train.data import crop_cache, dataset
 from train.settings import Settings
 
 
@@ -53,8 +54,8 @@ def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("policy", ["normalised", "whole-image"])
 def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
-    examples = data.only(data.read(drawn), "train")[:10]
-    plain = data.crops(drawn, examples, 48, policy)
+    examples = dataset.only(dataset.read(drawn), "train")[:10]
+    plain = crop_cache.crops(drawn, examples, 48, policy)
     settings = Settings(size=48, policy=policy)
     found = views.views(drawn, examples, settings, recipe("full"), 0.5, 2)
     assert [v.shape for v in found] == [plain.shape] * 2 and all(v.dtype == np.uint8 for v in found)
@@ -69,9 +70,9 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
 
 def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
-    examples = data.only(data.read(drawn), "train")[:10]
+    examples = dataset.only(dataset.read(drawn), "train")[:10]
     [view] = views.views(drawn, examples, Settings(size=48, policy="normalised"), [], 0.0, 1)
-    plain = data.crops(drawn, examples, 48, "normalised")
+    plain = crop_cache.crops(drawn, examples, 48, "normalised")
     assert np.abs(view.astype(int) - plain).mean() < 6
 
 

@@ -14,7 +14,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import command
 
-from train import cli, data
+from train import cli
+from train.data import dataset
+from train.evaluation import intervals
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +40,21 @@ def spoiled(tiny_run: Path, drawn: Path, tmp_path: Path) -> tuple[Path, Path]:
     return run_on(folder, tiny_run, tmp_path / "run"), folder
 
 
+@pytest.fixture
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bootstrap that takes no time."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 20)
+
+
 def run_on(folder: Path, run: Path, copy: Path, source: str | None = None) -> Path:
     """A copy of a run that claims to have been trained on the data in `folder`."""
     shutil.copytree(run, copy)
     report = json.loads((copy / "run.json").read_text())
-    examples = data.trained_on(data.read(folder), source)
+    examples = dataset.trained_on(dataset.read(folder), source)
     report["data"] = {
         "folder": str(folder),
-        "counts": data.describe(examples),
-        "split_sha256": data.split_hash(examples),
+        "counts": dataset.describe(examples),
+        "split_sha256": dataset.split_hash(examples),
     }
     report["settings"]["source"] = source
     (copy / "run.json").write_text(json.dumps(report))
@@ -112,6 +120,7 @@ def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -
         assert words in evaluated[1]
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 
@@ -123,14 +132,15 @@ def test_the_same_run_gives_the_same_page(spoiled: tuple[Path, Path], tmp_path: 
     assert all(b"these figures flatter" in page for page in pages[0][::2])  # on the page and the card
 
 
+@pytest.mark.usefixtures("few_draws")
 def test_mistakes_are_shown_under_escaped_names(spoiled: tuple[Path, Path], tmp_path: Path) -> None:
     from train import report
 
     run, _ = spoiled
-    document = report.report(run, out=tmp_path)
+    mistakes = report.report(run, out=tmp_path).mistakes
     expected = {f"test/monocyte/<script src=x>&'{i}\".png" for i in range(3)}
-    assert expected <= {m["path"] for m in document["mistakes"] if m["answer"] == "lymphocyte"}
-    sure = [m["probability"] for m in document["mistakes"]]
+    assert expected <= {m.path for m in mistakes if m.answer == "lymphocyte"}
+    sure = [m.probability for m in mistakes]
     assert sure == sorted(sure, reverse=True)
     page = Page((tmp_path / "evaluation.html").read_text())
     assert "script" not in page.tags
@@ -195,8 +205,8 @@ def test_other_data_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> N
 def test_an_empty_split_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
     """The data has a val split, the one source that the run learned from has none."""
     rows = ["path,label,split,source"]
-    for split in data.SPLITS:
-        for label in data.LABELS:
+    for split in dataset.SPLITS:
+        for label in dataset.LABELS:
             rows += [f"{split}/{label}/{i}.png,{label},{split},{'b' if split == 'val' else 'a'}" for i in range(4)]
     folder = tmp_path / "data"
     shutil.copytree(drawn, folder)

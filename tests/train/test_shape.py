@@ -1,4 +1,4 @@
-"""Size and shape in numbers, on drawn nuclei of known form."""
+"""Measured size and shape of drawn nuclei of known form."""
 
 import cv2
 import numpy as np
@@ -18,7 +18,7 @@ def drawn(axes: tuple[int, int], notch: int = 0) -> np.ndarray:
 
 def test_numbers_of_known_forms() -> None:
     round_, long, folded = (
-        dict(zip(shape.NAMES, numbers, strict=True))
+        dict(zip(shape.FEATURES, numbers, strict=True))
         for numbers in shape.measured(np.stack([drawn((40, 40)), drawn((50, 25)), drawn((40, 40), 20)]))
     )
     assert round_["diameter"] == pytest.approx(0.5, abs=0.01) and round_["solidity"] > 0.97

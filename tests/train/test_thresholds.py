@@ -1,4 +1,4 @@
-"""Thresholds put right on val."""
+"""Thresholds between the classes, corrected on val."""
 
 import keras
 import numpy as np
@@ -43,6 +43,6 @@ def test_the_network_s_own_answers_change_so() -> None:
     inputs = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
     truth = (inputs[:, 0] > 0.3).astype(int)
     before = model.predict(inputs, verbose=0)
-    logits = np.log(before) + thresholds.put_right(model, truth, before, np.ones(200))
+    logits = np.log(before) + thresholds.correct(model, truth, before, np.ones(200))
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.abs(model.predict(inputs, verbose=0) - expected).max() < 0.01

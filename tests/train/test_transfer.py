@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from conftest import assert_refused, command
 
+from edge.contract import ClassFigures, Figures, document
+from edge.share import Share
+
 
 def test_raw_rgb_means_what_the_authors_meant(vgg16_weights: Path) -> None:
     import keras
@@ -85,13 +88,14 @@ def test_compare_puts_seeds_together(tmp_path: Path) -> None:
     from train import compare
 
     def run(name: str, accuracy: float, **settings: object) -> Path:
-        recall = {"recall": {"value": accuracy}}
-        metrics = {"balanced_accuracy": accuracy, "classes": {"monocyte": recall, "lymphocyte": recall}}
+        right = Share(accuracy, 0.0, 1.0, round(10 * accuracy), 10)
+        of_class = ClassFigures(right, right, None)
+        figures = Figures(20, right, accuracy, {"monocyte": of_class, "lymphocyte": of_class}, ())
         report = {
             "network": "baseline",
             "crop": {"policy": "cell", "version": 2},
             "settings": {"seed": 0, "augment": "light", "rate": 0.1} | settings,
-            "metrics": {"test": {"all": metrics, "here": metrics}},
+            "metrics": {"test": {"all": document(figures), "here": document(figures)}},
         }
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(json.dumps(report))
@@ -99,9 +103,9 @@ def test_compare_puts_seeds_together(tmp_path: Path) -> None:
 
     runs = [run("a", 0.9), run("b", 0.8, seed=1), run("c", 0.5, augment="none")]
     rows = compare.compare(runs)
-    assert [row["settings"] for row in rows] == [{"augment": "light"}, {"augment": "none"}]
-    assert rows[0]["seeds"] == [0, 1]
-    assert rows[0]["test"]["here"]["balanced accuracy"] == pytest.approx({"mean": 0.85, "low": 0.8, "high": 0.9})
-    assert "| baseline augment light (2 seeds) | here | 0.850 (0.800 to 0.900) |" in compare.table(rows)
+    assert [row.settings for row in rows] == [{"augment": "light"}, {"augment": "none"}]
+    assert rows[0].seeds == (0, 1)
+    assert rows[0].test["here"]["balanced accuracy"] == compare.Spread(pytest.approx(0.85), 0.8, 0.9, 2)
+    assert "| baseline augment light (2 seeds) | here | 0.850 (0.800 to 0.900) |" in compare.table(rows).markdown()
     (tmp_path / "d").mkdir()
     assert_refused(command("train", "compare", tmp_path / "d"), "not a finished training run")

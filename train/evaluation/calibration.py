@@ -10,7 +10,7 @@ from edge.decide import LEAST
 from edge.share import Share, share
 from edge.site.check import BINS, calibration_error, confidence_bins
 
-_LEAST, _MOST = 0.2, 5.0  # of the temperature: where no answer is wrong, the best would be 0
+_LEAST, _MOST = 0.2, 5.0  # bounds of the temperature: if no answer is wrong, the best would be 0
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Bin:
     """One range of confidence of a reliability diagram.
 
     Attributes:
-        low, high: its borders, each 0 to 1; open below and closed above.
+        low: its lower border, 0 to 1; not in the range itself.
+        high: its upper border, 0 to 1; in the range.
         count: answers in it.
         confidence: their mean confidence, 0 to 1.
         accuracy: share of right ones.
@@ -33,11 +34,11 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How sure answers are against how right they are.
+    """How confident answers are, against how often they are right.
 
     Attributes:
         ece: expected calibration error, 0 to 1.
-        bins: the ranges that hold answers.
+        bins: the ranges of confidence that hold answers.
     """
 
     ece: float
@@ -45,19 +46,19 @@ class Reliability:
 
 
 def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) -> Reliability:
-    """The expected calibration error and what a reliability diagram shows.
+    """The expected calibration error, and the ranges that a reliability diagram shows.
 
     Args:
         truth: int [n].
         probabilities: float [n, classes].
-        bins: equal ranges of confidence.
+        bins: number of equally wide ranges of confidence.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
     confidence = probabilities.max(axis=1).astype(float)
     right = probabilities.argmax(axis=1) == truth
     edges, place = confidence_bins(confidence, bins)
-    found = tuple(
+    ranges = tuple(
         Bin(
             low=float(edges[i]),
             high=float(edges[i + 1]),
@@ -67,19 +68,20 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) 
         )
         for i in np.unique(place)
     )
-    return Reliability(calibration_error(truth, probabilities, bins), found)
+    return Reliability(calibration_error(truth, probabilities, bins), ranges)
 
 
 def temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """What logits must be divided by so that answers are as sure as they are right, to thousandths.
+    """By what to divide the logits so that answers are as confident as they are right; to thousandths.
 
-    Above 1 for a network that is too sure, below 1 for one that is too modest, as label smoothing leaves it.
+    It is above 1 for a network that is too confident. It is below 1 for one that isn't confident enough, for example
+    after label smoothing.
 
     Args:
         truth: int [n].
         probabilities: float [n, classes].
 
-    Source: the least log loss (Guo et al., ICML 2017, section 4.2).
+    Source: the temperature with the least log loss, Guo et al., ICML 2017, section 4.2.
     """
     logits = np.log(np.where(probabilities > 0, probabilities, LEAST).astype(float))
 
@@ -87,5 +89,5 @@ def temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
         scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
         return float(-scaled[np.arange(len(truth)), truth].mean())
 
-    found = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded")
-    return round(float(np.exp(found.x)), 3)
+    best = minimize_scalar(loss, bounds=(np.log(_LEAST), np.log(_MOST)), method="bounded")
+    return round(float(np.exp(best.x)), 3)

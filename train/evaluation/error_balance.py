@@ -1,50 +1,66 @@
-"""Which class do the errors favour, and is it more than chance?"""
+"""Which class do the errors favour, and could that be chance?"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import fisher_exact
 
-from train.evaluation import evaluate
+from edge.share import Share, share
 
-_SIGNIFICANT = 0.05
+_SIGNIFICANT = 0.05  # p value below which a difference is called unlikely to be chance
 
 
-def bias(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -> dict:
-    """The errors of one class against those of the other, of two.
+@dataclass(frozen=True)
+class ErrorBalance:
+    """The errors on two classes, compared.
 
-    truth, answers: int [n], 0 or 1, one a cell. Numbers of errors alone would say which class is larger, so the
-    classes' error rates are compared, by Fisher's exact test, two-sided (Fisher, JRSS 98, 1935): given as many errors
-    in all, how likely are shares at least as far apart if every cell is as likely to be mistaken?
-    -> {"favours": label or None, "p" or None where there is nothing to compare, "errors": {true label: share},
-    "sentence"}.
+    Attributes:
+        favours: the class into which more of the other's cells are put; None if the error rates are equal or unknown.
+        p: of Fisher's exact test, two-sided, 0 to 1; None if there are no errors or a class is missing.
+        errors: by true class, the proportion of its cells that are answered wrong.
+        sentence: all of this in words.
+    """
+
+    favours: str | None
+    p: float | None
+    errors: dict[str, Share]
+    sentence: str
+
+
+def balance(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -> ErrorBalance:
+    """Compares the error rates of two classes.
+
+    Args:
+        truth: index of the true class of each cell, int [n], 0 or 1.
+        answers: index of the class that it is called, likewise.
+        labels: names of the two classes.
+
+    Rates are compared, not numbers of errors, because a larger class has more errors anyway. The test asks: if cells of
+    both classes were equally likely to be answered wrong, how likely would rates be that lie at least as far apart?
+
+    Source: Fisher's exact test, Fisher, JRSS 98 (1935).
     """
     wrong = truth != answers
-    mistaken = [wrong[truth == i] for i in range(len(labels))]
-    errors = {label: evaluate.share(m.sum(), len(m)) for label, m in zip(labels, mistaken, strict=True)}
+    errors = {label: share(wrong[truth == i].sum(), (truth == i).sum()) for i, label in enumerate(labels)}
     first, second = (errors[label] for label in labels)
-    result: dict = {"favours": None, "p": None, "errors": errors}
-    if not first["count"] or not second["count"]:
-        missing = labels[0] if not first["count"] else labels[1]
-        return result | {"sentence": f"Which class the errors favour can't be said: there are no {missing}s here."}
+    if first.value is None or second.value is None:
+        missing = labels[0] if first.value is None else labels[1]
+        return ErrorBalance(None, None, errors, f"Which class the errors favour is unknown: there are no {missing}s.")
     if not wrong.any():
-        told = " and ".join(f"{errors[label]['count']:,} {label}s" for label in labels)
-        return result | {"sentence": f"There are no errors, so none favour a class: {told} are all told right."}
-    table = [[s["right"], s["count"] - s["right"]] for s in (first, second)]
-    result["p"] = p = float(fisher_exact(table).pvalue)
-    meaning = "this is hardly chance" if p < _SIGNIFICANT else "this may be chance"
-    order = [0, 1] if first["value"] >= second["value"] else [1, 0]
-    more, less = (labels[i] for i in order)
-    rates = f"{_rate(errors[more])} of {more}s are called {less} against {_rate(errors[less])} of {less}s called {more}"
-    if first["value"] == second["value"]:
-        return result | {"sentence": f"The errors favour neither class: {rates}."}
-    result["favours"] = less
-    return result | {"sentence": f"The errors favour {less}s: {rates}; Fisher's exact test p {_p(p)}, so {meaning}."}
+        counts = " and ".join(f"{errors[label].count:,} {label}s" for label in labels)
+        return ErrorBalance(None, None, errors, f"There are no errors: all {counts} are answered right.")
+    p = float(fisher_exact([[each.right, each.count - each.right] for each in (first, second)]).pvalue)
+    more, less = labels if first.value >= second.value else reversed(labels)
+    rates = f"{_rate(errors, more)} are called {less}, and {_rate(errors, less)} are called {more}"
+    if first.value == second.value:
+        return ErrorBalance(None, p, errors, f"The errors favour neither class: {rates}.")
+    chance = "is unlikely to be chance" if p < _SIGNIFICANT else "may be chance"
+    test = f"Fisher's exact test: p {'< 0.0001' if p < 1e-4 else f'= {p:.2g}'}"
+    return ErrorBalance(less, p, errors, f"The errors favour {less}s: {rates}. This {chance} ({test}).")
 
 
-def _rate(s: dict) -> str:
-    return f"{100 * s['value']:.1f} % ({s['right']:,} of {s['count']:,})"
-
-
-def _p(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
+def _rate(errors: dict[str, Share], label: str) -> str:
+    """Such as "3.1 % of lymphocytes (12 of 390)"."""
+    wrong = errors[label]
+    return f"{100 * (wrong.value or 0):.1f} % of {label}s ({wrong.right:,} of {wrong.count:,})"

@@ -1,6 +1,7 @@
-"""Answers against the truth -> figures with counts and intervals."""
+"""How well a network answers: figures with counts and intervals, from its answers and the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from sklearn.metrics import confusion_matrix, roc_auc_score
@@ -15,18 +16,19 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     """Figures of one set of pictures.
 
     Args:
-        truth: numbers among `labels`, int [n].
+        truth: indices into `labels`, int [n].
         probabilities: float [n, labels].
-        labels: what an answer can be. Where OTHER is the last one, all figures but `other` are about the cells that
-            have a name, and about which name is likelier: so they compare with a network that doesn't know OTHER.
+        labels: what an answer can be. If the last one is OTHER, only `other` covers all pictures. All other figures
+            are about the pictures with a name, and ask which name is likelier. This keeps them comparable with those
+            of a network that does not know OTHER.
 
     Returns:
         Recall and precision with Wilson's 95 % intervals. With two names, AUROC is of the second against the first.
     """
     if OTHER in labels:
         named = truth < len(labels) - 1
-        found = metrics(truth[named], names_only(probabilities[named]), labels[:-1])
-        return Figures(**(vars(found) | {"other": other(truth, probabilities)}))
+        of_names = metrics(truth[named], names_only(probabilities[named]), labels[:-1])
+        return replace(of_names, other=other(truth, probabilities))
     table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
     classes = {
         label: ClassFigures(
@@ -48,19 +50,29 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
 
 
 def names_only(probabilities: np.ndarray) -> np.ndarray:
-    """float [n, labels], the last of them OTHER -> the names among themselves, float64 [n, names], summing to 1."""
+    """Probabilities of the names alone, float64 [n, names], summing to 1.
+
+    Args:
+        probabilities: float [n, labels]; the last label is OTHER.
+    """
     names = probabilities[:, :-1].astype(float)
     return (names + 1e-12) / (names + 1e-12).sum(axis=1, keepdims=True)
 
 
 def other(truth: np.ndarray, probabilities: np.ndarray) -> OtherFigures:
-    """What becomes of the cells of OTHER, the last label. truth: int [n]; probabilities: float [n, labels]."""
+    """How the cells of OTHER, the last label, are answered.
+
+    Args:
+        truth: label indices, int [n].
+        probabilities: float [n, labels].
+    """
     last = probabilities.shape[1] - 1
-    which, called = truth == last, probabilities.argmax(axis=1) == last
+    is_other, called_other = truth == last, probabilities.argmax(axis=1) == last
+    both = 0 < is_other.sum() < len(truth)
     return OtherFigures(
-        recall=share(called[which].sum(), which.sum()),
-        lost=share(called[~which].sum(), (~which).sum()),
-        auroc=float(roc_auc_score(which, probabilities[:, last])) if 0 < which.sum() < len(truth) else None,
+        recall=share(called_other[is_other].sum(), is_other.sum()),
+        lost=share(called_other[~is_other].sum(), (~is_other).sum()),
+        auroc=float(roc_auc_score(is_other, probabilities[:, last])) if both else None,
     )
 
 
@@ -71,7 +83,14 @@ def _ratio(part: float, whole: float) -> float | None:
 def by_source(
     truth: np.ndarray, probabilities: np.ndarray, sources: Sequence[str], labels: Sequence[str]
 ) -> dict[str, Figures]:
-    """`metrics` of all pictures ("all") and of each source."""
+    """`metrics` of all pictures, under "all", and of each source's, under its name.
+
+    Args:
+        truth: indices into `labels`, int [n].
+        probabilities: float [n, labels].
+        sources: where each picture comes from, n names.
+        labels: what an answer can be.
+    """
     names = np.array(sources)
     result = {"all": metrics(truth, probabilities, labels)}
     for name in sorted(set(sources)):
@@ -79,17 +98,17 @@ def by_source(
     return result
 
 
-def table(results: dict[str, Figures]) -> Table:
-    """The figures of `by_source`, a row a source; monocyte recall, the rare class's, comes first."""
+def table(figures: Mapping[str, Figures]) -> Table:
+    """The figures of `by_source`, one row a source. Monocyte recall comes first: monocytes are the rare class."""
     return Table(
         ["", "monocyte recall", "lymphocyte recall", "balanced accuracy", "AUROC"],
         [
             [
                 name,
-                *(str(figures.classes[label].recall) for label in ("monocyte", "lymphocyte")),
-                f"{figures.balanced_accuracy:.3f}",
-                "-" if figures.auroc is None else f"{figures.auroc:.3f}",
+                *(str(each.classes[label].recall) for label in ("monocyte", "lymphocyte")),
+                f"{each.balanced_accuracy:.3f}",
+                "-" if each.auroc is None else f"{each.auroc:.3f}",
             ]
-            for name, figures in results.items()
+            for name, each in figures.items()
         ],
     )

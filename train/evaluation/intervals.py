@@ -1,34 +1,69 @@
-"""95 % intervals in which a physical cell counts once, however often it was photographed."""
+"""95 % intervals that count a physical cell once, however many photographs there are of it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge import share as shares
 from edge.share import Share
-from train.data import Example
+from train.data.dataset import Example
 
-RESAMPLES = 1000
+RESAMPLES = 1000  # draws of the bootstrap
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % interval of one figure.
+
+    Attributes:
+        low: its lower bound; None if the figure was never defined.
+        high: its upper bound, likewise.
+    """
+
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure that is not a proportion, with its 95 % interval.
+
+    Attributes:
+        value: the figure; None if it is not defined.
+        low: lower bound; None if it is not defined.
+        high: upper bound, likewise.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def __str__(self) -> str:
+        """As reports show it: "0.978 [0.970, 0.985]", or "-" if it is not defined."""
+        if self.value is None or self.low is None:
+            return "-"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def clusters(examples: Sequence[Example]) -> np.ndarray:
-    """Which physical cell each picture is of, int [n]; a picture of a cell that isn't known is its own."""
+    """The number of the physical cell that each picture shows, int [n]. Each picture of an unknown cell has its own."""
     names = [(e.source, "cell", e.cell) if e.cell else (e.source, "path", e.path) for e in examples]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])
 
 
 def share(hits: np.ndarray, cells: np.ndarray) -> Share:
-    """A proportion over pictures, with an interval for as many independent pictures as they are worth.
+    """A proportion of pictures, with an interval that allows for several photographs of one cell.
 
     Args:
         hits: bool [n].
-        cells: which physical cell each picture is of, int [n].
+        cells: number of the physical cell that each picture shows, int [n].
 
-    Photographs of one cell are taken to be answered alike, so with m of each cell their mean varies like that of
-    (sum m)^2 / sum m^2 pictures of different cells (Kish, Survey Sampling, 1965: the design effect where the
-    correlation within clusters is 1). That number stands for n in Wilson's formula (JASA 1927).
+    The interval assumes that all photographs of a cell are answered alike. With m photographs of each cell, they are
+    then worth (sum m)^2 / sum m^2 pictures of different cells. Wilson's formula takes this number as its n.
+
+    Source: design effect with a correlation of 1 within clusters, Kish, Survey Sampling (1965); Wilson, JASA 22 (1927).
     """
     plain = shares.share(hits.sum(), len(hits))
     photographs = np.unique(cells, return_counts=True)[1]
@@ -38,27 +73,34 @@ def share(hits: np.ndarray, cells: np.ndarray) -> Share:
     return replace(plain, low=low, high=high, cells=len(photographs))
 
 
-def bootstrap(
-    statistic: Callable[[np.ndarray], dict[str, float]], cells: np.ndarray, seed: int, resamples: int = RESAMPLES
-) -> dict[str, dict[str, float | None]]:
-    """Percentile intervals of many figures at once, by drawing cells with all their photographs.
+def bootstrap(statistic: Callable[[np.ndarray], dict[str, float]], cells: np.ndarray, seed: int) -> dict[str, Interval]:
+    """Percentile intervals of several figures at once: RESAMPLES draws of physical cells with all their photographs.
 
-    statistic: weights, float [n], one a picture -> figures by name, NaN where they aren't defined; cells: int [n].
-    -> {"low", "high"} by name, None of a figure that was never defined; draws in which it wasn't are left out.
-    (Efron, Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13; over clusters: Davison, Hinkley, Bootstrap
-    Methods and their Application, 1997, section 3.8.)
+    Args:
+        statistic: takes the weight of each picture, float [n], and returns figures by name; NaN if one is not defined.
+        cells: number of the physical cell that each picture shows, int [n].
+        seed: of the draws.
+
+    Returns:
+        An interval by name. Draws in which a figure is not defined are left out for that figure.
+
+    Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; over clusters: Davison and
+    Hinkley, Bootstrap Methods and their Application (1997), section 3.8.
     """
     rng = np.random.default_rng(seed)
     _, place = np.unique(cells, return_inverse=True)
     count = place.max() + 1
     draws = [
         statistic(np.bincount(rng.integers(count, size=count), minlength=count)[place].astype(float))
-        for _ in range(resamples)
+        for _ in range(RESAMPLES)
     ]
-    result: dict[str, dict[str, float | None]] = {}
-    for name in draws[0]:
-        values = np.array([draw[name] for draw in draws])
-        values = values[~np.isnan(values)]
-        low, high = map(float, np.percentile(values, [2.5, 97.5])) if len(values) else (None, None)
-        result[name] = {"low": low, "high": high}
-    return result
+    return {name: _percentiles(np.array([draw[name] for draw in draws])) for name in draws[0]}
+
+
+def _percentiles(values: np.ndarray) -> Interval:
+    """The interval that holds the middle 95 % of the values; NaN is ignored."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Interval(None, None)
+    low, high = np.percentile(values, [2.5, 97.5])
+    return Interval(float(low), float(high))

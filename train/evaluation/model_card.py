@@ -1,10 +1,18 @@
-"""The model card: what a contract says, for people (Mitchell et al., Model Cards for Model Reporting, 2019)."""
+"""Model cards: what a model file's contract, or an evaluation, says to people, as Markdown.
 
-from collections.abc import Iterable
+Source: Mitchell et al., Model Cards for Model Reporting, 2019.
+"""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from edge.contract import Calibration, Contract, Data
 from edge.decide import OTHER
+from edge.output.tables import Table
+from train.evaluation.cell_figures import class_table, summary_table
+from train.evaluation.results import Evaluation
 
-_COMMANDS = {"vgg16": "transfer"}  # where a network's name isn't its command's
+_COMMANDS = {"vgg16": "transfer"}  # `train` commands that are not called as their network
 ATTRIBUTIONS = {
     "raabin": "Raabin-WBC: Kouzehkanan et al., Scientific Reports 12 (2022), doi 10.1038/s41598-021-04426-x, "
     "article CC BY 4.0, data free to access",
@@ -18,182 +26,180 @@ WEIGHTS = {
     "compact": "MobileNetV2 0.35 trained on ImageNet, by Keras Applications, Apache-2.0",
 }
 
-LIMITS = (
-    "It knows two classes and calls every picture one of them, be it a neutrophil, a smudge or a red cell.",
-    "These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other:\n"
-    "  networks like this one have read 98 % at home and 50 to 85 % elsewhere. Measure on your own cells first.",
+_KNOWS_TWO = "It knows two classes and gives every picture one of them, even a neutrophil, a smudge or a red cell."
+_LIMITS = (
+    "These figures hold for the microscopes, stains and cameras of the sources above. Expect less on any other: "
+    "networks like this one have reached 98 % on their own microscope and 50 to 85 % on others. Measure it on your own "
+    "cells first.",
     "Its probabilities are not calibrated for other microscopes.",
-    "Nothing in its data is labelled by disease: expect nothing of it on abnormal lymphocytes or blasts.",
+    "No cell in its data is labelled by disease. Do not rely on it for abnormal lymphocytes or blasts.",
 )
-OVERALL = ("balanced_accuracy", "auroc", "average_precision")  # figures of all classes together
-FLATTERING = "The val split chose the epoch: these figures flatter. The test split's count."
+NOT_A_DEVICE = "**Not a medical device**: it assists a person who looks at the cells."
+CHOSEN_ON_VAL = "The epoch was chosen on the val split, so these figures flatter the network. Use the test split's."
 INTERVALS = (
-    "95 % intervals in brackets: Wilson's for shares, with photographs of one physical cell taken for one picture; "
-    "percentiles of a bootstrap over physical cells for the others. Where errors are tested, too, a cell counts once, "
-    "by the mean of its photographs' probabilities. Cells of one film are more alike than cells of two: no interval "
-    "here takes that into account."
+    "Brackets hold 95 % intervals. Those of proportions are Wilson's; all photographs of one physical cell count as "
+    "one picture. Those of other figures are percentiles of a bootstrap over physical cells. The test of the errors "
+    "also counts a cell once, by the mean of its photographs' probabilities. Cells of one film are more alike "
+    "than cells of two films; no interval here takes that into account."
 )
 
 
 def attributions(sources: Iterable[str], network: str = "") -> dict[str, str]:
-    """Who the pictures of each source come from, and the weights that the network started from."""
-    known = {source: ATTRIBUTIONS.get(source, "not a source that this project knows") for source in sorted(sources)}
-    return known | ({"weights": WEIGHTS[network]} if network in WEIGHTS else {})
+    """Who the pictures of each source come from, and the weights that the network started from.
+
+    Args:
+        sources: names of data sources.
+        network: its name, if weights are to be credited.
+    """
+    credits = {source: ATTRIBUTIONS.get(source, "not a source that this project knows") for source in sorted(sources)}
+    return credits | ({"weights": WEIGHTS[network]} if network in WEIGHTS else {})
 
 
-def card(document: dict, file: str, sha256: str) -> str:
-    """A contract -> Markdown."""
-    kind = document["quantization"]["kind"]
-    metrics, training, labels = document["metrics"], document.get("training"), document["labels"]
-    names = [label for label in labels if label != OTHER]
-    rest = ", and both from other cells," if OTHER in labels else ""
-    head = (
-        f"Tells {' from '.join(name + 's' for name in names)}{rest} in pictures of single stained white "
-        "blood cells. **Not a medical device**: it assists a person who looks at the cells."
-    )
+def limits(labels: Sequence[str]) -> tuple[str, ...]:
+    """Sentences on what a network with these labels can't do."""
+    return _LIMITS if OTHER in labels else (_KNOWS_TWO, *_LIMITS)
+
+
+def purpose(labels: Sequence[str]) -> str:
+    """What a network with these labels does, in a sentence."""
+    names = " from ".join(f"{label}s" for label in labels if label != OTHER)
+    others = ", and both from other cells," if OTHER in labels else ""
+    return f"Tells {names}{others} in pictures of single stained white blood cells."
+
+
+def card(contract: Contract, file: str, sha256: str) -> str:
+    """The card of a classifier's model file.
+
+    Args:
+        contract: of the file, with metrics and a crop.
+        file: its name.
+        sha256: its hash.
+    """
+    labels, kind, training = contract.labels, contract.quantization.kind, contract.training
+    operators = ", ".join(f"{name} x {count}" for name, count in contract.quantization.operators.items())
+    facts = {
+        "network": _network(contract),
+        "crop": f"{contract.crop.policy}, version {contract.crop.version}" if contract.crop else "none",
+        "quantization, read back from the file": f"{kind}; operators: {operators}",
+        **_calibration(contract.calibration),
+        "training": _settings(training) if training else "elsewhere",
+        **({"repaired after int8 failed": contract.rescue} if contract.rescue else {}),
+        **_origin(contract, sha256),
+    }
     lines = [
         f"# {file}",
         "",
-        head if training else f"Tells {', '.join(labels)} apart. **Not a medical device.**",
+        f"{purpose(labels)} {NOT_A_DEVICE}"
+        if training
+        else f"Tells {', '.join(labels)} apart. **Not a medical device.**",
         "",
-        "| | |",
-        "|---|---|",
-        f"| network | {document['network']}, {document['parameters']:,} parameters, "
-        f"input uint8 RGB {document['input']['size']} x {document['input']['size']} |",
-        f"| crop | {document['crop']['policy']}, version {document['crop']['version']} |",
-        f"| quantization, read back from the file | {kind}; operators: "
-        + ", ".join(f"{name} x {n}" for name, n in document["quantization"]["operators"].items())
-        + " |",
-        *_calibration(document["calibration"]),
-        f"| training | {', '.join(f'{k} {v}' for k, v in training.items()) if training else 'elsewhere'} |",
-        *([f"| mended after int8 failed | {document['rescue']} |"] if "rescue" in document else []),
-        f"| sha256 of this file | `{sha256}` |",
-        f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
-        f"| licence | {document['licence']} |",
+        _facts(facts),
         "",
-        *_data(document),
+        *_data(labels, contract.data, contract.attributions),
+        "",
+        "## Figures",
+        "",
+        "Each recall stands with Wilson's 95 % interval and counts."
+        + (" Monocytes, the rarer class, come first." if "monocyte" in labels else ""),
+        "",
+        *_metrics(contract),
+        *_selective(contract),
     ]
-    rarer = "Monocytes, the rarer, first." if "monocyte" in labels else ""
-    lines += ["", "## Figures", "", f"Recall with Wilson's 95 % interval and counts. {rarer}".strip(), ""]
-    for split in [name for name in ("test", "fields", "val") if name in metrics[kind]]:
-        lines += [
-            f"**{split} split**"
-            if split != "fields"
-            else "**labelled cells of marked camera fields**: none was learned from; the locator, which finds them, "
-            "learned from half of the fields",
-            "",
-            f"| model | source | {' | '.join(f'{x} recall' for x in reversed(names))} | balanced accuracy | AUROC |",
-            "|---|---|" + "---|" * len(names) + "---|---|",
-        ]
-        for name in dict.fromkeys(("float", kind)):
-            for source, f in metrics[name][split].items():
-                recalls = " | ".join(share(f["classes"][label]["recall"]) for label in reversed(names))
-                auroc = f"{f['auroc']:.3f}" if "auroc" in f else "-"
-                lines.append(f"| {name} | {source} | {recalls} | {f['balanced_accuracy']:.3f} | {auroc} |")
-        lines.append("")
-    lines += _doubt(document, rest != "")
     if not training:
         lines += [
-            "All were measured by `convert` through the edge runner, on the pictures above. The network was trained",
-            "elsewhere: what it is worth on other pictures, its maker may know.",
+            "`convert` measured all figures through the edge runner, on the pictures above. The network was trained",
+            "elsewhere. Ask its maker what it is worth on other pictures.",
         ]
         return "\n".join(lines) + "\n"
-    network = document["network"]
+    network = contract.network
     lines += [
-        "The float model's figures were written by `train`, this file's by `convert`, through the edge runner:",
+        "`train` measured the float model. `convert` measured this file, through the edge runner:",
         "",
         "```",
         f"train {_COMMANDS.get(network, network)} --data DATA --out runs/{network}",
         f"convert --{kind} runs/{network}",
         "```",
         "",
-        "## Limits",
-        "",
-        *(f"- {limit}" for limit in LIMITS[OTHER in labels :]),
+        *_limits(labels),
     ]
     return "\n".join(lines) + "\n"
 
 
-def evaluation_card(document: dict) -> str:
-    """What evaluation.json holds -> Markdown: a model card of the Keras model."""
-    labels, figures = document["labels"], document["figures"]
+def evaluation_card(evaluation: Evaluation) -> str:
+    """The card of a Keras model that `train evaluate` measured."""
+    size, crop = evaluation.size, evaluation.crop
+    facts = {
+        "network": f"{evaluation.network}, {evaluation.parameters:,} parameters, input RGB 0..255, {size} x {size}",
+        "crop": f"{crop.policy}, version {crop.version}",
+        "training": _settings(evaluation.training),
+        "sha256 of the Keras model": f"`{evaluation.keras_sha256}`",
+    }
+    chosen = f" {CHOSEN_ON_VAL}" if evaluation.split == "val" else ""
     lines = [
-        f"# {document['network']}, the Keras model",
+        f"# {evaluation.network}, the Keras model",
         "",
-        f"Tells {' from '.join(label + 's' for label in labels)} in pictures of single stained white "
-        "blood cells. **Not a medical device**: it assists a person who looks at the cells.",
+        f"{purpose(evaluation.labels)} {NOT_A_DEVICE}",
         "",
-        "| | |",
-        "|---|---|",
-        f"| network | {document['network']}, {document['parameters']:,} parameters, "
-        f"input RGB 0..255, {document['size']} x {document['size']} |",
-        f"| crop | {document['crop']['policy']}, version {document['crop']['version']} |",
-        f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
-        f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
+        _facts(facts),
         "",
-        *_data(document),
+        *_data(evaluation.labels, evaluation.data, evaluation.attributions),
         "",
         "## Figures",
         "",
-        f"{document['split'].capitalize()} split. {FLATTERING + ' ' if document['split'] == 'val' else ''}{INTERVALS}",
+        f"{evaluation.split.capitalize()} split.{chosen} {INTERVALS}",
         "",
-        "| source | class | recall | precision | F1 |",
-        "|---|---|---|---|---|",
-    ]
-    for source, f in figures.items():
-        for label in reversed(labels):
-            each = f["classes"][label]
-            f1 = value(each["f1"], f["intervals"][f"f1 {label}"])
-            lines.append(f"| {source} | {label} | {share(each['recall'])} | {share(each['precision'])} | {f1} |")
-    lines += ["", "| source | balanced accuracy | AUROC | average precision | ECE |", "|---|---|---|---|---|"]
-    for source, f in figures.items():
-        cells = [value(f.get(key), f["intervals"][key]) for key in OVERALL]
-        lines.append(f"| {source} | {' | '.join(cells)} | {f['calibration']['ece']:.3f} |")
-    lines += [
+        class_table(evaluation.figures).markdown(),
         "",
-        "Average precision is of the last class; ECE is the expected calibration error (Guo et al., ICML 2017).",
+        summary_table(evaluation.figures).markdown(),
+        "",
+        f"Average precision is that of {evaluation.names[-1]}s. ECE is the expected calibration error (Guo et al., "
+        "ICML 2017).",
         "",
         "Which class do the errors favour?",
         "",
-        *(f"- {source}: {f['bias']['sentence']}" for source, f in figures.items()),
+        *(f"- {source}: {figures.bias.sentence}" for source, figures in evaluation.figures.items()),
         "",
-        f"Written by `{document['command']}`; curves, the worst mistakes and Grad-CAM are in evaluation.html.",
+        f"Written by `{evaluation.command}`. evaluation.html shows curves, the worst mistakes and Grad-CAM.",
         "",
-        "## Limits",
-        "",
-        *(f"- {limit}" for limit in LIMITS),
+        *_limits(evaluation.labels),
     ]
     return "\n".join(lines) + "\n"
 
 
-def locator_card(document: dict, file: str, sha256: str) -> str:
-    """The locator's contract -> Markdown."""
+def locator_card(contract: Contract, file: str, sha256: str) -> str:
+    """The card of a locator's model file; arguments as for `card`. The contract has data and training settings."""
+    data, training = contract.data, contract.training
+    assert data and training
+    facts = {
+        "network": f"a small U-Net, {_network(contract).split(', ', 1)[1]}",
+        "quantization, read back from the file": contract.quantization.kind,
+        **_calibration(contract.calibration),
+        "training": _settings(training),
+        **_origin(contract, sha256),
+    }
     lines = [
         f"# {file}",
         "",
-        "Marks the nuclei of white blood cells in a camera field or a picture of one cell. **Not a medical device.**",
+        "Marks the nuclei of white blood cells in a camera field or in a picture of one cell. "
+        "**Not a medical device.**",
         "",
-        "| | |",
-        "|---|---|",
-        f"| network | a small U-Net, {document['parameters']:,} parameters, "
-        f"input uint8 RGB {document['input']['size']} x {document['input']['size']} |",
-        f"| quantization, read back from the file | {document['quantization']['kind']} |",
-        *_calibration(document["calibration"]),
-        f"| training | {', '.join(f'{k} {v}' for k, v in document['training'].items())} |",
-        f"| sha256 of this file | `{sha256}` |",
-        f"| sha256 of the Keras model | `{document['keras_sha256']}` |",
-        f"| licence | {document['licence']} |",
+        _facts(facts),
         "",
-        f"It learned from {document['data']['clear']:,} pictures of single cells of all types (train, val) in",
-        "which classical vision finds the nucleus beyond doubt, drawn together to fields and seen through simulated",
-        "lamps, stains, lenses and sensors; from drawn fields; and from",
-        f"{document['data']['fields']} camera fields with marked cells. `benchmark locating` measures it on other",
-        "fields of the same microscopes.",
+        "It learned from:",
         "",
-        *(f"- {source}: {text}." for source, text in document["attributions"].items()),
+        f"- {data.clear:,} pictures of single cells of all types (train and val), in which classical image analysis",
+        "  finds the nucleus without doubt. They were combined into fields and shown through simulated lamps, stains,",
+        "  lenses and sensors;",
+        "- drawn fields;",
+        f"- {data.fields} camera fields with marked cells. `benchmark locating` measures it on other fields of the",
+        "  same microscopes.",
+        "",
+        "Where the pictures come from:",
+        "",
+        *_credits(contract.attributions),
         "",
         "```",
-        *_locator_commands(document["training"]),
+        *_locator_commands(training),
         "convert --int8 runs/locator",
         "benchmark locating --data DATA",
         "```",
@@ -201,68 +207,119 @@ def locator_card(document: dict, file: str, sha256: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _locator_commands(training: dict) -> list[str]:
-    """The command lines that made a locator, the run it started from first."""
+def _locator_commands(training: Mapping[str, Any]) -> list[str]:
+    """The command lines that made a locator. If it started from an earlier run, that run comes first."""
     start = training.get("start")
-    names = {"epochs": "epochs", "rate": "rate", "drawn": "drawn", "seed": "seed"}
-    options = " ".join(f"--{option} {training[key]}" for option, key in names.items())
+    options = " ".join(f"--{name} {training[name]}" for name in ("epochs", "rate", "drawn", "seed"))
     if not start:
         return [f"train locator --data DATA --out runs/locator-1 {options}"]
     return [*_locator_commands(start), f"train locator --data DATA --out runs/locator --start runs/locator-1 {options}"]
 
 
-def _calibration(calibration: dict) -> list[str]:
-    if not calibration["count"]:
-        return []
-    count, digest = calibration["count"], calibration["sha256"]
+def _network(contract: Contract) -> str:
+    size = contract.input.size
+    return f"{contract.network}, {contract.parameters:,} parameters, input uint8 RGB {size} x {size}"
+
+
+def _settings(training: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in training.items())
+
+
+def _origin(contract: Contract, sha256: str) -> dict[str, str]:
+    return {
+        "sha256 of this file": f"`{sha256}`",
+        "sha256 of the Keras model": f"`{contract.keras_sha256}`",
+        "licence": contract.licence,
+    }
+
+
+def _calibration(calibration: Calibration | None) -> dict[str, str]:
+    """The representative data set of an int8 file; nothing for another file."""
+    if not calibration or not calibration.count:
+        return {}
+    pictures = f"{calibration.count} training pictures"
+    return {"calibration": f"{calibration.method}, on {pictures}; sha256 of their list `{calibration.sha256}`"}
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    return Table(["", ""], list(facts.items())).markdown()
+
+
+def _data(labels: Sequence[str], data: Data | None, credits: Mapping[str, str]) -> list[str]:
+    """The section on data."""
+    assert data
+    rows = [
+        [source, split, *(f"{counts.get(label, 0):,}" for label in labels)]
+        for source, splits in data.counts.items()
+        for split, counts in splits.items()
+    ]
     return [
-        f"| calibration | {calibration['method']} over {count} pictures from training data, list sha256 `{digest}` |"
-    ]
-
-
-def share(s: dict) -> str:
-    return f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}" if s["count"] else "-"
-
-
-def value(figure: float | None, interval: dict) -> str:
-    """A figure that is no share, with its interval."""
-    if figure is None or interval["low"] is None:
-        return "-"
-    return f"{figure:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"
-
-
-def _doubt(document: dict, others: bool) -> list[str]:
-    """What answers at each stated risk come to on test."""
-    if not document.get("doubt"):
-        return []
-    told = ", the others by which of the names is likelier" if others else ""
-    lines = [
-        f"**Answers at a stated risk**, test split (the figures above are of all cells{told}): cells that get an",
-        "answer instead of being left for a person, and how many of these answers are wrong"
-        + ("; cells of other types that are given a name." if others else "."),
-        "",
-        "| risk | source | answered | wrong of these |" + (" others given a name |" if others else ""),
-        "|---|---|---|---|" + ("---|" if others else ""),
-    ]
-    for risk, sources in document["doubt"].items():
-        for source, f in sources.items():
-            cells = [share(f["coverage"]), share(f["risk"]), *([share(f["named"])] if "named" in f else [])]
-            lines.append(f"| {float(risk):.1%} | {source} | {' | '.join(cells)} |")
-    return [*lines, ""]
-
-
-def _data(document: dict) -> list[str]:
-    """The section on data, of a contract and of an evaluation alike."""
-    labels = document["labels"]
-    lines = [
         "## Data",
         "",
-        f"Splits sha256 `{document['data']['split_sha256']}`. Pictures:",
+        f"Pictures by source, split and label; sha256 of the splits `{data.split_sha256}`.",
         "",
-        "| source | split | " + " | ".join(labels) + " |",
-        "|---|---|" + "---|" * len(labels),
+        Table(["source", "split", *labels], rows).markdown(),
+        "",
+        *_credits(credits),
     ]
-    for source, splits in document["data"]["counts"].items():
-        for split, counts in splits.items():
-            lines.append(f"| {source} | {split} | {' | '.join(f'{counts.get(label, 0):,}' for label in labels)} |")
-    return [*lines, "", *(f"- {source}: {text}." for source, text in document["attributions"].items())]
+
+
+def _credits(credits: Mapping[str, str]) -> list[str]:
+    return [f"- {source}: {text}." for source, text in credits.items()]
+
+
+def _metrics(contract: Contract) -> list[str]:
+    """A table a split: the float model and this file side by side."""
+    kind, metrics = contract.quantization.kind, contract.metrics or {}
+    names = [label for label in reversed(contract.labels) if label != OTHER]
+    heads = ["model", "source", *(f"{name} recall" for name in names), "balanced accuracy", "AUROC"]
+    titles = {
+        "test": "**Test split**",
+        "fields": "**Labelled cells of marked camera fields.** The classifier learned from none of them. The locator, "
+        "which finds these cells, learned from half of the fields.",
+        "val": "**Val split**",
+    }
+    lines = []
+    for split in (name for name in titles if name in metrics[kind]):
+        rows = [
+            [
+                model,
+                source,
+                *(str(figures.classes[name].recall) for name in names),
+                f"{figures.balanced_accuracy:.3f}",
+                "-" if figures.auroc is None else f"{figures.auroc:.3f}",
+            ]
+            for model in dict.fromkeys(("float", kind))
+            for source, figures in metrics[model][split].items()
+        ]
+        lines += [titles[split], "", Table(heads, rows).markdown(), ""]
+    return lines
+
+
+def _selective(contract: Contract) -> list[str]:
+    """The section on answers at a stated risk; nothing if the contract has none."""
+    if not contract.doubt:
+        return []
+    others = OTHER in contract.labels
+    heads = ["risk", "source", "answered", "wrong of these", *(["other cells given a name"] if others else [])]
+    rows = [
+        [f"{float(risk):.1%}", source, str(each.coverage), str(each.risk), *([str(each.named)] if others else [])]
+        for risk, sources in contract.doubt.items()
+        for source, each in sources.items()
+    ]
+    names = " and ".join(f"{label}s" for label in contract.labels if label != OTHER)
+    return [
+        f"**Selective classification at a stated risk, test split.** Uncertain cells are left to a person. The table "
+        f"shows how many of the {names} get an answer, and how many of these answers are wrong."
+        + (" It also shows how many cells of other types are given a name." if others else "")
+        + " The tables above leave no cell to a person"
+        + (" and ask only which name is likelier." if others else "."),
+        "",
+        Table(heads, rows).markdown(),
+        "",
+    ]
+
+
+def _limits(labels: Sequence[str]) -> list[str]:
+    """The section on limits."""
+    return ["## Limits", "", *(f"- {limit}" for limit in limits(labels))]

@@ -1,4 +1,4 @@
-"""The report's drawings, each as the text of an SVG file."""
+"""Drawings for reports, each as the text of an SVG file."""
 
 import io
 
@@ -8,72 +8,88 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-_LINE, _REST = "#3b4cc0", "#888888"
+from train.evaluation.calibration import Reliability
+
+_LINE, _REFERENCE = "#3b4cc0", "#888888"
+_SIDE = (3.4, 3.4)  # inches
+_ONE_SEEN = 0.5  # lower end of a logarithmic axis of counts, so that a count of 1 can be seen
 
 
-def roc(truth: np.ndarray, score: np.ndarray, positive: str) -> str:
-    """truth: bool [n]; score: float [n], of the class named `positive`. Both classes must be there."""
+def roc(positive: np.ndarray, score: np.ndarray, label: str) -> str:
+    """The ROC curve; the dotted line is guessing.
+
+    Args:
+        positive: whether each picture is of the class `label`, bool [n]; both must occur.
+        score: its probability of that class, float [n].
+        label: the class.
+    """
     figure, axes = _square()
-    false, true, _ = roc_curve(truth, score)
+    false, true, _ = roc_curve(positive, score)
     axes.plot(false, true, color=_LINE)
-    axes.plot([0, 1], [0, 1], ":", color=_REST)
-    name(axes, "ROC", f"others called {positive}", f"{positive} recall")
+    axes.plot([0, 1], [0, 1], ":", color=_REFERENCE)
+    name(axes, "ROC", f"others called {label}", f"{label} recall")
     return svg(figure)
 
 
-def precision_recall(truth: np.ndarray, score: np.ndarray, positive: str) -> str:
-    """As roc(); the dotted line is the precision of guessing."""
+def precision_recall(positive: np.ndarray, score: np.ndarray, label: str) -> str:
+    """The precision and recall curve; the dotted line is guessing. Arguments as for `roc`."""
     figure, axes = _square()
-    precision, recall, _ = precision_recall_curve(truth, score, drop_intermediate=True)
+    precision, recall, _ = precision_recall_curve(positive, score, drop_intermediate=True)
     axes.plot(recall, precision, color=_LINE, drawstyle="steps-post")
-    axes.axhline(truth.mean(), linestyle=":", color=_REST)
-    name(axes, "Precision and recall", f"{positive} recall", f"{positive} precision")
+    axes.axhline(positive.mean(), linestyle=":", color=_REFERENCE)
+    name(axes, "Precision and recall", f"{label} recall", f"{label} precision")
     return svg(figure)
 
 
-def reliability(calibration: dict) -> str:
-    """calibration.calibration()'s ranges: the share of right answers over the confidence, and the counts below."""
-    figure = Figure(figsize=(3.4, 3.4), layout="constrained")
+def reliability(calibration: Reliability) -> str:
+    """The share of right answers against their confidence, with 95 % intervals, and the count of answers below."""
+    figure = Figure(figsize=_SIDE, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    bins = calibration["bins"]
-    middle = [(b["low"] + b["high"]) / 2 for b in bins]
-    width = [0.94 * (b["high"] - b["low"]) for b in bins]
-    value = np.array([b["accuracy"]["value"] for b in bins])
-    ends = np.array([[b["accuracy"]["low"] for b in bins], [b["accuracy"]["high"] for b in bins]])
+    bins = calibration.bins
+    middle = [(each.low + each.high) / 2 for each in bins]
+    width = [0.94 * (each.high - each.low) for each in bins]
+    value = np.array([each.accuracy.value for each in bins])
+    ends = np.array([[each.accuracy.low for each in bins], [each.accuracy.high for each in bins]])
     above.bar(middle, value, width, color=_LINE, alpha=0.35)
-    reach = np.abs(ends - value)
-    above.errorbar([b["confidence"] for b in bins], value, reach, fmt="o", color=_LINE, markersize=3, linewidth=1)
-    above.plot([0, 1], [0, 1], ":", color=_REST)
+    above.errorbar(
+        [each.confidence for each in bins], value, np.abs(ends - value), fmt="o", color=_LINE, markersize=3, linewidth=1
+    )
+    above.plot([0, 1], [0, 1], ":", color=_REFERENCE)
     above.set_ylim(0, 1.02)
-    name(above, f"Reliability (ECE {calibration['ece']:.3f})", "", "share right")
-    below.bar(middle, [b["count"] for b in bins], width, color=_REST)
+    name(above, f"Reliability (ECE {calibration.ece:.3f})", "", "share right")
+    below.bar(middle, [each.count for each in bins], width, color=_REFERENCE)
     below.set_yscale("log")
-    below.set_ylim(bottom=0.5)  # so that a range of one picture is seen
+    below.set_ylim(bottom=_ONE_SEEN)
     below.set_xlim(0, 1)
     name(below, "", "confidence", "pictures")
     return svg(figure)
 
 
 def differences(values: np.ndarray, names: tuple[str, str]) -> str:
-    """How far two models' probabilities lie apart, float [n], as a histogram with logarithmic counts."""
-    figure = Figure(figsize=(3.4, 3.4), layout="constrained")
+    """A histogram of the differences between two models' probabilities, with logarithmic counts.
+
+    Args:
+        values: the differences, float [n], 0 to 1.
+        names: of the two models.
+    """
+    figure = Figure(figsize=_SIDE, layout="constrained")
     axes = figure.subplots()
     axes.hist(values, bins=40, range=(0, max(float(values.max()), 1e-3)), color=_LINE)
     axes.set_yscale("log")
-    axes.set_ylim(bottom=0.5)  # so that one picture is seen
+    axes.set_ylim(bottom=_ONE_SEEN)
     name(axes, f"{names[0]} against {names[1]}", "difference of probabilities", "pictures")
     return svg(figure)
 
 
 def _square() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(3.4, 3.4), layout="constrained")
+    figure = Figure(figsize=_SIDE, layout="constrained")
     axes = figure.subplots()
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     return figure, axes
 
 
 def name(axes: Axes, title: str, x: str, y: str) -> None:
-    """What stands over and beside a drawing."""
+    """Writes the title of a drawing and the names of its axes."""
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
@@ -81,7 +97,7 @@ def name(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def svg(figure: Figure) -> str:
-    """The same bytes for the same figure: no date in it, and names of parts that don't change."""
+    """The text of an SVG file: always the same for the same figure, without a date or random identifiers."""
     buffer = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": "edge-classify"}):
         figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))

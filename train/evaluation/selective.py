@@ -1,4 +1,7 @@
-"""When an answer may be trusted: a contract's rules, fitted on what the very file says of the val split."""
+"""Selective classification: which answers may be given at a stated risk, and which cells are left to a person.
+
+Rules are fitted on the val split, on the answers of the very file that will use them.
+"""
 
 from collections.abc import Sequence
 
@@ -11,27 +14,27 @@ from edge.share import share
 from train.evaluation import calibration
 from train.evaluation.evaluate import names_only
 
-RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # shares of wrong answers among those given, to choose from
-_FAR = 0.99  # of the val pictures lie nearer to the training pictures than what is called unlike them
-_ALIKE = 0.15  # of the val pictures of other types are too unlike each kind to be called OTHER; elsewhere far more are
-_STEPS = 1000  # in which the least share of a name is sought
+RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # wrong answers among those given, 0 to 1; a user chooses one
+_FAR = 0.99  # quantile of the val pictures' distances from training; what lies farther is called unlike it
+_UNLIKE_KINDS = 0.15  # share of val's other cells that are too unlike every kind to be called OTHER; elsewhere far more
+_STEPS = 1000  # least probabilities are rounded up to 1 / _STEPS
 
 
 def decision(
     truth: np.ndarray, kinds: np.ndarray, distances: np.ndarray, labels: Sequence[str], names: Sequence[str]
 ) -> Decision:
-    """How answers are to be made, fitted on the val split: temperature, Platt scaling, and thresholds for each of RISKS.
+    """How to make answers: temperature, Platt scaling, and thresholds for each of RISKS, fitted on the val split.
 
     Args:
-        truth: numbers among `labels`, int [n].
+        truth: indices into `labels`, int [n].
         kinds: probabilities, float [n, kinds].
-        distances: Mahalanobis distances, float [n]; 0 where there are none.
+        distances: Mahalanobis distances from the training cells, float [n]; all 0 if they are unknown.
         labels: what an answer can be.
         names: of the kinds.
 
-    A risk is the share of wrong answers among those that named cells get. It is expected from the probabilities, once
-    these are as sure as they are right, instead of counted: a val split of some hundred cells tells it more finely so.
-    Of other cells, about twice the risk gets a name.
+    The risk is the share of wrong answers among those given to cells with a name. It isn't counted but expected from
+    the calibrated probabilities, because a val split of a few hundred cells holds too few errors to count. Of the cells
+    of other types, a share of about twice the risk gets a name.
 
     Source: selective classification, Geifman and El-Yaniv, NIPS 2017.
     """
@@ -53,9 +56,13 @@ def decision(
 
 
 def _platt(other: np.ndarray, share: np.ndarray) -> tuple[float, float]:
-    """(scale, shift): sigmoid((logit(share) - shift) / scale) has the least log loss (Platt, 1999).
+    """(scale, shift) with which sigmoid((logit(share) - shift) / scale) has the least log loss.
 
-    other: bool [n]; share: float [n].
+    Args:
+        other: whether each cell is of another type, bool [n].
+        share: its probability of OTHER, float [n].
+
+    Source: Platt, Probabilistic Outputs for Support Vector Machines (1999).
     """
     clipped = np.clip(share.astype(float), LEAST, 1 - LEAST)
     logits = np.log(clipped / (1 - clipped))
@@ -64,8 +71,8 @@ def _platt(other: np.ndarray, share: np.ndarray) -> tuple[float, float]:
         z = (logits - x[1]) / np.exp(x[0])
         return float((np.logaddexp(0, z) - other * z).mean())
 
-    found = minimize(loss, np.zeros(2), bounds=[(np.log(0.2), np.log(5.0)), (-3.0, 3.0)], method="L-BFGS-B").x
-    return round(float(np.exp(found[0])), 3), round(float(found[1]), 3)
+    best = minimize(loss, np.zeros(2), bounds=[(np.log(0.2), np.log(5.0)), (-3.0, 3.0)], method="L-BFGS-B").x
+    return round(float(np.exp(best[0])), 3), round(float(best[1]), 3)
 
 
 def _limits(
@@ -77,9 +84,16 @@ def _limits(
     count: int,
     risk: float,
 ) -> Thresholds | None:
-    """The thresholds for one risk; None where no answer is so sure.
+    """The thresholds for one risk; None if no answer is confident enough.
 
-    shares: probabilities of the labels, float [n, labels]; likeliest: of the kinds of OTHER, float [n].
+    Args:
+        named: whether each cell has a name, bool [n].
+        shares: calibrated probabilities of the labels, float [n, labels].
+        likeliest: probability of the likeliest kind of OTHER, float [n].
+        distances: Mahalanobis distances, float [n].
+        far: largest distance allowed; None if distances are unknown.
+        count: how many labels are names.
+        risk: 0 to 1.
     """
     limits: dict[str, float] = {}
     names = shares[:, :count] / np.maximum(shares[:, :count].sum(axis=1, keepdims=True), 1e-9)
@@ -91,20 +105,26 @@ def _limits(
         other, others = shares[:, count], (~named).any()
         limits["max_other"] = round(min(0.5, float(np.quantile(other[~named], 2 * risk))), 3) if others else 0.5
         limits["min_other"] = round(max(0.5, float(np.quantile(other[named], 1 - risk / 10))), 3)
-        limits["min_subclass"] = round(float(np.quantile(likeliest[~named], _ALIKE)), 3) if others else 0.0
+        limits["min_subclass"] = round(float(np.quantile(likeliest[~named], _UNLIKE_KINDS)), 3) if others else 0.0
         wrong = int((given & (other >= limits["min_other"]) & (likeliest >= limits["min_subclass"])).sum())
         given &= other <= limits["max_other"]
-    sure = np.sort(names.max(axis=1)[given])[::-1]
-    expected = (np.cumsum(1 - sure) + wrong) / (np.arange(len(sure)) + 1 + wrong)
-    fine = np.flatnonzero(expected <= risk)
-    if not len(fine):
+    confidence = np.sort(names.max(axis=1)[given])[::-1]
+    expected = (np.cumsum(1 - confidence) + wrong) / (np.arange(len(confidence)) + 1 + wrong)
+    allowed = np.flatnonzero(expected <= risk)
+    if not len(allowed):
         return None
-    limits["min_confidence"] = round(float(np.ceil(sure[fine[-1]] * _STEPS - 1e-6) / _STEPS), 3)
+    limits["min_confidence"] = round(float(np.ceil(confidence[allowed[-1]] * _STEPS - 1e-6) / _STEPS), 3)
     return Thresholds(**limits)
 
 
 def figures(truth: np.ndarray, decisions: Sequence[str], labels: Sequence[str]) -> Selective:
-    """What the rules come to on a set of cells. truth: numbers among `labels`, int [n]; decisions: labels, or REVIEW."""
+    """Coverage and risk of decisions on a set of cells.
+
+    Args:
+        truth: indices into `labels`, int [n].
+        decisions: n labels, or REVIEW.
+        labels: what an answer can be.
+    """
     count = len(labels) - (labels[-1] == OTHER)
     named = truth < count
     numbers = np.array([labels.index(each) if each in labels else -1 for each in decisions])

@@ -1,4 +1,4 @@
-"""How sure a network may be."""
+"""Calibration: is a network as confident as it is right?"""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ def test_a_known_temperature_is_found_and_mends_the_error(bend: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2.5, 6000)
     truth = (rng.random(6000) < 1 / (1 + np.exp(-logits))).astype(int)
-    told = 1 / (1 + np.exp(-logits * bend))
-    answers = np.stack([1 - told, told], axis=1)
+    stated = 1 / (1 + np.exp(-logits * bend))
+    answers = np.stack([1 - stated, stated], axis=1)
     found = temperature(truth, answers)
     assert found == pytest.approx(bend, rel=0.08)
     mended = answers ** (1 / found) / (answers ** (1 / found)).sum(axis=1, keepdims=True)
-    assert calibration(truth, mended)["ece"] < 0.015
-    assert bend == 1.0 or calibration(truth, answers)["ece"] > 0.04
+    assert calibration(truth, mended).ece < 0.015
+    assert bend == 1.0 or calibration(truth, answers).ece > 0.04
 
 
 def test_answers_without_a_mistake_have_a_limit() -> None:

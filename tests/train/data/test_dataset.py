@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge.errors import UserError
-from train import data
+from train.data import crop_cache, dataset
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
@@ -20,7 +20,7 @@ def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
 
 
 def test_the_table_of_the_real_data(data: Path) -> None:
-    from train import data as dataset
+    from train.data import dataset
 
     examples = dataset.read(data)
     assert len(examples) == 6470 and {e.label for e in examples} == set(dataset.LABELS)
@@ -34,8 +34,8 @@ def test_the_table_of_the_real_data(data: Path) -> None:
 def test_class_folders_with_splits(tmp_path: Path) -> None:
     for split, count in (("train", 4), ("val", 2), ("test", 1)):
         fill(tmp_path / split, {"Lymphocyte": count, "monocytes": count, "neutrophil": count})
-    examples = data.read(tmp_path)
-    assert data.describe(examples)[tmp_path.name] == {
+    examples = dataset.read(tmp_path)
+    assert dataset.describe(examples)[tmp_path.name] == {
         "train": {"lymphocyte": 4, "monocyte": 4},
         "val": {"lymphocyte": 2, "monocyte": 2},
         "test": {"lymphocyte": 1, "monocyte": 1},
@@ -44,40 +44,40 @@ def test_class_folders_with_splits(tmp_path: Path) -> None:
 
 def test_class_folders_without_splits_keep_copies_together(tmp_path: Path) -> None:
     fill(tmp_path, {"lymphocyte": 40, "monocyte": 40})
-    before = {e.path: e.split for e in data.read(tmp_path)}
+    before = {e.path: e.split for e in dataset.read(tmp_path)}
     shutil.copytree(tmp_path / "monocyte", tmp_path / "monocyte" / "again")
-    after = {e.path: e.split for e in data.read(tmp_path)}
+    after = {e.path: e.split for e in dataset.read(tmp_path)}
     assert before.items() <= after.items() and len(after) == 120
     for i in range(40):
         assert after[f"monocyte/{i}.png"] == after[f"monocyte/again/{i}.png"]
-    assert set(before.values()) == set(data.SPLITS)
+    assert set(before.values()) == set(dataset.SPLITS)
 
 
 def test_weights_make_every_class_of_every_source_weigh_the_same() -> None:
-    def example(source: str, label: str) -> data.Example:
-        return data.Example("", label, "train", source)
+    def example(source: str, label: str) -> dataset.Example:
+        return dataset.Example("", label, "train", source)
 
     examples = [example("a", "lymphocyte")] * 6 + [example("a", "monocyte")] * 2 + [example("b", "monocyte")] * 4
-    weights = data.weights(examples)
+    weights = dataset.weights(examples)
     assert weights.mean() == pytest.approx(1)
     assert [weights[:6].sum(), weights[6:8].sum(), weights[8:].sum()] == pytest.approx([4, 4, 4])
 
 
 def test_crops_are_cached_and_follow_the_files(tmp_path: Path) -> None:
     fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
-    examples = data.read(tmp_path / "d")
-    first = data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
+    examples = dataset.read(tmp_path / "d")
+    first = crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
     assert first.shape == (80, 32, 32, 3) and first.dtype == np.uint8
-    assert np.array_equal(data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache"), first)
+    assert np.array_equal(crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache"), first)
     assert len(list((tmp_path / "cache").iterdir())) == 1
     Image.new("RGB", (20, 20), "red").save(tmp_path / "d" / examples[0].path)
-    assert (data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")[0] == (255, 0, 0)).all()
+    assert (crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")[0] == (255, 0, 0)).all()
 
 
 def test_refusals(tmp_path: Path) -> None:
     def refused(folder: Path, words: str) -> None:
         with pytest.raises(UserError, match=words):
-            data.read(folder)
+            dataset.read(folder)
 
     refused(tmp_path / "none", "not a folder")
     refused(tmp_path, "holds no lymphocyte")
@@ -92,33 +92,33 @@ def test_refusals(tmp_path: Path) -> None:
 
 def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
     fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
-    examples = data.read(tmp_path / "d")
+    examples = dataset.read(tmp_path / "d")
     (tmp_path / "d" / "monocyte" / "7.png").write_text("no picture")
     with pytest.raises(UserError, match=r"7\.png"):
-        data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
+        crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
     (tmp_path / "d" / "monocyte" / "7.png").unlink()
     with pytest.raises(UserError, match=r"7\.png is listed"):
-        data.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
+        crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
 
 
 def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> None:
-    for split in data.SPLITS:
+    for split in dataset.SPLITS:
         fill(tmp_path / split, {"lymphocyte": 12, "monocyte": 4, "neutrophil": 4})
-    examples = data.read(tmp_path, data.labels("one"))
-    for split in data.SPLITS:
-        others = [e for e in data.only(examples, split) if e.label == "other"]
+    examples = dataset.read(tmp_path, dataset.labels("one"))
+    for split in dataset.SPLITS:
+        others = [e for e in dataset.only(examples, split) if e.label == "other"]
         assert sorted(e.kind for e in others) == ["neutrophil"] * 4 + ["patch"] * 2, "every tenth picture lends a place"
-    assert data.read(tmp_path) == [e for e in data.read(tmp_path, None) if e.label != "neutrophil"]
+    assert dataset.read(tmp_path) == [e for e in dataset.read(tmp_path, None) if e.label != "neutrophil"]
 
 
 def test_a_patch_is_a_crop_of_nothing(drawn: Path) -> None:
-    examples = data.read(drawn, data.labels("one"))
-    patches = [e for e in examples if e.kind == data.PATCH]
-    lenders = [e for e in examples if e.kind != data.PATCH and e.path in {p.path for p in patches}]
+    examples = dataset.read(drawn, dataset.labels("one"))
+    patches = [e for e in examples if e.kind == dataset.PATCH]
+    lenders = [e for e in examples if e.kind != dataset.PATCH and e.path in {p.path for p in patches}]
     assert len(patches) == len(lenders) > 0 and {e.label for e in patches} == {"other"}
     dark = [
-        (data.crops(drawn, chosen, 48, "cell")[:, 18:30, 18:30, 1] < 110).mean(axis=(1, 2))
+        (crop_cache.crops(drawn, chosen, 48, "cell")[:, 18:30, 18:30, 1] < 110).mean(axis=(1, 2))
         for chosen in (patches, lenders)
     ]
     assert np.median(dark[0]) < 0.1 and np.median(dark[1]) > 0.4

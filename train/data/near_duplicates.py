@@ -1,38 +1,54 @@
-"""Near-identical pictures: one cell saved or photographed twice. They must not stand in two splits."""
+"""Pictures that are nearly the same: a cell that was saved or photographed twice. They must not be in two splits."""
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-# Bits of 256 in which two pictures may differ. Of the 9,810 pictures in shared/data 72 pairs lie within it, all known
-# to show one cell; 99 pairs are known to: what is nearly the same is found, not every second photograph.
+# Bits of 256 in which two fingerprints may differ. Of the 9,810 pictures in shared/data, 72 pairs differ in no more,
+# and all of these are known to show one cell. 99 such pairs are known: not every second photograph is found.
 LIMIT = 52
 _BLOCK = 2048
 
 
 def fingerprint(image: np.ndarray) -> np.ndarray:
-    """RGB uint8 [h, w, 3] -> bool [256]: signs of its low frequencies (imagehash.phash, Zauner 2010)."""
+    """The signs of the low frequencies of a picture, RGB uint8 [h, w, 3] -> bool [256].
+
+    Source: Zauner, 2010, as imagehash.phash computes it.
+    """
     return imagehash.phash(Image.fromarray(image), hash_size=16).hash.reshape(-1)
 
 
 def pairs(fingerprints: np.ndarray, limit: int = LIMIT) -> list[tuple[int, int]]:
-    """bool [n, bits] -> every (i, j), i < j, that differ in at most `limit` bits; in memory that grows with n alone."""
+    """The pairs (i, j), i < j, of fingerprints that differ in few bits. The memory that it takes grows with n alone.
+
+    Args:
+        fingerprints: bool [n, bits].
+        limit: at most so many bits may differ.
+    """
     signs = fingerprints.astype(np.float32) * 2 - 1
     bits = fingerprints.shape[1]
-    found: list[tuple[int, int]] = []
+    close: list[tuple[int, int]] = []
     for start in range(0, len(signs), _BLOCK):
         block = signs[start : start + _BLOCK]
         for other in range(start, len(signs), _BLOCK):
             distance = (bits - block @ signs[other : other + _BLOCK].T) / 2
             rows, columns = np.nonzero(distance <= limit)
-            found += [
+            close += [
                 (int(i) + start, int(j) + other) for i, j in zip(rows, columns, strict=True) if i + start < j + other
             ]
-    return found
+    return close
 
 
 def groups(count: int, links: list[tuple[int, int]]) -> list[int]:
-    """Which of `count` things hang together -> for each the number of its group: its first member."""
+    """Groups things that are linked, also through others.
+
+    Args:
+        count: how many things there are.
+        links: pairs of their numbers.
+
+    Returns:
+        For each thing the number of its group, which is that of the group's first member.
+    """
     first = list(range(count))
 
     def root(i: int) -> int:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from edge.errors import UserError
 from edge.simulator import drawing
-from train import field_cells
+from train.data import field_cells
 
 LABELS = ("lymphocyte", "monocyte")
 

@@ -1,7 +1,7 @@
-"""Where the nucleus is, in a clean picture of one cell: the locator's teacher.
+"""Outlines the nucleus in a clean picture of one cell: what the locator's network learns from.
 
-On good pictures classical vision finds the nucleus nearly always. The locator's network learns from these outlines to
-find it in bad pictures too, where classical vision doesn't.
+In good pictures classical vision finds the nucleus nearly always. From these outlines the network learns to find it in
+bad pictures too, where classical vision fails.
 """
 
 import math
@@ -11,16 +11,22 @@ import numpy as np
 
 from edge import stain
 
-SIZE = 128
-IGNORE = 2
-CORE = 0.75  # of the hull's radius: cores of touching nuclei stay apart
+SIZE = 128  # width and height of a picture in pixels
+IGNORE = 2  # marks pixels of which it isn't known what they show
+CORE = 0.75  # of the hull's radius: so the cores of touching nuclei stay apart
 
 
 def outline(picture: np.ndarray) -> np.ndarray | None:
-    """RGB uint8 [128, 128, 3] with a white cell in the middle -> uint8 of the same size, or None where unsure.
+    """Outlines the nucleus of the cell in the middle of a picture.
 
-    1: the core (see CORE) of the nucleus' convex hull, its lobes taken together; 2: another dark thing, perhaps a
-    second cell; 0: neither. A nucleus absorbs red and green light alike, a red cell blue more than red (haemoglobin).
+    A nucleus absorbs red and green light alike. A red cell absorbs more blue than red light, because of haemoglobin.
+
+    Args:
+        picture: RGB uint8 [128, 128, 3].
+
+    Returns:
+        uint8 [128, 128], or None where it isn't clear. 1: the core (see CORE) of the convex hull around all lobes of
+        the nucleus. 2 (IGNORE): something else that is dark, perhaps a second cell. 0: neither.
     """
     red, green, blue = (np.maximum(a, 0).astype(np.float32) for a in cv2.split(_absorbance(picture)))
     stained = np.clip(np.sqrt(red * green) - 0.35 * np.maximum(0, blue - red), 0, 255).astype(np.uint8)
@@ -28,7 +34,7 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
     for _ in range(3):
         if mask.mean() <= 0.2:
             break
-        mask = stained > _otsu(stained[mask])  # red cells were taken for nucleus: look again inside
+        mask = stained > _otsu(stained[mask])  # red cells were taken for the nucleus: look again among what was taken
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, parts, stats, centres = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
@@ -53,7 +59,7 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
 
 
 def white(picture: np.ndarray) -> np.ndarray:
-    """The picture with its background (90th percentile a channel) brought to 245: no lamp is left in it."""
+    """The picture with its background (the 90th percentile of each channel) brought to 245: lamps don't matter."""
     background = np.percentile(picture, 90, axis=(0, 1)).clip(1)
     return np.clip(picture * (245 / background), 0, 255).astype(np.uint8)
 

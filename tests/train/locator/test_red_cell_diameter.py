@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edge.simulator import drawing
-from train.red_cell_diameter import red_cell_diameter
+from train.locator.red_cell_diameter import red_cell_diameter
 
 
 @pytest.mark.parametrize("diameter", [16, 24, 40, 70])

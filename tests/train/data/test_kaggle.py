@@ -17,7 +17,7 @@ from PIL import Image
 
 from edge.errors import UserError
 from edge.simulator import drawing
-from train import data, kaggle, prepare
+from train.data import dataset, kaggle, prepare
 
 HANDLE = "somebody/white-cells"
 CHUNK = 1 << 20  # what kagglehub writes at once
@@ -66,7 +66,7 @@ def test_a_data_set_becomes_the_projects_layout(server: Kaggle, tmp_path: Path) 
     for row in rows:
         films[row["film"]].add(row["split"])
     assert films.pop("") == {"test"} and all(len(splits) == 1 for splits in films.values())
-    assert len(data.read(tmp_path / "out")) == len(rows)
+    assert len(dataset.read(tmp_path / "out")) == len(rows)
     assert "Downloading" in done.stderr and "Downloading" not in done.stdout  # stdout is for the counts
     assert done.stdout.startswith("white-cells")
 

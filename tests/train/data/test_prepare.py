@@ -12,7 +12,7 @@ from conftest import assert_refused, command
 from PIL import Image
 
 from edge.simulator import drawing
-from train import data, near_duplicates, prepare
+from train.data import dataset, near_duplicates, prepare
 
 LOOK = drawing.Look(red_cell=20)
 
@@ -57,7 +57,7 @@ def test_kaggles_layout_is_split_anew_by_film(kaggle: Path, tmp_path: Path) -> N
     assert {row["source"] for row in rows if not row["film"]} == {"wbc-b"}
     report = json.loads((out / "data.json").read_text())
     assert report["crossed"] == 9 * 2 and report["resplit"]
-    assert len(data.read(out)) == len(rows)  # training reads it
+    assert len(dataset.read(out)) == len(rows)  # training reads it
 
 
 def test_the_projects_own_layout_keeps_its_splits(drawn: Path, tmp_path: Path) -> None:

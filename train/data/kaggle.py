@@ -1,4 +1,4 @@
-"""A data set on Kaggle -> a folder on this machine, through kagglehub; and its many errors as one sentence each."""
+"""Downloads a data set from Kaggle with kagglehub, and turns each of its many errors into one sentence."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ _HANDLE = re.compile(r"[\w.-]+/([\w.-]+)(/versions/\d+)?")
 
 
 def name(source: str) -> str:
-    """NAME of kaggle:OWNER/NAME or kaggle:OWNER/NAME/versions/N. Raises UserError for anything else."""
+    """NAME in kaggle:OWNER/NAME or kaggle:OWNER/NAME/versions/N. Raises UserError for any other source."""
     handle = _HANDLE.fullmatch(source.removeprefix(PREFIX))
     if not handle:
         raise UserError(f"{source} names no Kaggle data set; write {PREFIX}OWNER/NAME as in its address.")
@@ -20,13 +20,21 @@ def name(source: str) -> str:
 
 
 def download(source: str) -> Path:
-    """The folder of kaggle:OWNER/NAME in kagglehub's cache (KAGGLEHUB_CACHE), downloaded where it isn't there yet.
+    """Downloads a data set, unless it is in kagglehub's cache (KAGGLEHUB_CACHE) already.
 
-    Raises UserError where kagglehub is missing, there is no such data set, and whatever may happen to a download.
+    Args:
+        source: kaggle:OWNER/NAME.
+
+    Returns:
+        The data set's folder in that cache.
+
+    Raises:
+        UserError: where kagglehub is missing, where there is no such data set, or where the download fails.
     """
     handle = source.removeprefix(PREFIX)
     name(source)
-    # kagglehub logs to stdout, which belongs to the command's own results; its handler takes stdout when imported.
+    # kagglehub logs to stdout, which is for the command's own results. Its log handler takes stdout when it is
+    # imported.
     with redirect_stdout(sys.stderr):
         try:
             import kagglehub
@@ -34,25 +42,25 @@ def download(source: str) -> Path:
             raise UserError("Downloads from Kaggle need kagglehub; run `pip install kagglehub`.") from error
         try:
             return Path(kagglehub.dataset_download(handle))
-        except Exception as error:  # kagglehub's errors have no common kind
+        except Exception as error:  # kagglehub's errors have no common base class
             raise UserError(f"Kaggle's {handle} can't be downloaded: {_why(error, handle)}.") from error
 
 
 def _why(error: Exception, handle: str) -> str:
-    """What went wrong and what to do. kagglehub's own messages are pages for some errors, and nothing for others."""
+    """What went wrong and what to do. kagglehub's own messages are a page long for some errors, for others empty."""
     import requests
     from kagglehub.config import get_cache_folder
     from kagglehub.exceptions import DataCorruptionError
 
     status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403, 404):  # Kaggle answers 403 where there is nothing, too
+    if status in (401, 403, 404):  # Kaggle answers 403 also where there is no such data set
         return (
             f"there is no such data set, or it isn't public ({status}); check the name in its address, and for one "
             "that needs an account set KAGGLE_API_TOKEN"
         )
     if status:
         return f"the server answered {status}; try again later"
-    if isinstance(error, requests.RequestException):  # before OSError, of which it is one
+    if isinstance(error, requests.RequestException):  # before OSError, which is its base class
         return "the connection failed or broke off; check the network and run the same command again"
     folder = Path(get_cache_folder()) / "datasets" / "/".join(handle.split("/")[:2])
     if isinstance(error, OSError):

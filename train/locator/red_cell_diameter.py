@@ -1,7 +1,7 @@
-"""Red cells as a ruler: about 7.5 micrometres on every slide, whatever the magnification.
+"""The diameter of red cells by classical vision. A red cell measures about 7.5 micrometres on every slide.
 
-It is often off in a poor picture and seldom in a clean one: good enough for the median of a source, from which the
-locator's network learns to read the ruler in poor pictures too.
+The measure is often wrong in a poor picture and seldom in a clean one, so the median of a source can be trusted. From
+these medians the locator's network learns to measure red cells in poor pictures too.
 """
 
 import cv2
@@ -9,32 +9,42 @@ import numpy as np
 
 from edge.errors import UserError
 
-_MIDDLE = 0.22  # of the width: the radius round a picture's middle that its white cell may fill
+_MIDDLE = 0.22  # of the width: the radius around a picture's middle that its white cell may fill
 
 
 def red_cells(pictures: np.ndarray, most: int = 500) -> float:
-    """Pictures of one source and one magnification, RGB uint8 [n, s, s, 3] with the white cell in the middle -> the red
-    cells' diameter in shares of the width: the median over those (at most `most`) in which it can be measured.
+    """The median diameter of the red cells in pictures of one source, in shares of a picture's width.
 
-    Raises UserError where it can be measured in none.
+    Args:
+        pictures: of one magnification, with the white cell in the middle, RGB uint8 [n, s, s, 3].
+        most: about how many of them are measured, spread over all.
+
+    Raises:
+        UserError: where red cells can be measured in no picture.
     """
     side = 256
     middle = cv2.circle(np.zeros((side, side), np.uint8), (side // 2, side // 2), round(_MIDDLE * side), (255,), -1)
-    found = []
+    diameters = []
     for picture in pictures[:: max(1, len(pictures) // most)]:
         diameter = red_cell_diameter(cv2.resize(picture, (side, side), interpolation=cv2.INTER_LINEAR), middle)
         if diameter:
-            found.append(diameter / side)
-    if not found:
+            diameters.append(diameter / side)
+    if not diameters:
         raise UserError("In no picture can red cells be measured; the locator needs pictures with red cells in them.")
-    return float(np.median(found))
+    return float(np.median(diameters))
 
 
 def red_cell_diameter(small: np.ndarray, nuclei: np.ndarray) -> float | None:
-    """A field, RGB uint8 [h, w, 3] of about 320 pixels, and marks of its nuclei, uint8 [h, w] -> pixels, or None.
+    """The diameter of a field's red cells in pixels; None where it can't be measured.
 
-    Red cells stand out in green light (haemoglobin). Where a red cell's middle is, the distance to its edge is at a
-    peak; the peaks' height is its radius. Distances are OpenCV's, with a 5 x 5 mask (Borgefors 1986).
+    Red cells stand out in green light, which haemoglobin absorbs. In the middle of a red cell, the distance to its edge
+    is at a peak, and the height of the peak is the radius. Distances are OpenCV's, with a 5 x 5 mask.
+
+    Args:
+        small: the field, RGB uint8 [h, w, 3], about 320 pixels wide.
+        nuclei: marks of its nuclei, uint8 [h, w], 128 or more where one is.
+
+    Source: Borgefors, Computer Vision, Graphics, and Image Processing 34 (1986).
     """
     green = cv2.GaussianBlur(small[..., 1], (5, 5), 0)
     height, width = green.shape
@@ -61,7 +71,7 @@ def red_cell_diameter(small: np.ndarray, nuclei: np.ndarray) -> float | None:
 
 
 def _fill_holes(mask: np.ndarray, largest: int) -> None:
-    """Closes holes of up to `largest` pixels, the pale middles of red cells, in place."""
+    """Fills holes of fewer than `largest` pixels, such as the pale middles of red cells, in place."""
     _, holes, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < largest
     small[0] = False

@@ -1,35 +1,48 @@
-"""Pictures as they are published -> the project's layout: cells.csv and a picture a cell, in splits that don't leak."""
+"""Brings published pictures into the project's layout: cells.csv and a picture for each cell.
+
+No film and no cell stands in two splits, so that the test split is new to the network.
+"""
 
 import csv
 import hashlib
 import json
 import re
 import shutil
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import click
 import numpy as np
 
 from edge import frames
 from edge.errors import UserError, reason
-from train import data, kaggle, near_duplicates
-from train.data import SPLITS
+from edge.system.progress import Progress, silent
+from train.data import dataset, kaggle, near_duplicates
+from train.data.dataset import SPLITS
 
 FEWEST = 10  # pictures that a class needs
-_FOLDS = 7  # one becomes val, one test
+_FOLDS = 7  # parts of the data; one becomes val, one test
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "test-a": "test"}
-_ELSEWHERE = "test-b"  # Raabin's second microscope: never to be learned from
+_ELSEWHERE = "test-b"  # Raabin's second microscope, which nothing learns from
 _COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
-_RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")  # film, then field and cell
+_RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")  # the film; after it come the field and the cell
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A labelled picture as it was found: file on disk, what is known of it, empty where nothing is."""
+    """A labelled picture as it was published. What isn't known of it is "".
+
+    Attributes:
+        file: on disk.
+        label: its class, in lower case and in the singular.
+        split: "train", "val" or "test".
+        source: name of the data set.
+        film: name of the film.
+        cell: name of the physical cell.
+        original_label: the class as the data set writes it.
+        fixed: whether the picture must stay in its split.
+    """
 
     file: Path
     label: str
@@ -38,16 +51,21 @@ class Picture:
     film: str = ""
     cell: str = ""
     original_label: str = ""
-    fixed: bool = False  # to its split
+    fixed: bool = False
 
 
 @dataclass
 class Report:
-    """What `prepare` did, for a person and for OUT/data.json.
+    """What `prepare` did; it is written to OUT/data.json.
 
-    unreadable: {file: why}, left out; contradictory: pictures that stood under two labels, left out; crossed: pictures
-    that stood in another split than the same film or cell, or one that looks the same; resplit: whether the source's
-    own splits were given up for that, or because there weren't three.
+    Attributes:
+        counts: pictures by source, split and label.
+        unreadable: why, by file; these pictures were left out.
+        contradictory: files of pictures that stood under two labels; they were left out.
+        alike: pairs of pictures that look the same.
+        crossed: pictures that stood in another split than others of their film or cell, or than their look-alikes.
+        resplit: whether new splits were made, because some pictures crossed or because there weren't three splits.
+        warnings: sentences for the user.
     """
 
     counts: dict
@@ -59,12 +77,22 @@ class Report:
     warnings: list[str]
 
 
-def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int = 0) -> Report:
-    """Reads SOURCE (a folder in any layout that find() knows, or kaggle:OWNER/NAME) and writes OUT/cells.csv,
-    OUT/cells/SOURCE/SPLIT/LABEL/* and OUT/data.json.
+def prepare(
+    source: str, out: Path, labels: list[str] | None = None, seed: int = 0, progress: Progress = silent
+) -> Report:
+    """Writes OUT/cells.csv, OUT/cells/SOURCE/SPLIT/LABEL/* and OUT/data.json.
 
-    Raises UserError for a source with nothing to learn from, a class of fewer than 10 pictures or missing from a split,
-    and an OUT that exists or can't be written.
+    Args:
+        source: a folder in one of the layouts of `find`, or kaggle:OWNER/NAME.
+        out: a new folder.
+        labels: the classes to take; None for all.
+        seed: of the choice of new splits.
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: where the source has no labelled pictures; where a class has fewer than 10 or is missing from a
+        split;
+            where `out` isn't empty or can't be written.
     """
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise UserError(f"{out} exists and isn't empty; name a new folder.")
@@ -72,10 +100,10 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
         folder, name = kaggle.download(source), kaggle.name(source)  # the folder itself is named after a version
     else:
         folder, name = Path(source), ""
-    found = [p for p in find(folder, name) if labels is None or p.label in labels]
-    if not found:
+    published = [p for p in find(folder, name) if labels is None or p.label in labels]
+    if not published:
         raise UserError(f"{folder} holds no labelled pictures; see the README's layouts.")
-    pictures, prints, unreadable, contradictory = _look(found)
+    pictures, prints, unreadable, contradictory = _read(published, progress)
     _enough(pictures, labels)
     links = near_duplicates.pairs(prints)
     groups = _groups(pictures, links)
@@ -89,7 +117,7 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
     if missing:
         raise UserError(f"{source} can't be split: {', '.join(missing)}; its films or cells are too few.")
     report = Report(
-        counts=data.describe(pictures),
+        counts=dataset.describe(pictures),
         unreadable=unreadable,
         contradictory=contradictory,
         alike=len(links),
@@ -102,10 +130,17 @@ def prepare(source: str, out: Path, labels: list[str] | None = None, seed: int =
 
 
 def find(folder: Path, name: str = "") -> list[Picture]:
-    """The labelled pictures of a folder: cells.csv; Kaggle's and Raabin's Train, Test-A, Test-B with class folders;
-    train, val, test with class folders; or class folders alone. Sorted by path.
+    """The labelled pictures of a folder, sorted by path.
 
-    name: of the source, where the table has none; the folder's own by default.
+    It knows four layouts: a table cells.csv; Train, Test-A and Test-B with class folders, as Kaggle and Raabin have it;
+    train, val and test with class folders; and class folders alone.
+
+    Args:
+        folder: where the pictures are.
+        name: of the source, where a table doesn't name it; by default the folder's.
+
+    Raises:
+        UserError: where it is not a folder, or its table can't be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
@@ -116,19 +151,21 @@ def find(folder: Path, name: str = "") -> list[Picture]:
     ]
     if not parts:
         inner = [child for child in folder.iterdir() if child.is_dir()]
-        if len(inner) == 1 and any(c.is_dir() for c in inner[0].iterdir()):  # an archive's own folder
+        if len(inner) == 1 and any(
+            c.is_dir() for c in inner[0].iterdir()
+        ):  # the archive holds one folder with everything in it
             return find(inner[0], name)
     name = name or folder.resolve().name
-    found: list[Picture] = []
+    pictures: list[Picture] = []
     for part in parts:
         elsewhere = part.name.lower() == _ELSEWHERE
         split = "test" if elsewhere else _PARTS[part.name.lower()]
-        found += _classes(part, split, f"{name}-b" if elsewhere else name, elsewhere)
-    return sorted(found if parts else _classes(folder, "", name), key=lambda p: p.file)
+        pictures += _classes(part, split, f"{name}-b" if elsewhere else name, elsewhere)
+    return sorted(pictures if parts else _classes(folder, "", name), key=lambda p: p.file)
 
 
 def _table(folder: Path, name: str) -> Iterator[Picture]:
-    for row in data.table(folder, {"path", "label"}):
+    for row in dataset.table(folder, {"path", "label"}):
         split, source, film, cell, original = (
             row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
         )
@@ -144,23 +181,26 @@ def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iter
                 yield Picture(Path(path), label, split, source, film[1] if film else "", "", child.name, fixed)
 
 
-def _look(found: list[Picture]) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:
-    """Opens each picture once -> those that can be used, their fingerprints bool [n, 256], the unreadable with the
-    reason, and those whose very pixels stand under two labels.
+def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:
+    """Reads each picture once.
+
+    Returns:
+        The pictures that can be used; their fingerprints, bool [n, 256]; by file, why a picture is unreadable; and the
+        files of pictures whose pixels stand under two labels.
     """
     pictures: list[Picture] = []
     prints: list[np.ndarray] = []
     unreadable: dict[str, str] = {}
     copies: dict[str, list[Picture]] = defaultdict(list)
-    with click.progressbar(found, label="Reading pictures", file=sys.stderr) as bar:
-        for picture in bar:
-            frame = frames.read(str(picture.file))
-            if isinstance(frame, frames.Unreadable):
-                unreadable[str(picture.file)] = frame.error
-                continue
-            copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
-            pictures.append(picture)
-            prints.append(near_duplicates.fingerprint(frame.image))
+    for number, picture in enumerate(published):
+        progress("Reading pictures", number + 1, len(published))
+        frame = frames.read(str(picture.file))
+        if isinstance(frame, frames.Unreadable):
+            unreadable[str(picture.file)] = frame.error
+            continue
+        copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
+        pictures.append(picture)
+        prints.append(near_duplicates.fingerprint(frame.image))
     contradictory = {p.file for same in copies.values() if len({p.label for p in same}) > 1 for p in same}
     kept = [i for i, p in enumerate(pictures) if p.file not in contradictory]
     return (
@@ -179,7 +219,7 @@ def _enough(pictures: list[Picture], labels: list[str] | None) -> None:
 
 
 def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
-    """Pictures of one film, of one cell, or that look alike hang together."""
+    """The number of each picture's group: those of one film or of one cell, and those that look the same (`links`)."""
     first: dict[tuple[str, str, str], int] = {}
     links = list(links)
     for i, picture in enumerate(pictures):
@@ -191,7 +231,7 @@ def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
 
 
 def _crossed(pictures: list[Picture], groups: list[int]) -> int:
-    """How many pictures stand in another split than the most of their group."""
+    """How many pictures stand in another split than most of their group."""
     splits: dict[int, Counter[str]] = defaultdict(Counter)
     for picture, group in zip(pictures, groups, strict=True):
         splits[group][picture.split] += 1
@@ -199,7 +239,10 @@ def _crossed(pictures: list[Picture], groups: list[int]) -> int:
 
 
 def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Picture]:
-    """New splits: no group in two of them, each class in much the same share in each; what is fixed stays."""
+    """The pictures in new splits. No group is in two of them, and each class has much the same share in each.
+
+    Pictures that are fixed to their split stay there.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     free = [i for i, p in enumerate(pictures) if not p.fixed]
@@ -229,7 +272,7 @@ def _warnings(unreadable: dict, contradictory: list[str], crossed: int, declared
 
 
 def _write(pictures: list[Picture], out: Path, report: Report) -> None:
-    """Copies the pictures, as they are, and writes the table last: a folder with cells.csv is complete."""
+    """Copies the pictures as they are, and writes the table last: so a folder with cells.csv is complete."""
     rows = []
     taken: set[str] = set()
     try:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from edge.errors import UserError
 from edge.simulator import drawing
-from train import fields, nuclei
+from train.data import fields
+from train.locator import nuclei
 
 
 def table(folder: Path, rows: list[str]) -> Path:

@@ -1,4 +1,4 @@
-"""Fields made of pictures of single cells, seen through microscopes that never were: the locator's lessons."""
+"""Draws the fields that the locator learns from: single cells put together, as made-up microscopes would see them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,24 @@ import numpy as np
 
 from edge.locate import FILL
 from edge.simulator import drawing
-from train.fields import Marked
-from train.nuclei import CORE, SIZE
+from train.locator.field_lessons import MarkedField
+from train.locator.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
-GAP = 3  # in outlines: no nucleus, but between two that all but touch
-_STRIP = 30  # rows at a picture's edge that its cell doesn't reach
-_LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # a level's optical density
+GAP = 3  # marks pixels in outlines that are no nucleus but lie between two that all but touch
+_STRIP = 30  # rows at the edge of a picture that its cell doesn't reach
+_LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # optical density of each level
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """A field and all that is to be learned from it.
+    """A field and what the locator should answer for it.
 
-    image: RGB uint8 [320, 320, 3]; outline: uint8 [160, 160], 1 the core of a nucleus, 2 unknown, 3 the gap between
-    two, 0 none of these; red_cell: the red cells' diameter in pixels, 0 where there are none; shape: (height, width)
-    of the field, what lies beyond is padding.
+    Attributes:
+        image: RGB uint8 [320, 320, 3].
+        outline: uint8 [160, 160]: 1 the core of a nucleus, 2 unknown, 3 the gap between two nuclei, 0 none of these.
+        red_cell: diameter of the red cells in pixels; 0 where there are none.
+        shape: (height, width) of the field in pixels; what lies beyond is padding.
     """
 
     image: np.ndarray
@@ -34,13 +36,18 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Group:
-    """One source's pictures: for each kind of cell their places, int64 [n]; the red cells, in shares of a width."""
+    """The pictures of one source.
+
+    Attributes:
+        kinds: for each kind of cell the numbers of its pictures, int64 [n].
+        red_cell: diameter of the red cells in shares of a picture's width.
+    """
 
     kinds: list[np.ndarray]
     red_cell: float
 
     def pick(self, rng: np.random.Generator) -> int:
-        """A picture; each kind of cell as often as the others, however rare it is in the source."""
+        """The number of a picture by chance. Each kind of cell is as likely as the others, however rare it is."""
         kind = self.kinds[rng.integers(len(self.kinds))]
         return int(kind[rng.integers(len(kind))])
 
@@ -55,13 +62,19 @@ class Mosaic:
         sources: np.ndarray,
         labels: np.ndarray,
         red_cells: dict[str, float],
-        marked: Sequence[Marked] = (),
+        marked: Sequence[MarkedField] = (),
         drawn: float = 0.2,
     ) -> None:
-        """pictures: uint8 [n, 128, 128, 3]; outlines: uint8 [n, 128, 128] of nuclei.outline(); sources, labels: str
-        [n]; red_cells: a source's red cells' diameter in shares of a picture's width (train.red_cell_diameter.red_cells);
-        marked: real fields, a third of all lessons where there are any; drawn: of the others, the share that the
-        simulated microscope draws.
+        """Takes the pictures that fields are made of.
+
+        Args:
+            pictures: uint8 [n, 128, 128, 3].
+            outlines: of their nuclei, uint8 [n, 128, 128]; see nuclei.outline.
+            sources: of the pictures, str [n].
+            labels: of the pictures, str [n].
+            red_cells: by source, diameter of the red cells in shares of a picture's width.
+            marked: real fields; a third of all lessons, where there are any.
+            drawn: share of the other lessons that the simulated microscope draws, 0 to 1.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
         self.pictures, self.outlines, self.drawn = pictures, outlines, drawn
@@ -77,6 +90,7 @@ class Mosaic:
         ]
 
     def field(self, rng: np.random.Generator) -> Lesson:
+        """One lesson by chance."""
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
             return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
@@ -96,7 +110,7 @@ class Mosaic:
         _specks(image, outline, tile, rng)
         small = _gaps(cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST))
         height = width = FIELD
-        if rng.random() < 0.3:  # as the runner fills up what isn't square
+        if rng.random() < 0.3:  # filled up to a square, as the runner does it
             side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2
             height, width = (side, FIELD) if rng.random() < 0.8 else (FIELD, side)
             small[height // 2 :], small[:, width // 2 :] = 0, 0
@@ -105,7 +119,7 @@ class Mosaic:
         return Lesson(image, small, red_cell, (height, width))
 
     def _seen(self, rng: np.random.Generator) -> Lesson:
-        """A window of a real field, at any turn."""
+        """A window of a real field, turned and mirrored by chance."""
         source = self.marked[rng.integers(len(self.marked))]
         marked = source[rng.integers(len(source))]
         turn, mirrored = int(rng.integers(4)), rng.random() < 0.5
@@ -115,7 +129,7 @@ class Mosaic:
         share = 1.0 if rng.random() < 0.3 else rng.uniform(0.3, 1.0)
         height, width = (max(32, int(share * side)) for side in image.shape[:2])
         y, x = int(rng.integers(image.shape[0] - height + 1)), int(rng.integers(image.shape[1] - width + 1))
-        scale = min(FIELD / max(height, width), rng.uniform(1, 2))  # not always as large as it could be
+        scale = min(FIELD / max(height, width), rng.uniform(1, 2))  # not always as large as possible
         size = max(2, int(width * scale) // 2 * 2), max(2, int(height * scale) // 2 * 2)
         window = np.ascontiguousarray(image[y : y + height, x : x + width])
         marks = np.ascontiguousarray(outline[y : y + height, x : x + width])
@@ -130,6 +144,7 @@ class Mosaic:
         return Lesson(seen, _gaps(small), marked.red_cell * scale, (size[1], size[0]))
 
     def _tiles(self, group: Group, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A field laid out with pictures of `tile` pixels, RGB uint8 [320, 320, 3]; its outline, uint8 [320, 320]."""
         count = -(-FIELD // tile) + 1
         empty = rng.uniform(0, 0.95) if tile < FIELD else 0.4
         rows = [[self._tile(group, rng, rng.random() < empty) for _ in range(count)] for _ in range(count)]
@@ -146,9 +161,10 @@ class Mosaic:
         return image.copy(), cv2.warpAffine(outline, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
 
     def _tile(self, group: Group, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
+        """A picture and its outline, turned and mirrored by chance. empty: without its white cell."""
         i, j = group.pick(rng), group.pick(rng)
         picture, outline = self.pictures[i], self.outlines[i]
-        if empty:  # edges of two pictures, where there are red cells and platelets alone
+        if empty:  # the edges of two pictures, where there are only red cells and platelets
             strips = [(a[:_STRIP], a[-_STRIP:]) for a in (picture, self.pictures[j])]
             marks = [(a[:_STRIP], a[-_STRIP:]) for a in (outline, self.outlines[j])]
             picture = np.concatenate([*strips[0], *strips[1], picture[: SIZE - 4 * _STRIP]])
@@ -158,11 +174,11 @@ class Mosaic:
         return (picture[::-1], outline[::-1]) if rng.random() < 0.5 else (picture, outline)
 
     def _paste(self, image: np.ndarray, outline: np.ndarray, group: Group, tile: int, rng: np.random.Generator) -> None:
-        """One more cell, cut out round, anywhere: on red cells, touching another white one, over the border."""
+        """Adds a cell, cut out as a disc, in place: on red cells, touching another white cell, or over the border."""
         picture, marks = self._tile(group, rng, empty=False)
         radius = 1.9 * np.sqrt((marks == 1).sum() / np.pi) / SIZE * tile
         nuclei = np.argwhere(outline == 1)
-        if len(nuclei) and rng.random() < 0.5:  # beside one that is there
+        if len(nuclei) and rng.random() < 0.5:  # beside another nucleus
             y, x = nuclei[rng.integers(len(nuclei))] + rng.normal(0, 1, 2) * radius * 1.5
         else:
             x, y = rng.uniform(0, FIELD, 2)
@@ -176,32 +192,35 @@ class Mosaic:
         image[:] = (image * (1 - disc) + new * disc).astype(np.uint8)
         inside = (disc[..., 0] > 0.5) & (mark == 1)
         ring = cv2.dilate(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        outline[ring] = 0  # a gap, so that touching nuclei stay two
+        outline[ring] = 0  # a gap, so that touching nuclei stay apart
         outline[inside] = 1
 
 
 def _gaps(outline: np.ndarray) -> np.ndarray:
-    """Marks what lies between nuclei that all but touch, for the loss to dwell on, as Ronneberger et al. do."""
+    """Marks the gaps between nuclei that all but touch, which count more in the loss (Ronneberger et al., 2015)."""
     nuclei = (outline == 1).astype(np.uint8)
     closed = cv2.morphologyEx(nuclei, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
     return np.where((closed == 1) & (outline == 0), np.uint8(GAP), outline)
 
 
 def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator) -> None:
-    """Red cells as thick smears show them, dark orange and without a pale middle, in place: no nuclei all the same."""
+    """Makes red cells as thick smears show them, dark orange and without a pale middle, in place."""
     reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
     filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     density: np.ndarray = (
         _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [1.2, 1.2, 1.5])
     )
-    near = 2 * round(red_cell * 0.5) + 1  # a white cell and its surroundings stay
+    near = 2 * round(red_cell * 0.5) + 1  # white cells and their surroundings stay as they are
     white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8))
     white = cv2.GaussianBlur(white.astype(np.float32), (0, 0), max(1.0, red_cell * 0.05))[..., None]
     image[:] = (white * image + (1 - white) * 255 * np.exp(-density.astype(np.float32))).astype(np.uint8)
 
 
 def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
-    """A field of the simulated microscope, rich in cells that touch: there each nucleus is known, overlapped or not."""
+    """A field of the simulated microscope with many touching cells, its outline, and the red cells' diameter in pixels.
+
+    Each nucleus is known there, even where another overlaps it.
+    """
     red_cell = float(np.exp(rng.uniform(np.log(14), np.log(130))))
     count = int(min(8, 1 + rng.poisson(0.05 * (FIELD / red_cell) ** 2)))
     look = drawing.Look(red_cell, stain=1.0, blur=0.7, noise=0.0)
@@ -214,7 +233,7 @@ def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Generator) -> None:
-    """Platelets, stain dirt and glints, in place: small, so no cells, whatever their colour."""
+    """Adds platelets, dirt of the stain and glints, in place. They are too small for cells, whatever their colour."""
     for _ in range(rng.poisson(1.5)):
         x, y = (int(v) for v in rng.integers(0, FIELD, 2))
         radius = max(1, int(tile * rng.uniform(0.02, 0.07)))
@@ -227,7 +246,7 @@ def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Ge
 
 
 def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Another stain, lamp, focus, sensor and compression."""
+    """The picture with another stain, lamp, focus, sensor and compression."""
     density = _LEVELS[image]
     density *= np.float32(np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3)))
     density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)

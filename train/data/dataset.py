@@ -1,0 +1,246 @@
+"""The labelled pictures of a data folder: which there are, under which label, in which split."""
+
+import csv
+import functools
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from edge import frames
+from edge.decide import OTHER
+from edge.errors import UserError, reason
+
+LABELS = ("lymphocyte", "monocyte")
+PATCH = "patch"  # a kind of OTHER: a place in a picture where there is no white cell
+SPLITS = ("train", "val", "test")
+_PATCH_EVERY = 10  # of so many pictures, one gives its emptiest place as a PATCH example
+_SHARES = (70, 15, 15)  # percent of pictures in train, val and test, where a data set has no splits of its own
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled picture of a cell.
+
+    Attributes:
+        path: of the picture, relative to the data folder, with forward slashes.
+        label: what the network should answer, such as "monocyte".
+        split: "train", "val" or "test".
+        source: name of the data set that the picture comes from; each source is one microscope.
+        cell: name of the physical cell, which may have been photographed more than once; "" where it isn't known.
+        kind: the data set's own label, where OTHER is one of the labels; else "". PATCH stands for the place of the
+            picture that lies farthest from any cell.
+    """
+
+    path: str
+    label: str
+    split: str
+    source: str
+    cell: str = ""
+    kind: str = ""
+
+
+def labels(other: str) -> tuple[str, ...]:
+    """The labels that a network answers with. other: as in train.settings.Settings."""
+    return LABELS if other == "none" else (*LABELS, OTHER)
+
+
+def kinds(examples: Iterable[Example], other: str) -> tuple[str, ...]:
+    """The classes that a network learns, in the order of its outputs.
+
+    Args:
+        examples: the pictures that it learns from.
+        other: as in train.settings.Settings. With "kinds" the classes are LABELS, then each other type of cell in
+            alphabetical order, then PATCH; else they are the labels.
+    """
+    if other != "kinds":
+        return labels(other)
+    types = {e.kind for e in examples if e.label == OTHER} - {PATCH}
+    return (*LABELS, *sorted(types), PATCH)
+
+
+def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
+    """The examples of a data folder, sorted by path.
+
+    The folder has one of three layouts: a table `cells.csv`, pictures in `SPLIT/CLASS/`, or pictures in `CLASS/`. In
+    the last layout, the hash of a file's content decides its split, so that copies of a file stay together.
+
+    Args:
+        folder: the data folder.
+        labels: pictures of other classes are left out; None keeps all. Where OTHER is a label, pictures of other
+            classes get that label, and some PATCH examples are added; the data needn't hold any.
+
+    Raises:
+        UserError: for a folder in none of these layouts, or where a split has no picture of a label.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; --data wants one with cells.csv or with one folder a class.")
+    examples = _all(folder)
+    if labels is not None and OTHER in labels:
+        examples = [replace(e, label=e.label if e.label in labels else OTHER, kind=e.label) for e in examples]
+        examples += [replace(e, label=OTHER, kind=PATCH, cell="") for e in _patch_pictures(examples)]
+    examples = sorted((e for e in examples if labels is None or e.label in labels), key=lambda e: (e.path, e.kind))
+    counts = Counter((e.split, e.label) for e in examples)
+    for split in SPLITS:
+        for label in labels or ():
+            if not counts[split, label]:
+                raise UserError(f"{folder} holds no {label} in its {split} split; each class needs pictures in each.")
+    return examples
+
+
+def _all(folder: Path) -> list[Example]:
+    """Every example of a data folder, of whatever class."""
+    table = folder / "cells.csv"
+    if table.is_file():
+        status = table.stat()
+        return list(_table_examples(folder, status.st_size, status.st_mtime_ns))
+    if any((folder / split).is_dir() for split in SPLITS):
+        return [e for split in SPLITS for e in _class_folders(folder, folder / split, split)]
+    return [_split_by_content(folder, e) for e in _class_folders(folder, folder, "")]
+
+
+def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
+    """The pictures that give a PATCH: a tenth of each source and split, at least one; a hash of the path decides."""
+    groups: dict[tuple[str, str], list[Example]] = {}
+    for e in sorted(examples, key=lambda e: hashlib.sha256(e.path.encode()).digest()):
+        groups.setdefault((e.source, e.split), []).append(e)
+    return [e for group in groups.values() for e in group[: max(1, len(group) // _PATCH_EVERY)]]
+
+
+def table(folder: Path, needed: set[str]) -> list[dict[str, str]]:
+    """The rows of FOLDER/cells.csv. Raises UserError where it can't be read or lacks a needed column."""
+    path = folder / "cells.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            columns, rows = set(reader.fieldnames or ()), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is not a readable table: {reason(error)}.") from error
+    missing = needed - columns
+    if missing:
+        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+    return rows
+
+
+@functools.lru_cache(maxsize=8)
+def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...]:
+    """The examples of a table, parsed once for each content that it has had.
+
+    size, changed: bytes of the table and when it was last written, in nanoseconds; with another, it is parsed again.
+    """
+    return tuple(
+        Example(row["path"], row["label"], row["split"], row.get("source") or folder.name, row.get("cell") or "")
+        for row in table(folder, {"path", "label", "split"})
+    )
+
+
+def _class_folders(folder: Path, parent: Path, split: str) -> list[Example]:
+    """Every picture below PARENT/CLASS. The names of class folders may be capitalised and in the plural."""
+    examples = []
+    for child in sorted(parent.iterdir()) if parent.is_dir() else []:
+        label = child.name.lower().removesuffix("s")
+        if child.is_dir():
+            paths = (Path(path).relative_to(folder).as_posix() for path in frames.expand([str(child)]))
+            examples += [Example(path, label, split, folder.resolve().name) for path in paths]
+    return examples
+
+
+def _split_by_content(folder: Path, example: Example) -> Example:
+    """The example with the split and the cell that the content of its file gives it."""
+    file = folder / example.path
+    status = file.stat()
+    digest = _content_digest(file, status.st_size, status.st_mtime_ns)
+    place = int(digest, 16) % sum(_SHARES)
+    split = SPLITS[0] if place < _SHARES[0] else SPLITS[1] if place < _SHARES[0] + _SHARES[1] else SPLITS[2]
+    return replace(example, split=split, cell=digest[:16])
+
+
+@functools.lru_cache(maxsize=100_000)
+def _content_digest(file: Path, size: int, changed: int) -> str:
+    """sha256 of a file, computed once for each content that it has had; size, changed: as of `_table_examples`."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def only(examples: Iterable[Example], split: str) -> list[Example]:
+    """The examples of one split."""
+    return [e for e in examples if e.split == split]
+
+
+def trained_on(examples: Iterable[Example], source: str | None) -> list[Example]:
+    """What a run that learns from one source may see: its train and val splits, and the test splits of all sources.
+
+    Args:
+        examples: of all sources.
+        source: name of the one to learn from; None for all, where nothing is left out.
+
+    Raises:
+        UserError: where there is no such source.
+    """
+    examples = list(examples)
+    if source and source not in {e.source for e in examples}:
+        known = ", ".join(sorted({e.source for e in examples}))
+        raise UserError(f"There is no source {source!r} in the data; there are {known}.")
+    return [e for e in examples if not source or e.source == source or e.split == "test"]
+
+
+def split_hash(examples: Iterable[Example]) -> str:
+    """sha256 over which picture is in which split under which label: equal hashes mean equal splits."""
+    return _hash([e.path, e.label, e.split] for e in examples)
+
+
+def list_hash(examples: Iterable[Example]) -> str:
+    """sha256 over a list of pictures, in whatever order."""
+    return _hash([e.path] for e in examples)
+
+
+def _hash(rows: Iterable[list[str]]) -> str:
+    return hashlib.sha256(json.dumps(sorted(rows)).encode()).hexdigest()
+
+
+def targets(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.ndarray:
+    """Class numbers, int64 [len(examples)]. classes: labels, or what `kinds` gives."""
+    return np.array([classes.index(e.kind if PATCH in classes else e.label) for e in examples], dtype=np.int64)
+
+
+def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.ndarray:
+    """How much each example counts in the loss, float32 [len(examples)], mean 1.
+
+    In each source, the weights of each class have the same sum. Where `classes` are `kinds`, each of LABELS counts
+    twice as much as each other kind. Weights over classes alone would teach the network which source is rich in which
+    class, instead of what a monocyte looks like.
+
+    Args:
+        examples: of one split.
+        classes: as of `targets`.
+    """
+    numbers = targets(examples, classes)
+    share = [2.0 if PATCH in classes and n < len(LABELS) else 1.0 for n in range(len(classes))]
+    pairs = [(e.source, n) for e, n in zip(examples, numbers, strict=True)]
+    counts = Counter(pairs)
+    total = sum(share[n] for _, n in counts)
+    return np.array([len(examples) * share[n] / (total * counts[s, n]) for s, n in pairs], dtype=np.float32)
+
+
+class Labelled(Protocol):
+    """An Example, or a picture that will become one."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def split(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+
+
+def describe(examples: Iterable[Labelled]) -> dict[str, dict[str, dict[str, int]]]:
+    """How many pictures there are by source, split and label, for reports."""
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    for e in examples:
+        split = counts.setdefault(e.source, {}).setdefault(e.split, {})
+        split[e.label] = split.get(e.label, 0) + 1
+    return counts

@@ -1,0 +1,89 @@
+"""Marked camera fields as lessons for the locator: which pixels are nucleus, which are not, and which are unknown."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge import frames
+from edge.locate import shrink
+from train.data.fields import Field
+from train.locator import nuclei
+from train.locator.red_cell_diameter import red_cell_diameter
+
+_SIDE = 720  # pixels of the longer side: no lesson needs more
+_BAND = 0.12  # of the height: so near to the border cells are often left unmarked, and nothing is learned there
+_EDGE = 3  # pixels: a marked box so near to the border is cut by it
+_ROUND = 1.6  # boxes: width of the square around a marked cell in which its nucleus is looked for
+
+
+@dataclass(frozen=True)
+class MarkedField:
+    """A field as a lesson.
+
+    Attributes:
+        source: the data set that it comes from.
+        image: RGB uint8 [h, w, 3].
+        outline: uint8 [h, w]: 1 the core of a nucleus, 2 (nuclei.IGNORE) unknown, 0 neither.
+        red_cell: diameter of its red cells in pixels; 0 where it isn't known.
+    """
+
+    source: str
+    image: np.ndarray
+    outline: np.ndarray
+    red_cell: float
+
+
+def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
+    """The lessons of some fields of a data folder. Raises UserError for a picture that can't be read."""
+    by_source: dict[str, list[tuple[np.ndarray, np.ndarray, float | None]]] = defaultdict(list)
+    for field in fields:
+        frame = frames.load(folder / field.path)
+        image = shrink(frame.image, _SIDE)
+        scale = max(image.shape) / max(frame.image.shape)
+        outline = _outline(image, [[round(v * scale) for v in (b.x, b.y, b.width, b.height)] for b in field.boxes])
+        small = shrink(image, 320)
+        mask = cv2.resize((outline > 0).astype(np.uint8) * 255, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        measured = red_cell_diameter(small, mask)
+        by_source[field.source].append((image, outline, measured and measured * max(image.shape) / max(small.shape)))
+    result = []
+    for source, each in by_source.items():  # of one microscope: the median is surer than one field's measure
+        measures = [red_cell for *_, red_cell in each if red_cell]
+        red_cell = float(np.median(measures)) if measures else 0.0
+        result += [MarkedField(source, image, outline, red_cell) for image, outline, _ in each]
+    return result
+
+
+def _outline(image: np.ndarray, boxes: list[list[int]]) -> np.ndarray:
+    """What is known of each pixel of a field, uint8 [h, w]; see MarkedField. boxes: x, y, width, height in pixels."""
+    height, width = image.shape[:2]
+    result = np.zeros((height, width), np.uint8)
+    band = round(_BAND * height)
+    result[:band], result[-band:], result[:, :band], result[:, -band:] = (nuclei.IGNORE,) * 4
+    for x, y, w, h in boxes:
+        result[max(0, y) : y + h, max(0, x) : x + w] = nuclei.IGNORE
+    for x, y, w, h in boxes:
+        side = _ROUND * max(w, h)
+        left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
+        scale = nuclei.SIZE / side
+        warp = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
+        size = (nuclei.SIZE, nuclei.SIZE)
+        window = cv2.warpAffine(image, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        seen = nuclei.outline(window)
+        if seen is None and (x <= _EDGE or y <= _EDGE or x + w >= width - _EDGE or y + h >= height - _EDGE):
+            continue  # the border cuts the box, so its nucleus may lie anywhere
+        if seen is None:  # its nucleus is somewhere in the middle of the box
+            core = cv2.circle(np.zeros(size, np.uint8), (nuclei.SIZE // 2,) * 2, nuclei.SIZE // 9, (1,), -1)
+        else:
+            core = (seen == 1).astype(np.uint8)
+        back = cv2.warpAffine(core, warp, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+        inside = result[max(0, y) : y + h, max(0, x) : x + w]
+        inside[back[max(0, y) : y + h, max(0, x) : x + w] == 1] = 1
+        if seen is not None:  # around a nucleus that was outlined, its cell is no nucleus
+            ring = inside == nuclei.IGNORE
+            others = cv2.warpAffine(seen, warp, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+            inside[ring & (others[max(0, y) : y + h, max(0, x) : x + w] == 0)] = 0
+    return result

@@ -1,0 +1,175 @@
+"""Trains the locator's network, and writes the run's folder."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from PIL import Image
+
+from edge import __version__, frames
+from edge.errors import UserError, reason
+from edge.system.progress import Progress, silent
+from train import settings
+from train.data import dataset, fields
+from train.data.dataset import Example
+from train.locator import field_lessons, nuclei, red_cell_diameter
+from train.locator.mosaic import FIELD, Mosaic
+from train.locator.network import length, loss, network, target
+from train.loop import EpochLog
+
+_FEWEST = 20  # pictures with a clear cell
+_CALIBRATION = 100  # fields that are kept for the converter, to choose int8's ranges by
+
+
+class _Batches(keras.utils.PyDataset):
+    """Batches of made-up fields; each step draws its fields by a seed of its own."""
+
+    def __init__(self, mosaic: Mosaic, options: settings.Locator) -> None:
+        super().__init__(workers=2)
+        self._mosaic, self._options, self._epoch = mosaic, options, 0
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+
+    def __len__(self) -> int:
+        return self._options.steps
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng([self._options.seed, self._epoch, index])
+        lessons = [self._mosaic.field(rng) for _ in range(self._options.batch)]
+        images = np.stack([lesson.image for lesson in lessons]).astype(np.float32)
+        return images, np.stack([target(lesson) for lesson in lessons])
+
+
+class _Reports(keras.callbacks.Callback):
+    """Reports progress after each step, and logs a line after each epoch."""
+
+    def __init__(self, options: settings.Locator, progress: Progress) -> None:
+        super().__init__()
+        self._options, self._progress, self._epoch = options, progress, 0
+        self._log = EpochLog("locator", 0, options.epochs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        steps = self._options.steps
+        self._progress("Training, locator", self._epoch * steps + batch + 1, self._options.epochs * steps)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch = epoch + 1
+        self._log.epoch(epoch, {name: float(value) for name, value in (logs or {}).items()})
+
+
+def train(
+    folder: Path, out: Path, options: settings.Locator, start: Path | None = None, progress: Progress = silent
+) -> dict:
+    """Trains the locator; writes OUT/model.keras, OUT/run.json and OUT/calibration.npz.
+
+    It learns from the single cells in the train and val splits, of all types. Where the folder has marked camera
+    fields, it also learns from half of them (train.data.fields.halves); the other half measures it fairly.
+
+    Args:
+        folder: the data folder.
+        out: the run's folder.
+        options: how to train.
+        start: folder of an earlier run, whose network is trained on; None to start from chance.
+        progress: see edge.system.progress.
+
+    Returns:
+        What run.json holds.
+
+    Raises:
+        UserError: for data or an earlier run that can't be used, and for a folder that can't be written.
+    """
+    examples = [e for e in dataset.read(folder, labels=None) if e.split != "test"]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    keras.utils.set_random_seed(options.seed)
+    model, before = _earlier(start) if start else (network(), None)
+    mosaic, learned_from = _mosaic(folder, examples, options.drawn, progress)
+    cv2.setNumThreads(1)  # two fields are drawn at a time
+    falling = keras.optimizers.schedules.CosineDecay(options.rate, options.epochs * options.steps)
+    model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
+    started = time.time()
+    history = model.fit(
+        _Batches(mosaic, options),
+        epochs=options.epochs,
+        callbacks=[keras.callbacks.ModelCheckpoint(str(out / "model.keras")), _Reports(options, progress)],
+        verbose=0,
+    )
+    rng = np.random.default_rng([options.seed, 1_000_000])
+    calibration = np.stack([mosaic.field(rng).image for _ in range(_CALIBRATION)])
+    np.savez_compressed(out / "calibration.npz", fields=calibration)
+    report = {
+        "version": __version__,
+        "network": model.name,
+        "parameters": model.count_params(),
+        "size": FIELD,
+        "settings": asdict(options) | {"start": before},
+        "seconds": round(time.time() - started, 1),
+        "data": {
+            "counts": dataset.describe(examples),
+            "split_sha256": dataset.split_hash(examples),
+            **learned_from,
+        },
+        "history": {name: [float(v) for v in values] for name, values in history.history.items()},
+    }
+    (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def _mosaic(folder: Path, examples: Sequence[Example], drawn: float, progress: Progress) -> tuple[Mosaic, dict]:
+    """What draws the made-up fields, and what run.json says of the pictures that it draws them from."""
+    pictures, outlines, clear = lessons(folder, examples, progress)
+    if len(pictures) < _FEWEST:
+        raise UserError(
+            f"Only {len(pictures)} pictures of {folder} show one clear cell in the middle; {_FEWEST} are needed."
+        )
+    sources, labels = np.array([e.source for e in clear]), np.array([e.label for e in clear])
+    red_cells = {name: red_cell_diameter.red_cells(pictures[sources == name]) for name in sorted(set(sources))}
+    marked = field_lessons.lessons(folder, fields.halves(fields.read(folder))[0])
+    learned_from = {
+        "clear": len(pictures),
+        "red_cells": red_cells | {m.source: m.red_cell for m in marked},
+        "fields": len(marked),
+    }
+    return Mosaic(pictures, outlines, sources, labels, red_cells, marked, drawn), learned_from
+
+
+def _earlier(run: Path) -> tuple[keras.Model, dict]:
+    """The network and the settings of an earlier run."""
+    try:
+        options = json.loads((run / "run.json").read_text())["settings"]
+        return keras.models.load_model(run / "model.keras", compile=False), options
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{run} holds no locator to start from; name a folder that `train locator` wrote.") from error
+
+
+def lessons(
+    folder: Path, examples: Sequence[Example], progress: Progress = silent
+) -> tuple[np.ndarray, np.ndarray, list[Example]]:
+    """The pictures in which the nucleus is clear. Pictures that can't be read are left out.
+
+    Returns:
+        The pictures with a white background, RGB uint8 [n, 128, 128, 3]; the outlines of their nuclei, uint8
+        [n, 128, 128], see nuclei.outline; and their examples.
+    """
+    pictures, outlines, clear = [], [], []
+    for number, example in enumerate(examples):
+        progress("Outlining nuclei", number + 1, len(examples))
+        frame = frames.read(str(folder / example.path))
+        if isinstance(frame, frames.Unreadable):
+            continue
+        size = (nuclei.SIZE, nuclei.SIZE)
+        picture = np.asarray(Image.fromarray(frame.image).resize(size, Image.Resampling.BILINEAR))
+        outline = nuclei.outline(picture)
+        if outline is not None:
+            pictures.append(nuclei.white(picture))
+            outlines.append(outline)
+            clear.append(example)
+    return np.array(pictures), np.array(outlines), clear
