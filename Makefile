@@ -39,12 +39,12 @@ help:
 	@touch $@ .venv/edge
 
 demo: .venv/edge
-	@$(BIN)/python -m edge.simulator.drawing demo
+	@$(BIN)/python -m edge.simulator demo
 	@echo
 	@$(BIN)/edge-classify demo/drawn-*.png --no-review --annotate demo/annotated
 	@echo
-	@echo "The cells are drawn by edge/simulator/drawing.py; they show that the tool runs, not how well it reads blood."
-	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood it has seen."
+	@echo "The cells are drawn by edge/simulator. They show that the tool runs, not how well it reads blood."
+	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood that the model learned from."
 	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
 	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
 	@echo "  $(BIN)/edge-classify --help"

@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from edge.classify import Answer, Predicted, Search, answer, predict_files, second_name_shares, set_aside
 from edge.decide import Rules
 from edge.frames import Unreadable
 from edge.kept import PixelStore
 from edge.model import Model
-from edge.output.sinks import Sink
 from edge.system.progress import Progress, silent
 
 Threshold = Callable[[Sequence[float]], float | None]
+
+
+class Sink(Protocol):
+    """Takes answers, one picture at a time; edge.output.sinks has several."""
+
+    def add(self, result: Answer | Unreadable) -> None: ...
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,184 @@
-"""The rooms' arrows point one way, and the Pi's room stays light."""
+"""Imports point one way: between the packages, between the wings of edge/, and never in a circle.
+
+The Pi's part stays light, only commands know click, and no function takes too many parameters.
+"""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
+PACKAGES = ("edge", "train", "convert", "benchmarks")
 MAY_IMPORT = {
     "edge": {"edge"},
     "train": {"edge", "train"},
     "convert": {"edge", "train", "convert"},
     "benchmarks": {"edge", "train", "convert", "benchmarks"},
 }
+# The wings of edge/ and what each may import beside itself. The core is the files at the top of edge/.
+WINGS = {
+    "core": {"system"},
+    "system": set(),
+    "output": {"core", "system"},
+    "simulator": {"core", "system"},
+    "camera": {"core", "system", "simulator"},
+    "live": {"core", "system", "output", "camera"},
+    "site": {"core", "system", "output"},
+    "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
+}
+COMMANDS = ("cli.py", "__main__.py")  # files that may import click, and any wing
+MOST_FILES = 22  # in a folder of edge/
+MOST_PARAMETERS = 8  # of a function outside of cli.py
 
 
-def imports(file: Path) -> set[str]:
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+def module_name(file: Path) -> str:
+    """edge/live/run.py -> "edge.live.run"; edge/live/__init__.py -> "edge.live"."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_arrows(room: str) -> None:
-    files = list((ROOT / room).rglob("*.py"))
-    assert files
-    for file in files:
-        assert imports(file) & set(MAY_IMPORT) <= MAY_IMPORT[room], file
+@cache
+def files() -> dict[str, Path]:
+    """All files of the packages by module name."""
+    return {module_name(file): file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))}
+
+
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(), str(file))
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """The names that are imported anywhere below a node, also inside functions. `if TYPE_CHECKING:` is left out.
+
+    `from edge import crop` gives "edge.crop": whether that is a module, `imports` finds out.
+    """
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for other in child.orelse:
+                yield from imported(other)
+        elif isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert not child.level, "imports are absolute here"
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        else:
+            yield from imported(child)
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The modules of this project that a module imports."""
+    result = set()
+    for name in imported(tree(files()[module])):
+        parts = name.split(".")
+        known = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+        result |= {next((each for each in known if each in files()), module)}
+    return frozenset(result - {module})
+
+
+def wing(module: str) -> str:
+    """The wing of edge/ that a module belongs to."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 and (ROOT / "edge" / parts[1]).is_dir() else "core"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_one_way(package: str) -> None:
+    modules = [module for module in files() if module.split(".")[0] == package]
+    assert modules
+    wrong = {
+        f"{module} imports {other}"
+        for module in modules
+        for other in imports(module)
+        if other.split(".")[0] not in MAY_IMPORT[package]
+    }
+    assert not wrong, sorted(wrong)
+
+
+def test_the_wings_of_edge_import_one_way() -> None:
+    modules = [
+        module for module, file in files().items() if module.split(".")[0] == "edge" and file.name not in COMMANDS
+    ]
+    assert {wing(module) for module in modules} == set(WINGS)
+    wrong = {
+        f"{module} imports {other}"
+        for module in modules
+        for other in imports(module)
+        if wing(other) not in WINGS[wing(module)] | {wing(module)}
+    }
+    assert not wrong, sorted(wrong)
+
+
+def circles() -> list[list[str]]:
+    """Groups of modules that import each other, directly or through others: strongly connected components.
+
+    Source: Tarjan, SIAM J. Comput. 1 (1972).
+    """
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    path: list[str] = []
+    result = []
+
+    def visit(module: str) -> None:
+        number[module] = lowest[module] = len(number)
+        path.append(module)
+        for other in sorted(imports(module)):
+            if other not in number:
+                visit(other)
+                lowest[module] = min(lowest[module], lowest[other])
+            elif other in path:
+                lowest[module] = min(lowest[module], number[other])
+        if lowest[module] == number[module]:
+            at = path.index(module)
+            if len(path) - at > 1:
+                result.append(sorted(path[at:]))
+            del path[at:]
+
+    for module in files():
+        if module not in number:
+            visit(module)
+    return result
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not circles()
+
+
+def test_no_folder_of_edge_is_crowded() -> None:
+    crowded = {
+        str(folder.relative_to(ROOT)): count
+        for folder in [ROOT / "edge", *(ROOT / "edge").rglob("*/")]
+        if (count := len(list(folder.glob("*.py")))) > MOST_FILES
+    }
+    assert not crowded
+
+
+def test_only_commands_import_click() -> None:
+    wrong = [
+        str(file.relative_to(ROOT))
+        for file in files().values()
+        if file.name not in COMMANDS and any(name.split(".")[0] == "click" for name in imported(tree(file)))
+    ]
+    assert not wrong, wrong
+
+
+def test_no_function_takes_too_many_parameters() -> None:
+    wrong = {}
+    for module, file in files().items():
+        for node in ast.walk(tree(file)):
+            if file.name == "cli.py" or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            names = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            count = len(names) - (names[:1] in (["self"], ["cls"]))
+            if count > MOST_PARAMETERS:
+                wrong[f"{module}.{node.name}"] = count
+    assert not wrong, wrong
 
 
 def test_a_run_imports_nothing_heavy() -> None:

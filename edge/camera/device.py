@@ -1,4 +1,4 @@
-"""Something that gives one picture after the other: what every source is, and the simplest of them, picture files."""
+"""What every source of pictures has in common (Device), and the simplest source: picture files."""
 
 import time
 from dataclasses import dataclass
@@ -13,10 +13,14 @@ from edge.errors import UserError
 
 @dataclass(frozen=True)
 class CameraSettings:
-    """What is asked of a camera, which may give something else; None leaves the choice to it.
+    """What the user asks of a camera. The camera may give something else; None leaves the choice to the camera.
 
-    size: (width, height); fps: frames a second; exposure: in the camera's own units; white_balance: kelvin; fourcc: the
-    pixel format, such as MJPG or YUYV. For a recording, fps plays it at that pace, as a camera would.
+    Attributes:
+        size: (width, height) in pixels.
+        fps: frames a second, above 0. A recording is played at this rate, as if it were a camera.
+        exposure: in the camera's own units; microseconds for picamera.
+        white_balance: colour temperature in kelvin.
+        fourcc: pixel format as a code of four letters, such as "MJPG" or "YUYV".
     """
 
     size: tuple[int, int] | None = None
@@ -27,55 +31,61 @@ class CameraSettings:
 
 
 class Device(Protocol):
-    """Something that gives one picture after the other, in the thread that opened it or another, never in two at once.
+    """An opened source of pictures. It may be used from any thread, but never from two at once.
 
-    live: only the newest picture counts; otherwise every one. returns: a camera or a stream, which may come back after
-    it was gone; otherwise a recording, which has an end. still: its pictures have nothing to do with each other. fps:
-    of a recording, what its frame numbers mean in time, 0 where that isn't told. facts: what it gives, for a person.
-    left: of a recording that ended too early, how many pictures are missing.
+    Attributes:
+        live: True where only the newest picture counts; False where every picture counts.
+        comes_back: True for a camera or a stream, which may be reachable again after it was lost; False for a
+            recording, which has an end.
+        unrelated_frames: True where each picture shows another place, as picture files do; False for a moving view.
+        fps: frames a second of a recording, by which frame numbers become times; 0 where it is unknown.
+        facts: what the source really gives, as one line for the user.
     """
 
     live: bool
-    returns: bool
-    still: bool
+    comes_back: bool
+    unrelated_frames: bool
     fps: float
     facts: str
 
     @property
-    def left(self) -> int: ...
+    def missing_frames(self) -> int:
+        """How many pictures a recording still lacks when it ends too early; 0 for any other source."""
+        ...
 
     def grab(self) -> bool:
-        """Waits for the next picture, without decoding it; False where there is none (any more)."""
+        """Waits for the next picture without decoding it. False where there is none, for now or for ever."""
 
     def retrieve(self) -> np.ndarray | None:
-        """The grabbed picture, RGB uint8 [height, width, 3]; None where it can't be decoded."""
+        """The picture that was grabbed, RGB uint8 [height, width, 3]; None where it can't be decoded."""
 
     def close(self) -> None:
-        """May be called again."""
+        """Releases the source. May be called more than once."""
 
 
 class Pictures:
-    """Picture files as a Device, each once; one that can't be read is left out and counted."""
+    """Picture files as a Device. Each file comes once; a file that can't be read is skipped and counted as broken."""
 
-    still, returns, left = True, False, 0
+    unrelated_frames, comes_back, missing_frames = True, False, 0
 
-    def __init__(self, source: str, wishes: CameraSettings) -> None:
+    def __init__(self, source: str, settings: CameraSettings) -> None:
+        """Raises UserError where `source` (a file, a folder or a glob pattern) names no picture."""
         files = frames.expand([source])
         if not any(Path(file).exists() for file in files):
             raise UserError(f"No pictures found in {source}.")
-        self.live, self.fps = wishes.fps is not None, 0.0
-        self._pace = Pace(wishes.fps) if wishes.fps else None
-        self._files, self._place = files, -1
+        self.live, self.fps = settings.fps is not None, 0.0
+        self._pace = Pace(settings.fps) if settings.fps else None
+        self._files, self._number = files, -1
         self.facts = f"{source}: {len(files)} picture{'' if len(files) == 1 else 's'}"
 
     def grab(self) -> bool:
         if self._pace:
             self._pace.wait()
-        self._place += 1
-        return self._place < len(self._files)
+        self._number += 1
+        return self._number < len(self._files)
 
     def retrieve(self) -> np.ndarray | None:
-        result = frames.read(self._files[self._place])
+        result = frames.read(self._files[self._number])
         return result.image if isinstance(result, frames.Frame) else None
 
     def close(self) -> None:
@@ -83,12 +93,14 @@ class Pictures:
 
 
 class Pace:
-    """Waits so that something happens so many times a second; what comes too late isn't caught up on."""
+    """Makes something happen a given number of times a second. After a delay it doesn't hurry to catch up."""
 
     def __init__(self, rate: float) -> None:
+        """rate: how many times a second, above 0."""
         self._step, self._next = 1 / rate, time.monotonic()
 
     def wait(self) -> None:
+        """Sleeps until it is time for the next one."""
         now = time.monotonic()
         self._next = max(self._next + self._step, now - self._step)
         if self._next > now:

@@ -1,4 +1,4 @@
-"""The Raspberry Pi's own camera."""
+"""The Raspberry Pi's own camera, through picamera2."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,59 +8,63 @@ import numpy as np
 from edge.camera.device import CameraSettings
 from edge.errors import UserError, reason
 
-_PATIENCE = 5.0  # seconds that a frame may take; a cable that came loose gives none
+_PATIENCE = 5.0  # seconds that a frame may take; a camera with a loose cable sends none
 
 
 class Picamera:
-    """The Pi's own camera, through picamera2 of Raspberry Pi OS (`sudo apt install python3-picamera2`).
+    """The Pi's own camera as a Device. It needs picamera2 of Raspberry Pi OS (`sudo apt install python3-picamera2`).
 
-    Written after picamera2's source, and tested with a stand-in that has its signatures; nobody has run it on a Pi yet.
-    CameraSettings.exposure is in microseconds.
+    It was written from picamera2's source and tested with a stand-in that has the same signatures. Nobody has run it on
+    a Pi yet. CameraSettings.exposure is in microseconds.
     """
 
-    live, returns, still, left = True, True, False, 0
+    live, comes_back, unrelated_frames, missing_frames = True, True, False, 0
 
-    def __init__(self, number: int, wishes: CameraSettings) -> None:
-        """Raises UserError where there is no such camera, or where it doesn't do what is asked."""
+    def __init__(self, number: int, settings: CameraSettings) -> None:
+        """Opens and starts camera `number`, from 0.
+
+        Raises:
+            UserError: where there is no such camera, or where it can't do what the settings ask.
+        """
         try:
             from picamera2 import Picamera2  # type: ignore[import-not-found]
-        except ImportError as error:  # picamera2 itself or, of one from elsewhere, the libcamera below it
+        except ImportError as error:  # picamera2 itself is missing, or the libcamera that it needs
             raise UserError(
                 f"{error.name or 'libcamera'} is missing: run `sudo apt install python3-picamera2` on the Pi and make "
                 "the virtual environment with `python3 -m venv --system-site-packages`."
             ) from error
-        found = Picamera2.global_camera_info()
-        if number >= len(found):
-            names = ", ".join(f"picamera:{info['Num']} ({info['Model']})" for info in found) or "none"
+        cameras = Picamera2.global_camera_info()
+        if number >= len(cameras):
+            names = ", ".join(f"picamera:{info['Num']} ({info['Model']})" for info in cameras) or "none"
             raise UserError(f"There is no camera picamera:{number}; the Pi's own cameras here: {names}.")
         self._request: Any = None
         self._camera: Any = None
         try:
             self._camera = Picamera2(number)
-            size = self._start(wishes)
-            told = self._wait(self._camera.capture_metadata)
+            size = self._start(settings)
+            metadata = self._wait(self._camera.capture_metadata)
         except (RuntimeError, ValueError, TimeoutError) as error:
             self.close()
             raise UserError(f"The Pi's camera {number} doesn't start: {reason(error)}.") from error
-        self.fps = 1e6 / told["FrameDuration"] if told.get("FrameDuration") else 0.0
+        self.fps = 1e6 / metadata["FrameDuration"] if metadata.get("FrameDuration") else 0.0
         parts = [f"{size[0]}x{size[1]}", f"{self.fps:.0f} frames a second"]
-        parts += [f"exposure {told['ExposureTime']}"] if "ExposureTime" in told else []
-        parts += [f"white balance {told['ColourTemperature']}"] if "ColourTemperature" in told else []
+        parts += [f"exposure {metadata['ExposureTime']}"] if "ExposureTime" in metadata else []
+        parts += [f"white balance {metadata['ColourTemperature']}"] if "ColourTemperature" in metadata else []
         self.facts = f"picamera {number}: {', '.join(parts)}"
 
-    def _start(self, wishes: CameraSettings) -> tuple[int, int]:
-        """Configures and starts it -> the (width, height) that it gives. Raises RuntimeError where it won't."""
+    def _start(self, settings: CameraSettings) -> tuple[int, int]:
+        """Configures and starts the camera. Returns the (width, height) of its pictures. Raises RuntimeError."""
         controls: dict[str, object] = {}
-        if wishes.fps:
-            controls["FrameDurationLimits"] = (round(1e6 / wishes.fps),) * 2
-        if wishes.exposure is not None:  # the gain too, which would go on drifting by itself
-            controls |= {"AeEnable": False, "ExposureTime": round(wishes.exposure), "AnalogueGain": 1.0}
-        if wishes.white_balance is not None:
+        if settings.fps:
+            controls["FrameDurationLimits"] = (round(1e6 / settings.fps),) * 2
+        if settings.exposure is not None:  # fixes the gain as well, which would keep adjusting itself
+            controls |= {"AeEnable": False, "ExposureTime": round(settings.exposure), "AnalogueGain": 1.0}
+        if settings.white_balance is not None:
             if "ColourTemperature" not in self._camera.camera_controls:
                 raise RuntimeError("its libcamera is too old for --white-balance; update Raspberry Pi OS")
-            controls |= {"AwbEnable": False, "ColourTemperature": wishes.white_balance}
-        # libcamera's "BGR888" is R, G, B in memory. Without its queue no frame waits for us and grows old meanwhile.
-        main = {"size": wishes.size or (1280, 720), "format": "BGR888"}
+            controls |= {"AwbEnable": False, "ColourTemperature": settings.white_balance}
+        # libcamera's "BGR888" is R, G, B in memory. queue=False: else a finished frame would wait for us and grow old.
+        main = {"size": settings.size or (1280, 720), "format": "BGR888"}
         asked = self._camera.create_video_configuration(main, raw=None, buffer_count=4, controls=controls, queue=False)
         self._camera.configure(asked)
         self._camera.start()
@@ -77,12 +81,12 @@ class Picamera:
             return False
         return True
 
-    def _wait(self, what: Callable[..., Any]) -> Any:
-        """What the camera has next. Raises TimeoutError where nothing comes."""
+    def _wait(self, capture: Callable[..., Any]) -> Any:
+        """What picamera2's `capture` function gives next. Raises TimeoutError where nothing comes."""
         try:
-            return what(wait=_PATIENCE)
+            return capture(wait=_PATIENCE)
         except TimeoutError as error:
-            self._camera.cancel_all_and_flush()  # or closing would wait for it
+            self._camera.cancel_all_and_flush()  # otherwise closing would wait for the frame
             raise TimeoutError(f"no picture in {_PATIENCE:.0f} s; is its cable loose?") from error
 
     def retrieve(self) -> np.ndarray | None:

@@ -1,5 +1,6 @@
-"""The newest frame of a source, from a thread that reads on whatever the work does; a camera that goes comes back."""
+"""A thread that reads a source and hands out its newest frame. A camera that was lost is opened again."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -8,44 +9,65 @@ from edge.camera.device import Device
 from edge.errors import UserError
 from edge.frames import Frame
 
+logger = logging.getLogger(__name__)
+
 FIRST = 8.0  # seconds that a source may take to its first frame
-_BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between tries to reach a camera that is gone; the last for ever
-_OLD = 0.05  # seconds: a live frame that waited longer is not the newest
-_BROKEN = 60  # frames one after the other that can't be decoded: the camera is as good as gone
+_BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reopen a lost camera; the last is repeated
+_OLD = 0.05  # seconds; a live frame that waited longer is not the newest
+_BROKEN = 60  # frames in a row that can't be decoded, after which the camera counts as lost
 
 
 class Camera:
-    """A source, read by a thread of its own.
+    """A source that a thread of its own reads. Each frame is handed out once.
 
-    Of a live source only what comes after newest() was called is decoded: nothing old waits anywhere, and what nobody
-    asked for costs no decoding. Of a recording every frame is handed out, in order. Each frame is handed out once.
+    A live source decodes only what arrives after newest() was called: no old frame waits anywhere, and a frame that
+    nobody asked for isn't decoded. A recording hands out every frame, in order.
 
-    say: gets sentences for a person (gone, back), from the reading thread. facts: what the source really gives.
-    dropped: frames that came and were not asked for; broken: that could not be decoded; returns: how often it
-    came back.
+    The reading thread logs when the source is lost and when it is back, at level INFO: a run at the camera shows these
+    lines to the user, other callers stay quiet.
+
+    Attributes:
+        name: of the source, as it stands in the results.
+        facts: what the source really gives, as one line for the user.
+        live, unrelated_frames: as of the Device.
+        over: whether there are no more frames, because the recording or the thread has ended.
+        dropped: how many frames arrived that nobody had asked for.
+        broken: how many frames could not be decoded.
+        reconnections: how often the source was lost and opened again.
     """
 
-    def __init__(self, plug: Callable[[], Device], name: str, say: Callable[[str], None] = lambda text: None) -> None:
-        """plug: of source.opener(); name: what stands in the results. Raises UserError where it can't be opened."""
-        self._plug, self.name, self._say = plug, name, say
-        self._device = device = plug()
-        self.facts, self.still, self.live = device.facts, device.still, device.live
-        self.dropped = self.broken = self.returns = 0
+    def __init__(self, open_device: Callable[[], Device], name: str) -> None:
+        """Opens the source and starts to read it.
+
+        Args:
+            open_device: as edge.camera.source.opener returns it.
+            name: of the source, as it stands in the results.
+
+        Raises:
+            UserError: where the source can't be opened.
+        """
+        self._open_device, self.name = open_device, name
+        self._device = device = open_device()
+        self.facts, self.unrelated_frames, self.live = device.facts, device.unrelated_frames, device.live
+        self.dropped = self.broken = self.reconnections = 0
         self.over = False
         self._frame: Frame | None = None
         self._error: BaseException | None = None
-        self._wanted, self._stop, self._again = threading.Event(), threading.Event(), threading.Event()
+        self._wanted, self._stop, self._hangs = threading.Event(), threading.Event(), threading.Event()
         self._ready = threading.Condition()
         self._started, self._clock = time.time(), time.monotonic()
-        # A daemon: a driver that blocks must not keep the process from ending.
+        # A daemon thread: a driver that blocks must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, daemon=True, name="camera")
         self._thread.start()
 
     def newest(self, timeout: float) -> Frame | None:
-        """The next frame, waited for at most so many seconds; None where none came, or where the source is over."""
+        """The next frame; None where none came within `timeout` seconds, or where the source is over.
+
+        Raises whatever the reading thread failed with.
+        """
         with self._ready:
             if self._frame is not None and self.live and time.monotonic() - self._frame.clock > _OLD:
-                self._frame = None  # it came when the one who asked had given up
+                self._frame = None  # it arrived after the last call had given up
             if self._frame is None and not self.over:
                 self._wanted.set()
                 self._ready.wait_for(lambda: self._frame is not None or self.over, timeout)
@@ -55,12 +77,12 @@ class Camera:
             return frame
 
     def reopen(self) -> None:
-        """For a live camera that hangs on one picture: closes and opens it again."""
-        if self._device.returns:
-            self._again.set()
+        """Closes and opens a live camera that sends one picture over and over."""
+        if self._device.comes_back:
+            self._hangs.set()
 
     def close(self) -> bool:
-        """Ends the thread; False where it hangs in its driver."""
+        """Ends the thread. Returns False where the thread hangs in the camera's driver."""
         self._stop.set()
         self._thread.join(0.25)
         return not self._thread.is_alive()
@@ -68,7 +90,7 @@ class Camera:
     def _run(self) -> None:
         try:
             self._read()
-        except BaseException as error:  # told to whoever waits for frames
+        except BaseException as error:  # newest() raises it
             self._error = error
         finally:
             with self._ready:
@@ -77,17 +99,19 @@ class Camera:
             self._device.close()
 
     def _read(self) -> None:
-        """Reads until told to stop, or to the end of a recording."""
-        number, bad = -1, 0
+        """Reads until close() is called, or to the end of a recording."""
+        number, broken_in_a_row = -1, 0
         while not self._stop.is_set():
             device = self._device
-            if not device.grab() or bad >= _BROKEN or self._again.is_set():
-                if device.left:
-                    self._say(f"The last {device.left} frames can't be read: the video is cut off or damaged.")
-                if not device.returns or not self._reach():
+            if not device.grab() or broken_in_a_row >= _BROKEN or self._hangs.is_set():
+                if device.missing_frames:
+                    logger.info(
+                        "The last %d frames can't be read: the video is cut off or damaged.", device.missing_frames
+                    )
+                if not device.comes_back or not self._reconnect():
                     return
-                bad = 0
-                self._again.clear()
+                broken_in_a_row = 0
+                self._hangs.clear()
                 continue
             clock = time.monotonic()
             number += 1
@@ -100,33 +124,33 @@ class Camera:
             image = device.retrieve()
             if image is None:
                 self.broken += 1
-                bad += 1
+                broken_in_a_row += 1
                 continue
-            bad = 0
+            broken_in_a_row = 0
             since = clock - self._clock if device.live or not device.fps else number / device.fps
             with self._ready:
                 self._frame = Frame(image, self.name, number, self._started + since, clock)
                 self._wanted.clear()
                 self._ready.notify_all()
 
-    def _reach(self) -> bool:
-        """Closes the device that is gone and tries until it is back; False where told to stop."""
-        gone = time.monotonic()
+    def _reconnect(self) -> bool:
+        """Closes the lost device and tries to open it until it is back. Returns False where close() was called."""
+        lost = time.monotonic()
         self._device.close()
         if self._stop.is_set():
             return False
-        if self._again.is_set():
-            self._say(f"{self.name} sends one picture over and over; opening it anew.")
+        if self._hangs.is_set():
+            logger.info("%s sends one picture over and over; opening it again.", self.name)
         else:
-            self._say(f"No more pictures from {self.name}: unplugged, or its sender ended? Trying until it is back.")
+            logger.info("No more pictures from %s: unplugged, or its sender ended? Trying until it is back.", self.name)
         tries = 0
         while not self._stop.wait(_BACK_OFF[min(tries, len(_BACK_OFF) - 1)]):
             tries += 1
             try:
-                self._device = self._plug()
+                self._device = self._open_device()
             except UserError:
                 continue
-            self.returns += 1
-            self._say(f"Back after {time.monotonic() - gone:.0f} s. {self._device.facts}")
+            self.reconnections += 1
+            logger.info("Back after %.0f s. %s", time.monotonic() - lost, self._device.facts)
             return True
         return False

@@ -9,39 +9,48 @@ from edge import frames
 from edge.camera.device import CameraSettings, Device, Pictures
 
 
-def opener(source: str, wishes: CameraSettings | None = None) -> Callable[[], Device]:
-    """What opens what the user named, the first time and whenever it is back.
+def opener(source: str, settings: CameraSettings | None = None) -> Callable[[], Device]:
+    """A function that opens the source that the user named. It is called again whenever the source was lost.
 
-    It raises UserError, in one sentence, where that doesn't work.
+    Args:
+        source: what follows `--camera`: "0", "/dev/video0", "picamera", "sim:7", an rtsp:// or http:// address, a
+            video, a picture, a folder or a glob pattern.
+        settings: what is asked of the camera.
+
+    Returns:
+        The function. It raises UserError where the source can't be opened.
+
+    Raises:
+        UserError: where `source` names a simulated microscope with options that don't exist.
     """
-    wishes = wishes or CameraSettings()
+    settings = settings or CameraSettings()
     if source == "sim" or source.startswith("sim:"):
         from edge.simulator.microscope import SimulatedCamera
         from edge.simulator.slide import parse
 
-        slide = parse(source[4:], wishes.size, wishes.fps)
-        return SimulatedCamera(slide, paced=not slide.every).plug
+        scenario = parse(source[4:], settings.size, settings.fps)
+        return SimulatedCamera(scenario, paced=not scenario.every).open
     if source.isdecimal() or source.startswith("/dev/"):
-        from edge.camera.usb import Usb  # brings OpenCV, which pictures can do without
+        from edge.camera.usb import Usb  # imports OpenCV, which picture files don't need
 
-        return Usb(f"/dev/video{int(source)}" if source.isdecimal() else source, wishes).plug
-    return lambda: _open(source, wishes)
+        return Usb(f"/dev/video{int(source)}" if source.isdecimal() else source, settings).open
+    return lambda: _open(source, settings)
 
 
 def shown(source: str) -> str:
-    """A source's name for terminals and files, where no password belongs."""
+    """The name of a source for terminals and files: without a password."""
     return re.sub(r"//[^/@]*@", "//", source)
 
 
-def _open(source: str, wishes: CameraSettings) -> Device:
+def _open(source: str, settings: CameraSettings) -> Device:
     if source == "picamera" or re.fullmatch(r"picamera:\d+", source):
         from edge.camera.picamera import Picamera
 
-        return Picamera(int(source.partition(":")[2] or 0), wishes)
+        return Picamera(int(source.partition(":")[2] or 0), settings)
     is_stream = "://" in source
     pictures = Path(source).is_dir() or glob.has_magic(source) or Path(source).suffix.lower() in frames.SUFFIXES
     if pictures and not is_stream:
-        return Pictures(source, wishes)
+        return Pictures(source, settings)
     from edge.camera import opencv
 
-    return opencv.stream(source, shown(source)) if is_stream else opencv.video(source, wishes)
+    return opencv.stream(source, shown(source)) if is_stream else opencv.video(source, settings)

@@ -1,4 +1,4 @@
-"""USB cameras: opened by number or device file, and found again under another number when they were unplugged."""
+"""USB cameras: opened by number or device file, and found again under another number after they were unplugged."""
 
 import errno
 import os
@@ -7,44 +7,45 @@ from pathlib import Path
 import cv2
 
 from edge.camera.device import CameraSettings
-from edge.camera.opencv import Capture, begin
+from edge.camera.opencv import Capture, open_capture
 from edge.errors import UserError, reason
 
-# Where Linux tells of cameras: their device files, their names, and links by make and serial number.
+# Where Linux lists cameras: their device files, their names, and links named by make and serial number.
 _FILES, _NAMES, _LINKS = Path("/dev"), Path("/sys/class/video4linux"), Path("/dev/v4l/by-id")
 
-_RECEIVERS = ("unicam", "rp1-cfe")  # of the Pi's camera socket; there only where a sensor answers
+_RECEIVERS = ("unicam", "rp1-cfe")  # drivers of the Pi's camera socket; they are listed only where a sensor answers
 
 
 class Usb:
-    """A V4L2 camera, which may come back under another /dev/videoN: the lowest number free when it is plugged in.
+    """A V4L2 camera. After it was unplugged it may come back as another /dev/videoN: the lowest number then free.
 
-    It is known again by its link in /dev/v4l/by-id, which holds its serial number; where there is none, by the name of
-    its card if only one device has it; where the system tells neither, by its number alone.
+    A camera is recognised by its link in /dev/v4l/by-id, which holds its serial number. Where there is no link, it is
+    recognised by the name of its card, if only one device has that name. Where Linux lists neither, only the number
+    counts.
     """
 
-    def __init__(self, path: str, wishes: CameraSettings) -> None:
-        self._path, self._wishes = path, wishes
+    def __init__(self, path: str, settings: CameraSettings) -> None:
+        self._path, self._settings = path, settings
         self._link: Path | None = None
         self._card: tuple[str, str] | None = None
 
-    def plug(self) -> Capture:
-        """Opens it. Raises UserError where there is none that can be used."""
+    def open(self) -> Capture:
+        """Opens the camera. Raises UserError where there is none that can be used."""
         path = self.where()
-        capture = _open(path, self._wishes)
+        capture = _open(path, self._settings)
         if path != self._path:
             capture.facts = f"Now {capture.facts}; it was {self._path}"
         self.remember(path)
         return capture
 
     def remember(self, path: str) -> None:
-        """What tells the camera at a device file from others."""
+        """Notes what distinguishes the camera at this device file from others."""
         file = Path(path).resolve()
         self._path, self._card = path, _card(file.name)
         self._link = next((link for link in sorted(_LINKS.glob("*")) if link.resolve() == file), None)
 
     def where(self) -> str:
-        """The device file at which it is now, or was last. Raises UserError where another camera has that."""
+        """The camera's device file now, or the last one known. Raises UserError where another camera has it now."""
         if self._link is not None and self._link.exists():
             return str(self._link.resolve())
         if self._card is None:
@@ -59,9 +60,10 @@ class Usb:
 
 
 def found() -> list[str]:
-    """The cameras here, as --camera names them: USB ones, then the Pi's own.
+    """The cameras of this machine, as `--camera` names them: USB cameras first, then the Pi's own.
 
-    A Pi has many more /dev/video*, of its decoders and of the camera's parts, which give no pictures by themselves.
+    A Pi has many more /dev/video* files. They belong to its video decoders and to parts of the camera, and give no
+    pictures by themselves.
     """
     files = [str(_FILES / node) for node in _nodes() if _bus(node) == "usb" and (_card(node) or ("", "0"))[1] == "0"]
     own = any((_card(node) or ("", ""))[0].startswith(_RECEIVERS) for node in _nodes())
@@ -77,38 +79,38 @@ def _nodes() -> list[str]:
 
 
 def _card(node: str) -> tuple[str, str] | None:
-    """The name of a camera's card, and which of the card's devices this is: only one of them gives pictures."""
+    """(name of the camera's card, index of this device on the card); only one of a card's devices gives pictures."""
     try:
         return (_NAMES / node / "name").read_text().strip(), (_NAMES / node / "index").read_text().strip()
     except OSError:
         return None
 
 
-def _open(path: str, wishes: CameraSettings) -> Capture:
+def _open(path: str, settings: CameraSettings) -> Capture:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:
-        raise UserError(_no_camera(path, error)) from error
-    settings = [cv2.CAP_PROP_BUFFERSIZE, 1]  # fewer old pictures to read past
-    if wishes.fourcc:
-        settings += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*wishes.fourcc)]  # first: it decides what else can be
-    if wishes.size:
-        settings += [cv2.CAP_PROP_FRAME_WIDTH, wishes.size[0], cv2.CAP_PROP_FRAME_HEIGHT, wishes.size[1]]
-    if wishes.fps:
-        settings += [cv2.CAP_PROP_FPS, round(wishes.fps)]
-    capture = begin(path, cv2.CAP_V4L2, [])
+        raise UserError(_cannot_open(path, error)) from error
+    properties = [cv2.CAP_PROP_BUFFERSIZE, 1]  # fewer old pictures to read past
+    if settings.fourcc:  # first, because the pixel format decides which sizes and rates are possible
+        properties += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*settings.fourcc)]
+    if settings.size:
+        properties += [cv2.CAP_PROP_FRAME_WIDTH, settings.size[0], cv2.CAP_PROP_FRAME_HEIGHT, settings.size[1]]
+    if settings.fps:
+        properties += [cv2.CAP_PROP_FPS, round(settings.fps)]
+    capture = open_capture(path, cv2.CAP_V4L2, [])
     if not capture.isOpened():
         raise UserError(
             f"{path} gives no pictures: another program uses it, or it is no camera; cameras here: {_cameras()}."
         )
-    for key, value in zip(settings[::2], settings[1::2], strict=True):
+    for key, value in zip(properties[::2], properties[1::2], strict=True):
         capture.set(key, value)
-    if wishes.exposure is not None:
+    if settings.exposure is not None:
         capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2's "manual"
-        capture.set(cv2.CAP_PROP_EXPOSURE, wishes.exposure)
-    if wishes.white_balance is not None:
+        capture.set(cv2.CAP_PROP_EXPOSURE, settings.exposure)
+    if settings.white_balance is not None:
         capture.set(cv2.CAP_PROP_AUTO_WB, 0)
-        capture.set(cv2.CAP_PROP_WB_TEMPERATURE, wishes.white_balance)
+        capture.set(cv2.CAP_PROP_WB_TEMPERATURE, settings.white_balance)
     extra = [
         f"exposure {capture.get(cv2.CAP_PROP_EXPOSURE):g}",
         f"white balance {capture.get(cv2.CAP_PROP_WB_TEMPERATURE):g}",
@@ -116,13 +118,14 @@ def _open(path: str, wishes: CameraSettings) -> Capture:
     return Capture(capture, path, live=True, extra=extra)
 
 
-def _no_camera(path: str, error: OSError) -> str:
+def _cannot_open(path: str, error: OSError) -> str:
+    """Why the device file can't be opened, as a sentence for the user."""
     if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV):
         return f"There is no camera {path}; cameras here: {_cameras()}."
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"No rights to {path}; run `sudo usermod -aG video $USER` and log in anew."
+        return f"No rights to {path}; run `sudo usermod -aG video $USER` and log in again."
     if error.errno == errno.EBUSY:
-        return f"{path} is in use by another program; end that first."
+        return f"{path} is in use by another program; end that program first."
     return f"{path} can't be opened: {reason(error)}."
 
 

@@ -1,1 +1,1 @@
-"""A run at the camera: frames in, each cell counted once."""
+"""A run at the camera: it follows the stage, counts each cell once, and shows the answers while it runs."""

@@ -1,5 +1,6 @@
-"""A run at the camera: frames in, cells out, until it is told to stop."""
+"""`edge-classify --camera`: a run at the camera, from opening the source to the last line."""
 
+import logging
 import os
 import statistics
 import sys
@@ -20,7 +21,7 @@ from edge.decide import Rules
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.live.flat_field import FlatField
-from edge.live.session import Session, Status
+from edge.live.session import Session, SessionSettings, Status
 from edge.live.terminal import CropWriter, LiveTerminal
 from edge.locate import Locator
 from edge.model import Model
@@ -28,8 +29,14 @@ from edge.output import sinks
 from edge.output.sinks import Sink
 from edge.system.signals import Stop
 
-_WAIT = 0.05  # seconds to wait for a frame before signals and limits are looked at again
-_SILENT = 2.0  # seconds without a frame after which the status line says so
+logger = logging.getLogger(__name__)
+
+_WAIT = 0.05  # seconds to wait for a frame before signals and limits are checked again
+_SILENT = 2.0  # seconds without a frame, after which the status line says so
+_RECENT = 3.0  # seconds over which the frame rate is measured
+
+Show = Callable[[Frame | None, str], None]
+"""Called with the latest frame, or None where there is no new one, and with the status line."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,10 @@ class Job:
         source: what `--camera` names.
         model: an opened classifier.
         rules: how answers are made; of Model.rules.
-        settings: what the camera is asked for.
+        settings: what is asked of the camera.
         red_cell: diameter of a red cell in pixels, where it is known; else None.
         threads: of the locator.
-        flat: a picture file of an empty spot of the slide, "capture" to take one first, None to leave the light as it is.
+        flat: a picture file of an empty spot of the slide; "capture" to take one first; None to leave the light alone.
         seconds: after which the run ends; 0 for no limit.
         cells: after which the run ends; 0 for no limit.
     """
@@ -64,10 +71,10 @@ class Targets:
     """Where a run's answers go.
 
     Attributes:
-        json: file for JSON lines, "-" for standard output instead of the table, or None.
+        json: file for JSON lines; "-" for standard output, instead of the table; None for no JSON.
         csv: file for CSV, or None.
         save: folder for pictures of the cells, or None.
-        show: whether the picture is shown in a window.
+        show: whether the live picture is shown in a window.
     """
 
     json: str | None = None
@@ -77,40 +84,84 @@ class Targets:
 
 
 class Rate:
-    """Frames a second and their age over the last three seconds. The age is the time from the camera to the answer."""
+    """How many frames a second are answered, and how old they are then, over the last three seconds."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, float]] = deque(maxlen=120)
+        self._answered: deque[tuple[float, float]] = deque(maxlen=120)  # (time, age) in seconds
 
     def add(self, frame: Frame) -> None:
+        """Notes a frame that was just answered."""
         now = time.monotonic()
-        self._seen.append((now, now - frame.clock))
+        self._answered.append((now, now - frame.clock))
 
     def __str__(self) -> str:
+        """As the status line shows it: "25 frames a second, 12 ms old"."""
         now = time.monotonic()
-        recent = [(t, age) for t, age in self._seen if now - t <= 3]
+        recent = [(t, age) for t, age in self._answered if now - t <= _RECENT]
         if len(recent) < 2:
             return "no frames"
         speed = (len(recent) - 1) / max(1e-3, recent[-1][0] - recent[0][0])
         return f"{speed:.0f} frames a second, {1000 * statistics.median(age for _, age in recent):.0f} ms old"
 
 
+def watch(job: Job, targets: Targets, stop: Stop) -> int:
+    """Runs `edge-classify --camera`.
+
+    It ends the whole process where the camera's driver hangs.
+
+    Args:
+        job: what is looked at.
+        targets: where the answers go.
+        stop: set by a signal, such as ctrl-C.
+
+    Returns:
+        The exit code: 1 where pictures of a recording could not be read, else 0.
+
+    Raises:
+        UserError: where the source can't be opened or gives no picture, or where results can't be written.
+    """
+    cv2.setNumThreads(1)  # the camera's thread and the model's threads need the cores
+    if job.model.policy == "whole-image":
+        raise UserError("--camera locates the cells, but this model was trained on whole pictures.")
+    capture_flat = job.flat == "capture"
+    flat = FlatField(frames.load(job.flat).image) if job.flat and not capture_flat else None
+    tally, labels = sinks.Tally(), job.model.labels
+    with (
+        LiveTerminal(labels, show_cells=targets.json != "-") as terminal,
+        _closing(Camera(opener(job.source, job.settings), shown(job.source)), terminal) as camera,
+    ):
+        logger.info("%s", camera.facts)
+        settings = SessionSettings(
+            rules=job.rules,
+            red_cell=job.red_cell,
+            unrelated_frames=camera.unrelated_frames,
+            flat=flat,
+            capture_flat=capture_flat,
+        )
+        session = Session(job.model, Locator(threads=job.threads), settings)
+        with ExitStack() as stack:
+            outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
+            run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
+        logger.info("%s%s", summary(session.status, camera), tally)
+    return 1 if camera.broken and not camera.live else 0
+
+
 def run(
     camera: Camera,
     session: Session,
     outputs: Sequence[Sink],
-    show: Callable[[Frame | None, str], None],
+    show: Show,
     stop: Stop,
     seconds: float = 0.0,
     cells: int = 0,
 ) -> None:
-    """Looks at frames until told to stop, or until a limit is reached.
+    """Gives frames to a session until it is stopped, the source is over, or a limit is reached.
 
     Args:
         camera: an opened source.
-        session: what counts the cells.
+        session: counts and answers the cells.
         outputs: get each cell's answer.
-        show: gets each frame, or None where there is none, and the status line.
+        show: gets the frames and the status line.
         stop: set by a signal.
         seconds: after which the run ends; 0 for no limit.
         cells: after which the run ends; 0 for no limit.
@@ -118,10 +169,10 @@ def run(
     Raises:
         UserError: where the source never gives a picture.
     """
-    began = heard = time.monotonic()
+    began = last_frame = time.monotonic()
     rate, counted = Rate(), 0
 
-    def take(answers: list[Answer]) -> None:
+    def give(answers: list[Answer]) -> None:
         nonlocal counted
         for answer in answers:
             if not cells or counted < cells:
@@ -141,21 +192,21 @@ def run(
                 raise UserError(
                     f"{camera.name} is open and sent no picture in {FIRST:.0f} seconds; does another program use it?"
                 )
-            if now - heard > _SILENT:
-                session.status.doing = f"no picture for {now - heard:.0f} s"
-            show(None, line(session.status, rate))
+            if now - last_frame > _SILENT:
+                session.status.doing = f"no picture for {now - last_frame:.0f} s"
+            show(None, status_line(session.status, rate))
             continue
-        heard = now
-        take(session.step(frame))
+        last_frame = now
+        give(session.step(frame))
         rate.add(frame)
         if session.stuck(frame.taken):
             camera.reopen()
-        show(frame, line(session.status, rate))
-    take(session.finish())
+        show(frame, status_line(session.status, rate))
+    give(session.finish())
 
 
-def line(status: Status, rate: Rate) -> str:
-    """The status line."""
+def status_line(status: Status, rate: Rate) -> str:
+    """What a session is doing, with speed, focus, light, counts and the most urgent warning, in one line."""
     parts = [status.doing, str(rate)]
     if status.quality:
         parts.append(f"focus {100 * status.focus:.0f} %, light {status.quality.light[1]:.0f}")
@@ -164,75 +215,54 @@ def line(status: Status, rate: Rate) -> str:
 
 
 def summary(status: Status, camera: Camera) -> str:
-    """What became of the frames, in one sentence."""
+    """What became of the frames: "300 frames (12 frozen, back 1 time). "."""
     parts = [f"{n} {name}" for name, n in status.faults.items()]
     parts += [f"{camera.broken} that could not be decoded"] if camera.broken else []
-    parts += [f"back {camera.returns} time{'' if camera.returns == 1 else 's'}"] if camera.returns else []
+    times = camera.reconnections
+    parts += [f"back {times} time{'' if times == 1 else 's'}"] if times else []
     return f"{status.frames} frames{' (' + ', '.join(parts) + ')' if parts else ''}. "
 
 
-def shower(terminal: LiveTerminal, session: Session, window: bool) -> Callable[[Frame | None, str], None]:
-    """What shows frames and the status line: the terminal and, where it is asked for and possible, a window."""
-    opened = None
-    if window:
+def _show(terminal: LiveTerminal, session: Session, wants_window: bool) -> Show:
+    """Shows the status line on the terminal and, where it is asked for and possible, the frames in a window."""
+    window = None
+    if wants_window:
         from edge.live.window import Window
 
         try:
-            opened = Window("edge-classify")
+            window = Window("edge-classify")
         except RuntimeError as error:
-            terminal.say(str(error))
+            logger.info("%s", error)
 
     def show(frame: Frame | None, text: str) -> None:
         terminal.status(text, session.status.warnings)
-        if opened:
-            opened.show(frame.image if frame else None, text)
+        if window:
+            window.show(frame.image if frame else None, text)
 
     return show
 
 
 @contextmanager
-def _closing(camera: Camera) -> Iterator[Camera]:
-    """Ends the camera's thread, whatever happens. Where the thread hangs in its driver, this ends the process: Python
-    can neither end such a thread nor exit before it.
+def _closing(camera: Camera, terminal: LiveTerminal) -> Iterator[Camera]:
+    """Ends the camera's thread, whatever happens.
+
+    Where the thread hangs in the camera's driver, this ends the process: Python can neither end such a thread nor exit
+    before it has ended.
     """
-    code = 1
+    code, message = 1, ""
     try:
         yield camera
         code = 0
     except UserError as error:
-        code = error.exit_code
-        if not camera.close():
-            sys.stderr.write(f"Error: {error}\n")
+        code, message = error.exit_code, f"Error: {error}"
         raise
     finally:
         if not camera.close():
+            if message:
+                terminal.say(message)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-
-
-def watch(job: Job, targets: Targets, stop: Stop) -> int:
-    """`edge-classify --camera`, from opening the source to the last line -> its exit code.
-
-    Raises UserError for all that a user can mend. Ends the process where the camera's driver hangs.
-    """
-    cv2.setNumThreads(1)  # the camera's thread and the model's have the cores
-    if job.model.policy == "whole-image":
-        raise UserError("--camera looks for cells by itself, and this model was trained on whole pictures.")
-    flat: FlatField | str | None = job.flat
-    if job.flat and job.flat != "capture":
-        flat = FlatField(frames.load(job.flat).image)
-    terminal, tally = LiveTerminal(job.model.labels, targets.json != "-"), sinks.Tally()
-    with _closing(Camera(opener(job.source, job.settings), shown(job.source), terminal.say)) as camera:
-        terminal.say(camera.facts)
-        locator = Locator(threads=job.threads)
-        session = Session(job.model, locator, camera.still, flat, terminal.say, job.rules, job.red_cell)
-        with ExitStack() as stack:
-            outputs: list[Sink] = [tally, stack.enter_context(terminal)]
-            outputs += [stack.enter_context(each) for each in _sinks(job.model, targets)]
-            run(camera, session, outputs, shower(terminal, session, targets.show), stop, job.seconds, job.cells)
-        terminal.say(f"{summary(session.status, camera)}{tally}")
-    return 1 if camera.broken and not camera.live else 0
 
 
 def _sinks(model: Model, targets: Targets) -> Iterator[Sink]:

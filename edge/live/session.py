@@ -1,12 +1,16 @@
-"""A live session: frame by frame, from what the camera gives to cells that are counted once."""
+"""A live session: it takes frames one after the other and returns each cell's answer once.
 
+A session has no camera, no clock and no files, so that tests and benchmarks can give it any frames.
+"""
+
+import logging
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from edge.camera.faults import Faults
+from edge.cell import Cell
 from edge.classify import Answer, predict
 from edge.decide import Rules, decide
 from edge.frames import Frame
@@ -19,17 +23,48 @@ from edge.model import Model
 from edge.quality import ImageQuality, image_quality
 from edge.red_cells import RedCellRuler
 
-_EVERY = 0.5  # seconds from one look at focus and light to the next
-_BLANKS = 16  # frames that the mean of an empty spot is made of
-_STUCK = 5.0  # seconds of one picture over and over
+logger = logging.getLogger(__name__)
+
+_EVERY = 0.5  # seconds between two measurements of focus and light
+_BLANKS = 16  # frames of an empty spot whose mean is taken for the flat field
+_STUCK = 5.0  # seconds of one and the same picture, after which the camera hangs
+_NEW = 0.1  # weight of a new frame in the running mean of the red cells' diameter
+_APART = 10.0  # widths between two unrelated frames: far enough that no cell of one is taken for a cell of the other
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """How a session treats its frames.
+
+    Attributes:
+        rules: how answers are made; of Model.rules. None gives the likeliest label, without review.
+        red_cell: diameter of a red cell in pixels, where it is known; None to measure it.
+        unrelated_frames: whether each frame shows another place, as picture files do. Then the stage isn't followed,
+            and one frame of a cell decides.
+        flat: evens out the light; None leaves the light as it is.
+        capture_flat: whether `flat` is made of the first frames, which must show an empty spot of the slide.
+    """
+
+    rules: Rules | None = None
+    red_cell: float | None = None
+    unrelated_frames: bool = False
+    flat: FlatField | None = None
+    capture_flat: bool = False
 
 
 @dataclass
 class Status:
-    """What a person wants to know while it runs.
+    """How a session is going, for the status line.
 
-    doing: in a few words; fault: what is wrong with the last frame, "" if nothing; focus: of the best seen, 0 to 1;
-    frames: looked at; faults: how many frames with each; counts: cells by answer.
+    Attributes:
+        doing: what it does, in a few words.
+        fault: of the latest frame, as edge.camera.faults names it; "" for a good frame.
+        focus: sharpness as a share of the best seen, 0 to 1.
+        quality: of the view, when it was last measured; None before.
+        warnings: what the user should do, the most urgent first.
+        frames: how many frames came.
+        faults: how many frames had each fault.
+        counts: cells by answer.
     """
 
     doing: str = "waiting for the camera"
@@ -43,127 +78,139 @@ class Status:
 
 
 class Session:
-    """Takes frames one after the other; knows no camera, no clock and no file.
+    """Counts and answers the cells of a slide, each once.
 
-    still: the frames are pictures of different places; flat: evens the light out, None leaves it; "capture": makes that
-    of the first frames, which must show an empty spot; say: gets sentences for a person; rules: how answers are made,
-    the model's plain ones where there are none; red_cell: their diameter in pixels, where it is known.
+    Attributes:
+        status: how it is going.
+        stage: where the view lies on the slide.
+        tracker: the cells that are remembered.
+        flat: evens out the light; None where it is left as it is.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        locator: Locator,
-        still: bool = False,
-        flat: FlatField | str | None = None,
-        say: Callable[[str], None] = lambda text: None,
-        rules: Rules | None = None,
-        red_cell: float | None = None,
-    ) -> None:
+    def __init__(self, model: Model, locator: Locator, settings: SessionSettings | None = None) -> None:
+        settings = settings or SessionSettings()
+        self._unrelated_frames = settings.unrelated_frames
         self.status = Status()
-        self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, still)
-        self.flat = flat if isinstance(flat, FlatField) else None
-        self._model, self._locator, self._still, self._say = model, locator, still, say
-        self._rules = rules or model.rules(None)
+        # Of a cell in one frame, the probability of each kind and the distance from the training cells are measured.
+        self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, settings.unrelated_frames)
+        self.flat = settings.flat
+        self._model, self._locator = model, locator
+        self._rules = settings.rules or model.rules(None)
         self._faults, self._focus = Faults(), FocusMonitor()
-        self._ruler = RedCellRuler(fewest=1, fixed=red_cell)
-        self._blanks: list[np.ndarray] | None = [] if flat == "capture" else None
-        self._looked = -1e9
-        self._red_cell = 0.0
-        self._moving = -1e9  # when a picture last differed from the one before
-        self._rested = False
+        self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell)
+        self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None
+        self._judged = -1e9  # seconds, when focus and light were last measured
+        self._red_cell = 0.0  # pixels, running mean of the diameter of red cells
+        self._changed = -1e9  # seconds, when a frame last differed from the one before
+        self._rested = False  # whether the stage rested when the last good frame was taken
 
     def step(self, frame: Frame) -> list[Answer]:
-        """One frame -> the cells that it decided, each as an Answer with one cell, whose number is its own for good.
+        """Takes the next frame.
 
-        Raises UserError where the picture for the even light doesn't fit.
+        Returns:
+            The cells that this frame decided. Each is an Answer of one cell, whose number is its own for good.
+
+        Raises:
+            UserError: where the frames for the flat field don't show an empty spot, or where the flat field has
+                another size.
         """
         status = self.status
         status.frames += 1
         status.fault = self._faults.of(frame.image)
-        if self._still and status.fault in ("frozen", "torn"):
-            status.fault = ""  # picture files may be alike, and have edges
+        if self._unrelated_frames and status.fault in ("frozen", "torn"):
+            status.fault = ""  # picture files may be alike, and may have sharp edges
         if status.fault:
             status.faults[status.fault] += 1
             status.doing = f"{status.fault} picture"
             if status.fault != "frozen":
-                self._moving = frame.taken
+                self._changed = frame.taken
             return []
-        self._moving = frame.taken
+        self._changed = frame.taken
         if self._blanks is not None:
-            self._capture(frame)
+            self._capture_flat(frame, self._blanks)
             return []
         if self.flat:
             frame = replace(frame, image=self.flat.apply(frame.image))
-        if not self._still:
-            self.stage.see(frame.image, frame.taken)
+        if not self._unrelated_frames:
+            self.stage.update(frame.image, frame.taken)
             if not self.stage.resting:
                 status.doing, self._rested = "the stage moves", False
                 return self._answers(self.tracker.prune(frame, self.stage.place) if self.stage.known else [])
-        return self._answers(self._decide(frame))
+        return self._answers(self._count(frame))
 
     def stuck(self, now: float) -> bool:
-        """Whether one picture came over and over for so long that the camera hangs; said once in that time."""
-        if self.status.fault != "frozen" or now - self._moving <= _STUCK:
+        """Whether the camera has sent one picture for so long that it must hang. True once in every such time.
+
+        now: seconds, as Frame.taken.
+        """
+        if self.status.fault != "frozen" or now - self._changed <= _STUCK:
             return False
-        self._moving = now
+        self._changed = now
         return True
 
     def finish(self) -> list[Answer]:
-        """At the end: the cells that were seen often enough."""
+        """At the end of the frames: the cells that were found often enough and not yet answered."""
         return self._answers(self.tracker.flush())
 
-    def _decide(self, frame: Frame) -> list[Counted]:
-        located = self._locator.locate(frame)
-        if not self._ruler.fixed and (self._still or not self._rested):
-            self._ruler.add(located.red_cells)  # of each new place: they count for all that follow
-        measure = located.measure(self._ruler)
-        found_cells = cells(located, measure)
-        self._red_cell = 0.9 * self._red_cell + 0.1 * measure.diameter if self._red_cell else measure.diameter
-        if self._still or not self._rested or abs(frame.taken - self._looked) >= _EVERY:
+    def _count(self, frame: Frame) -> list[Counted]:
+        """The cells that a frame decides, which was taken at rest."""
+        visible = self._locate(frame)
+        if self._unrelated_frames or not self._rested or abs(frame.taken - self._judged) >= _EVERY:
             self._judge(frame)
         self._rested = True
         assert self.status.quality is not None
-        if found_cells and not self._focus.sharp(self.status.quality):
+        if visible and not self._focus.sharp(self.status.quality):
             self.status.doing = "out of focus"
             return []
         self.status.doing = "looking"
-        place = (10.0 * self.status.frames, 0.0) if self._still else self.stage.place
-        pairs = self.tracker.match(frame, found_cells, place)
-        off = None if self._still else self.tracker.drift(pairs, frame.image.shape[1], place)
-        if off:
-            self.stage.anchor(*off)
-        found = []
+        place = (_APART * self.status.frames, 0.0) if self._unrelated_frames else self.stage.place
+        pairs = self.tracker.match(frame, visible, place)
+        drift = None if self._unrelated_frames else self.tracker.drift(pairs, frame.width, place)
+        if drift:
+            self.stage.correct(*drift)
+        counted = []
         for cell, track in pairs:
-            if not track.decided:
-                seen = predict(self._model, frame, cell)
-                counted = self.tracker.add(track, frame, cell, np.append(seen.kinds, seen.distance))
-                found += [counted] if counted else []
-        return found + self.tracker.prune(frame, place)
+            if not track.counted:
+                prediction = predict(self._model, frame, cell)
+                measured = np.append(prediction.kinds, prediction.distance)
+                decided = self.tracker.add(track, frame, cell, measured)
+                counted += [decided] if decided else []
+        return counted + self.tracker.prune(frame, place)
+
+    def _locate(self, frame: Frame) -> list[Cell]:
+        """The cells of a frame. Its red cells are measured where the view is new, and count from then on."""
+        located = self._locator.locate(frame)
+        if not self._ruler.fixed and (self._unrelated_frames or not self._rested):
+            self._ruler.add(located.red_cells)
+        measure = located.measure(self._ruler)
+        new = measure.diameter
+        self._red_cell = (1 - _NEW) * self._red_cell + _NEW * new if self._red_cell else new
+        return cells(located, measure)
 
     def _judge(self, frame: Frame) -> None:
-        """Focus and light, which change slowly."""
+        """Measures focus and light, which change slowly."""
         quality = image_quality(frame.image, self._red_cell)
-        self._looked, self.status.quality = frame.taken, quality
+        self._judged, self.status.quality = frame.taken, quality
         self.status.focus = self._focus.focus(quality, frame.taken)
         self.status.warnings = self._focus.warnings(quality)
 
-    def _capture(self, frame: Frame) -> None:
-        assert self._blanks is not None
+    def _capture_flat(self, frame: Frame, blanks: list[np.ndarray]) -> None:
+        """Adds a frame of an empty spot to earlier ones, and makes the flat field once there are enough."""
         self.status.doing = "taking the picture of an empty spot"
-        self._blanks.append(frame.image)
-        if len({image.shape for image in self._blanks}) > 1:
-            self._blanks = [frame.image]
-        if len(self._blanks) == _BLANKS:
-            self.flat = FlatField(np.mean(self._blanks, axis=0).astype(np.uint8))
+        if blanks and blanks[0].shape != frame.image.shape:
+            blanks.clear()
+        blanks.append(frame.image)
+        if len(blanks) == _BLANKS:
+            self.flat = FlatField(np.mean(blanks, axis=0).astype(np.uint8))
             self._blanks = None
-            self._say("The light is evened out from here on: now move to the cells.")
+            logger.info("The light is evened out from now on: move to the cells.")
 
-    def _answers(self, found: list[Counted]) -> list[Answer]:
-        result = []
-        for c in found:
-            *kinds, distance = c.mean
+    def _answers(self, counted: list[Counted]) -> list[Answer]:
+        """The answers of cells that were just counted."""
+        answers = []
+        for each in counted:
+            *kinds, distance = each.mean
             decision = decide(kinds, self._rules, distance=distance)
-            result.append(Answer(c.frame, [(c.cell, replace(decision, frames=c.frames))]))
+            answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))]))
             self.status.counts[decision.label] += 1
-        return result
+        return answers

@@ -1,10 +1,12 @@
-"""What a person gets of a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
+"""What the user gets of a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
 
+import logging
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 from PIL import Image
 
@@ -14,57 +16,84 @@ from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
 
-_MARGIN = 1.4  # of the cell: what the saved picture of it shows
+_LOGGER = "edge"  # whose lines at level INFO and above are shown
+_MARGIN = 1.4  # cell diameters that the saved picture of a cell shows
 _REFRESH, _LOG = 0.25, 60.0  # seconds between status lines: on a terminal, in a log
 
 
 class LiveTerminal(Sink):
-    """A line on standard output for each new cell. On a terminal, a status line below them on standard error.
+    """Writes a line for each new cell on standard output, and everything else on standard error.
 
-    Where nobody watches (a log, systemd's journal), the status line is written once a minute, and a warning when it is
-    new.
+    On a terminal there is also a status line below the other lines. Where standard error is a log (a file, systemd's
+    journal), the status line is written once a minute, and a warning when it is new.
+
+    While the sink is entered, it also shows what the package logs.
     """
 
-    def __init__(self, labels: Sequence[str], cells: bool) -> None:
-        """cells: whether cells are written at all; JSON lines may have standard output."""
-        self.labels, self._cells = labels, cells
-        self._watched = sys.stderr.isatty()
-        self._next, self._shown, self._warned = 0.0, "", ""
-        if cells:
+    def __init__(self, labels: Sequence[str], show_cells: bool) -> None:
+        """Writes the head of the table.
+
+        Args:
+            labels: of the model, a column each.
+            show_cells: whether cells are written; False where JSON lines have standard output.
+        """
+        self.labels, self._show_cells = labels, show_cells
+        self._is_terminal = sys.stderr.isatty()
+        self._next_status, self._status, self._last_warning = 0.0, "", ""
+        self._handler, self._level = _Handler(self.say), logging.NOTSET
+        if show_cells:
             self._line(f"{'answer':12}" + "".join(f"{label:>12}" for label in labels) + "  cell")
 
+    def __enter__(self) -> Self:
+        logger = logging.getLogger(_LOGGER)
+        self._level = logger.level
+        logger.setLevel(logging.INFO)
+        logger.addHandler(self._handler)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        logger = logging.getLogger(_LOGGER)
+        logger.removeHandler(self._handler)
+        logger.setLevel(self._level)
+        self._clear_status()
+
     def add(self, result: Answer | Unreadable) -> None:
-        if not self._cells or isinstance(result, Unreadable):
+        if not self._show_cells or isinstance(result, Unreadable):
             return
         for cell, decision in result.cells:
-            self._clear()
+            self._clear_status()
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             clock = time.strftime("%H:%M:%S", time.localtime(result.picture.taken))
-            why = f" ({decision.reason})" if decision.reason else ""
-            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{why}")
+            reason = f" ({decision.reason})" if decision.reason else ""
+            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{reason}")
 
     def say(self, text: str) -> None:
-        """A sentence, on standard error."""
-        self._clear()
+        """Writes a sentence on standard error."""
+        self._clear_status()
         self._error(text + "\n")
 
     def status(self, text: str, warnings: Sequence[str]) -> None:
-        """The status line; called for each frame, written as often as is good to read."""
+        """Shows the status line. It may be called for every frame; the line is written only as often as is readable.
+
+        Args:
+            text: the line.
+            warnings: what the user should do, the most urgent first.
+        """
         now = time.monotonic()
-        if warnings and warnings[0] != self._warned and not self._watched:
+        if warnings and warnings[0] != self._last_warning and not self._is_terminal:
             self.say(f"{warnings[0][0].upper()}{warnings[0][1:]}.")
-        self._warned = warnings[0] if warnings else self._warned
-        if now < self._next:
+        self._last_warning = warnings[0] if warnings else self._last_warning
+        if now < self._next_status:
             return
-        if self._watched:
-            self._next = now + _REFRESH
+        if self._is_terminal:
+            self._next_status = now + _REFRESH
             text = text[: max(20, shutil.get_terminal_size().columns - 1)]
-            self._error("\r" + text + " " * max(0, len(self._shown) - len(text)))
-            self._shown = text
+            self._error("\r" + text + " " * max(0, len(self._status) - len(text)))
+            self._status = text
         else:
-            if self._next:
+            if self._next_status:
                 self._error(text + "\n")
-            self._next = now + _LOG
+            self._next_status = now + _LOG
 
     def _line(self, text: str) -> None:
         with writing("standard output"):
@@ -75,22 +104,31 @@ class LiveTerminal(Sink):
         sys.stderr.write(text)
         sys.stderr.flush()
 
-    def _clear(self) -> None:
-        if self._shown:
-            self._error("\r" + " " * len(self._shown) + "\r")
-            self._shown = ""
+    def _clear_status(self) -> None:
+        if self._status:
+            self._error("\r" + " " * len(self._status) + "\r")
+            self._status = ""
 
-    def __exit__(self, *error: object) -> None:
-        self._clear()
+
+class _Handler(logging.Handler):
+    """Gives each line that is logged to a function."""
+
+    def __init__(self, show: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._show(self.format(record))
 
 
 class CropWriter(Sink):
-    """Two pictures of each cell in a folder: of the cell itself, and of its field with a box around it.
+    """Writes two pictures of each cell into a folder: the cell itself, and its field with a box around the cell.
 
-    Numbers continue those in the folder, so that no earlier session's pictures are lost.
+    Numbers continue those in the folder, so that no pictures of an earlier session are lost.
     """
 
     def __init__(self, folder: str) -> None:
+        """Makes the folder where it doesn't exist. Raises UserError where that isn't possible."""
         self._folder = Path(folder)
         with writing(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -104,9 +142,9 @@ class CropWriter(Sink):
             stem = f"cell-{self._first + cell.number:06}"
             r = _MARGIN * cell.diameter / 2
             x, y = cell.centre
-            around = result.picture.window(int(x - r), int(y - r), int(x + r) + 1, int(y + r) + 1)
+            crop = result.picture.window(int(x - r), int(y - r), int(x + r) + 1, int(y + r) + 1)
             with writing(self._folder):
-                _save(Image.fromarray(around), self._folder / f"{stem}.crop.png", "PNG")
+                _save(Image.fromarray(crop), self._folder / f"{stem}.crop.png", "PNG")
                 _save(annotate(result), self._folder / f"{stem}.field.jpg", "JPEG")
 
 

@@ -1,6 +1,7 @@
 """A window with the live picture, where there is a display.
 
-Tk, not OpenCV: the headless wheel has no windows, and the other one ends the whole process where there is no display.
+It uses Tk, not OpenCV: OpenCV's headless package has no windows, and its full package ends the whole process where
+there is no display.
 """
 
 import os
@@ -11,14 +12,15 @@ from PIL import Image
 
 from edge.errors import reason
 
-_EVERY = 0.1  # seconds: the picture is for a person, the time for the work
-_WIDTH = 960
+_EVERY = 0.1  # seconds between pictures; showing more would take time from the work
+_WIDTH = 960  # pixels; wider pictures are shrunk
 
 
 class Window:
-    """Raises RuntimeError, in one sentence, where no window can be."""
+    """The window. The user may close it at any time; the run goes on."""
 
     def __init__(self, title: str) -> None:
+        """Opens the window. Raises RuntimeError, in one sentence, where that isn't possible."""
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             raise RuntimeError("There is no display here, so --show shows nothing; the work goes on.")
         try:
@@ -45,7 +47,12 @@ class Window:
         self._root.destroy()
 
     def show(self, image: np.ndarray | None, text: str) -> None:
-        """RGB uint8 [height, width, 3], or None for the picture that is there; does nothing once it was closed."""
+        """Shows a picture and a line of text below it. Does nothing once the window was closed.
+
+        Args:
+            image: RGB uint8 [height, width, 3]; None to leave the picture as it is.
+            text: the line.
+        """
         now = time.monotonic()
         if self._closed or now < self._next:
             return

@@ -1,6 +1,6 @@
-"""The simulated microscope as a camera: a stage that moves, light, focus, faults as cameras have them, and the truth.
+"""The simulated microscope as a camera: a moving stage, light, focus, the faults that cameras have, and the truth.
 
-All from one seed: the same frame number shows the same picture, however often it is asked for.
+Everything follows from one seed: a frame number shows the same picture however often it is asked for.
 """
 
 import time
@@ -14,15 +14,21 @@ from edge.errors import UserError
 from edge.simulator.drawing import WHITE, Truth
 from edge.simulator.slide import MARGIN, Scenario, Slide
 
-_FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}  # and how many frames long
-_ASIDE = 96  # pixels by which the one field of sensor noise is moved from frame to frame
-_SHAKE = 1.2  # pixels of standard deviation
-_TORN_BY = 0.4  # fields that a torn frame's lower part lies farther on
+_FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}  # frames that each lasts
+_ASIDE = 96  # pixels; one picture of sensor noise is moved by less than this from frame to frame
+_SHAKE = 1.2  # pixels; standard deviation of the stage's shake
+_TORN_BY = 0.4  # widths of the field by which the lower part of a torn frame is moved
 
 
 @dataclass(frozen=True)
 class Fault:
-    """From frame `first` on, `count` frames of one kind of _FAULTS."""
+    """One fault of the camera.
+
+    Attributes:
+        kind: "black", "frozen", "torn", "saturated", "dropped" or "unplug".
+        first: number of the first frame with it.
+        count: how many frames it lasts.
+    """
 
     kind: str
     first: int
@@ -30,33 +36,41 @@ class Fault:
 
 
 class SimulatedCamera:
-    """A Device. paced: its frames come as time goes by; otherwise each grab() is the next frame."""
+    """A Device that shows a drawn slide.
 
-    still, returns, left = False, True, 0
+    Attributes:
+        scenario: what it shows.
+        number: of the latest frame; -1 before the first.
+        live, comes_back, unrelated_frames, fps, facts, missing_frames: as of any Device.
+    """
 
-    def __init__(self, slide: Scenario, paced: bool = True) -> None:
-        self.slide, self.live = slide, paced
-        self.fps = slide.fps
+    unrelated_frames, comes_back, missing_frames = False, True, 0
+
+    def __init__(self, scenario: Scenario, paced: bool = True) -> None:
+        """paced: whether frames come at the scenario's rate, as a camera's; otherwise each grab() is the next frame."""
+        self.scenario, self.live = scenario, paced
+        self.fps = scenario.fps
         self.facts = (
-            f"sim: {slide.width}x{slide.height}, {slide.fps:g} frames a second, seed {slide.seed}; drawings, no blood"
+            f"sim: {scenario.width}x{scenario.height}, {scenario.fps:g} frames a second, seed {scenario.seed}; "
+            "drawings, no blood"
         )
         self.number = -1
-        self._paced, self._began = paced, 0.0
-        self._strip = Slide(slide)
-        shape = (slide.height + _ASIDE, slide.width + _ASIDE, 3)
-        noise = np.random.default_rng([slide.seed, 1]).standard_normal(shape, np.float32) * np.float32(slide.noise)
-        noise = np.round(noise)
-        self._noise = noise.clip(0, 255).astype(np.uint8), (-noise).clip(0, 255).astype(np.uint8)
-        ys, xs = (np.linspace(-1, 1, n, dtype=np.float32) for n in (slide.height, slide.width))
-        self._shade = 1 - slide.shading * (ys[:, None] ** 2 + xs**2) / 2
-        self._light: tuple[int, np.ndarray] | None = None
+        self._began = 0.0  # seconds, when the first frame of a paced camera was due
+        self._slide = Slide(scenario)
+        shape = (scenario.height + _ASIDE, scenario.width + _ASIDE, 3)
+        rng = np.random.default_rng([scenario.seed, 1])
+        noise = np.round(rng.standard_normal(shape, np.float32) * np.float32(scenario.noise))
+        self._noise = noise.clip(0, 255).astype(np.uint8), (-noise).clip(0, 255).astype(np.uint8)  # to add, to subtract
+        ys, xs = (np.linspace(-1, 1, n, dtype=np.float32) for n in (scenario.height, scenario.width))
+        self._shade = 1 - scenario.shading * (ys[:, None] ** 2 + xs**2) / 2
+        self._light: tuple[int, np.ndarray] | None = None  # when it was drawn, in steps of two seconds, and the light
 
-    def plug(self) -> "SimulatedCamera":
-        """Opens it; raises UserError while it is unplugged."""
-        self._tick()
+    def open(self) -> "SimulatedCamera":
+        """Plugs the camera in. Raises UserError while it is unplugged; without a pace it skips that time instead."""
+        self._keep_time()
         fault = self.fault(self.number + 1)
         if fault and fault.kind == "unplug":
-            if not self._paced:
+            if not self.live:
                 self.number = fault.first + fault.count - 1
                 return self
             raise UserError("The simulated camera is unplugged.")
@@ -64,24 +78,25 @@ class SimulatedCamera:
 
     def grab(self) -> bool:
         before = self.number
-        if self._paced:
+        if self.live:
             while self.number == before:
                 time.sleep(max(0.001, self._began + (before + 1) / self.fps - time.monotonic()) if before >= 0 else 0)
-                self._tick()
+                self._keep_time()
         else:
             self.number += 1
             while (fault := self.fault(self.number)) and fault.kind == "dropped":
                 self.number += 1
-        if self.slide.end and self.number >= self.slide.end * self.fps:
-            self.returns = False
+        if self.scenario.end and self.number >= self.scenario.end * self.fps:
+            self.comes_back = False
             return False
         fault = self.fault(self.number)
         if fault and fault.kind == "dropped":
             return self.grab()
         return not (fault and fault.kind == "unplug")
 
-    def _tick(self) -> None:
-        if self._paced:
+    def _keep_time(self) -> None:
+        """Goes on to the frame that is due now."""
+        if self.live:
             now = time.monotonic()
             self._began = self._began or now
             self.number = int((now - self._began) * self.fps)
@@ -93,111 +108,109 @@ class SimulatedCamera:
         pass
 
     def fault(self, number: int) -> Fault | None:
-        """What is wrong with a frame."""
-        return _fault(self.slide, number)
+        """What is wrong with a frame; None for a good one."""
+        minute = max(0, number) // round(60 * self.fps)
+        faults = _faults(self.scenario, minute)
+        return next((fault for fault in faults if fault.first <= number < fault.first + fault.count), None)
 
     def stage(self, number: int) -> tuple[float, float]:
-        """Where the field's left upper corner lies on the slide at a frame, in pixels."""
-        s = self.slide
+        """Where the frame's upper left corner lies on the slide, (x, y) in pixels."""
+        s = self.scenario
         rests, since = divmod(number / s.fps, s.dwell + s.move)
         share = max(0.0, since - s.dwell) / s.move
-        # A minimum-jerk movement, as of a hand: 10 t^3 - 15 t^4 + 6 t^5 (Flash and Hogan, J. Neurosci. 1985).
+        # A minimum-jerk movement, as a hand makes: 10 t^3 - 15 t^4 + 6 t^5 (Flash and Hogan, J. Neurosci. 1985).
         smooth = share**3 * (10 - 15 * share + 6 * share**2)
         dx, dy = np.random.default_rng([s.seed, 2, number]).normal(0, _SHAKE, 2).clip(-MARGIN, MARGIN)
         return max(0.0, (rests + smooth) * s.step * s.width + dx), float(dy)
 
     def rest(self, number: int) -> tuple[int, bool]:
-        """Which rest of the stage a frame belongs to, and whether the stage does rest."""
-        rests, since = divmod(number / self.slide.fps, self.slide.dwell + self.slide.move)
-        return int(rests), since < self.slide.dwell
+        """(number of the place at which the stage rests or from which it comes, whether it rests) at a frame."""
+        rests, since = divmod(number / self.scenario.fps, self.scenario.dwell + self.scenario.move)
+        return int(rests), since < self.scenario.dwell
 
     def sharp(self, number: int) -> bool:
-        """Whether the rest that a frame belongs to is in focus."""
+        """Whether the place that a frame belongs to is in focus."""
         rest, _ = self.rest(number)
-        return rest == 0 or np.random.default_rng([self.slide.seed, 3, rest]).random() * 100 >= self.slide.defocus
+        return rest == 0 or np.random.default_rng([self.scenario.seed, 3, rest]).random() * 100 >= self.scenario.defocus
 
     def frame(self, number: int) -> np.ndarray:
-        """What the camera sends as frame so-and-so, RGB uint8 [height, width, 3]."""
+        """What the camera sends as this frame, faults included, RGB uint8 [height, width, 3]."""
         fault = self.fault(number)
         kind = fault.kind if fault else ""
         if fault and kind == "frozen":
-            return self._good(fault.first - 1 if fault.first else 0)
+            return self._without_fault(fault.first - 1 if fault.first else 0)
         if kind in ("black", "saturated"):
-            return np.full((self.slide.height, self.slide.width, 3), 255 if kind == "saturated" else 2, np.uint8)
-        image = self._good(number)
+            return np.full((self.scenario.height, self.scenario.width, 3), 255 if kind == "saturated" else 2, np.uint8)
+        image = self._without_fault(number)
         if kind == "torn":
-            line = int(np.random.default_rng([self.slide.seed, 4, number]).uniform(0.2, 0.8) * self.slide.height)
-            if number % 2:  # the rest never came
+            line = int(np.random.default_rng([self.scenario.seed, 4, number]).uniform(0.2, 0.8) * self.scenario.height)
+            if number % 2:  # the lower part never arrived
                 image[line:] = image[line - 1]
-            else:  # the rest is of another moment
+            else:  # the lower part was taken at another moment
                 x, y = self.stage(number)
-                image[line:] = self._view(x + _TORN_BY * self.slide.width, y, number)[line:]
+                image[line:] = self._view(x + _TORN_BY * self.scenario.width, y)[line:]
         return image
 
-    def _good(self, number: int) -> np.ndarray:
+    def _without_fault(self, number: int) -> np.ndarray:
         x, y = self.stage(number)
-        image = self._view(x, y, number)
+        image = self._view(x, y)
         speed = abs(x - self.stage(number - 1)[0]) if number and not self.rest(number)[1] else 0.0
-        if speed > 6:  # a third of the time between two frames the shutter is open
+        if speed > 6:  # pixels a frame; the shutter is open for a third of the time between two frames
             image = cv2.blur(image, (max(1, int(speed / 3)), 1))
         if not self.sharp(number):
-            image = cv2.GaussianBlur(image, (0, 0), 0.2 * self.slide.red_cell)
+            image = cv2.GaussianBlur(image, (0, 0), 0.2 * self.scenario.red_cell)
         cv2.multiply(image, self._lit(number), image, 1 / 255)
-        top, left = np.random.default_rng([self.slide.seed, 5, number]).integers(_ASIDE, size=2)
-        place = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])
-        cv2.add(image, self._noise[0][place], image)
-        cv2.subtract(image, self._noise[1][place], image)
+        top, left = np.random.default_rng([self.scenario.seed, 5, number]).integers(_ASIDE, size=2)
+        window = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])
+        cv2.add(image, self._noise[0][window], image)
+        cv2.subtract(image, self._noise[1][window], image)
         return image
 
-    def _view(self, x: float, y: float, number: int) -> np.ndarray:
+    def _view(self, x: float, y: float) -> np.ndarray:
+        """The part of the slide whose upper left corner is (x, y): evenly lit, sharp, without noise."""
         left, top = round(x), round(y) + MARGIN
-        tile, within = divmod(left, self.slide.width)
-        height = slice(top, top + self.slide.height)
-        first = self._strip.tile(tile)[height, within:]
+        tile, within = divmod(left, self.scenario.width)
+        height = slice(top, top + self.scenario.height)
+        first = self._slide.tile(tile)[height, within:]
         if not within:
             return first.copy()
-        return np.hstack([first, self._strip.tile(tile + 1)[height, :within]])
+        return np.hstack([first, self._slide.tile(tile + 1)[height, :within]])
 
     def _lit(self, number: int) -> np.ndarray:
-        """Shading and the lamp's colour at a frame, uint8 [height, width, 3] of 255; drawn anew once in two seconds."""
+        """Shading and the lamp's colour, uint8 [height, width, 3], 255 for full light; renewed every two seconds."""
         moment = int(number / self.fps / 2)
         if self._light is None or self._light[0] != moment:
-            drift = self.slide.cast * min(1.0, moment * 2 / 3600)
+            drift = self.scenario.cast * min(1.0, moment * 2 / 3600)
             colour = np.array([1, 1 - drift / 2, 1 - drift], np.float32)
             self._light = moment, np.round(255 * self._shade[..., None] * colour).astype(np.uint8)
         return self._light[1]
 
     def truth(self, first: float, last: float) -> list[Truth]:
-        """The white cells whose middle lies between two places on the slide, in its pixels, y in the field's."""
+        """The white cells whose middle has an x from `first` to `last`, as Slide.truth gives them."""
         return [t for t in self._all(first, last) if t.kind in WHITE]
 
     def debris(self, first: float, last: float) -> list[Truth]:
-        """Platelets and dirt, likewise."""
+        """Platelets and dirt between two places, likewise."""
         return [t for t in self._all(first, last) if t.kind not in WHITE]
 
     def _all(self, first: float, last: float) -> list[Truth]:
-        tiles = range(max(0, int(first // self.slide.width)), int(last // self.slide.width) + 1)
-        return [t for i in tiles for t in self._strip.truth(i) if first <= t.x < last]
+        tiles = range(max(0, int(first // self.scenario.width)), int(last // self.scenario.width) + 1)
+        return [t for i in tiles for t in self._slide.truth(i) if first <= t.x < last]
 
 
 @lru_cache(maxsize=8)
-def _faults(slide: Scenario, minute: int) -> tuple[Fault, ...]:
-    """The faults of one minute, in order; never in its first second, so that each begins with a good frame."""
-    rng = np.random.default_rng([slide.seed, 6, minute])
-    whole, share = divmod(slide.faults, 1)
+def _faults(scenario: Scenario, minute: int) -> tuple[Fault, ...]:
+    """The faults of one minute, in order; none in its first second, so that each minute begins with good frames."""
+    rng = np.random.default_rng([scenario.seed, 6, minute])
+    whole, share = divmod(scenario.faults, 1)
     count = int(whole) + (rng.random() < share)
-    span = round(60 * slide.fps)
-    room = max(1, (span - slide.fps) / max(1, count))
+    frames = round(60 * scenario.fps)
+    room = max(1, (frames - scenario.fps) / max(1, count))
     kinds = list(_FAULTS)
     result = []
     for i in range(count):
         kind = kinds[rng.integers(len(kinds))]
         length = min(_FAULTS[kind], max(1, int(room) - 2))
-        start = slide.fps + i * room + rng.uniform(0, max(0.0, room - length - 1))
-        result.append(Fault(kind, minute * span + int(start), length))
+        start = scenario.fps + i * room + rng.uniform(0, max(0.0, room - length - 1))
+        result.append(Fault(kind, minute * frames + int(start), length))
     return tuple(result)
-
-
-def _fault(slide: Scenario, number: int) -> Fault | None:
-    minute = max(0, number) // round(60 * slide.fps)
-    return next((f for f in _faults(slide, minute) if f.first <= number < f.first + f.count), None)

@@ -1,31 +1,45 @@
-"""An endless simulated slide: a strip of tiles as large as the camera's field, each drawn when the stage comes near it.
+"""An endless simulated slide: a strip of tiles, each as large as the camera's field and drawn when it comes into view.
 
-All from one seed: a tile is the same whenever it is drawn.
+Everything follows from one seed: a tile is the same whenever it is drawn.
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from edge.errors import UserError
 from edge.simulator import drawing
-from edge.simulator.drawing import Look, Truth
+from edge.simulator.drawing import Look, Part, Truth
 
 _KINDS = ("neutrophil", "lymphocyte", "monocyte")
-_SHARES = (0.5, 0.3, 0.2)
-_STAMPS = 48  # red cells drawn once and used again
-MARGIN = 16  # pixels of slide above and below what the field shows, for the shake
+_SHARES = (0.5, 0.3, 0.2)  # of the white cells, by kind
+_STAMPS = 48  # different red cells; they are drawn once and used again and again
+MARGIN = 16  # pixels of slide above and below the field, so that the stage can shake
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What the microscope is to show.
+    """What the simulated microscope shows, and what goes wrong.
 
-    seed; width, height: of the camera in pixels; fps; red_cell: its diameter in pixels; white: white cells a field;
-    dwell, move: seconds that the stage rests and moves; step: fields that it moves by; faults: a minute; shading: light
-    that the corners lack, 0 to 1; cast: how far red light gains on blue in an hour; noise: levels; defocus: how many of
-    a hundred rests are out of focus; end: seconds until the recording is over, 0 for never; every: 1 for a recording,
-    of which every frame counts, however long the work takes, and not a camera, which doesn't wait.
+    Attributes:
+        seed: the same seed gives the same slide, movements and faults.
+        width: of the camera's frames, pixels.
+        height: likewise.
+        fps: frames a second, above 0 and at most 1000.
+        red_cell: diameter of a red cell, pixels, at least 8.
+        white: mean number of white cells in a field.
+        dwell: seconds that the stage rests in one place, above 0.
+        move: seconds that it takes to the next place, above 0.
+        step: distance between two places in widths of the field, above 0 and at most 1.
+        faults: mean number of faults in a minute, such as torn frames; see edge.simulator.microscope.
+        shading: share of the light that the corners lack, 0 to 1.
+        cast: how the light's colour drifts: share of the blue light that is lost in an hour, and half as much green.
+        noise: standard deviation of the camera's noise, levels 0..255.
+        defocus: how many of a hundred places are out of focus, 0 to 100.
+        end: seconds until the recording is over; 0 for no end.
+        every: 1 for a recording, of which every frame counts however long the work takes; 0 for a camera, which doesn't
+            wait.
     """
 
     seed: int = 0
@@ -47,7 +61,16 @@ class Scenario:
 
 
 def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = None) -> Scenario:
-    """What stands behind `sim:`, such as "7" (a seed) or "seed=7,faults=20,white=5" -> Scenario. Raises UserError."""
+    """Reads what follows `sim:` in `--camera sim:...`.
+
+    Args:
+        text: options of Scenario such as "seed=7,faults=20,white=5"; a bare number is the seed.
+        size: (width, height) of the frames in pixels, instead of those in `text`.
+        fps: frames a second, likewise.
+
+    Raises:
+        UserError: where an option doesn't exist, or its value is out of range.
+    """
     names = {field.name: field.type for field in fields(Scenario)}
     given: dict[str, float] = {}
     for part in filter(None, text.split(",")):
@@ -56,92 +79,96 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
         try:
             given[name] = int(value) if names[name] is int else float(value)
         except (KeyError, ValueError) as error:
-            raise UserError(f"sim:{text}: {part!r} is none of {', '.join(names)}, each with a number.") from error
+            raise UserError(
+                f"sim:{text}: {part!r} is no option with a number; the options are {', '.join(names)}."
+            ) from error
     if size:
         given |= {"width": size[0], "height": size[1]}
     if fps:
         given["fps"] = fps
-    slide = Scenario(**given)  # type: ignore[arg-type]
-    small = 4 * slide.red_cell
-    if not (slide.red_cell >= 8 and small <= slide.width <= 4096 and small <= slide.height <= 4096):
-        raise UserError(f"sim:{text}: a field is 4 red cells to 4096 pixels wide and high, a red cell at least 8.")
-    if not (0 < slide.fps <= 1000 and slide.dwell > 0 and slide.move > 0 and 0 < slide.step <= 1):
-        raise UserError(f"sim:{text}: fps, dwell and move must be above 0, step above 0 and at most 1.")
-    return slide
+    scenario = Scenario(**given)  # type: ignore[arg-type]
+    small = 4 * scenario.red_cell
+    if not (scenario.red_cell >= 8 and small <= scenario.width <= 4096 and small <= scenario.height <= 4096):
+        raise UserError(f"sim:{text}: width and height must be 4 red cells to 4096 pixels, red_cell at least 8 pixels.")
+    if not (0 < scenario.fps <= 1000 and scenario.dwell > 0 and scenario.move > 0 and 0 < scenario.step <= 1):
+        raise UserError(
+            f"sim:{text}: fps must be above 0 and at most 1000, dwell and move above 0, step above 0 and at most 1."
+        )
+    return scenario
 
 
 class Slide:
-    """The slide: tiles side by side, the last few kept."""
+    """The slide: tiles side by side, of which the last few are kept in memory."""
 
-    def __init__(self, slide: Scenario) -> None:
-        self.slide = slide
-        self.tall = slide.height + 2 * MARGIN
-        rng = np.random.default_rng([slide.seed, 7])
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        self._height = scenario.height + 2 * MARGIN  # of a tile
+        rng = np.random.default_rng([scenario.seed, 7])
         self._stamps = [self._stamp(rng) for _ in range(_STAMPS)]
-        self._drawn: dict[int, np.ndarray] = {}
-        self._truth: dict[int, list[Truth]] = {}
+        self._tiles: dict[int, np.ndarray] = {}
+        self._truths: dict[int, list[Truth]] = {}
 
     def tile(self, number: int) -> np.ndarray:
-        """RGB uint8 [height + margins, width, 3]."""
-        if number not in self._drawn:
-            self._drawn[number], self._truth[number] = self._draw(number)
-            for kept, most in ((self._drawn, 3), (self._truth, 64)):
-                while len(kept) > most:
-                    del kept[next(iter(kept))]  # type: ignore[attr-defined]
-        return self._drawn[number]
+        """The picture of one tile, RGB uint8 [height + margins, width, 3]. Tiles are numbered from 0, left to right."""
+        if number not in self._tiles:
+            self._tiles[number], self._truths[number] = self._draw(number)
+            _drop_oldest(self._tiles, 3)
+            _drop_oldest(self._truths, 64)
+        return self._tiles[number]
 
     def truth(self, number: int) -> list[Truth]:
-        """Its white cells, platelets and dirt, x on the slide, y in the field."""
-        if number not in self._truth:
+        """White cells, platelets and dirt of one tile. Pixels: x from the slide's left end, y from the field's top."""
+        if number not in self._truths:
             self.tile(number)
-        return self._truth[number]
+        return self._truths[number]
 
     def _stamp(self, rng: np.random.Generator) -> np.ndarray:
-        """One red cell's density, float32 [side, side, 3]."""
-        side = 2 * int(0.65 * self.slide.red_cell) + 5
+        """The optical density of one red cell, float32 [side, side, 3]."""
+        side = 2 * int(0.65 * self._scenario.red_cell) + 5
         density = np.zeros((side, side, 3), np.float32)
-        radius = self.slide.red_cell / 2 * rng.uniform(0.9, 1.08)
+        radius = self._scenario.red_cell / 2 * rng.uniform(0.9, 1.08)
         drawing.red_cell(density, side / 2, side / 2, radius, rng)
         return density
 
     def _seam(self, number: int) -> list[tuple[float, float, int]]:
-        """The red cells across the left border of a tile: (x from the border, y, stamp)."""
-        rng = np.random.default_rng([self.slide.seed, 9, number])
-        unit, found, y = self.slide.red_cell, [], 0.0
-        while (y := y + unit * rng.uniform(1.05, 1.6)) < self.tall:
-            found.append((unit * rng.uniform(-0.5, 0.5), y, int(rng.integers(_STAMPS))))
-        return found
+        """The red cells that lie across the left border of a tile: (x from that border, y, number of the stamp)."""
+        rng = np.random.default_rng([self._scenario.seed, 9, number])
+        unit, seam, y = self._scenario.red_cell, [], 0.0
+        while (y := y + unit * rng.uniform(1.05, 1.6)) < self._height:
+            seam.append((unit * rng.uniform(-0.5, 0.5), y, int(rng.integers(_STAMPS))))
+        return seam
 
     def _draw(self, number: int) -> tuple[np.ndarray, list[Truth]]:
-        s, unit = self.slide, self.slide.red_cell
+        """A tile's picture, as `tile` returns it, and what `truth` returns of it."""
+        s, unit = self._scenario, self._scenario.red_cell
         rng = np.random.default_rng([s.seed, 8, number])
-        density = np.zeros((self.tall, s.width, 3), np.float32)
+        density = np.zeros((self._height, s.width, 3), np.float32)
         plan: list[tuple[str, float, float, float]] = []
         for _ in range(rng.poisson(s.white)):
             kind = str(rng.choice(_KINDS, p=_SHARES))
             radius = unit * drawing.RADII[kind]
             for _ in range(60):
-                edge = radius + 1.05 * unit  # where red cells lie across the seam of two tiles
-                x = rng.uniform(edge, s.width - edge)
+                margin = radius + 1.05 * unit  # red cells lie across the seam of two tiles
+                x = rng.uniform(margin, s.width - margin)
                 y = rng.uniform(1.2 * radius, s.height - 1.2 * radius) + MARGIN
                 if all(np.hypot(x - a, y - b) > 1.4 * (radius + r) for _, a, b, r in plan):
                     plan.append((kind, x, y, radius))
                     break
         seams = self._seam(number) + [(x + s.width, y, stamp) for x, y, stamp in self._seam(number + 1)]
-        taken = [(x, y, 0.95 * r) for _, x, y, r in plan] + [(x, y, unit / 2) for x, y, _ in seams]
-        own = drawing.scatter((self.tall, s.width), unit, taken, rng)
-        inside = [(x, y) for x, y, r in own if r <= x <= s.width - r]
+        occupied = [(x, y, 0.95 * r) for _, x, y, r in plan] + [(x, y, unit / 2) for x, y, _ in seams]
+        red_cells = drawing.scatter((self._height, s.width), unit, occupied, rng)
+        inside = [(x, y) for x, y, r in red_cells if r <= x <= s.width - r]
         for x, y, stamp in [*seams, *((x, y, int(rng.integers(_STAMPS))) for x, y in inside)]:
             _press(density, self._stamps[stamp], x, y)
         truth: list[Truth] = []
-        for _ in range(rng.poisson(self.tall * s.width / unit**2 / 40)):
-            x, y, radius = rng.uniform(0, s.width), rng.uniform(0, self.tall), unit * rng.uniform(0.08, 0.18)
-            if all(np.hypot(x - a, y - b) > r + 2 * radius for a, b, r in taken):
+        for _ in range(rng.poisson(self._height * s.width / unit**2 / 40)):
+            x, y, radius = rng.uniform(0, s.width), rng.uniform(0, self._height), unit * rng.uniform(0.08, 0.18)
+            if all(np.hypot(x - a, y - b) > r + 2 * radius for a, b, r in occupied):
                 kind = "platelet" if rng.random() < 0.8 else "dirt"
                 colour = drawing.PLATELET if kind == "platelet" else np.full(3, 1.5, np.float32)
                 middle = float(x + number * s.width), float(y - MARGIN)
                 truth.append(Truth(kind, *middle, radius, (*middle, radius)))
-                drawing.add(density, drawing.blob(radius, 0.15, rng), 0.0, x, y, colour, rng, grain=0.3)
+                drawing.add(density, Part(drawing.blob(radius, 0.15, rng), x, y, colour, grain=0.3), rng)
         for kind, x, y, radius in plan:
             cx, cy, r = drawing.white_cell(density, kind, x, y, unit, rng)
             left, top = number * s.width, -MARGIN
@@ -149,8 +176,14 @@ class Slide:
         return drawing.expose(density, Look(red_cell=unit, noise=0.0), rng), truth
 
 
+def _drop_oldest(kept: dict[int, Any], most: int) -> None:
+    """Removes the entries that were added first until at most `most` are left."""
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+
+
 def _press(density: np.ndarray, stamp: np.ndarray, x: float, y: float) -> None:
-    """Adds a stamp with its middle at (x, y), as far as it lies within."""
+    """Adds a stamp to an optical density, its middle at (x, y), as far as it lies within."""
     side = len(stamp)
     left, top = round(x - side / 2), round(y - side / 2)
     x0, y0 = max(0, left), max(0, top)

@@ -1,1 +1,1 @@
-"""What the operating system is asked for: the disk, signals, and silence from native libraries."""
+"""What the operating system does for us: results that reach the disk, signals, and quiet native libraries."""

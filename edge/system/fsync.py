@@ -1,4 +1,4 @@
-"""Results on the disk itself: what the system only holds in memory is lost when the power goes."""
+"""Writes results through to the disk: what the operating system still holds in memory is lost when the power fails."""
 
 import os
 import stat
@@ -7,20 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-_LINE = 65536  # bytes: no line of results is longer
-_EVERY = 1.0  # seconds of results that a power cut may take; each line by itself would wear out a Pi's card
+_LINE = 65536  # bytes; no line of results is longer
+_EVERY = 1.0  # seconds of results that a power failure may take; syncing each line would wear out a Pi's memory card
 
 
 def first_line(path: str) -> str:
-    """The first line of an earlier run's results, with its end; empty where there are none. Raises OSError."""
-    if not Path(path).is_file():  # not there yet, a pipe, a device
+    """The first line of a results file with its line break; "" where there is no such file. Raises OSError."""
+    if not Path(path).is_file():  # it doesn't exist yet, or is a pipe or a device
         return ""
     with Path(path).open("rb") as file:
         return file.readline(_LINE).decode("utf-8", "backslashreplace")
 
 
 def mend(path: str) -> None:
-    """Takes a last line that was never finished, as a power cut leaves it, off a file. Raises OSError."""
+    """Removes an unfinished last line from a file, as a power failure leaves it. Raises OSError."""
     with Path(path).open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LINE))
@@ -30,13 +30,13 @@ def mend(path: str) -> None:
 
 
 class Syncing:
-    """Brings a file's new lines to the disk once a second, from a thread of its own.
+    """Writes a file's new lines through to the disk once a second, in a thread of its own.
 
-    A card may take a second over it, and frames don't wait meanwhile. What is no regular file (a pipe, a terminal) is
-    left alone.
+    A memory card may take a second for it; frames don't wait meanwhile. Pipes and terminals are left alone.
     """
 
     def __init__(self, file: IO[str], path: str) -> None:
+        """Begins with a file that is open for writing at this path."""
         self._file, self._folder = file, Path(path).resolve().parent
         self._new, self._stop = threading.Event(), threading.Event()
         self._error: OSError | None = None
@@ -46,13 +46,13 @@ class Syncing:
             self._thread.start()
 
     def wrote(self) -> None:
-        """There are new lines, handed to the system. Raises OSError where earlier ones could not be brought."""
+        """Call it after lines were written and flushed. Raises OSError where earlier lines could not be synced."""
         if self._error:
             raise self._error
         self._new.set()
 
     def close(self) -> None:
-        """Brings the last lines; the file is still open. Raises OSError where they could not be brought."""
+        """Syncs the last lines; call it before the file is closed. Raises OSError where that isn't possible."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -61,21 +61,21 @@ class Syncing:
 
     def _run(self) -> None:
         try:
-            self._name()
+            self._sync_name()
             while not self._stop.wait(_EVERY):
-                self._bring()
-            self._bring()
+                self._sync()
+            self._sync()
         except OSError as error:
             self._error = error
 
-    def _bring(self) -> None:
+    def _sync(self) -> None:
         if self._new.is_set():
             self._new.clear()
             os.fsync(self._file.fileno())
 
-    def _name(self) -> None:
-        """Brings the file's name, which stands in its folder."""
-        with suppress(OSError):  # file systems from elsewhere can't, or do it by themselves
+    def _sync_name(self) -> None:
+        """Syncs the folder, which holds the file's name."""
+        with suppress(OSError):  # FAT and network file systems can't, or do it by themselves
             folder = os.open(self._folder, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -1,12 +1,13 @@
-"""How long work reports how far it is, and which of its steps has just ended.
+"""How long-running work reports its progress, and which of its steps has just ended.
 
-Only commands draw bars, and only `benchmark latency` measures steps; from Python, pass functions of your own or nothing.
+Only commands draw progress bars, and only `benchmark latency` measures steps. From Python, pass functions of your own,
+or nothing.
 """
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done ("Reading pictures"), how many steps are done, and of how many."""
+"""Called with what is being done ("Reading pictures"), how many steps are done, and how many there are in all."""
 
 
 def silent(what: str, done: int, total: int) -> None:

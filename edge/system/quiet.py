@@ -1,4 +1,4 @@
-"""Keeping native libraries' chatter off the user's terminal."""
+"""Keeps the messages of native libraries off the user's terminal."""
 
 import os
 import sys
@@ -10,16 +10,16 @@ from typing import IO
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back what C++ code writes to stdout and stderr; shows it after all if the block fails.
+    """Holds back what is written to stdout and stderr while the block runs. If the block fails, it is shown after all.
 
-    LiteRT and TensorFlow announce their delegates and passes there, whatever their log levels say.
+    LiteRT and TensorFlow announce their delegates and passes there from C++, whatever their log levels are.
     """
     sys.stdout.flush()
     sys.stderr.flush()
-    with _memory() as held:
+    with _buffer() as held:
         try:
             saved = [os.dup(fd) for fd in (1, 2)]
-        except OSError:  # started without them, as daemons are
+        except OSError:  # there is no stdout or stderr, as in a daemon
             yield
             return
         for fd in (1, 2):
@@ -39,8 +39,8 @@ def quiet() -> Iterator[None]:
                 os.write(2, held.read())
 
 
-def _memory() -> IO[bytes]:
-    """Room for it, in memory where that can be: a Pi may have nothing to write to."""
+def _buffer() -> IO[bytes]:
+    """A file for what is held back: in memory where possible, because a Pi's disk may be read-only."""
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("held"), "w+b", buffering=0)
     return tempfile.TemporaryFile(buffering=0)

@@ -1,4 +1,4 @@
-"""Signals that end a run in order."""
+"""Signals, such as ctrl-C, that end a run after it has finished its current work."""
 
 import signal
 from collections.abc import Iterator
@@ -6,18 +6,24 @@ from contextlib import contextmanager
 
 
 class Stop:
-    """Set by ctrl-C, by SIGTERM (a shutdown, systemd) and by a lost terminal: the run ends in order."""
+    """Notes that the run should end: after ctrl-C, SIGTERM (a shutdown, systemd) or the loss of the terminal.
+
+    Attributes:
+        asked: whether such a signal has come.
+    """
 
     def __init__(self) -> None:
         self.asked = False
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
+        """Catches the signals while the block runs, and restores their earlier handlers afterwards."""
+
         def ask(*_: object) -> None:
             self.asked = True
 
         names = [signal.SIGINT, signal.SIGTERM]
-        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
             names.append(signal.SIGHUP)
         before = {name: signal.signal(name, ask) for name in names}
         try:

@@ -35,9 +35,9 @@ def test_black_saturated_and_plain(field: np.ndarray) -> None:
 def test_torn(field: np.ndarray, line: int) -> None:
     other = drawing.field(np.random.default_rng(2), 3)[0]
     tears = {"the next frame": other, "grey": np.full_like(field, 128), "a line again": field[line - 1 : line]}
-    for name, rest in tears.items():
+    for name, lower in tears.items():
         torn = field.copy()
-        torn[line:] = rest if len(rest) == 1 else rest[line:]
+        torn[line:] = lower if len(lower) == 1 else lower[line:]
         assert Faults().of(torn) == "torn", name
 
 

@@ -51,8 +51,8 @@ def serial(system: System, text: str) -> str:
 
 
 def test_it_is_found_under_another_number(system: System) -> None:
-    path = system.plug(0, "SimulatedCamera", serial(system, "maker_A1"))
-    system.plug(1, "SimulatedCamera", serial(system, "maker_A1"), index=1)  # of the same camera, without pictures
+    path = system.plug(0, "Microscope", serial(system, "maker_A1"))
+    system.plug(1, "Microscope", serial(system, "maker_A1"), index=1)  # of the same camera, without pictures
     system.plug(2, "Webcam", serial(system, "other_B2"))
     camera = usb.Usb(path, CameraSettings())
     assert camera.where() == path
@@ -64,16 +64,16 @@ def test_it_is_found_under_another_number(system: System) -> None:
     system.plug(0, "Another", serial(system, "other_C3"))
     with pytest.raises(UserError, match="video0 is another camera now"):
         camera.where()
-    assert system.plug(3, "SimulatedCamera", serial(system, "maker_A1")) == camera.where()
+    assert system.plug(3, "Microscope", serial(system, "maker_A1")) == camera.where()
 
 
 def test_of_two_cameras_alike_the_other_one_is_not_taken(system: System) -> None:
-    path = system.plug(0, "SimulatedCamera", serial(system, "maker_A1"))
+    path = system.plug(0, "Microscope", serial(system, "maker_A1"))
     camera = usb.Usb(path, CameraSettings())
     camera.remember(path)
     system.unplug(0)
-    system.plug(1, "SimulatedCamera", serial(system, "maker_A2"))
-    system.plug(2, "SimulatedCamera", serial(system, "maker_A3"))
+    system.plug(1, "Microscope", serial(system, "maker_A2"))
+    system.plug(2, "Microscope", serial(system, "maker_A3"))
     assert camera.where() == path
 
 
@@ -87,8 +87,6 @@ def test_where_the_system_tells_nothing_the_number_counts(tmp_path: Path, monkey
 
 
 def test_cameras_are_named_for_a_person(system: System) -> None:
-    system.plug(0, "SimulatedCamera")
-    with pytest.raises(
-        UserError, match=r"There is no camera /dev/video9; cameras here: .*video0 \(SimulatedCamera\)\."
-    ):
-        usb.Usb("/dev/video9", CameraSettings()).plug()
+    system.plug(0, "Microscope")
+    with pytest.raises(UserError, match=r"There is no camera /dev/video9; cameras here: .*video0 \(Microscope\)\."):
+        usb.Usb("/dev/video9", CameraSettings()).open()

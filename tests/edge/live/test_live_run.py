@@ -3,24 +3,21 @@
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import assert_refused, command
-from PIL import Image, ImageGrab
+from live_helpers import SIM, started
+from PIL import Image
 
 from edge.simulator import drawing
-
-SIM = "sim:seed=3,width=480,height=360,red_cell=30,fps=15,white=5,faults=30"
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +33,6 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.write(np.ascontiguousarray(image[y : y + 360, x : x + 480, ::-1]))
     writer.release()
     return path
-
-
-def started(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "edge", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -131,7 +122,7 @@ def test_other_results_and_other_files_are_not_gone_on_with(tmp_path: Path, vide
         target.write_text(text)
         for kind in ("csv", "json"):
             done = command("edge", "--camera", video, f"--{kind}", target)
-            assert_refused(done, f"{target} holds something else than these results; name another file.")
+            assert_refused(done, f"{target} holds something other than these results; name another file.")
         assert target.read_text() == text
 
 
@@ -167,35 +158,6 @@ def test_show_without_a_display_goes_on(video: Path) -> None:
     assert done.returncode == 0 and "the work goes on" in done.stderr
 
 
-@pytest.fixture
-def screen() -> Iterator[str]:
-    """The name of an X display that nobody sees."""
-    if not shutil.which("Xvfb"):
-        pytest.skip("a window needs a screen: Xvfb is absent (sudo apt install xvfb)")
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1000x800x24", "-nolisten", "tcp"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
-        assert server.stdout is not None
-        yield f":{server.stdout.readline().strip()}"
-        server.terminate()
-
-
-def test_show_opens_a_window_with_the_picture(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tkinter", reason="a window needs Tk")
-    monkeypatch.setenv("DISPLAY", screen)
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert not np.asarray(ImageGrab.grab(xdisplay=screen)).any()
-    with started("--camera", SIM + ",end=60", "--show") as process:
-        shown, end = np.zeros((1, 1, 3)), time.monotonic() + 60
-        while shown.mean() < 20 and time.monotonic() < end:
-            time.sleep(0.2)
-            shown = np.asarray(ImageGrab.grab(xdisplay=screen))
-        process.send_signal(signal.SIGTERM)
-        _, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and "work goes on" not in err
-    seen = shown[(shown.max(axis=2) > 0) & (shown[..., 0] > shown[..., 2] + 10)]  # warm, as the drawn slide is
-    assert len(seen) > 0.5 * 480 * 360
-
-
 HUNG = """
 import threading
 import edge.live.run
@@ -203,7 +165,7 @@ from edge.cli import main
 
 
 class Hung:
-    live, returns, still, fps, left, facts = True, True, False, 0.0, 0, "hung: opened"
+    live, comes_back, unrelated_frames, fps, missing_frames, facts = True, True, False, 0.0, 0, "hung: opened"
 
     def grab(self):
         threading.Event().wait()
@@ -221,7 +183,7 @@ def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_camera_that_never_sends_is_told(tmp_path: Path) -> None:
+def test_a_camera_that_never_sends_is_reported(tmp_path: Path) -> None:
     with hung(0.5, "--csv", tmp_path / "a.csv") as process:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "0 is open and sent no picture" in err and "Traceback" not in err
@@ -244,7 +206,9 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", "http://127.0.0.1:1/x"), "sends no pictures")
     assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
     assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
-    assert_refused(command("edge", "--camera", "sim:cells=3"), "'cells=3' is none of seed, width")
+    assert_refused(
+        command("edge", "--camera", "sim:cells=3"), "'cells=3' is no option with a number; the options are seed, width"
+    )
     assert_refused(command("edge", "--camera", video, "--single"), "--single doesn't go with --camera")
     assert_refused(command("edge", "--camera", video, tmp_path), "Naming pictures doesn't go with --camera")
     assert_refused(command("edge", "--camera", video, "--size", "0x3"), "no size")

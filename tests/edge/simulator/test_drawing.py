@@ -1,3 +1,5 @@
+"""Drawn cells: one seed, one picture; each kind has its shape."""
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ def test_one_seed_one_picture(kind: str) -> None:
 
 
 def test_the_drawn_cells_have_the_kinds_shapes() -> None:
-    """Prediction from the pixels: a monocyte's dark nucleus fills less of the cell's own area than a lymphocyte's."""
+    """Seen in the pixels: a monocyte's dark nucleus fills less of the cell's own area than a lymphocyte's."""
     shares = {}
     for kind in drawing.KINDS:
         density = np.zeros((200, 200, 3), np.float32)

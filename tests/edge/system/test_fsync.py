@@ -1,4 +1,4 @@
-"""Live results reach the disk, and the work doesn't wait for it. No test here can cut the power: fsync is watched."""
+"""Live results reach the disk, and the work doesn't wait for it. No test can cut the power, so fsync is watched."""
 
 import os
 import threading
@@ -24,8 +24,8 @@ def answer(number: int) -> Answer:
 
 
 @pytest.fixture
-def brought(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """By inode: how many bytes a file had when it was last brought to the disk, by the real fsync."""
+def synced(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
+    """By inode: how many bytes a file had when it was last synced to the disk, by the real fsync."""
     real, sizes = os.fsync, {}
 
     def fsync(file: int) -> None:
@@ -37,25 +37,23 @@ def brought(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
     return sizes
 
 
-def test_lines_and_the_file_s_name_are_brought_to_the_disk(tmp_path: Path, brought: dict[int, int]) -> None:
+def test_lines_and_the_file_s_name_are_synced_to_the_disk(tmp_path: Path, synced: dict[int, int]) -> None:
     path = tmp_path / "a.csv"
     with Csv(str(path), ["lymphocyte", "monocyte"], "model", live=True) as table:
         for i in range(3):
             table.add(answer(i))
     assert path.read_text().count("\n") == 4
-    assert brought[path.stat().st_ino] == path.stat().st_size and tmp_path.stat().st_ino in brought
+    assert synced[path.stat().st_ino] == path.stat().st_size and tmp_path.stat().st_ino in synced
 
 
-def test_they_are_brought_while_it_runs(
-    tmp_path: Path, brought: dict[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_they_are_synced_while_it_runs(tmp_path: Path, synced: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fsync, "_EVERY", 0.01)
     path = tmp_path / "a.json"
     with JsonLines(str(path), "model", live=True) as lines:
         for i in range(2):
             lines.add(answer(i))
             end = time.monotonic() + 60
-            while brought.get(path.stat().st_ino) != path.stat().st_size:
+            while synced.get(path.stat().st_ino) != path.stat().st_size:
                 assert time.monotonic() < end
                 time.sleep(0.01)
 
@@ -77,7 +75,7 @@ def test_a_slow_disk_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.Mo
         free.set()
 
 
-def test_a_disk_that_fails_is_told_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_is_reported_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(file: int) -> None:
         raise OSError(5, "Input/output error")
 
@@ -88,7 +86,7 @@ def test_a_disk_that_fails_is_told_in_one_sentence(tmp_path: Path, monkeypatch: 
         lines.__exit__(None, None, None)
 
 
-def test_pictures_results_are_left_to_the_system(tmp_path: Path, brought: dict[int, int]) -> None:
+def test_pictures_results_are_left_to_the_system(tmp_path: Path, synced: dict[int, int]) -> None:
     with JsonLines(str(tmp_path / "a.json"), "model") as lines:
         lines.add(answer(0))
-    assert not brought
+    assert not synced

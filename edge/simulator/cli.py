@@ -1,0 +1,20 @@
+"""`python -m edge.simulator FOLDER`: a few pictures of drawn cells, for a first try without a microscope."""
+
+from pathlib import Path
+
+import click
+
+from edge.errors import exits_on_user_error
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--count", default=3, show_default=True, help="Pictures of each kind of cell, and as many fields.")
+@click.option("--seed", default=0, show_default=True, help="Another seed draws other pictures.")
+@exits_on_user_error
+def main(folder: Path, count: int, seed: int) -> None:
+    """Draw a few pictures of stained cells into FOLDER."""
+    from edge.simulator.demo import draw
+
+    number = draw(folder, count, seed)
+    click.echo(f"{number} drawn pictures (drawings, not blood) are in {folder}")

@@ -1,0 +1,59 @@
+"""What the user sees of a run at the camera."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from edge.cell import Cell
+from edge.classify import Answer
+from edge.decide import Decision
+from edge.frames import Frame
+from edge.live.terminal import LiveTerminal
+
+ANSWER = Answer(
+    Frame(np.zeros((9, 9, 3), np.uint8), "camera", 4, 0.0),
+    [
+        (
+            Cell((1, 2, 3, 4), 7, (2.5, 4.0), 2.0, 3.0, 4.0, False, 0.9),
+            Decision("monocyte", {"lymphocyte": 0.1, "monocyte": 0.9}, frames=3),
+        )
+    ],
+)
+
+
+def test_cells_go_to_standard_output_and_sentences_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.getLogger("edge.camera.reader")
+    with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
+        terminal.add(ANSWER)
+        logger.info("Back after %d s.", 3)
+    logger.info("nobody sees this")
+    shown = capsys.readouterr()
+    head, line = shown.out.splitlines()
+    assert head.split() == ["answer", "lymphocyte", "monocyte", "cell"] and line.split()[:4] == [
+        "monocyte", "0.100", "0.900", "#7,"
+    ]  # fmt: skip
+    assert shown.err == "Back after 3 s.\n" and not logger.isEnabledFor(logging.INFO)
+
+
+def test_json_lines_have_standard_output_to_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveTerminal(["lymphocyte", "monocyte"], show_cells=False) as terminal:
+        terminal.add(ANSWER)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_status_line_makes_room_for_other_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
+        terminal.status("looking", [])
+        terminal.say("Back after 3 s.")
+    assert capsys.readouterr().err == "\rlooking\r       \rBack after 3 s.\n"
+
+
+def test_in_a_log_a_new_warning_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
+        for _ in range(3):
+            terminal.status("looking", ["too dark: raise the lamp"])
+    assert capsys.readouterr().err.count("Too dark: raise the lamp.") == 1
