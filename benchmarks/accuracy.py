@@ -18,7 +18,8 @@ from edge.model import Model
 from edge.output.tables import Table
 from edge.system.progress import Progress, silent
 from edge.system.quiet import quiet
-from train import data
+from train.data import crop_cache, dataset
+from train.data.dataset import Example
 from train.evaluation import intervals
 
 _REFERENCES = ("keras", "float32")  # the first of these kinds that is there is what a network's other files are held to
@@ -109,21 +110,22 @@ def accuracy(folder: Path, paths: Sequence[Path], split: str, progress: Progress
     """
     runs = [path for path in paths if path.is_dir()]
     files = [file for path in paths for file in (sorted(path.glob("*.tflite")) if path.is_dir() else [path])]
-    examples = data.read(folder)
-    chosen = data.only(examples, split)
-    answered = [_keras(run, folder, chosen) for run in runs] + _files(folder, files, chosen, progress)
+    examples = dataset.read(folder)
+    chosen = dataset.only(examples, split)
+    answered = [_keras(run, folder, chosen, progress) for run in runs] + _files(folder, files, chosen, progress)
     return Accuracy(
-        split, data.split_hash(examples), {each.name: _figures(each, answered, chosen) for each in answered}
+        split, dataset.split_hash(examples), {each.name: _figures(each, answered, chosen) for each in answered}
     )
 
 
 def _files(
-    folder: Path, files: Sequence[Path], chosen: Sequence[data.Example], progress: Progress
+    folder: Path, files: Sequence[Path], chosen: Sequence[Example], progress: Progress
 ) -> list[_Answered]:  # fmt: skip
     if not files:
         raise UserError("Nothing to measure: name model files, or runs with files that `convert` made.")
     models = [Model(file) for file in files]
-    raced = gate.race([(model, data.crops(folder, chosen, model.size, model.policy)) for model in models], progress)
+    crops = [crop_cache.crops(folder, chosen, model.size, model.policy, progress=progress) for model in models]
+    raced = gate.race(list(zip(models, crops, strict=True)), progress)
     return [
         _Answered(
             name=file.stem,
@@ -139,7 +141,7 @@ def _files(
     ]
 
 
-def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answered:
+def _keras(path: Path, folder: Path, chosen: Sequence[Example], progress: Progress) -> _Answered:
     try:
         with quiet():  # TensorFlow prints while it is imported
             from train import run
@@ -150,13 +152,13 @@ def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answere
             ".tflite files."
         ) from error
     report, network = run.read(path)
-    labels = tuple(report["labels"])
-    crops = data.crops(folder, chosen, report["size"], report["crop"]["policy"])
-    rules = Rules(labels, tuple(run.kinds(report)))
+    labels = report.labels
+    crops = crop_cache.crops(folder, chosen, report.size, report.crop.policy, progress=progress)
+    rules = Rules(labels, report.kinds)
     file = path / "model.keras"
     return _Answered(
-        name=f"{report['network']}-keras",
-        network=report["network"],
+        name=f"{report.network}-keras",
+        network=report.network,
         kind="keras",
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         bytes=file.stat().st_size,
@@ -165,8 +167,8 @@ def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answere
     )
 
 
-def _figures(model: _Answered, answered: Sequence[_Answered], chosen: Sequence[data.Example]) -> ModelFigures:
-    truth, cells = data.targets(chosen, model.labels), intervals.clusters(chosen)
+def _figures(model: _Answered, answered: Sequence[_Answered], chosen: Sequence[Example]) -> ModelFigures:
+    truth, cells = dataset.targets(chosen, model.labels), intervals.clusters(chosen)
     sources = np.array([example.source for example in chosen])
     groups = {"all": np.full(len(chosen), True)} | {name: sources == name for name in sorted(set(sources.tolist()))}
     return ModelFigures(

@@ -169,7 +169,8 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     with _installed():
         from benchmarks import selective
 
-    found = selective.measure(folder, models or SHIPPED)
+    with progress_bars() as progress:
+        found = selective.measure(folder, models or SHIPPED, progress)
     _save({"doubt": found}, target)
     click.echo(selective.table(found))
 
@@ -187,7 +188,8 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     with _installed():
         from benchmarks import cross
 
-    found = cross.cross(folder, runs)
+    with progress_bars() as progress:
+        found = cross.cross(folder, runs, progress)
     _save({"cross": found}, target)
     click.echo(cross.table(found))
 
@@ -216,7 +218,8 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
     with _installed():
         from benchmarks import sites
 
-    found = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws)
+    with progress_bars() as progress:
+        found = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws, progress)
     _save({"sites": found}, target)
     click.echo(sites.table(found))
 

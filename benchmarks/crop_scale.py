@@ -15,7 +15,7 @@ from edge.locate import Located, Locator, cells
 from edge.output.tables import Table
 from edge.red_cells import FEWEST, by_itself
 from edge.system.progress import Progress, silent
-from train import data, fields
+from train.data import dataset, fields
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def crop_scale(folder: Path, progress: Progress = silent) -> CropScale:
         UserError: where the folder isn't a data set, or where a run shows no cells.
     """
     runs: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for example in data.only(data.read(folder), "test"):
+    for example in dataset.only(dataset.read(folder), "test"):
         runs[example.source].append((str(folder / example.path), example.label))
     films: dict[str, list[tuple[str, str]]] = defaultdict(list)
     marked = fields.read(folder)

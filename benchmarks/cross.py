@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from train.evaluation.cell_figures import CellFigures
 
 from convert import gate
 from convert.run import convert
+from edge.decide import OTHER
 from edge.errors import UserError
 from edge.model import Model
 from edge.output.tables import Table
-from train import data, field_cells, run
+from edge.system.progress import Progress, silent
+from train import run
+from train.data import crop_cache, dataset, field_cells
 from train.evaluation import cell_figures, evaluate, intervals
+from train.evaluation.cell_figures import CellFigures
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Cross:
     runs: dict[str, RunFigures]
 
 
-def cross(folder: Path, runs: Sequence[Path]) -> Cross:
+def cross(folder: Path, runs: Sequence[Path], progress: Progress = silent) -> Cross:
     """Measures runs of `train` on the test split of every source, and on the labelled cells of marked camera fields.
 
     Those cells are found by the runner's locator. The int8 file is made for this, and runs in the runner.
@@ -53,21 +56,22 @@ def cross(folder: Path, runs: Sequence[Path]) -> Cross:
     Args:
         folder: a data set.
         runs: folders that `train` wrote.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: for a folder that isn't a run, and for a network that loses too much as int8.
     """
-    return Cross({str(each): _figures(folder, each) for each in runs})
+    return Cross({str(each): _figures(folder, each, progress) for each in runs})
 
 
-def _figures(folder: Path, path: Path) -> RunFigures:
+def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
     report, network = run.read(path)
-    known, labels = report["labels"], data.LABELS
-    size, policy = report["size"], report["crop"]["policy"]
-    test = [e for e in data.only(run.examples(path, report, folder), "test") if e.label != data.OTHER]
-    in_fields = field_cells.read(folder, size, policy, data.LABELS)
-    crops = np.concatenate([data.crops(folder, test, size, policy), in_fields.crops])
-    truth = np.concatenate([data.targets(test, labels), in_fields.truth])
+    known, labels = report.labels, dataset.LABELS
+    size, policy = report.size, report.crop.policy
+    test = [e for e in dataset.only(run.examples(path, report, folder), "test") if e.label != OTHER]
+    in_fields = field_cells.read(folder, size, policy, dataset.LABELS, progress=progress)
+    crops = np.concatenate([crop_cache.crops(folder, test, size, policy, progress=progress), in_fields.crops])
+    truth = np.concatenate([dataset.targets(test, labels), in_fields.truth])
     sources = np.array([e.source for e in test] + in_fields.sources)
     in_field_numbers = np.unique(in_fields.cells, return_inverse=True)[1]
     cells = np.concatenate([intervals.clusters(test), len(test) + in_field_numbers])
@@ -77,10 +81,10 @@ def _figures(folder: Path, path: Path) -> RunFigures:
     }
     if len(known) > len(labels):
         answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
-    learned = report["settings"].get("source")
+    learned = report.settings.get("source")
     return RunFigures(
-        network=report["network"],
-        learned=(learned,) if learned else tuple(sorted(report["data"]["counts"])),
+        network=report.network,
+        learned=(learned,) if learned else tuple(sorted(report.data.counts)),
         missed=in_fields.missed,
         figures={
             str(source): {

@@ -19,9 +19,9 @@ from edge.locate import Locator
 from edge.output.tables import Table
 from edge.share import Share, share
 from edge.simulator import drawing
-from train import data
-from train import fields as marked_fields
-from train.fields import Box, Field
+from train.data import dataset
+from train.data import fields as marked_fields
+from train.data.fields import Box, Field
 
 BORDER = 3  # pixels: a marked box that is so near to the border is cut by it
 _CROP = 96
@@ -186,7 +186,7 @@ def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
     """Figures of the test pictures of one cell, of all types, by source."""
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     times: dict[str, list[float]] = defaultdict(list)
-    for example in data.only(data.read(folder, labels=None), "test"):
+    for example in dataset.only(dataset.read(folder, labels=None), "test"):
         frame = frames.load(folder / example.path)
         start = time.perf_counter()
         cells = locator.cells(frame)

@@ -17,7 +17,7 @@ from benchmarks.machine import machine
 from edge.errors import UserError, reason
 from edge.simulator import drawing
 from edge.system.progress import Progress, silent
-from train.data import LABELS, SPLITS
+from train.data.dataset import LABELS, SPLITS
 
 _DRAWN = 100  # of each class; all other pictures are made of these
 _SHARES = (0.70, 0.15, 0.15)  # of the splits

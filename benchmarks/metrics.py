@@ -11,27 +11,7 @@ from edge.decide import OTHER, REVIEW, RISK, Decision, decide
 from edge.model import Model, Prediction
 from edge.share import Share
 from train.evaluation import calibration, intervals
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure of accuracy and its 95 % interval, each 0 to 1. All are None where the figure isn't defined.
-
-    Attributes:
-        value: the figure.
-        low: lower bound.
-        high: upper bound.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        """As reports show it: "0.971 [0.950, 0.983]", or "-" where it isn't defined."""
-        if self.value is None:
-            return "-"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+from train.evaluation.intervals import Estimate
 
 
 @dataclass(frozen=True)

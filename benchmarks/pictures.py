@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from edge import frames
 from edge.errors import UserError
-from train import data
-from train import fields as marked_fields
+from train.data import dataset
+from train.data import fields as marked_fields
 
 T = TypeVar("T")
 
@@ -40,6 +40,6 @@ def of_data(folder: Path, count: int | None) -> dict[str, list[str]]:
     sets: dict[str, list[str]] = defaultdict(list)
     for field in marked_fields.read(folder):
         sets[f"fields of {field.source}"].append(str(folder / field.path))
-    for example in data.only(data.read(folder), "test"):
+    for example in dataset.only(dataset.read(folder), "test"):
         sets[f"cells of {example.source}"].append(str(folder / example.path))
     return {name: spread(files, count) for name, files in sets.items()}

@@ -23,7 +23,8 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.output.tables import Table
 from edge.system.progress import Progress, silent
-from train import data
+from train.data import dataset
+from train.data.dataset import Example
 from train.evaluation import intervals
 
 UNCHANGED = "as they are"
@@ -97,24 +98,23 @@ def robustness(
     """
     if not files:
         raise UserError("Nothing to measure: name model files.")
-    chosen = some(data.only(data.read(folder), split), count)
+    chosen = some(dataset.only(dataset.read(folder), split), count)
     models = {file.stem: Model(file) for file in files}
     images = [frames.load(folder / example.path).image for example in chosen]
     sources = [example.source for example in chosen]
     answers: dict[tuple[str, str, int], list[Decision]] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-robustness-") as place:
         for done, (kind, strength) in enumerate(_conditions()):
-            progress("Answering corrupted pictures", done, len(_conditions()))
             paths = _write(images, kind, strength, Path(place))
             for name, decisions in _answers(paths, sources, models).items():
                 answers[name, kind, strength] = decisions
-    cells = intervals.clusters(chosen)
+            progress("Answering corrupted pictures", done + 1, len(_conditions()))
     return Robustness(
         split=split,
         pictures=len(chosen),
         strengths={name: Strengths(kind.amounts, kind.unit) for name, kind in KINDS.items()},
         models={
-            name: ModelFigures(model.sha256, _figures(name, model, answers, data.targets(chosen, model.labels), cells))
+            name: ModelFigures(model.sha256, _figures(answers, name, model.labels, chosen))
             for name, model in models.items()
         },
     )
@@ -164,24 +164,25 @@ def _found(paths: Sequence[str], sources: Sequence[str], policy: str) -> Iterato
         yield found
 
 
-def some(examples: Sequence[data.Example], count: int | None) -> list[data.Example]:
+def some(examples: Sequence[Example], count: int | None) -> list[Example]:
     """`count` examples of each label of each source, from all over the list; all of them with None."""
-    groups: dict[tuple[str, str], list[data.Example]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[Example]] = defaultdict(list)
     for each in examples:
         groups[each.source, each.label].append(each)
     return [each for group in groups.values() for each in spread(group, count)]
 
 
 def _figures(
-    name: str,
-    model: Model,
     answers: Mapping[tuple[str, str, int], Sequence[Decision]],
-    truth: np.ndarray,
-    cells: np.ndarray,
+    name: str,
+    labels: Sequence[str],
+    chosen: Sequence[Example],
 ) -> dict[str, dict[str, Figures]]:
+    """The figures of one model by kind of corruption and strength. answers: by model, kind and strength."""
+    truth, cells = dataset.targets(chosen, labels), intervals.clusters(chosen)
     result: dict[str, dict[str, Figures]] = defaultdict(dict)
     for kind, strength in _conditions():
-        figures = metrics.figures(truth, answers[name, kind, strength], cells, model.labels)
+        figures = metrics.figures(truth, answers[name, kind, strength], cells, labels)
         result[kind][str(strength)] = figures
     return dict(result)
 

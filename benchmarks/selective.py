@@ -13,7 +13,8 @@ from edge.errors import UserError
 from edge.model import Model, Prediction
 from edge.output.tables import Table
 from edge.share import Share, share
-from train import data, field_cells
+from edge.system.progress import Progress, silent
+from train.data import crop_cache, dataset, field_cells
 from train.evaluation import calibration, evaluate, selective
 
 HOME = "all its own"
@@ -81,20 +82,21 @@ class SelectiveFigures:
     models: dict[str, ModelFigures]
 
 
-def measure(folder: Path, files: Sequence[Path]) -> SelectiveFigures:
+def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) -> SelectiveFigures:
     """Measures models that know *other* on the test split of every source, all types of cells and empty places, and on
     the labelled cells of marked camera fields.
 
     Args:
         folder: a data set.
         files: models.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: for a model that doesn't know *other*, and for a data set that can't be used.
     """
     if not files:
         raise UserError("Nothing to measure: name model files.")
-    return SelectiveFigures({str(file): _model_figures(folder, Model(file), file) for file in files})
+    return SelectiveFigures({str(file): _model_figures(folder, Model(file), file, progress) for file in files})
 
 
 def learned_sources(model: Model) -> list[str]:
@@ -103,13 +105,13 @@ def learned_sources(model: Model) -> list[str]:
     return [only] if only else sorted(model.contract.data.counts if model.contract.data else ())
 
 
-def _model_figures(folder: Path, model: Model, file: Path) -> ModelFigures:
-    if model.labels != (*data.LABELS, OTHER) or not model.risks:
+def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:
+    if model.labels != (*dataset.LABELS, OTHER) or not model.risks:
         raise UserError(f"{file} knows no {OTHER}; train with --other kinds, and convert.")
-    examples = data.only(data.read(folder, model.labels), "test")
-    in_fields = field_cells.read(folder, model.size, model.policy, model.labels)
-    crops = [data.crops(folder, examples, model.size, model.policy), in_fields.crops]
-    truth = np.concatenate([data.targets(examples, model.labels), in_fields.truth])
+    examples = dataset.only(dataset.read(folder, model.labels), "test")
+    in_fields = field_cells.read(folder, model.size, model.policy, model.labels, progress=progress)
+    crops = [crop_cache.crops(folder, examples, model.size, model.policy, progress=progress), in_fields.crops]
+    truth = np.concatenate([dataset.targets(examples, model.labels), in_fields.truth])
     types = np.array([e.kind for e in examples] + in_fields.kinds)
     sources = np.array([e.source for e in examples] + in_fields.sources)
     predictions = [model.predict(crop) for each in crops for crop in each]
@@ -148,7 +150,7 @@ def _source_figures(
     shares = np.array([[each[label] for label in model.labels] for each in plain])
     last = len(model.labels) - 1
     has_name = truth < last
-    given_name = np.isin(answers(model.rules(RISK)), data.LABELS)
+    given_name = np.isin(answers(model.rules(RISK)), dataset.LABELS)
     return SourceFigures(
         risks={f"{risk:g}": selective.figures(truth, answers(model.rules(risk)), model.labels) for risk in model.risks},
         plain=selective.figures(truth, answers(model.rules(None)), model.labels),

@@ -15,8 +15,8 @@ from edge.site.adapt import adapt, answers
 from edge.site.figures import SiteFigures, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
-from train import data
-from train import field_cells as fields
+from edge.system.progress import Progress, silent
+from train.data import crop_cache, dataset, field_cells
 from train.evaluation import intervals
 
 COUNTS = (0, 5, 10, 15, 20, 50)
@@ -110,7 +110,13 @@ class Sites:
     models: dict[str, ModelFigures]
 
 
-def sites(folder: Path, models: Sequence[Path], counts: Sequence[int] = COUNTS, draws: int = DRAWS) -> Sites:
+def sites(
+    folder: Path,
+    models: Sequence[Path],
+    counts: Sequence[int] = COUNTS,
+    draws: int = DRAWS,
+    progress: Progress = silent,
+) -> Sites:
     """Measures what `edge-site adapt` gains on each source.
 
     The cells are those of the test split, and the labelled cells of marked fields, from which no classifier learned.
@@ -123,29 +129,36 @@ def sites(folder: Path, models: Sequence[Path], counts: Sequence[int] = COUNTS, 
         models: files.
         counts: numbers of labelled cells.
         draws: how often cells are drawn for each number.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: for a data set or a model that can't be used.
     """
     enough = [count for count in counts if count >= FEWEST]
-    return Sites(draws, {path.name: ModelFigures(_sources(folder, Model(path), enough, draws)) for path in models})
+    result = {}
+    for path in models:
+        model = Model(path)
+        learned = learned_sources(model)
+        curves = {source: curve(each, model, enough, draws) for source, each in _cells(folder, model, progress).items()}
+        result[path.name] = ModelFigures(
+            {source: Site(**vars(each), learned=source in learned) for source, each in curves.items()}
+        )
+    return Sites(draws, result)
 
 
-def _sources(folder: Path, model: Model, counts: Sequence[int], draws: int) -> dict[str, Site]:
-    test = [e for e in data.only(data.read(folder, model.labels), "test") if e.kind != data.PATCH]
-    in_fields = fields.read(folder, model.size, model.policy, model.labels)
-    crops = np.concatenate([data.crops(folder, test, model.size, model.policy), in_fields.crops])
-    truth = np.concatenate([data.targets(test, model.labels), in_fields.truth])
+def _cells(folder: Path, model: Model, progress: Progress) -> dict[str, Cells]:
+    """What a model makes of the cells of each source."""
+    test = [e for e in dataset.only(dataset.read(folder, model.labels), "test") if e.kind != dataset.PATCH]
+    in_fields = field_cells.read(folder, model.size, model.policy, model.labels, progress=progress)
+    crops = np.concatenate(
+        [crop_cache.crops(folder, test, model.size, model.policy, progress=progress), in_fields.crops]
+    )
+    truth = np.concatenate([dataset.targets(test, model.labels), in_fields.truth])
     in_field_numbers = np.unique(in_fields.cells, return_inverse=True)[1]
     physical = np.concatenate([intervals.clusters(test), len(test) + in_field_numbers])
     every = Cells.of([model.predict(crop) for crop in crops], truth, physical)
-    names = np.array([e.source for e in test] + in_fields.sources)
-    learned = learned_sources(model)
-    result = {}
-    for source in dict.fromkeys(names.tolist()):
-        found = curve(every.at(names == source), model, counts, draws)
-        result[source] = Site(found.cells, found.points, found.left_out, source in learned)
-    return result
+    sources = np.array([e.source for e in test] + in_fields.sources)
+    return {source: every.at(sources == source) for source in dict.fromkeys(sources.tolist())}
 
 
 def curve(site: Cells, model: Model, counts: Sequence[int], draws: int) -> Curve:

@@ -26,7 +26,7 @@ from edge.live.session import Session
 from edge.share import Share, share
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
-from train.fields import Box, Field
+from train.data.fields import Box, Field
 
 _HELD, _FPS = 1.0, 15  # seconds that a real field is held; frames a second of that video
 _SHAKE = 4  # pixels to each side

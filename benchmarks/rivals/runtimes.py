@@ -27,7 +27,8 @@ from edge.errors import UserError
 from edge.model import Model
 from edge.output.tables import Table
 from edge.system.progress import Progress, silent
-from train import compare, data
+from train import compare
+from train.data import crop_cache, dataset
 
 RIVALS = Path(".rivals")
 UNITS = {"milliseconds": "a picture, median", "load": "seconds to open and the first picture", "megabytes": "peak"}
@@ -176,14 +177,14 @@ def runtimes(folder: Path, run: Path, options: Options | None = None, progress: 
             f"{options.rivals / 'runtimes'} is missing: run `make rivals`, which installs the other runtimes."
         )
     own = Model(files["float32"])
-    examples = data.read(folder)
+    examples = dataset.read(folder)
     with tempfile.TemporaryDirectory(prefix="benchmark-runtimes-") as place, ExitStack() as stack:
         crops = Path(place) / "crops.npy"
-        chosen = spread(data.only(examples, "test"), options.count)
-        np.save(crops, data.crops(folder, chosen, own.size, own.policy))
+        chosen = spread(dataset.only(examples, "test"), options.count)
+        np.save(crops, crop_cache.crops(folder, chosen, own.size, own.policy, progress=progress))
         calibration = Path(place) / "calibration.npy"
-        learned = spread(data.only(examples, "train"), _CALIBRATION)
-        np.save(calibration, data.crops(folder, learned, own.size, own.policy))
+        learned = spread(dataset.only(examples, "train"), _CALIBRATION)
+        np.save(calibration, crop_cache.crops(folder, learned, own.size, own.policy, progress=progress))
         missing = _write_formats(options.rivals, run, calibration, Path(place))
         workers: dict[str, Worker] = {}
         for (title, kind), worker in _workers(files, Path(place)).items():
