@@ -1,11 +1,13 @@
 """What several rooms' tests share: the real data where there is some, drawn pictures, a tiny trained network."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 from edge.simulator import drawing
@@ -120,6 +122,14 @@ def command(
         [sys.executable, "-m", package, *map(str, arguments)],
         input=stdin, capture_output=True, text=True, timeout=300, env=os.environ | (environment or {}),
     )  # fmt: skip
+
+
+def invoke(package: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs a command in this process: as `command`, without the seconds in which a new process imports TensorFlow."""
+    runner = CliRunner()
+    main = importlib.import_module(f"{package}.cli").main
+    result = runner.invoke(main, [*map(str, arguments)], catch_exceptions=False)
+    return subprocess.CompletedProcess([package], result.exit_code, result.stdout, result.stderr)
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:

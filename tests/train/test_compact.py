@@ -57,7 +57,7 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
     examples = dataset.only(dataset.read(drawn), "train")[:10]
     plain = crop_cache.crops(drawn, examples, 48, policy)
     settings = Settings(size=48, policy=policy)
-    found = views.views(drawn, examples, settings, recipe("full"), 0.5, 2)
+    found = views.views(drawn, examples, views.Recipe(settings, tuple(recipe("full")), 0.5, 2))
     assert [v.shape for v in found] == [plain.shape] * 2 and all(v.dtype == np.uint8 for v in found)
     assert not np.array_equal(found[0], found[1])
     for view in found:  # a nucleus is dark in each, and about as large
@@ -65,13 +65,14 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
             (v[..., 1] < 110).mean() / max((p[..., 1] < 110).mean(), 0.01) for v, p in zip(view, plain, strict=True)
         ]
         assert 0.4 < np.median(dark) < 2.5
-    assert np.array_equal(views.views(drawn, examples, settings, recipe("full"), 0.5, 1)[0], found[0])
+    [again] = views.views(drawn, examples, views.Recipe(settings, tuple(recipe("full")), 0.5, 1))
+    assert np.array_equal(again, found[0])
 
 
 def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
     examples = dataset.only(dataset.read(drawn), "train")[:10]
-    [view] = views.views(drawn, examples, Settings(size=48, policy="normalised"), [], 0.0, 1)
+    [view] = views.views(drawn, examples, views.Recipe(Settings(size=48, policy="normalised"), (), 0.0, 1))
     plain = crop_cache.crops(drawn, examples, 48, "normalised")
     assert np.abs(view.astype(int) - plain).mean() < 6
 

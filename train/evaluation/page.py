@@ -79,7 +79,7 @@ def page(
         heat: cells with their heat; none if the network has no convolution.
     """
     figures = evaluation.figures
-    shown = figures if len(figures) > 2 else {name: each for name, each in figures.items() if name != "all"}
+    shown = figures if len(figures) > 2 else {"all": figures["all"]}  # a single source is all there is
     return html.render(
         "train.evaluation",
         "evaluation.html",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from edge import classify, frames
+from edge.locate import Locator
 from train.data import crop_cache, crop_scale, dataset
 
 
@@ -23,6 +24,11 @@ def test_by_the_nucleus_all_are_equally_large(drawn: Path) -> None:
     assert crop_cache.nuclei(drawn, examples, "nucleus") == pytest.approx(1.5 / 3.2, rel=1e-5)
     own = crop_cache.nuclei(drawn, examples, "picture")
     assert own.std() > 0.02
-    frame = frames.load(str(drawn / examples[0].path))
-    alone = classify.finder("cell")(frame)
-    assert crop_scale.finder("cell", "picture", [str(drawn / e.path) for e in examples])(frame) == alone
+
+
+def test_each_picture_by_itself_is_what_one_picture_alone_gives(drawn: Path) -> None:
+    paths = [str(drawn / e.path) for e in dataset.only(dataset.read(drawn), "train")]
+    alone = classify.find(frames.load(paths[0]), "cell", Locator())
+    [found] = classify.find_cells(paths[:1], "cell", crop_scale.search("picture"), run=paths)
+    assert isinstance(found, classify.Found)
+    assert crop_scale.scaled(found.cells, "picture") == list(alone.cells)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge.errors import UserError
-from train.data import crop_cache, dataset
+from train.data import dataset
 
 
 def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
@@ -63,17 +63,6 @@ def test_weights_make_every_class_of_every_source_weigh_the_same() -> None:
     assert [weights[:6].sum(), weights[6:8].sum(), weights[8:].sum()] == pytest.approx([4, 4, 4])
 
 
-def test_crops_are_cached_and_follow_the_files(tmp_path: Path) -> None:
-    fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
-    examples = dataset.read(tmp_path / "d")
-    first = crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
-    assert first.shape == (80, 32, 32, 3) and first.dtype == np.uint8
-    assert np.array_equal(crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache"), first)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-    Image.new("RGB", (20, 20), "red").save(tmp_path / "d" / examples[0].path)
-    assert (crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")[0] == (255, 0, 0)).all()
-
-
 def test_refusals(tmp_path: Path) -> None:
     def refused(folder: Path, words: str) -> None:
         with pytest.raises(UserError, match=words):
@@ -90,18 +79,6 @@ def test_refusals(tmp_path: Path) -> None:
     refused(tmp_path / "b", "cells.csv")
 
 
-def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
-    fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
-    examples = dataset.read(tmp_path / "d")
-    (tmp_path / "d" / "monocyte" / "7.png").write_text("no picture")
-    with pytest.raises(UserError, match=r"7\.png"):
-        crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
-    assert not list((tmp_path / "cache").iterdir())
-    (tmp_path / "d" / "monocyte" / "7.png").unlink()
-    with pytest.raises(UserError, match=r"7\.png is listed"):
-        crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
-
-
 def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> None:
     for split in dataset.SPLITS:
         fill(tmp_path / split, {"lymphocyte": 12, "monocyte": 4, "neutrophil": 4})
@@ -112,13 +89,19 @@ def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> Non
     assert dataset.read(tmp_path) == [e for e in dataset.read(tmp_path, None) if e.label != "neutrophil"]
 
 
-def test_a_patch_is_a_crop_of_nothing(drawn: Path) -> None:
-    examples = dataset.read(drawn, dataset.labels("one"))
-    patches = [e for e in examples if e.kind == dataset.PATCH]
-    lenders = [e for e in examples if e.kind != dataset.PATCH and e.path in {p.path for p in patches}]
-    assert len(patches) == len(lenders) > 0 and {e.label for e in patches} == {"other"}
-    dark = [
-        (crop_cache.crops(drawn, chosen, 48, "cell")[:, 18:30, 18:30, 1] < 110).mean(axis=(1, 2))
-        for chosen in (patches, lenders)
-    ]
-    assert np.median(dark[0]) < 0.1 and np.median(dark[1]) > 0.4
+def test_a_table_is_parsed_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    original = dataset.table
+
+    def counted(folder: Path, needed: set[str]) -> list[dict[str, str]]:
+        parsed.append(folder)
+        return original(folder, needed)
+
+    monkeypatch.setattr(dataset, "table", counted)
+    row = "{}.png,{},{}"
+    rows = [row.format(f"{s}{c}", c, s) for s in dataset.SPLITS for c in dataset.LABELS]
+    (tmp_path / "cells.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
+    assert dataset.read(tmp_path) == dataset.read(tmp_path) and len(dataset.read(tmp_path, labels=None)) == 6
+    assert len(parsed) == 1
+    (tmp_path / "cells.csv").write_text("\n".join(["path,label,split", *rows, "more.png,monocyte,val"]) + "\n")
+    assert len(dataset.read(tmp_path)) == 7 and len(parsed) == 2
