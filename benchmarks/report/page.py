@@ -1,163 +1,198 @@
 """A benchmark's results as one self-contained page: no scripts, and nothing outside the file."""
 
-from html import escape
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from benchmarks import machine, plots
-from benchmarks.accuracy import changed
-from benchmarks.latency import STEPS, TOGETHER
-from benchmarks.metrics import row
-from benchmarks.robustness import NOTHING
-from train.evaluation import model_card
-from train.evaluation.page import image, shell, table
+from benchmarks import metrics
+from benchmarks.accuracy import Accuracy, changed
+from benchmarks.latency import TOGETHER, Latency, PictureSet, command_table
+from benchmarks.metrics import Figures
+from benchmarks.report import plots, sections
+from benchmarks.report.result import Document
+from benchmarks.rivals.comparison import Comparison
+from benchmarks.robustness import UNCHANGED, ModelFigures, Robustness
+from edge.output.tables import Table
+from train.evaluation import html, model_card
 
 
-def page(document: dict) -> str:
-    """What benchmarks.result wrote -> HTML, a section for each of its results that this page knows."""
-    facts, found = document["machine"], document["results"]
-    title = f"Benchmark on {facts['raspberry_pi'] or facts['processor']}"
-    parts = [f"<h1>{escape(title)}</h1>", f'<p class="said">{escape(machine.title(facts))}</p>']
-    if "accuracy" in found:
-        parts += _accuracy(found["accuracy"])
-    if "latency" in found:
-        parts += _latency(found["latency"])
-    if "robustness" in found:
-        parts += _robustness(found["robustness"])
-    for name, heading in (("runtimes", "The same network under other runtimes"), ("peers", "Other ways to do it")):
-        if name in found:
-            parts += _rivals(found[name], heading)
-    packages = ", ".join(f"{name} {version}" for name, version in facts["packages"].items())
-    made = [
-        ["command", document["command"]],
-        ["version", f"edge-classify {document['version']}"],
-        ["packages", packages],
-        *([["date", document["date"]]] if "date" in document else []),
+@dataclass(frozen=True)
+class Section:
+    """A part of the page; what is empty is left out.
+
+    Attributes:
+        heading: above it.
+        level: of the heading, 2 or 3.
+        paragraphs: text.
+        table: figures.
+        items: a list below the table.
+        drawings: SVG text and description each.
+        drawings_in_a_row: whether they are small and stand beside each other.
+        details: figures that are shown when the reader asks for them.
+    """
+
+    heading: str
+    level: int = 2
+    paragraphs: Sequence[str] = ()
+    table: Table | None = None
+    items: Sequence[str] = ()
+    drawings: Sequence[tuple[str, str]] = ()
+    drawings_in_a_row: bool = False
+    details: Table | None = None
+
+
+def page(document: Document) -> str:
+    """A document as HTML: a part for each of its results that this page knows."""
+    machine = document.machine
+    facts = [
+        ["command", document.command],
+        ["version", f"edge-classify {document.version}"],
+        ["packages", ", ".join(f"{name} {version}" for name, version in machine.packages.items())],
+        *([["date", document.date]] if document.date else []),
     ]
-    parts += ["<h2>How this page was made</h2>", table(["", ""], made)]
-    return shell(title, parts)
-
-
-def _accuracy(result: dict) -> list[str]:
-    models = result["models"]
-    first = next(iter(models.values()))["figures"]["all"]["classes"]
-    head = ["", "pictures", *(f"{label} recall" for label in reversed(first)), "balanced accuracy", "ECE", "answered"]
-    rows = [
-        [f"{name}, {source}", f"{figures['count']:,}", *row(figures)]
-        for name, model in models.items()
-        for source, figures in model["figures"].items()
-    ]
-    timed = {
-        name: {
-            "balanced_accuracy": model["figures"]["all"]["balanced_accuracy"],
-            "milliseconds": model["milliseconds"],
-            "bytes": model["bytes"],
-        }
-        for name, model in models.items()
-        if "milliseconds" in model
-    }
-    flips = "".join(
-        f"<li>{escape(name)}: {escape(changed(m['changes']))}.</li>" for name, m in models.items() if "changes" in m
+    return html.render(
+        "benchmarks",
+        "benchmark.html",
+        title=f"Benchmark on {machine.raspberry_pi or machine.processor}",
+        machine=str(machine),
+        sections=[
+            section
+            for name, show in _SHOWN.items()
+            if name in document.results
+            for section in show(sections.section(document, name))
+        ],
+        facts=Table(["", ""], facts),
     )
-    drawn = _drawn(plots.trade(timed), "accuracy against latency") if timed else ""
+
+
+def _figures_table(rows: Sequence[tuple[str, Figures]]) -> Table:
+    """Figures of labelled pictures. rows: what they are of, and the figures."""
+    heads = ["", "pictures", *metrics.heads(rows[0][1])]
+    return Table(heads, [[name, f"{figures.count:,}", *metrics.row(figures)] for name, figures in rows])
+
+
+def _accuracy(found: Accuracy) -> list[Section]:
+    rows = [
+        (f"{name}, {source}", figures)
+        for name, model in found.models.items()
+        for source, figures in model.figures.items()
+    ]
+    timed = any(model.milliseconds for model in found.models.values())
     return [
-        f"<h2>Accuracy, {escape(result['split'])} split</h2>",
-        table(head, rows),
-        f"<p><small>{escape(model_card.INTERVALS)}</small></p>",
-        f"<ul>{flips}</ul>",
-        drawn,
+        Section(
+            f"Accuracy, {found.split} split",
+            paragraphs=[model_card.INTERVALS],
+            table=_figures_table(rows),
+            items=[f"{name}: {changed(model.changes)}." for name, model in found.models.items() if model.changes],
+            drawings=[(plots.trade(found.models), "accuracy against latency")] if timed else [],
+        )
     ]
 
 
-def _latency(result: dict) -> list[str]:
-    settings, parts = result["settings"], ["<h2>Latency</h2>"]
-    parts += [_noted(result["state"])]
-    parts.append(
-        f"<p>{settings['rounds']} rounds, models taking turns, after {settings['warm_up']} pictures each; in brackets "
-        "the lowest and the highest round.</p>"
+def _latency(found: Latency) -> list[Section]:
+    settings = found.settings
+    how = (
+        f"{settings.rounds} rounds in which the models take turns, after {settings.warm_up} pictures each. "
+        "Brackets hold the lowest and the highest round."
     )
-    for name, each in result["sets"].items():
-        rows = [
-            [
-                run,
-                *(f"{found['steps'][step]['value']:.2f}" for step in STEPS),
-                _span(found["steps"][TOGETHER]),
-                *(f"{found['steps'][TOGETHER][key]:.2f}" for key in ("p95", "p99")),
-                f"{found['first']['value']:.1f}",
-                _span(found["per_second"], 0),
-            ]
-            for run, found in each["runs"].items()
-        ]
-        heading = f"{name}: {each['pictures']} pictures, {each['size']}"
-        quantiles = {run: found["quantiles"] for run, found in each["runs"].items()}
-        parts += [
-            f"<h3>{escape(heading)}</h3>",
-            table(["milliseconds", *STEPS, TOGETHER, "p95", "p99", "first picture", "a second"], rows),
-            _drawn(plots.distributions(quantiles, heading), "distribution of milliseconds"),
-            _drawn(plots.steps(each["runs"], heading), "milliseconds of the steps"),
-        ]
-    rows = [
-        [name, _span(found["seconds"]) + " s", f"{found['megabytes']['value']:.0f} MB"]
-        for name, found in result["command"]["cold"].items()
+    return [
+        Section("Latency", paragraphs=[*found.state.notes(), how]),
+        *(_picture_set(name, pictures) for name, pictures in found.sets.items()),
+        Section("The command, one thread", level=3, table=command_table(found)),
     ]
-    parts += ["<h3>The command, one picture from cold, one thread</h3>", table(["", "seconds", "peak memory"], rows)]
-    return parts
 
 
-def _robustness(result: dict) -> list[str]:
-    models = result["models"]
-    images = ""
-    for kind, told in result["strengths"].items():
-        found = {
-            name: {"0": model["kinds"][NOTHING]["0"], **model["kinds"][kind]} for name, model in models.items()
-        }  # fmt: skip
-        images += _drawn(plots.curves(found, kind, told["unit"], told["amounts"]), f"accuracy under {kind}")
-    rows = [
-        [f"{name}, {kind} {strength}" if strength != "0" else f"{name}, {kind}", f"{figures['count']:,}", *row(figures)]
-        for name, model in models.items()
-        for kind, strengths in model["kinds"].items()
+def _picture_set(name: str, pictures: PictureSet) -> Section:
+    heading = f"{name}: {pictures.pictures} pictures, {pictures.size}"
+    rows = []
+    for model, run in pictures.runs.items():
+        together = run.steps[TOGETHER]
+        rows.append(
+            [
+                model,
+                *(f"{run.steps[step].value:.2f}" for step in pictures.steps),
+                together.text(),
+                f"{together.p95:.2f}",
+                f"{together.p99:.2f}",
+                f"{run.first.value:.1f}",
+                run.per_second.text(0),
+            ]
+        )
+    heads = ["milliseconds", *pictures.steps, TOGETHER, "p95", "p99", "first picture", "pictures a second"]
+    return Section(
+        heading,
+        level=3,
+        table=Table(heads, rows),
+        drawings=[
+            (plots.distributions(pictures.runs, heading), "distribution of milliseconds"),
+            (plots.steps(pictures, heading), "milliseconds of the steps"),
+        ],
+    )
+
+
+def _robustness(found: Robustness) -> list[Section]:
+    drawings = []
+    for kind, strengths in found.strengths.items():
+        figures = {name: [model.unchanged, *model.kinds[kind].values()] for name, model in found.models.items()}
+        drawings.append((plots.curves(figures, kind, strengths), f"accuracy under {kind}"))
+    what = (
+        f"{found.pictures} pictures of the {found.split} split, corrupted before they are located, cut out and "
+        "answered. Bands are 95 % intervals."
+    )
+    rows = [row for name, model in found.models.items() for row in _strength_rows(name, model)]
+    return [
+        Section(
+            "Robustness",
+            paragraphs=[what],
+            drawings=drawings,
+            drawings_in_a_row=True,
+            details=_figures_table(rows),
+        )
+    ]
+
+
+def _strength_rows(name: str, model: ModelFigures) -> list[tuple[str, Figures]]:
+    """Each kind and strength of corruption with its figures."""
+    return [
+        (f"{name}, {kind}" if kind == UNCHANGED else f"{name}, {kind} {strength}", figures)
+        for kind, strengths in model.kinds.items()
         for strength, figures in strengths.items()
     ]
-    first = next(iter(models.values()))["kinds"][NOTHING]["0"]["classes"]
-    head = ["", "pictures", *(f"{label} recall" for label in reversed(first)), "balanced accuracy", "ECE", "answered"]
+
+
+def _runtimes(found: Comparison) -> list[Section]:
+    return _comparison(found, "The same network in other runtimes")
+
+
+def _peers(found: Comparison) -> list[Section]:
+    return _comparison(found, "Other programs for the same task")
+
+
+def _comparison(found: Comparison, heading: str) -> list[Section]:
+    drawings = []
+    for name, unit in found.units.items():
+        figures = {key: figure for key, each in found.contenders.items() if (figure := each.figure(name))}
+        if figures:
+            drawings.append((plots.bars(figures, name, unit), name))
+    rows = []
+    for key, each in found.contenders.items():
+        cells = [each.figure(name) for name in found.units]
+        rows.append([key, *("-" if cell is None else cell.text() for cell in cells), each.answers])
     return [
-        "<h2>Robustness</h2>",
-        f"<p>{result['pictures']} pictures of the {escape(result['split'])} split, damaged before they are located, "
-        "cropped and answered. Bands: 95 % intervals.</p>",
-        f'<div class="plots">{images}</div>',
-        f"<details><summary>All figures</summary>{table(head, rows)}</details>",
+        Section(
+            heading,
+            paragraphs=found.state.notes(),
+            table=Table(["", *found.units, "answers"], rows),
+            items=[f"Not measured: {name}: {why}" for name, why in found.missing.items()],
+            drawings=drawings,
+        )
     ]
 
 
-def _rivals(result: dict, heading: str) -> list[str]:
-    parts = [f"<h2>{escape(heading)}</h2>", _noted(result["state"])]
-    for name, unit in result["units"].items():
-        rows = {key: each[name] for key, each in result["contenders"].items() if name in each}
-        if rows:
-            parts.append(_drawn(plots.bars(rows, name, unit), name))
-    head = ["", *result["units"], "answers"]
-    parts.append(
-        table(
-            head,
-            [
-                [
-                    key,
-                    *(_span(each[name]) if name in each else "-" for name in result["units"]),
-                    each.get("answers", "-"),
-                ]
-                for key, each in result["contenders"].items()
-            ],
-        )
-    )
-    missing = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in result["missing"].items())
-    return [*parts, f"<p>Not measured:</p><ul>{missing}</ul>" if missing else ""]
-
-
-def _noted(state: dict) -> str:
-    return f"<p>{'<br>'.join(escape(line) for line in machine.notes(state))}</p>"
-
-
-def _span(figure: dict, digits: int = 2) -> str:
-    return f"{figure['value']:.{digits}f} [{figure['low']:.{digits}f}, {figure['high']:.{digits}f}]"
-
-
-def _drawn(svg: str, alt: str) -> str:
-    return image("svg+xml", svg.encode(), alt)
+_SHOWN: dict[str, Callable[[Any], list[Section]]] = {
+    "accuracy": _accuracy,
+    "latency": _latency,
+    "robustness": _robustness,
+    "runtimes": _runtimes,
+    "peers": _peers,
+}
