@@ -1,94 +1,206 @@
-"""Graphs tried on the val split, against the float model, through the runner."""
+"""Candidates: graphs that may become the file, each opened once in the runner and compared with the float model."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from convert import gate, model_file, quantize, representative
+from convert.gate import Both, Verdict
+from convert.model_file import Draft
 from convert.source import Source
+from edge.contract import Contract, Figures, Loss
 from edge.decide import merged
 from edge.model import Model, Prediction
-from train import data
+from edge.system.progress import Progress, silent
+from train import data, field_cells
+from train.evaluation import evaluate
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures of one split.
+
+    Attributes:
+        crops: uint8 [n, size, size, 3].
+        truth: indices into the source's labels, int [n].
+        sources: where each picture comes from, n names.
+    """
+
+    crops: np.ndarray
+    truth: np.ndarray
+    sources: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a graph in the runner answers to n pictures.
+
+    Attributes:
+        kinds: probabilities, float32 [n, kinds].
+        features: values of the last layer but one, float32 [n, features]; with 0 columns if the graph hides them.
+    """
+
+    kinds: np.ndarray
+    features: np.ndarray
+
+    def labels(self, count: int) -> np.ndarray:
+        """Probabilities of so many labels, float32 [n, labels]."""
+        return merged(self.kinds, count)
+
+
+def answers(model: Model, crops: np.ndarray) -> Answers:
+    """Lets the runner answer pictures. crops: uint8 [n, size, size, 3]."""
+    return _answers([model.predict(crop) for crop in crops])
+
+
+def _answers(predictions: Sequence[Prediction]) -> Answers:
+    return Answers(np.stack([each.kinds for each in predictions]), np.stack([each.features for each in predictions]))
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One graph's answers. size: of the file with its contract, bytes; before, after: probabilities float [n, labels]
-    of the float model and of the graph; milliseconds: a picture's median, its own and the float model's beside it.
+    """A graph in the runner, with its answers to the val split.
+
+    Attributes:
+        graph: flatbuffer.
+        contract: the source's, with what this graph really holds.
+        draft: the graph in the runner; it makes the file, if this candidate is chosen.
+        size: of a file with that contract, in bytes.
+        val: its answers to the val split.
+        probabilities: of the labels on the val split, float [n, labels].
+        milliseconds: median time a picture, of the float model beside it and its own.
+        verdict: of the gate.
     """
 
     graph: bytes
+    contract: Contract
+    draft: Draft[Model]
     size: int
-    before: np.ndarray
-    after: np.ndarray
-    milliseconds: float
-    float_milliseconds: float
-    verdict: dict
+    val: Answers
+    probabilities: Both[np.ndarray]
+    milliseconds: Both[float]
+    verdict: Verdict
+
+    @property
+    def kind(self) -> str:
+        """What was really emitted: "int8", "dynamic", "float16", "float32" or "mixed"."""
+        return self.contract.quantization.kind
 
     @property
     def passed(self) -> bool:
-        return self.verdict["passed"]
+        """Whether the gate lets it through."""
+        return self.verdict.passed
 
     @property
     def difference(self) -> np.ndarray:
-        """How far the probabilities of each picture lie apart, float [n]."""
-        return np.abs(self.before - self.after).max(axis=1)
+        """How far its probabilities lie from the float model's, float [n], each 0 to 1."""
+        return np.abs(self.probabilities.before - self.probabilities.after).max(axis=1)
+
+    def answers(self, crops: np.ndarray) -> Answers:
+        """Its answers to other pictures than val's. crops: uint8 [n, size, size, 3]."""
+        return answers(self.draft.model, crops)
 
 
 class Validation:
-    """The val split of a source, and its float32 graph to compare with."""
+    """The pictures that prove candidates, and the float model that these are compared with.
 
-    def __init__(self, source: Source, limits: gate.Limits) -> None:
-        self.source, self.limits = source, limits
-        self.examples, self.crops = source.split("val")
-        self.truth = data.targets(self.examples, source.labels)
+    Attributes:
+        source: what is converted.
+        examples: of the val split.
+        val: the same as pictures.
+        graph: the float model's flatbuffer.
+        size: of a file of the float model, in bytes.
+    """
+
+    def __init__(self, source: Source, limits: Loss = gate.LIMITS, progress: Progress = silent) -> None:
+        """Converts the float model to float32. limits: what a candidate may lose."""
+        self.source = source
+        self.examples, crops = source.split("val")
+        self.val = Pictures(crops, data.targets(self.examples, source.labels), [e.source for e in self.examples])
         self.graph = quantize.quantize(source.model, "float32")
-        self.content = self.seal(self.graph)
-        self.sources = [e.source for e in self.examples]
+        self._limits, self._progress = limits, progress
+        self._float, contract = self._draft(self.graph)
+        self.size = len(self._float.sealed(contract))
+
+    @cached_property
+    def test(self) -> Pictures:
+        """The test split."""
+        examples, crops = self.source.split("test")
+        return Pictures(crops, data.targets(examples, self.source.labels), [e.source for e in examples])
+
+    @cached_property
+    def held_out(self) -> dict[str, Pictures]:
+        """Pictures that the contract's figures are measured on besides val, by split.
+
+        These are "test" and, if the training run measured the float model on them, "fields": labelled cells of camera
+        fields.
+        """
+        source = self.source
+        if not source.figures or "fields" not in source.figures:
+            return {"test": self.test}
+        cells = field_cells.read(source.folder, source.size, source.policy, source.labels)
+        return {"test": self.test, "fields": Pictures(cells.crops, cells.truth, cells.sources)}
+
+    @cached_property
+    def float_figures(self) -> dict[str, dict[str, Figures]]:
+        """The float model's figures of these pictures, by split and source, measured in the runner."""
+        model = self._float.model
+        return {split: self.figures(each, answers(model, each.crops)) for split, each in self.held_out.items()}
+
+    def figures(self, pictures: Pictures, answers: Answers) -> dict[str, Figures]:
+        """Figures by source of the answers to these pictures."""
+        labels = self.source.labels
+        return evaluate.by_source(pictures.truth, answers.labels(len(labels)), pictures.sources, labels)
 
     def training(self, count: int) -> tuple[list[data.Example], np.ndarray]:
-        """About so many training pictures, balanced, of which no copy is in val or test: uint8 [n, size, size, 3]."""
+        """About `count` training pictures, balanced: the examples, and their crops, uint8 [n, size, size, 3].
+
+        Raises:
+            UserError: if one of them also stands in val or test.
+        """
         examples = representative.chosen(data.only(self.source.examples, "train"), count)
-        pictures = self.source.crops(examples)
-        representative.unseen(examples, pictures, self.crops)
-        representative.unseen(examples, pictures, self.source.split("test")[1])
-        return examples, pictures
+        crops = self.source.crops(examples)
+        representative.unseen(examples, crops, self.val.crops)
+        representative.unseen(examples, crops, self.test.crops)
+        return examples, crops
 
-    def seal(self, graph: bytes) -> bytes:
-        return model_file.seal(graph, self.source.document | {"quantization": quantize.emitted(graph)})
+    def candidates(self, graphs: Mapping[str, bytes], before: np.ndarray | None = None) -> dict[str, Candidate]:
+        """Lets graphs answer the val split once, in turns with the float model, and judges them.
 
-    def seen(self, graph: bytes, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A graph in the runner: uint8 [n, size, size, 3] -> what it sees, probabilities float32 [n, kinds] and
-        features float32 [n, features].
+        Args:
+            graphs: flatbuffers by name.
+            before: probabilities to compare with, float [n, labels]; None for those of the float graph.
+
+        The float model answers again each time: only times that were taken side by side can be compared.
         """
-        with model_file.opened(self.seal(graph), Model) as model:
-            seen = [model.predict(crop) for crop in crops]
-        return np.stack([each.kinds for each in seen]), np.stack([each.features for each in seen])
-
-    def tried(self, graphs: dict[str, bytes], before: np.ndarray | None = None) -> dict[str, Candidate]:
-        """{name: flatbuffer} -> {name: Candidate}, all of them and the float graph taking turns.
-
-        before: answers to compare with instead of the float graph's, float [n, labels].
-        """
-        contents = {name: self.seal(graph) for name, graph in graphs.items()}
-        with ExitStack() as stack:
-            models = [
-                stack.enter_context(model_file.opened(content, Model)) for content in (self.content, *contents.values())
-            ]
-            (floats, float_times), *raced = gate.race([(each, self.crops) for each in models])
-        labels = len(self.source.labels)
-        before = _answers(floats, labels) if before is None else before
+        drafts = {name: self._draft(graph) for name, graph in graphs.items()}
+        models = [self._float.model, *(draft.model for draft, _ in drafts.values())]
+        (float_seen, float_seconds), *raced = gate.race([(model, self.val.crops) for model in models], self._progress)
+        labels = self.source.labels
+        before = _answers(float_seen).labels(len(labels)) if before is None else before
         result = {}
-        float_time = 1e3 * float(np.median(float_times))
-        for name, (seen, times) in zip(graphs, raced, strict=True):
-            after = _answers(seen, labels)
-            found = gate.verdict(self.truth, before, after, self.sources, self.source.labels, self.limits)
-            time = 1e3 * float(np.median(times))
-            result[name] = Candidate(graphs[name], len(contents[name]), before, after, time, float_time, found)
+        for (name, (draft, contract)), (seen, seconds) in zip(drafts.items(), raced, strict=True):
+            val = _answers(seen)
+            after = val.labels(len(labels))
+            result[name] = Candidate(
+                graph=graphs[name],
+                contract=contract,
+                draft=draft,
+                size=len(draft.sealed(contract)),
+                val=val,
+                probabilities=Both(before, after),
+                milliseconds=Both(_median(float_seconds), _median(seconds)),
+                verdict=gate.verdict(self.val.truth, before, after, self.val.sources, labels, self._limits),
+            )
         return result
 
+    def _draft(self, graph: bytes) -> tuple[Draft[Model], Contract]:
+        contract = replace(self.source.contract, quantization=quantize.emitted(graph))
+        return model_file.draft(graph, contract, Model), contract
 
-def _answers(seen: Sequence[Prediction], labels: int) -> np.ndarray:
-    return merged(np.stack([each.kinds for each in seen]), labels)
+
+def _median(seconds: np.ndarray) -> float:
+    """In milliseconds."""
+    return 1e3 * float(np.median(seconds))

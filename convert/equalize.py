@@ -1,4 +1,8 @@
-"""Loud channels turned down and their readers up: the same network, kinder to int8."""
+"""Cross-layer equalization: channels are scaled to similar ranges, and the network stays the same.
+
+In int8 all channels of a tensor share one scale. If one channel has much larger values than the others, these are
+rounded away.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +10,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-_PICTURES = 32  # that loudness is measured on
-_SAME = 1e-4  # of probabilities: an equalized network must be the same network
+_PICTURES = 32  # on which the channels' largest values are measured
+_SAME = 1e-4  # by which probabilities may change: an equalized network must be the same network
 
 _L = keras.layers
 _READERS = (_L.Conv2D, _L.Dense)
@@ -19,21 +23,35 @@ _PASSING = (
 
 @dataclass(frozen=True)
 class _Pair:
-    """writer: makes the channels, reader: takes them; loud: float [channels], the largest value seen of each."""
+    """Two layers with the channels between them.
+
+    Attributes:
+        writer: computes the channels.
+        reader: takes them.
+        largest: absolute value seen in each channel, float [channels].
+    """
 
     writer: keras.Layer
     reader: keras.Layer
-    loud: np.ndarray
+    largest: np.ndarray
 
 
 def equalized(model: keras.Model, pictures: np.ndarray) -> keras.Model | None:
-    """A copy of the network with its channels at like loudness, or None where it can't be had.
+    """A copy of the network with channels of similar ranges.
 
-    pictures: uint8 [n, size, size, 3] of training. What makes a channel is divided by s and what reads it multiplied,
-    s = sqrt(loudness / largest weight that reads it), so that one scale an int8 tensor fits all its channels
-    (cross-layer equalization, Nagel et al., Data-Free Quantization, ICCV 2019, with the activations' loudness in
-    place of the writer's weights: Xiao et al., SmoothQuant, ICML 2023). It works across what is positively homogeneous:
-    ReLU, pooling, flattening, dropout. None: layers not in a row, no such pair, or answers that moved.
+    Args:
+        model: the network.
+        pictures: of training, uint8 [n, size, size, 3].
+
+    Returns:
+        None if the layers don't form a single row, if no two of them can be balanced, or if the answers changed.
+
+    The weights that compute a channel are divided by s, and those that read it are multiplied by s. s is the square
+    root of the channel's largest value over the largest weight that reads it. This changes nothing across layers that
+    are positively homogeneous: ReLU, pooling, flattening, dropout.
+
+    Source: Nagel et al., Data-Free Quantization, ICCV 2019; with the channels' values in place of the weights that
+    compute them: Xiao et al., SmoothQuant, ICML 2023.
     """
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -49,14 +67,14 @@ def equalized(model: keras.Model, pictures: np.ndarray) -> keras.Model | None:
 
 
 def _row(model: keras.Model) -> list[keras.Layer] | None:
-    """The layers, nested models opened, where each takes what the one before gives; else None."""
+    """The layers, also those of nested models, if each takes only the output of the one before; else None."""
     row: list[keras.Layer] = []
-    inner = getattr(model, "_functional", None) or model  # a Sequential's own graph
+    inner = getattr(model, "_functional", None) or model  # the graph of a Sequential
     last = None
     for _, nodes in sorted(inner._nodes_by_depth.items(), reverse=True):
         node, layer = nodes[0], nodes[0].operation
-        taken = [tensor._keras_history.operation for tensor in node.input_tensors]
-        if len(nodes) > 1 or not isinstance(layer, keras.Layer) or taken != ([last] if last else []):
+        before = [tensor._keras_history.operation for tensor in node.input_tensors]
+        if len(nodes) > 1 or not isinstance(layer, keras.Layer) or before != ([last] if last else []):
             return None
         part = _row(layer) if isinstance(layer, keras.Model) else [layer]
         if part is None:
@@ -67,13 +85,17 @@ def _row(model: keras.Model) -> list[keras.Layer] | None:
 
 
 def _pairs(row: list[keras.Layer], x: np.ndarray) -> Iterator[_Pair]:
-    """x: float32 [n, size, size, 3], which goes through the layers as they are found."""
+    """The layers that can be balanced.
+
+    Args:
+        row: all layers.
+        x: pictures, float32 [n, size, size, 3], which pass through the layers one by one.
+    """
     writer, channels = None, 0
     for layer in row:
         if isinstance(layer, _READERS) and getattr(layer, "groups", 1) == 1:
             if writer is not None:
-                loud = np.abs(np.asarray(x)).reshape(-1, channels).max(axis=0)
-                yield _Pair(writer, layer, loud)
+                yield _Pair(writer, layer, np.abs(np.asarray(x)).reshape(-1, channels).max(axis=0))
             homogeneous = _name(layer) in ("linear", "relu")
             writer, channels = (layer if homogeneous else None), layer.kernel.shape[-1]
         elif isinstance(layer, _L.BatchNormalization) and layer.scale and layer.center and _linear(writer):
@@ -94,27 +116,30 @@ def _relu(layer: keras.Layer) -> bool:
 
 
 def _name(layer: keras.Layer) -> str:
+    """Of its activation; "" if it has none."""
     return getattr(layer.activation, "__name__", "")
 
 
 def _balance(pair: _Pair) -> None:
-    channels = len(pair.loud)
+    """Scales the weights of both layers in place."""
+    largest = pair.largest
+    channels = len(largest)
     kernel = np.array(pair.reader.kernel)
-    # A convolution reads [y, x, channel, out]; a dense layer behind a flattening [place and channel, out].
+    # The kernel of a convolution is [y, x, channel, out], that of a dense layer after Flatten [place and channel, out].
     by_channel = kernel.reshape(-1, channels, kernel.shape[-1])
     read = np.abs(by_channel).max(axis=(0, 2))
     scale = np.ones(channels, np.float64)
-    both = (pair.loud > 0) & (read > 0)
-    scale[both] = np.sqrt(pair.loud[both].astype(np.float64) / read[both])
-    unread = (pair.loud > 0) & (read == 0)
-    if unread.any() and both.any():  # nobody listens: as loud as the others, that is all
-        scale[unread] = pair.loud[unread] / np.median(pair.loud[both] / scale[both])
+    both = (largest > 0) & (read > 0)
+    scale[both] = np.sqrt(largest[both].astype(np.float64) / read[both])
+    unread = (largest > 0) & (read == 0)
+    if unread.any() and both.any():  # no weight reads them, so they only need a range like the others'
+        scale[unread] = largest[unread] / np.median(largest[both] / scale[both])
     pair.reader.kernel.assign((by_channel * scale[:, None]).reshape(kernel.shape).astype(np.float32))
-    of = (
+    written = (
         (pair.writer.gamma, pair.writer.beta)
         if hasattr(pair.writer, "gamma")
         else (pair.writer.kernel, pair.writer.bias)
     )
-    for weight in of:
+    for weight in written:
         if weight is not None:
             weight.assign((np.array(weight) / scale).astype(np.float32))

@@ -1,56 +1,109 @@
-"""The proof: the file through the runner itself, against the float model, on the same pictures."""
+"""The gate: how far the answers of a quantized file may differ from those of the float model on the same pictures."""
 
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-import click
 import numpy as np
 from scipy.stats import binomtest
 
+from edge.contract import Changes, Differences, Figures, Gate, Loss
+from edge.errors import UserError
 from edge.model import Model, Prediction
+from edge.output.tables import Table
+from edge.system.progress import Progress, silent
 from train.evaluation import calibration, evaluate
 
-_IN_A_ROW = 16
+LIMITS = Loss(balanced_accuracy=0.005, recall=0.01)  # what quantization may cost unless the user says otherwise
+_IN_A_ROW = 16  # pictures that one model answers before the next one takes its turn
+T = TypeVar("T")
 
 
-class NotProven(click.ClickException):
-    """A file that lost more than it may. Not the user's mistake, so with an exit code of its own."""
+class NotProven(UserError):
+    """The file loses more than it may. That isn't the user's mistake, so it has an exit code of its own."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What quantization may cost at most, as shares: of balanced accuracy, and of the rare class's recall."""
+class Both(Generic[T]):
+    """One value of the float model, and the same of the quantized file.
 
-    balanced_accuracy: float = 0.005
-    recall: float = 0.01
+    Attributes:
+        before: of the float model.
+        after: of the quantized file.
+    """
+
+    before: T = field(metadata={"key": "float"})
+    after: T = field(metadata={"key": "quantized"})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate found. The contract stores a part of it, see `stored`.
+
+    Attributes:
+        passed: whether the file may be written.
+        against: sentences that say why not; none for a file that passed.
+        limits: what may be lost.
+        rare: the class whose recall is watched: monocytes or, with other labels, the rarest class.
+        lost: what is lost.
+        before: figures of the float model, by source.
+        after: figures of the quantized file, by source.
+        ece: expected calibration errors, each 0 to 1.
+        differences: of the probabilities.
+        answers: which changed.
+    """
+
+    passed: bool
+    against: tuple[str, ...]
+    limits: Loss
+    rare: str
+    lost: Loss
+    before: dict[str, Figures] = field(metadata={"key": "float"})
+    after: dict[str, Figures] = field(metadata={"key": "quantized"})
+    ece: Both[float]
+    differences: Differences
+    answers: Changes
+
+    def stored(self, split: str) -> Gate:
+        """The part that the file's contract holds. split: on which split the gate measured."""
+        return Gate(split, self.limits, self.rare, self.lost, self.differences, self.answers)
 
 
 def answers(model: Model, crops: np.ndarray) -> np.ndarray:
-    """uint8 [n, size, size, 3] through the runner -> probabilities float32 [n, labels]."""
-    return np.stack([model.run(crop) for crop in crops])
+    """The runner's probabilities, float32 [n, labels]. crops: uint8 [n, size, size, 3]."""
+    return np.stack([model.probabilities(crop) for crop in crops])
 
 
-def race(runners: Sequence[tuple[Model, np.ndarray]]) -> list[tuple[list[Prediction], np.ndarray]]:
-    """What several models see in the crops of the same pictures, with the seconds of each, float [n].
+def race(
+    runners: Sequence[tuple[Model, np.ndarray]], progress: Progress = silent
+) -> list[tuple[list[Prediction], np.ndarray]]:
+    """What several models see in the same pictures, and how long each takes.
 
-    They take turns, so that whatever else the machine does falls on all of them, each with a few pictures in a row, so
-    that a small model isn't charged for a large one's having emptied the processor's cache.
+    Args:
+        runners: each model with its crops of the pictures, uint8 [n, size, size, 3].
+        progress: is told how many pictures are done.
+
+    Returns:
+        For each model its n predictions, and the seconds that each took, float [n].
+
+    The models take turns, so that all of them suffer alike from whatever else the machine does. In its turn a model
+    answers a few pictures in a row: otherwise a small model would pay for the processor's cache that a large one emptied.
     """
     count = len(runners[0][1])
     seen: list[list[Prediction]] = [[] for _ in runners]
     seconds = np.zeros((len(runners), count))
-    label = f"Running {count:,} pictures through {len(runners)} models"
-    with click.progressbar(range(0, count, _IN_A_ROW), label=label, file=sys.stderr) as bar:
-        for first in bar:
-            for m, (model, crops) in enumerate(runners):
-                for i in range(first, min(first + _IN_A_ROW, count)):
-                    start = time.perf_counter()
-                    seen[m].append(model.predict(crops[i]))
-                    seconds[m, i] = time.perf_counter() - start
+    what = f"Running pictures through {len(runners)} models"
+    for first in range(0, count, _IN_A_ROW):
+        progress(what, first, count)
+        for m, (model, crops) in enumerate(runners):
+            for i in range(first, min(first + _IN_A_ROW, count)):
+                start = time.perf_counter()
+                seen[m].append(model.predict(crops[i]))
+                seconds[m, i] = time.perf_counter() - start
+    progress(what, count, count)
     return list(zip(seen, seconds, strict=True))
 
 
@@ -60,99 +113,116 @@ def verdict(
     after: np.ndarray,
     sources: Sequence[str],
     labels: Sequence[str],
-    limits: Limits,
-) -> dict:
-    """Float against quantized answers to the same pictures.
+    limits: Loss = LIMITS,
+) -> Verdict:
+    """Compares the answers of the float model and of the quantized file.
 
-    truth: int [n]; before, after: probabilities float [n, labels]. -> {"passed", "against" (sentences: what spoke
-    against it), "limits", "rare" (the class that is watched: monocytes, or what else is rarest here), "lost" (float
-    minus quantized, shares), "float", "quantized" (by_source() figures), "ece", "differences" (of probabilities),
-    "answers" (changes())}.
+    Args:
+        truth: indices into `labels`, int [n].
+        before: probabilities by the float model, float [n, labels].
+        after: probabilities by the quantized file, likewise.
+        sources: where each picture comes from, n names.
+        labels: what an answer can be.
+        limits: what may be lost.
     """
     finite = bool(np.isfinite(after).all())
     after = np.nan_to_num(after)
     figures = [evaluate.by_source(truth, p, sources, labels) for p in (before, after)]
     counts = np.bincount(truth, minlength=len(labels))
     rare = "monocyte" if "monocyte" in labels else labels[len(labels) - 1 - int(np.argmin(counts[::-1]))]
-    recalls = [f["all"]["classes"][rare]["recall"]["value"] or 0.0 for f in figures]
-    lost = {
-        "balanced_accuracy": figures[0]["all"]["balanced_accuracy"] - figures[1]["all"]["balanced_accuracy"],
-        "recall": recalls[0] - recalls[1],
-    }
-    against = [
-        f"it loses {100 * lost[key]:.1f} points of {what} where {100 * limit:.1f} are allowed"
-        for key, what, limit in (
-            ("balanced_accuracy", "balanced accuracy", limits.balanced_accuracy),
-            ("recall", f"{rare} recall", limits.recall),
-        )
-        if lost[key] > limit + 1e-9  # a picture more or less isn't decided by the last bit of a float
-    ]
-    if not finite:
-        against.insert(0, "it answers with what is no number")
+    recalls = [each["all"].classes[rare].recall.value or 0.0 for each in figures]
+    lost = Loss(figures[0]["all"].balanced_accuracy - figures[1]["all"].balanced_accuracy, recalls[0] - recalls[1])
+    against = [] if finite else ["it answers with values that are not numbers"]
+    against += exceeded(
+        {
+            "balanced accuracy": (lost.balanced_accuracy, limits.balanced_accuracy),
+            f"{rare} recall": (lost.recall, limits.recall),
+        }
+    )
     difference = np.abs(before - after).max(axis=1)
-    return {
-        "passed": not against,
-        "against": against,
-        "limits": {"balanced_accuracy": limits.balanced_accuracy, "recall": limits.recall},
-        "rare": rare,
-        "lost": lost,
-        "float": figures[0],
-        "quantized": figures[1],
-        "ece": {
-            name: calibration.calibration(truth, p)["ece"] for name, p in (("float", before), ("quantized", after))
-        },
-        "differences": {
-            "mean": float(difference.mean()),
-            "percentile_99": float(np.percentile(difference, 99)),
-            "largest": float(difference.max()),
-        },
-        "answers": changes(truth, before.argmax(axis=1), after.argmax(axis=1)),
-    }
-
-
-def changes(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> dict:
-    """Two models' answers to the same pictures, int [n] each -> {"count", "changed", "spoiled", "mended", "p"}.
-
-    p: McNemar's exact test (Psychometrika 1947): of the pictures that one of the two answers right and the other wrong,
-    could as many go one way by chance?
-    """
-    spoiled = int(((before == truth) & (after != truth)).sum())
-    mended = int(((before != truth) & (after == truth)).sum())
-    return {
-        "count": len(truth),
-        "changed": int((before != after).sum()),
-        "spoiled": spoiled,
-        "mended": mended,
-        "p": float(binomtest(spoiled, spoiled + mended).pvalue) if spoiled + mended else 1.0,
-    }
-
-
-def sentence(found: dict) -> str:
-    """verdict()'s outcome in words."""
-    lost, told = found["lost"], found["answers"]
-    balanced, recall = _points(lost["balanced_accuracy"]), _points(lost["recall"])
-    return (
-        f"{'Passed' if found['passed'] else 'Failed'}: {balanced} of balanced accuracy, {recall} of {found['rare']} "
-        f"recall; {told['changed']} of {told['count']:,} answers changed, {told['spoiled']} to the worse and "
-        f"{told['mended']} to the better (McNemar's exact p {told['p']:.2g})."
+    return Verdict(
+        passed=not against,
+        against=tuple(against),
+        limits=limits,
+        rare=rare,
+        lost=lost,
+        before=figures[0],
+        after=figures[1],
+        ece=Both(*(calibration.calibration(truth, p).ece for p in (before, after))),
+        differences=Differences(
+            mean=float(difference.mean()),
+            percentile_99=float(np.percentile(difference, 99)),
+            largest=float(difference.max()),
+        ),
+        answers=changes(truth, before.argmax(axis=1), after.argmax(axis=1)),
     )
 
 
-def _points(lost: float) -> str:
-    points = round(-100 * lost, 1) + 0.0
-    return f"{points:+.1f} points"
+def exceeded(losses: dict[str, tuple[float, float]]) -> list[str]:
+    """A clause for each figure of which more is lost than allowed. losses: by figure what is lost and what may be."""
+    return [
+        f"it loses {100 * lost:.1f} points of {what} where {100 * limit:.1f} are allowed"
+        for what, (lost, limit) in losses.items()
+        if lost > limit + 1e-9  # the last bit of a float must not decide
+    ]
 
 
-def comparison(rows: dict[str, dict], sources: Sequence[str] = ("all",)) -> str:
-    """{name: by_source() figures} -> lines of text, a line a model and source."""
-    labels = list(reversed(next(iter(rows.values()))[sources[0]]["classes"]))  # the rarer class first
-    widths = [max(17, len(label) + 8) for label in labels]
-    heads = [f"{label + ' recall':>{width}}" for label, width in zip(labels, widths, strict=True)]
-    lines = [f"{'':24}{''.join(heads)}{'balanced accuracy':>18}"]
-    for name, figures in rows.items():
-        for source in sources:
-            f = figures[source]
-            recalls = [f["classes"][label]["recall"]["value"] or 0.0 for label in labels]
-            cells = "".join(f"{recall:{width}.4f}" for recall, width in zip(recalls, widths, strict=True))
-            lines.append(f"{name + ', ' + source:24}{cells}{f['balanced_accuracy']:18.4f}")
-    return "\n".join(lines)
+def changes(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> Changes:
+    """How the answers of two models to the same pictures differ.
+
+    Args:
+        truth: class indices, int [n].
+        before: answers of the first model, likewise.
+        after: answers of the second model, likewise.
+
+    McNemar's exact test asks: of the pictures that only one of the two answers right, could as many fall to each of
+    them by chance?
+
+    Source: McNemar, Psychometrika 12 (1947).
+    """
+    spoiled = int(((before == truth) & (after != truth)).sum())
+    mended = int(((before != truth) & (after == truth)).sum())
+    return Changes(
+        count=len(truth),
+        changed=int((before != after).sum()),
+        spoiled=spoiled,
+        mended=mended,
+        p=float(binomtest(spoiled, spoiled + mended).pvalue) if spoiled + mended else 1.0,
+    )
+
+
+def sentence(verdict: Verdict) -> str:
+    """The verdict in a sentence."""
+    lost, changed = verdict.lost, verdict.answers
+    return (
+        f"{'Passed' if verdict.passed else 'Failed'}: {points(lost.balanced_accuracy)} of balanced accuracy, "
+        f"{points(lost.recall)} of {verdict.rare} recall; {changed.changed} of {changed.count:,} answers changed, "
+        f"{changed.spoiled} to the worse and {changed.mended} to the better (McNemar's exact p {changed.p:.2g})."
+    )
+
+
+def points(lost: float) -> str:
+    """A loss as the change that it is, such as "-0.4 points" for a loss of 0.004."""
+    return f"{round(-100 * lost, 1) + 0.0:+.1f} points"
+
+
+def comparison(rows: dict[str, dict[str, Figures]], sources: Sequence[str] = ("all",)) -> Table:
+    """Recalls and balanced accuracy, a row a model and source; the rarer class comes first.
+
+    Args:
+        rows: figures by model and source.
+        sources: which of the sources to show.
+    """
+    labels = list(reversed(next(iter(rows.values()))[sources[0]].classes))
+    return Table(
+        ["", *(f"{label} recall" for label in labels), "balanced accuracy"],
+        [
+            [
+                f"{model}, {source}",
+                *(f"{figures[source].classes[label].recall.value or 0.0:.4f}" for label in labels),
+                f"{figures[source].balanced_accuracy:.4f}",
+            ]
+            for model, figures in rows.items()
+            for source in sources
+        ],
+    )

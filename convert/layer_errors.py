@@ -1,4 +1,4 @@
-"""Which layers lose what: a quantized graph against its float twin, layer by layer."""
+"""How large an error int8 adds in each layer of a network."""
 
 import csv
 import io
@@ -14,15 +14,20 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import quantize
 from edge.errors import UserError
 
-_NOTHING = 1e-9  # the error of what only moves values, a float's own rounding
-PICTURES = 16  # that it is measured on: the error of a layer hardly differs from picture to picture
+_NOTHING = 1e-9  # a smaller error is a float's own rounding, in layers that only move values
+PICTURES = 16  # to measure on; the error of a layer hardly differs from picture to picture
 
 
 @dataclass(frozen=True)
 class Layer:
-    """name: for people, the Keras layer's where it is found; tensor: what the graph calls its output; operator: what
-    computes it; error: mean over its channels of the squared error that it adds itself, as a share of the signal, in
-    0..1; step: of its int8 values.
+    """One layer of a graph.
+
+    Attributes:
+        name: of the Keras layer; if it can't be found, that of the tensor.
+        tensor: name of its output in the graph.
+        operator: that computes it, such as "CONV_2D".
+        error: the squared error that the layer adds itself, as a share of the signal, mean over its channels, 0 to 1.
+        step: between two int8 values of its output.
     """
 
     name: str
@@ -33,12 +38,17 @@ class Layer:
 
 
 def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -> list[Layer]:
-    """quantize.calibrate()'s flatbuffer -> its layers that add an error, the worst first.
+    """The layers that add an error, the worst first.
 
-    pictures: uint8 [n, size, size, 3]; names: of the Keras layers. Each layer is computed in int8 and in float from the
-    same (dequantized) inputs, so that what went wrong before it isn't laid at its door (TensorFlow's
-    QuantizationDebugger). A channel's error is set against its own signal, because one loud channel would hide what it
-    does to the others; but not against less than the median channel's, because silence has no signal.
+    Args:
+        calibrated: of quantize.calibrate.
+        pictures: uint8 [n, size, size, 3].
+        names: of the Keras layers.
+
+    Each layer is computed in int8 and in float from the same dequantized inputs, so that errors of layers before it
+    don't count (TensorFlow's QuantizationDebugger). A channel's error is divided by the channel's own signal; otherwise
+    one channel with large values would hide the errors in the others. The divisor is at least the median channel's
+    signal, because some channels have none.
     """
     with quantize.converting():
         graph = mlir_quantize(calibrated, fully_quantize=True, enable_numeric_verify=True)
@@ -51,17 +61,25 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
         table = io.StringIO()
         debugger.layer_statistics_dump(table)
     graph_names = [t.name.decode() for t in schema.ModelT.InitFromPackedBuf(calibrated, 0).subgraphs[0].tensors]
-    found = []
+    layers = []
     for row in csv.DictReader(io.StringIO(table.getvalue())):
-        # The debugger takes a last digit for its own, which it isn't always.
+        # The debugger cuts off the last digit of a name as if it had added that itself, which isn't always so.
         tensor = next((n for n in graph_names if row["tensor_name"] in (n, n[:-1])), row["tensor_name"])
         error, step = float(row["share"]), float(row["scale"])
         if error > _NOTHING:
-            found.append(Layer(_named(tensor, names), tensor, row["op_name"], error, step))
-    return sorted(found, key=lambda layer: -layer.error)
+            layers.append(Layer(_named(tensor, names), tensor, row["op_name"], error, step))
+    return sorted(layers, key=lambda layer: -layer.error)
 
 
 def _share(exact: np.ndarray, rounded: np.ndarray, scale: float, zero: int) -> float:
+    """The error as a share of the signal, 0 to 1.
+
+    Args:
+        exact: float output, [..., channels].
+        rounded: int8 output, likewise.
+        scale: between two int8 values.
+        zero: the int8 value that means 0.
+    """
     channels = exact.shape[-1]
     error = ((exact - (rounded.astype(np.float32) - zero) * scale) ** 2).reshape(-1, channels).mean(axis=0)
     power = (exact**2).reshape(-1, channels).mean(axis=0)
@@ -71,7 +89,10 @@ def _share(exact: np.ndarray, rounded: np.ndarray, scale: float, zero: int) -> f
 
 
 def _named(tensor: str, names: Sequence[str]) -> str:
-    """ "functional_1/baseline_1/conv2d_5_1/Relu;…" -> "conv2d_5": Keras numbers each use of a layer behind its name."""
+    """The Keras layer of a tensor: "conv2d_5" for "functional_1/baseline_1/conv2d_5_1/Relu;…".
+
+    Keras numbers each use of a layer behind its name.
+    """
     for part in reversed(tensor.split(";")[0].split("/")):
         for candidate in (part, re.sub(r"_\d+$", "", part)):
             if candidate in names:
@@ -80,9 +101,16 @@ def _named(tensor: str, names: Sequence[str]) -> str:
 
 
 def with_readers(calibrated: bytes, tensors: Sequence[str]) -> list[str]:
-    """Names of output tensors, and of all that is computed from them up to the next layer with weights, this included.
+    """These tensors, and all that is computed from them up to and including the next layer with weights.
 
-    A layer in float is no help where the next one rounds its input to the same coarse steps.
+    Args:
+        calibrated: of quantize.calibrate.
+        tensors: names of output tensors.
+
+    Raises:
+        UserError: if none of the tensors is in the graph.
+
+    A layer in float doesn't help if the next one rounds its input to the same coarse steps.
     """
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     graph = model.subgraphs[0]

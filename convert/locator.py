@@ -1,181 +1,266 @@
-"""A locator's training run -> its .tflite file, or the reasons why there is none."""
+"""From a locator's training run to its .tflite file, or to the reasons why there is none."""
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from convert import model_file, quantize
-from convert.gate import Limits
+from convert import gate, model_file, quantize
+from edge import contract as contracts
 from edge import frames
+from edge.contract import Calibration, Contract, Data, Input, Loss
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
-from edge.model import File
+from edge.output.tables import Table
+from edge.share import Share, share
 from edge.simulator import drawing
+from edge.system.progress import Progress, silent
 from train import fields as marked_fields
-from train import report
-from train.evaluation import evaluate, model_card
-from train.evaluation.page import shell, table
+from train import report as reports
+from train.evaluation import model_card
+from train.evaluation.html import render
 from train.fields import Box, Field
 
-_DRAWN = 100  # fields of six cells, three of them touching
-_SEED = 1  # `benchmark locating` draws others
+_DRAWN = 100  # drawn fields of six cells, three of them touching
+_SEED = 1  # `benchmark locating` draws other fields
+_MARKED = 128  # of 255: a pixel with at least this value is marked
+
+
+@dataclass(frozen=True)
+class Finds:
+    """How many of the cells in a set of fields are found.
+
+    Attributes:
+        recall: share of the white cells that are found.
+        precision: share of the finds that are white cells; a second find in one cell is wrong.
+    """
+
+    recall: Share
+    precision: Share
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the file finds as many cells as the float network.
+
+    Attributes:
+        passed: whether the file may be written.
+        against: sentences that say why not; none for a file that passed.
+        limit: share of recall, and of precision, that may be lost.
+        lost: by "recall" and "precision" the share that is lost in all fields.
+        before: finds of the float network, by source or of "all".
+        after: finds of the file, likewise.
+    """
+
+    passed: bool
+    against: tuple[str, ...]
+    limit: float
+    lost: dict[str, float]
+    before: dict[str, Finds] = field(metadata={"key": "float"})
+    after: dict[str, Finds] = field(metadata={"key": "quantized"})
+
+
+@dataclass(frozen=True)
+class Result:
+    """A converted locator.
+
+    Attributes:
+        path: of the model file; None if it failed and wasn't written.
+        bytes: its size.
+        agreement: share of the calibration fields' pixels that the file marks as the float network does.
+        verdict: on the file.
+        sentences: the outcome in words; if the file failed, the last one says why and what to do.
+    """
+
+    path: Path | None
+    bytes: int
+    agreement: float
+    verdict: Verdict
+    sentences: tuple[str, ...]
 
 
 class _Float(Locator):
-    """The float network in the int8 file's place: its marks as the bytes that those would be."""
+    """The float network in the runner; it marks in 256 levels, as the int8 file does."""
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         return np.clip(np.round(256 * super().raw(crop)), 0, 255).astype(np.uint8)
 
 
 def convert(
-    run: Path, kind: str, out: Path | None = None, folder: Path | None = None, limits: Limits | None = None
-) -> dict:
-    """RUN/model.keras -> OUT/locator-int8.tflite with its model card, the proof beside it.
+    run: Path,
+    kind: str,
+    out: Path | None = None,
+    folder: Path | None = None,
+    limits: Loss = gate.LIMITS,
+    progress: Progress = silent,
+) -> Result:
+    """Converts RUN/model.keras to OUT/locator-int8.tflite, with its model card and the proof beside it.
 
-    The proof: the cells that the float network and the file find, through the runner, on drawn fields and, of the data
-    in `folder`, on the marked fields that the locator learned from (the others stay unseen until `benchmark locating`).
-    Returns {"path" (None where more recall or precision was lost than limits.recall), "bytes", "keras_bytes",
-    "agreement" (of marked pixels on the calibration fields), "gate", "said" (sentences)}. Raises UserError for what
-    isn't a locator's run, and for other kinds than int8, whose marks the runner wouldn't see.
+    The float network and the file look for cells, both in the runner. They see drawn fields and, if `folder` is given,
+    the marked fields that the locator learned from. `benchmark locating` measures it on the other fields.
+
+    Args:
+        run: a folder that `train locator` wrote.
+        kind: "int8".
+        out: where the files go; None for `run`.
+        folder: of the data set.
+        limits: its `recall` is the share of recall, and of precision, that may be lost.
+        progress: is told how many fields are done.
+
+    Raises:
+        UserError: if `run` isn't a locator's run, or for another kind: the runner reads the marks as bytes.
     """
     if kind != "int8":
         raise UserError("A locator has one kind, --int8: the runner reads its marks as bytes.")
     try:
-        told = json.loads((run / "run.json").read_text())
+        report = json.loads((run / "run.json").read_text())
         model = keras.models.load_model(run / "model.keras", compile=False)
         pictures = np.load(run / "calibration.npz")["fields"]
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{run} lacks a readable model.keras or calibration.npz; train the locator again.") from error
-    known = _known(folder)
-    report.write(out or run, {})  # a folder that can't be made is told before the work, not after it
+    learned = marked_fields.halves(marked_fields.read(folder))[0] if folder else []
+    reports.write(out or run, {})  # if the folder can't be made, the user should know before the work begins
     floats, graph = quantize.quantize(model, "float32"), quantize.quantize(model, kind, pictures)
-    document = {
-        "network": told["network"],
-        "parameters": told["parameters"],
-        "input": {"size": told["size"], "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
-        "labels": ["nucleus"],
-        "quantization": quantize.emitted(graph),
-        "keras_sha256": hashlib.sha256((run / "model.keras").read_bytes()).hexdigest(),
-        "calibration": {"count": len(pictures), "method": "min-max", "sha256": hashlib.sha256(pictures).hexdigest()},
-        "training": told["settings"] | {"code_version": told["version"]},
-        "data": {key: told["data"][key] for key in ("counts", "split_sha256", "clear", "fields")},
-        "attributions": model_card.attributions(told["data"]["red_cells"]),
-        "licence": "Apache-2.0",
-    }
-    content = model_file.seal(graph, document)
-    with (
-        model_file.opened(model_file.seal(floats, document), _Float) as exact,
-        model_file.opened(content, Locator) as measured,
-    ):
-        marked = np.stack([measured.raw(picture)[..., 0] for picture in pictures])
-        before, after = (_found(each, folder, known) for each in (exact, measured))
-        found = verdict(before, after, limits or Limits())
+    contract = _contract(report, run / "model.keras", graph, pictures)
+    before = model_file.draft(floats, contract, _Float)
+    after = model_file.draft(graph, contract, Locator)
+    found = verdict(*_finds((before.model, after.model), folder, learned, progress), limits)
     path = (out or run) / f"locator-{kind}.tflite"
-    said = _said(found, path)
+    content = after.sealed(contract)
+    sentences = _sentences(found, path)
     files: dict[str, str | bytes] = {
-        f"{path.stem}.gate.json": json.dumps({"said": said, "gate": found}, indent=1) + "\n",
-        f"{path.stem}.gate.html": _page(found, said),
+        f"{path.stem}.gate.json": json.dumps(contracts.document({"said": sentences, "gate": found}), indent=1) + "\n",
+        f"{path.stem}.gate.html": _page(found, sentences),
     }
-    if found["passed"]:
-        with model_file.opened(content, File) as final:
-            files |= {
-                path.name: content,
-                f"{path.stem}.md": model_card.locator_card(final.document, path.name, final.sha256),
-            }
-    report.write(path.parent, files)
+    if found.passed:
+        final = model_file.opened(content, Locator)
+        files[path.name] = content
+        files[f"{path.stem}.md"] = model_card.locator_card(final.contract, path.name, final.sha256)
+    reports.write(path.parent, files)
+    marked = np.stack([after.model.raw(picture)[..., 0] for picture in pictures]) >= _MARKED
     expected = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
-    return {
-        "path": path if found["passed"] else None,
-        "bytes": len(content),
-        "keras_bytes": 4 * told["parameters"],
-        "agreement": float(((marked >= 128) == expected).mean()),
-        "gate": found,
-        "said": said,
-    }
+    return Result(
+        path=path if found.passed else None,
+        bytes=len(content),
+        agreement=float((marked == expected).mean()),
+        verdict=found,
+        sentences=sentences,
+    )
 
 
-def verdict(before: dict, after: dict, limits: Limits) -> dict:
-    """The finds of the float network and of the file, {source: {"recall", "precision": shares}} -> {"passed",
-    "against" (sentences), "limit", "lost" (points of all fields together), "float", "quantized"}.
+def _contract(report: dict[str, Any], keras_file: Path, graph: bytes, pictures: np.ndarray) -> Contract:
+    """The contract of the file.
+
+    Args:
+        report: what run.json holds.
+        keras_file: the network.
+        graph: the int8 flatbuffer.
+        pictures: that it was calibrated on, uint8 [n, size, size, 3].
+    """
+    data = report["data"]
+    return Contract(
+        network=report["network"],
+        parameters=report["parameters"],
+        input=Input(report["size"]),
+        labels=("nucleus",),
+        keras_sha256=hashlib.sha256(keras_file.read_bytes()).hexdigest(),
+        data=Data(*(data[key] for key in ("counts", "split_sha256", "clear", "fields"))),
+        attributions=model_card.attributions(data["red_cells"]),
+        licence="Apache-2.0",
+        training=report["settings"] | {"code_version": report["version"]},
+        quantization=quantize.emitted(graph),
+        calibration=Calibration(len(pictures), "min-max", hashlib.sha256(pictures).hexdigest()),
+    )
+
+
+def verdict(before: dict[str, Finds], after: dict[str, Finds], limits: Loss = gate.LIMITS) -> Verdict:
+    """Compares what the float network and the file find.
+
+    Args:
+        before: finds of the float network, by source and of "all".
+        after: finds of the file, likewise.
+        limits: its `recall` is the share of recall, and of precision, that may be lost.
     """
 
-    def points(found: dict, name: str) -> float:
-        return found["all"][name]["value"] or 0.0  # None where nothing at all was found
+    def lost(name: str) -> float:
+        shares = (getattr(finds["all"], name).value or 0.0 for finds in (before, after))  # None if nothing was found
+        return next(shares) - next(shares)
 
-    lost = {name: points(before, name) - points(after, name) for name in ("recall", "precision")}
-    against = [
-        f"it loses {100 * share:.1f} points of {name} where {100 * limits.recall:.1f} are allowed"
-        for name, share in lost.items()
-        if share > limits.recall + 1e-9
-    ]
-    return {
-        "passed": not against,
-        "against": against,
-        "limit": limits.recall,
-        "lost": lost,
-        "float": before,
-        "quantized": after,
-    }
+    losses = {name: lost(name) for name in ("recall", "precision")}
+    against = gate.exceeded({name: (each, limits.recall) for name, each in losses.items()})
+    return Verdict(not against, tuple(against), limits.recall, losses, before, after)
 
 
-def _known(folder: Path | None) -> list[Field]:
-    return marked_fields.halves(marked_fields.read(folder))[0] if folder else []
+@dataclass(frozen=True)
+class _Scene:
+    """A field whose white cells are known.
+
+    Attributes:
+        source: "drawn", or where the field comes from.
+        frame: the field.
+        boxes: one around each white cell.
+    """
+
+    source: str
+    frame: Frame
+    boxes: tuple[Box, ...]
 
 
-def _scenes(folder: Path | None, known: list[Field]) -> Iterator[tuple[str, Frame, tuple[Box, ...]]]:
-    """Fields whose white cells are known: source, picture, a box round each."""
+def _scenes(folder: Path | None, learned: list[Field]) -> Iterator[_Scene]:
+    """Drawn fields, and the marked fields of `folder` that the locator learned from."""
     rng = np.random.default_rng(_SEED)
     for _ in range(_DRAWN):
         image, truth = drawing.field(rng, 6, 3)
-        boxes = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
-        yield "drawn", Frame(image, "drawn", 0, 0.0), tuple(Box(x, y, side, side, "") for x, y, side in boxes)
-    for field in known:
-        assert folder is not None
-        yield field.source, frames.load(folder / field.path), field.boxes
+        corners = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
+        boxes = tuple(Box(x, y, side, side, "") for x, y, side in corners)
+        yield _Scene("drawn", Frame(image, "drawn", 0, 0.0), boxes)
+    for each in learned:
+        assert folder
+        yield _Scene(each.source, frames.load(folder / each.path), each.boxes)
 
 
-def _found(locator: Locator, folder: Path | None, known: list[Field]) -> dict:
-    """{source, and "all": {"recall", "precision": train.evaluation.evaluate.share()}}; a second find in one box is wrong."""
-    counts: dict[str, np.ndarray] = {}
-    for source, frame, boxes in _scenes(folder, known):
-        cells = locator.cells(frame)
-        met = {next((box for box in boxes if box.holds(cell)), None) for cell in cells} - {None}
-        for name in ("all", source):
-            counts[name] = counts.get(name, np.zeros(3, int)) + np.array([len(met), len(boxes), len(cells)])
-    return {
-        name: {"recall": evaluate.share(int(met), int(there)), "precision": evaluate.share(int(met), int(cells))}
-        for name, (met, there, cells) in counts.items()
-    }
-
-
-def _said(found: dict, path: Path) -> list[str]:
-    lost = found["lost"]
-    said = [
-        f"{'Passed' if found['passed'] else 'Failed'}: {-100 * lost['recall'] + 0.0:+.1f} points of recall, "
-        f"{-100 * lost['precision'] + 0.0:+.1f} points of precision, on fields whose "
-        f"{found['float']['all']['recall']['count']:,} white cells are known."
+def _finds(
+    locators: Sequence[Locator], folder: Path | None, learned: list[Field], progress: Progress
+) -> list[dict[str, Finds]]:
+    """What each locator finds, by source and of "all"."""
+    counts: list[dict[str, np.ndarray]] = [{} for _ in locators]
+    total = _DRAWN + len(learned)
+    for done, scene in enumerate(_scenes(folder, learned), start=1):
+        for locator, sums in zip(locators, counts, strict=True):
+            cells = locator.cells(scene.frame)
+            met = {next((box for box in scene.boxes if box.holds(cell)), None) for cell in cells} - {None}
+            for name in ("all", scene.source):
+                sums[name] = sums.get(name, np.zeros(3, int)) + np.array([len(met), len(scene.boxes), len(cells)])
+        progress("Locating cells", done, total)
+    return [
+        {name: Finds(share(met, boxes), share(met, cells)) for name, (met, boxes, cells) in sums.items()}
+        for sums in counts
     ]
-    if not found["passed"]:
-        said.append(f"{path} was not written: {' and '.join(found['against'])}. Train the locator again, longer.")
-    return said
 
 
-def _page(found: dict, said: list[str]) -> str:
-    title = f"locator as int8: {'passed' if found['passed'] else 'failed'}"
+def _sentences(verdict: Verdict, path: Path) -> tuple[str, ...]:
+    outcome = (
+        f"{'Passed' if verdict.passed else 'Failed'}: {gate.points(verdict.lost['recall'])} of recall, "
+        f"{gate.points(verdict.lost['precision'])} of precision, on fields whose "
+        f"{verdict.before['all'].recall.count:,} white cells are known."
+    )
+    if verdict.passed:
+        return (outcome,)
+    return outcome, f"{path} was not written: {' and '.join(verdict.against)}. Train the locator longer."
+
+
+def _page(verdict: Verdict, sentences: tuple[str, ...]) -> str:
+    """The proof as a page."""
     rows = [
-        [
-            f"{source}, {name}",
-            model_card.share(found[key][source]["recall"]),
-            model_card.share(found[key][source]["precision"]),
-        ]
-        for source in found["float"]
-        for name, key in (("float", "float"), ("int8", "quantized"))
+        [f"{source}, {model}", str(finds[source].recall), str(finds[source].precision)]
+        for source in verdict.before
+        for model, finds in (("float", verdict.before), ("int8", verdict.after))
     ]
-    return shell(title, [f"<h1>{title}</h1>", *(f"<p>{line}</p>" for line in said),
-                         table(["fields", "recall", "precision"], rows)])  # fmt: skip
+    table = Table(["fields", "recall", "precision"], rows)
+    return render("convert", "locator.html", passed=verdict.passed, sentences=sentences, finds=table)

@@ -1,7 +1,7 @@
-"""Standard TFLite metadata, so that other readers of .tflite files (MediaPipe, Netron) know what goes in and out.
+"""Standard TFLite metadata, which tells other readers of .tflite files (MediaPipe, Netron) what goes in and out.
 
 Field numbers are those of TFLite's metadata_schema.fbs. Its generated Python classes came with tflite-support, which
-is no longer maintained; what we need of them is small.
+is no longer maintained; only a small part of them is needed here.
 """
 
 import flatbuffers
@@ -15,10 +15,21 @@ _MORE = (("features", "What the last layer tells the labels by."), ("logits", "W
 
 
 def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: int) -> bytes:
-    """A flatbuffer model -> the same with this metadata; its labels are expected in labels.txt behind it."""
+    """The flatbuffer with metadata in it.
+
+    Args:
+        graph: flatbuffer.
+        name: of the model.
+        description: of the model, a sentence or two.
+        version: of the code that made it.
+        licence: of the model.
+        size: width and height of the input, in pixels.
+
+    The metadata refers to labels.txt, which must stand in the archive behind the flatbuffer.
+    """
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     for tensor in (tensor for subgraph in model.subgraphs for tensor in subgraph.tensors):
-        tensor.name = tensor.name.split(b";")[0]  # of all that was fused into it; the first says enough
+        tensor.name = tensor.name.split(b";")[0]  # a fused tensor has many names; the first says enough
     buffer, entry = schema.BufferT(), schema.MetadataT()
     outputs = len(model.subgraphs[0].outputs)
     buffer.data = list(_metadata(name, description, version, licence, size, outputs))
@@ -31,12 +42,13 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
 
 
 def _metadata(name: str, description: str, version: str, licence: str, size: int, outputs: int) -> bytes:
+    """The metadata's own flatbuffer. outputs: how many the model has, 1 to 3; other arguments as for `attach`."""
     b = flatbuffers.Builder(1024)
     labels = _table(b, {0: b.CreateString("labels.txt"), 2: (b.PrependInt8Slot, _TENSOR_AXIS_LABELS)})
     image_size = _table(b, {0: (b.PrependUint32Slot, size), 1: (b.PrependUint32Slot, size)})
     image = _table(b, {0: (b.PrependInt8Slot, _RGB), 1: image_size})
     image_content = _table(b, {0: (b.PrependUint8Slot, _IMAGE), 1: image})
-    # Mean 0 and deviation 1: the bytes go in as they are.
+    # Mean 0 and standard deviation 1: the bytes go in unchanged.
     normalization = _table(b, {0: _floats(b, [0.0]), 1: _floats(b, [1.0])})
     unit = _table(b, {0: (b.PrependUint8Slot, _NORMALIZATION), 1: normalization})
     picture = _table(
@@ -58,11 +70,11 @@ def _metadata(name: str, description: str, version: str, licence: str, size: int
             6: _offsets(b, [labels]),
         },
     )
-    told = [probabilities]
+    tensors = [probabilities]
     for name, meaning in _MORE[: outputs - 1]:
         text = b.CreateString(meaning)
-        told.append(_table(b, {0: b.CreateString(name), 1: text, 3: feature_content}))
-    subgraph = _table(b, {2: _offsets(b, [picture]), 3: _offsets(b, told)})
+        tensors.append(_table(b, {0: b.CreateString(name), 1: text, 3: feature_content}))
+    subgraph = _table(b, {2: _offsets(b, [picture]), 3: _offsets(b, tensors)})
     root = _table(
         b,
         {
@@ -79,7 +91,7 @@ def _metadata(name: str, description: str, version: str, licence: str, size: int
 
 
 def _table(b: flatbuffers.Builder, fields: dict) -> int:
-    """{field number: offset, or (method that adds a scalar, value)} -> the table's offset."""
+    """Writes a table and returns its offset. fields: by number an offset, or (method that adds a scalar, value)."""
     b.StartObject(max(fields, default=-1) + 1)
     for number, value in fields.items():
         if isinstance(value, tuple):
@@ -90,6 +102,7 @@ def _table(b: flatbuffers.Builder, fields: dict) -> int:
 
 
 def _offsets(b: flatbuffers.Builder, items: list[int]) -> int:
+    """Writes a vector of offsets and returns its own."""
     b.StartVector(4, len(items), 4)
     for item in reversed(items):
         b.PrependUOffsetTRelative(item)
@@ -97,6 +110,7 @@ def _offsets(b: flatbuffers.Builder, items: list[int]) -> int:
 
 
 def _floats(b: flatbuffers.Builder, items: list[float]) -> int:
+    """Writes a vector of floats and returns its offset."""
     b.StartVector(4, len(items), 4)
     for item in reversed(items):
         b.PrependFloat32(item)

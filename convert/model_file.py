@@ -1,6 +1,6 @@
-"""The model file's contract: all that a runner and a reader must know, inside the one file.
+"""From a flatbuffer and its contract to the bytes of a model file.
 
-See edge/model.py, which reads it, for the file's layout.
+edge/model.py, which reads such files, describes their layout.
 """
 
 import hashlib
@@ -8,88 +8,124 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from convert import metadata
 from edge import __version__
+from edge import contract as contracts
 from edge.cell import whole_image
+from edge.contract import Contract
 from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
-from edge.model import CONTRACT_VERSION, File
+from edge.model import File
 from edge.simulator import drawing
-from train import report
 
 Opened = TypeVar("Opened", bound=File)
-_DATE = (1980, 1, 1, 0, 0, 0)  # zip's first: the same input gives the same bytes
+Arrays = dict[str, np.ndarray]
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that zip knows; with a fixed date, the same input gives the same bytes
 
 
-def write(path: Path, graph: bytes, document: dict) -> None:
-    """seal()s and writes one file; no half-written file is ever under its name. Raises UserError where it can't be."""
-    report.write(path.parent, {path.name: seal(graph, document)})
+@dataclass(frozen=True)
+class Draft(Generic[Opened]):
+    """A graph that the runner has opened, while its contract is still incomplete.
 
-
-def seal(graph: bytes, document: dict, distance: dict[str, np.ndarray] | None = None) -> bytes:
-    """Flatbuffer, contract and edge.mahalanobis's arrays, if any -> the bytes of the model file.
-
-    `document` is the contract without what is taken from the graph itself: version, hash and samples are added.
-    Raises UserError where the runner, which answers the samples, has no room or can't run it.
+    Attributes:
+        graph: flatbuffer with its metadata, as the finished file holds it.
+        model: the runner with that graph.
+        samples: "inputs", drawn pictures, uint8 [n, size, size, 3], and "outputs", what the runner answers to them.
     """
-    size = document["input"]["size"]
-    subject = "white blood cells in stained smears" if "training" in document else "pictures"
+
+    graph: bytes
+    model: Opened
+    samples: Arrays
+
+    def sealed(self, contract: Contract, distance: Arrays | None = None) -> bytes:
+        """The bytes of the model file.
+
+        Args:
+            contract: all of it but the version of the code and the hash of the graph, which are added here.
+            distance: arrays of edge.mahalanobis, if the graph shows its features.
+        """
+        arrays = {"samples": self.samples} | ({"distance": distance} if distance else {})
+        return pack(self.graph, _completed(contract, self.graph), arrays)
+
+
+def draft(graph: bytes, contract: Contract, kind: type[Opened]) -> Draft[Opened]:
+    """Opens a graph in the runner and lets it answer the samples.
+
+    Args:
+        graph: flatbuffer.
+        contract: as far as it is known; its network, labels, quantization, licence and input are final.
+        kind: File, or the subclass that opens such models.
+
+    Raises:
+        UserError: if the runner has no room for the file, or can't run it.
+    """
+    size = contract.input.size
+    subject = "white blood cells in stained smears" if contract.training is not None else "pictures"
     graph = metadata.attach(
         graph,
-        name=f"{document['network']} ({document['quantization']['kind']})",
-        description=f"{' or '.join(document['labels'])}: {subject}. Not a medical device.",
+        name=f"{contract.network} ({contract.quantization.kind})",
+        description=f"{' or '.join(contract.labels)}: {subject}. Not a medical device.",
         version=__version__,
-        licence=document["licence"],
+        licence=contract.licence,
         size=size,
     )
-    made = {"code_version": __version__, "graph_sha256": hashlib.sha256(graph).hexdigest()}
-    document = {"contract": CONTRACT_VERSION} | document | made
-    inputs = sample_inputs(size) if "crop" in document else sample_field(size)  # a locator takes fields
-    nothing = {"inputs": inputs[:0], "outputs": np.zeros(0, np.uint8)}
-    with opened(pack(graph, document, {"samples": nothing}), File) as model:
-        outputs = np.stack([model.raw(picture) for picture in inputs])  # the runner itself says what to expect of it
-    arrays = {"samples": {"inputs": inputs, "outputs": outputs}}
-    return pack(graph, document, arrays | ({"distance": distance} if distance else {}))
+    inputs = sample_inputs(size) if contract.crop else sample_field(size)  # a locator, which has no crop, takes fields
+    samples = {"inputs": inputs[:0], "outputs": np.zeros(0, np.uint8)}
+    model = opened(pack(graph, _completed(contract, graph), {"samples": samples}), kind)
+    return Draft(graph, model, {"inputs": inputs, "outputs": np.stack([model.raw(picture) for picture in inputs])})
 
 
-@contextmanager
-def opened(content: bytes, kind: type[Opened]) -> Iterator[Opened]:
-    """A model file's bytes as the runner opens them, from a temporary file. Raises UserError where that has no room."""
+def _completed(contract: Contract, graph: bytes) -> Contract:
+    return replace(contract, code_version=__version__, graph_sha256=hashlib.sha256(graph).hexdigest())
+
+
+def opened(content: bytes, kind: type[Opened]) -> Opened:
+    """A model file's bytes, opened by the runner.
+
+    The runner opens files, so the bytes go through a temporary one. It is deleted at once: the runner has it mapped.
+
+    Raises:
+        UserError: if the temporary file can't be written, or the runner refuses it.
+    """
     with tempfile.TemporaryDirectory(prefix="convert-") as folder:
         path = Path(folder) / "model.tflite"
         try:
             path.write_bytes(content)
         except OSError as error:
             raise UserError(f"{folder} can't be written: {reason(error)}; set TMPDIR to a folder with room.") from error
-        yield kind(path)
+        return kind(path)
 
 
-def pack(graph: bytes, document: dict, arrays: dict[str, dict[str, np.ndarray]]) -> bytes:
-    """Flatbuffer, contract and arrays by the name of their .npz -> the bytes of the file.
+def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> bytes:
+    """The bytes of a model file.
 
-    The archive is uncompressed because MediaPipe reads no other; the arrays are compressed in themselves.
+    Args:
+        graph: flatbuffer.
+        contract: goes into contract.json.
+        arrays: by the name of the .npz file that holds them.
+
+    The archive is uncompressed, because MediaPipe reads no other; each .npz is compressed in itself.
     """
     file = io.BytesIO(graph)
+    document = json.dumps(contracts.write(contract), separators=(",", ":"))
     with zipfile.ZipFile(file, "a") as archive:
-        archive.writestr(
-            zipfile.ZipInfo("labels.txt", _DATE), "\n".join(document.get("kinds", document["labels"])) + "\n"
-        )
-        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), json.dumps(document, separators=(",", ":")) + "\n")
+        archive.writestr(zipfile.ZipInfo("labels.txt", _DATE), "\n".join(contract.kinds or contract.labels) + "\n")
+        archive.writestr(zipfile.ZipInfo("contract.json", _DATE), document + "\n")
         for name, each in arrays.items():
             archive.writestr(zipfile.ZipInfo(f"{name}.npz", _DATE), _npz(each))
     return file.getvalue()
 
 
-def _npz(arrays: dict[str, np.ndarray]) -> bytes:
-    """np.savez_compressed without today's date."""
+def _npz(arrays: Arrays) -> bytes:
+    """The same as np.savez_compressed, but without today's date."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as npz:
         for name, array in arrays.items():
@@ -100,9 +136,9 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def sample_inputs(size: int) -> np.ndarray:
-    """Drawn cells, two of each kind (no real picture may travel in a model file) -> uint8 [4, size, size, 3].
+    """Drawn cells, two of each kind, uint8 [4, size, size, 3]; no real picture may travel in a model file.
 
-    Without sensor noise and in eight levels a channel, so that they compress: next to VGG16 every kilobyte counts.
+    They have no sensor noise and eight levels a channel, so that they compress well: a file on a Pi should stay small.
     """
     rng, look = np.random.default_rng(0), drawing.Look(noise=0.0)
     frames = [Frame(drawing.picture(kind, rng, look=look), kind, 0, 0.0) for kind in drawing.KINDS for _ in range(2)]
@@ -111,6 +147,6 @@ def sample_inputs(size: int) -> np.ndarray:
 
 
 def sample_field(size: int) -> np.ndarray:
-    """A drawn field for the locator, without sensor noise, which wouldn't compress -> uint8 [1, size, size, 3]."""
+    """A drawn field for the locator, uint8 [1, size, size, 3]; without sensor noise, which would not compress."""
     look = drawing.Look(red_cell=size / 8, noise=0.0)
     return drawing.picture("monocyte", np.random.default_rng(0), size, look)[None]

@@ -1,43 +1,54 @@
-"""A network that learns to live with int8: trained on while its numbers are rounded as int8 will round them."""
+"""Quantization-aware training: a trained network is trained on while its numbers are rounded as in int8."""
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import click
 import keras
 import numpy as np
 import tensorflow as tf
 
 from convert.source import flat
+from edge.system.progress import Progress, silent
 from train.run import predict
 
-PICTURES = 2000  # of training, that it learns on
+PICTURES = 2000  # training pictures
 _STEPS = 300
 _BATCH = 32
-_RATE = 3e-4  # falls to nothing over the steps
+_RATE = 3e-4  # the learning rate; it falls to 0 over the steps
 
 _L = keras.layers
-# How many of a kernel's last axes make its output channels, each of which has a scale of its own in the file.
+# How many of a kernel's last axes make its output channels; in the file each channel has a scale of its own.
 _KERNELS = {_L.Conv2D: 1, _L.Dense: 1, _L.DepthwiseConv2D: 2}
-_PASSING = (  # give values that they were given, or leave none to round
+_PASSING = (  # layers whose output needs no rounding: they only pass values on
     _L.InputLayer, _L.Dropout, _L.SpatialDropout2D, _L.MaxPooling2D, _L.GlobalMaxPooling2D, _L.Flatten, _L.Reshape,
     _L.ZeroPadding2D, _L.Cropping2D, _L.Permute,
 )  # fmt: skip
 
 
-class NotAware(Exception):
-    """Why a network can't be trained on this way, in words."""
+class NotTrainable(Exception):
+    """The network can't be trained this way. The message says why, in a few words."""
 
 
-def tuned(model: keras.Model, pictures: np.ndarray) -> keras.Model:
-    """A copy of the network, trained on with rounded weights and values to give the answers that it gave without.
+def tuned(model: keras.Model, pictures: np.ndarray, progress: Progress = silent) -> keras.Model:
+    """A copy of the network, trained with rounding to give the answers that the network gives without.
 
-    pictures: uint8 [n, size, size, 3] of training; no label is asked. Forward, rounding goes as in int8: weights in
-    steps of each channel's own, values in 255 steps of what the network was seen to give; backward it isn't there
-    (straight-through estimator: Bengio et al., 2013; for int8: Jacob et al., Quantization and Training of Neural
-    Networks, CVPR 2018). Normalisation keeps its statistics, which the converter folds into the weights. The same input
-    gives the same copy. Raises NotAware for a network or layers that it can't do this with.
+    Args:
+        model: the network.
+        pictures: of training, uint8 [n, size, size, 3]; their labels aren't used.
+        progress: is told how many steps are done.
+
+    Returns:
+        The copy; the same input gives the same copy.
+
+    Raises:
+        NotTrainable: if the network or one of its layers can't be trained this way.
+
+    Forward, numbers are rounded as in int8: weights in steps of each channel's own, values in 255 steps over the range
+    that the network was seen to give. Backward, rounding is ignored (straight-through estimator). Normalisation keeps
+    its statistics, because the converter folds them into the weights.
+
+    Source: Jacob et al., Quantization and Training of Neural Networks, CVPR 2018; straight-through estimator: Bengio et
+    al., 2013.
     """
     copy = _copy(model)
     copy.trainable = True
@@ -47,21 +58,24 @@ def tuned(model: keras.Model, pictures: np.ndarray) -> keras.Model:
         copy(pictures[i : i + _BATCH].astype(np.float32), training=False)
     for point in points:
         point.rounding = True
-    _train(copy, kernels, pictures, predict(model, pictures))
+    _train(copy, kernels, pictures, predict(model, pictures), progress)
     result = _copy(model)
     result.set_weights(copy.get_weights())
     return result
 
 
 class _Point:
-    """Stands where a layer gives its values: watches them first, then rounds them.
+    """Watches the values that a layer gives and later rounds them.
 
-    It takes the place of the layer's own function, since a network in a network has no tensors to be had from outside.
+    It replaces the layer's own function, because the tensors inside a nested network can't be reached from outside.
+
+    Attributes:
+        rounding: whether it rounds; before that it watches the range.
     """
 
     def __init__(self, layer: keras.Layer) -> None:
         self._call: Callable = layer.call
-        self._low, self._high = 0.0, 1e-6  # int8 knows zero, whatever was seen
+        self._low, self._high = 0.0, 1e-6  # the range of int8 always includes 0
         self.rounding = False
         layer.call = self
 
@@ -75,44 +89,57 @@ class _Point:
 
 
 def _copy(model: keras.Model) -> keras.Model:
+    """A copy with the same weights. Raises NotTrainable."""
     try:
         copy = keras.models.clone_model(model)
     except (ValueError, TypeError) as error:
-        raise NotAware("the network can't be copied layer by layer") from error
+        raise NotTrainable("the network can't be copied layer by layer") from error
     copy.set_weights(model.get_weights())
     return copy
 
 
 def _kernels(model: keras.Model) -> dict[int, int]:
-    """{id of a weight: how many last axes make its channels}."""
-    found = {}
+    """By id of a kernel how many of its last axes make its channels. Raises NotTrainable for an unknown layer."""
+    axes = {}
     for layer in flat(model):
         if type(layer) in _KERNELS:
-            found[id(layer.kernel)] = _KERNELS[type(layer)]
+            axes[id(layer.kernel)] = _KERNELS[type(layer)]
         elif any(len(weight.shape) > 1 for weight in layer.weights):
-            raise NotAware(f"{layer.name} is a {type(layer).__name__}, whose weights this doesn't know to round")
-    return found
+            raise NotTrainable(f"{layer.name} is a {type(layer).__name__}, whose weights can't be rounded here")
+    return axes
 
 
 def _rounds(layer: keras.Layer, model: keras.Model) -> bool:
-    """Whether the file rounds what this layer gives: not where the converter melts the next layer into it, nor at the
-    end, whose steps are fixed.
+    """Whether the file rounds what this layer gives.
+
+    It doesn't if the converter fuses the next layer into this one, nor at the network's end, whose steps are fixed.
     """
     if isinstance(layer, _PASSING) or layer is model.layers[-1]:
         return False
     after = [node.operation for node in layer._outbound_nodes]
     linear = getattr(layer, "activation", keras.activations.linear) is keras.activations.linear
-    return not (linear and after and all(_melts(each) for each in after))
+    return not (linear and after and all(_is_fused(each) for each in after))
 
 
-def _melts(layer: keras.Layer) -> bool:
+def _is_fused(layer: keras.Layer) -> bool:
+    """Whether the converter fuses this layer into a linear one before it."""
     if isinstance(layer, _L.Activation):
         return layer.activation in (keras.activations.linear, keras.activations.relu, keras.activations.relu6)
     return isinstance(layer, (_L.BatchNormalization, _L.ReLU))
 
 
-def _train(model: keras.Model, kernels: dict[int, int], pictures: np.ndarray, answers: np.ndarray) -> None:
-    """answers: to be given to the pictures, float32 [n, classes]."""
+def _train(
+    model: keras.Model, kernels: dict[int, int], pictures: np.ndarray, answers: np.ndarray, progress: Progress
+) -> None:
+    """Trains the model in place.
+
+    Args:
+        model: with rounding points.
+        kernels: of `_kernels`.
+        pictures: uint8 [n, size, size, 3].
+        answers: that it should give to them, float32 [n, classes].
+        progress: is told how many steps are done.
+    """
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
     learned = model.trainable_variables
@@ -124,17 +151,22 @@ def _train(model: keras.Model, kernels: dict[int, int], pictures: np.ndarray, an
         with tf.GradientTape() as tape:
             weights = [_rounded(v.value, kernels[id(v)]) if id(v) in kernels else v.value for v in learned]
             others = [v.value for v in model.non_trainable_variables]
-            found, _ = model.stateless_call(weights, others, x, training=False)
-            loss = tf.reduce_mean(keras.losses.kl_divergence(y, found))
+            probabilities, _ = model.stateless_call(weights, others, x, training=False)
+            loss = tf.reduce_mean(keras.losses.kl_divergence(y, probabilities))
         optimizer.apply(tape.gradient(loss, [v.value for v in learned]), learned)
 
-    with click.progressbar(_draws(len(pictures)), length=_STEPS, label="Training on, rounded", file=sys.stderr) as bar:
-        for rows in bar:
-            step(tf.constant(pictures[rows], tf.float32), tf.constant(answers[rows]))
+    for done, rows in enumerate(_draws(len(pictures)), start=1):
+        step(tf.constant(pictures[rows], tf.float32), tf.constant(answers[rows]))
+        progress("Training with int8's rounding", done, _STEPS)
 
 
 def _rounded(kernel: tf.Tensor, axes: int) -> tf.Tensor:
-    """As the file will hold it: 255 steps for each output channel, as many below zero as above."""
+    """A kernel as the file will hold it: 255 steps for each output channel, as many below zero as above.
+
+    Args:
+        kernel: float32.
+        axes: how many of its last axes make its channels.
+    """
     by_channel = tf.reshape(kernel, [-1, int(np.prod(kernel.shape[-axes:]))])
     largest = tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(by_channel), axis=0), 1e-9))
     rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(by_channel, -largest, largest, narrow_range=True)
@@ -142,7 +174,7 @@ def _rounded(kernel: tf.Tensor, axes: int) -> tf.Tensor:
 
 
 def _draws(count: int) -> Iterator[np.ndarray]:
-    """The rows of each step: all pictures in one order after another."""
+    """The rows of each step, int [batch]: random orders of all pictures, one after another."""
     rng = np.random.default_rng(0)
     batch = min(_BATCH, count)
     order = np.concatenate([rng.permutation(count) for _ in range(-(-_STEPS * batch // count))])

@@ -1,4 +1,4 @@
-"""Keras model -> TFLite flatbuffer, and what the flatbuffer really holds."""
+"""From a Keras model to a TFLite flatbuffer, and what the flatbuffer really holds."""
 
 import re
 import warnings
@@ -13,6 +13,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 
+from edge.contract import Quantization
 from edge.errors import UserError, reason
 from edge.system.quiet import quiet
 from train.networks import FEATURES
@@ -24,11 +25,16 @@ _FLOATS = ("float", "bfloat")
 
 
 def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = None) -> bytes:
-    """A model that takes RGB 0..255 -> the bytes of a flatbuffer that takes uint8 RGB [1, size, size, 3].
+    """A flatbuffer that takes uint8 RGB [1, size, size, 3].
 
-    "int8" is full-integer, its ranges taken from `calibration`, uint8 [n, size, size, 3] of training pictures, and
-    gives uint8; the others give float32: "dynamic" has int8 weights, "float16" float16 ones, both compute in floats.
-    Raises UserError where what came out isn't what was asked for, or an operation has no TFLite counterpart.
+    Args:
+        model: takes RGB 0..255.
+        kind: "int8" is full-integer and gives uint8. The others compute in floats and give float32: "dynamic" with int8
+            weights, "float16" with float16 weights, "float32" unchanged.
+        calibration: training pictures by which int8 chooses its ranges, uint8 [n, size, size, 3].
+
+    Raises:
+        UserError: if the flatbuffer isn't of this kind, or if an operation has no TFLite counterpart.
     """
     if kind not in KINDS:
         raise UserError(f"Unknown kind {kind!r}; known are {', '.join(KINDS)}.")
@@ -46,10 +52,17 @@ def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = Non
 
 
 def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
-    """A model that takes RGB 0..255 -> a float flatbuffer with each tensor's lowest and highest value written in it.
+    """A float flatbuffer with the lowest and the highest value of each tensor written into it.
 
-    calibration: uint8 [n, size, size, 3], training pictures. Between this and integer() the ranges can be changed; the
-    converter, which knows no other than these, offers it as a private switch. Raises UserError as quantize() does.
+    Args:
+        model: takes RGB 0..255.
+        calibration: training pictures, uint8 [n, size, size, 3].
+
+    Raises:
+        UserError: without pictures, or if an operation has no TFLite counterpart.
+
+    Between this function and `integer` the ranges can be changed (convert.activation_ranges). The converter itself can
+    only use the lowest and the highest value; it stops here by a private switch.
     """
     if calibration is None or not len(calibration):
         raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
@@ -63,8 +76,10 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
 
 
 def shown(model: keras.Model) -> keras.Model:
-    """Where the network has a layer FEATURES before the dense one with softmax that ends it: the same with two more
-    outputs, the values of that layer, and the logits, from which the runner makes the same answer on every machine.
+    """The model with its features and its logits as two more outputs, after the probabilities.
+
+    From the logits the runner computes the same answer on every machine. A model that doesn't end in a layer FEATURES
+    and a dense softmax layer is returned unchanged.
     """
     last = model.layers[-1]
     if not any(layer.name == FEATURES for layer in model.layers) or not isinstance(last, keras.layers.Dense):
@@ -77,21 +92,23 @@ def shown(model: keras.Model) -> keras.Model:
 
 
 def _ordered(graph: bytes) -> bytes:
-    """The same with its outputs in the order of the network's, which the converter mixes up."""
+    """The flatbuffer with its outputs in the network's order, which the converter mixes up."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     if len(model.subgraphs[0].outputs) < 2:
         return graph
-    told = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, …
-    model.subgraphs[0].outputs = np.array([output.tensorIndex for output in told], np.int32)
+    outputs = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, …
+    model.subgraphs[0].outputs = np.array([output.tensorIndex for output in outputs], np.int32)
     builder = flatbuffers.Builder(len(graph) + 4096)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
 def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
-    """calibrate()'s flatbuffer -> the same in int8, with uint8 at both ends.
+    """A flatbuffer in int8, with uint8 at both ends.
 
-    floats: names of output tensors whose operators stay in float.
+    Args:
+        calibrated: of `calibrate`.
+        floats: names of output tensors whose operators stay in float.
     """
     with converting():
         return _ordered(
@@ -102,25 +119,30 @@ def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
 
 
 def checked(graph: bytes, kind: str) -> bytes:
-    """The graph itself. Raises UserError where it isn't of this kind."""
-    found = emitted(graph)["kind"]
-    if found == kind:
+    """The flatbuffer itself, if it is of this kind.
+
+    Raises:
+        UserError: if it isn't; the message says why and what to do.
+    """
+    real = emitted(graph).kind
+    if real == kind:
         return graph
     if kind == "int8":
         raise UserError(
             f"{', '.join(floating(graph))} can't be computed in int8, and a file with floats in it isn't called int8; "
             "build the model of other operations, or try --rescue, --dynamic or --float16."
         )
-    if (kind, found) == ("dynamic", "float32"):
+    if (kind, real) == ("dynamic", "float32"):
         raise UserError(
-            "The converter leaves weights of less than 1,024 values in float, and here are no others; try --float16."
+            "The converter leaves tensors of fewer than 1,024 weights in float, and this model has no larger ones; "
+            "try --float16."
         )
-    raise UserError(f"The converter was asked for {kind} and emitted {found}; nothing was written.")
+    raise UserError(f"The converter was asked for {kind} and emitted {real}; nothing was written.")
 
 
 def _numbered(model: keras.Model, dtype: str | None) -> keras.KerasTensor:
-    keras.utils.clear_session()  # Keras numbers what it makes, and the numbers would get into the file
-    # A fixed batch of one: with a free one the converter leaves shape arithmetic in the graph.
+    """The model's input with a batch of one; if the batch were open, the graph would compute shapes."""
+    keras.utils.clear_session()  # Keras numbers its layers, and the numbers get into the file
     return keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=dtype)
 
 
@@ -130,43 +152,44 @@ def _converter(inputs: keras.KerasTensor, outputs: keras.KerasTensor) -> tf.lite
 
 @contextmanager
 def converting() -> Iterator[None]:
-    """Quiet; what the converter can't translate is told in a sentence (raises UserError)."""
+    """Keeps the converter quiet. Raises UserError, with one sentence, for what it can't translate."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter's own, of its own arguments
+        warnings.simplefilter("ignore")  # the converter warns of its own arguments
         failed: Exception | None = None
         with quiet():
             try:
                 yield
-            except Exception as error:  # caught inside quiet(): the compiler's pages help no user
+            except Exception as error:  # caught inside quiet(): the compiler's long output helps no user
                 failed = error
     if failed:
         raise UserError(_untranslated(failed)) from failed
 
 
 def _untranslated(error: Exception) -> str:
+    """What the converter couldn't translate, in a sentence."""
     names = dict.fromkeys(re.findall(r"'(tf\.\w+)' op|for op: '(\w+)'", str(error)))
     if names:
         what = ", ".join("".join(name) for name in names)
-        return f"The model holds an operation that can't be converted to TFLite ({what}); build it of others."
+        return f"The model holds an operation that can't be converted to TFLite ({what}); build it of other operations."
     return f"The model can't be converted to TFLite: {reason(error)}."
 
 
 def _batches(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Batches of one picture, float32 [1, size, size, 3], as the converter takes them."""
     for i, picture in enumerate(calibration):
         batch = picture[None].astype(np.float32)
         if i == 0:
-            # A black and a white pixel, whatever the pictures hold: the input's range is then 0 to 255 exactly, its
-            # scale 1, and raw bytes need no rounding.
+            # One black and one white pixel make the input's range exactly 0 to 255. Its scale is then 1, and raw bytes
+            # need no rounding.
             batch[0, 0, 0], batch[0, 0, 1] = 0, 255
         yield [batch]
 
 
-def emitted(graph: bytes) -> dict:
-    """What a flatbuffer holds -> {"kind", "tensors": {type: count}, "operators": {name: count}}.
+def emitted(graph: bytes) -> Quantization:
+    """What a flatbuffer really holds.
 
-    kind is "int8" only where no tensor at all is a float; "float32" where none is an integer beside the input and
-    shapes; "float16" and "dynamic" where the constants are float16 or int8 and all that is computed is float32; else
-    "mixed".
+    Its kind is "int8" only if no tensor is a float. It is "float32" if only the input and shapes are integers. It is
+    "float16" or "dynamic" if the constants are float16 or int8, and all that is computed is float32. Else it is "mixed".
     """
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     tensors: Counter[str] = Counter()
@@ -186,11 +209,11 @@ def emitted(graph: bytes) -> dict:
         "dynamic": floats == {"float32"} and "int8" in tensors and in_floats,
     }
     kind = next((name for name, holds in pure.items() if holds), "mixed")
-    return {"kind": kind, "tensors": dict(sorted(tensors.items())), "operators": dict(sorted(operators.items()))}
+    return Quantization(kind, dict(sorted(tensors.items())), dict(sorted(operators.items())))
 
 
 def floating(graph: bytes) -> list[str]:
-    """The operators of a flatbuffer that compute floats, by name, sorted."""
+    """The names of the operators that compute floats, sorted."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     return sorted(
         {
@@ -204,10 +227,11 @@ def floating(graph: bytes) -> list[str]:
 
 
 def type_of(tensor: schema.TensorT) -> str:
-    """ "int8", "float32", …"""
+    """The type of a tensor's values: "int8", "float32", …"""
     return _TYPES[tensor.type]
 
 
 def _operator(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """The name of an operator, such as "CONV_2D"."""
     code = model.operatorCodes[operator.opcodeIndex]
     return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]

@@ -1,38 +1,38 @@
-"""When a file's answers may be trusted: rules fitted on what it says itself of val, and what they come to on test."""
+"""Which answers of a candidate may be given: rules fitted on its answers to val, and what they come to on test."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from convert import model_file
-from convert.candidate import Validation
-from convert.source import Source
+from convert.candidate import Answers, Candidate, Pictures, Validation
+from convert.model_file import Arrays
+from edge.contract import Decision, Selective
 from edge.decide import decide
 from edge.mahalanobis import Distance
 from edge.model import Model
-from train import data
 from train.evaluation import selective
 
-_LEARNED = 2000  # training pictures whose features say what is usual
-_RIDGE = 1e-3  # of the mean variance: features that hardly vary, or not at all, must not decide alone
+_LEARNED = 2000  # training pictures whose features show what is usual
+_RIDGE = 1e-3  # of the mean variance, added to each feature's: features that hardly vary must not decide alone
 
 
-def decision(validation: Validation, graph: bytes) -> tuple[dict, dict[str, np.ndarray]]:
-    """-> a contract's "decision", and edge.mahalanobis's arrays of training pictures; none where no features are shown."""
-    source = validation.source
-    kinds, features = validation.seen(graph, validation.crops)
-    distances, arrays = np.zeros(len(kinds)), dict[str, np.ndarray]()
-    if features.shape[1]:
-        examples, pictures = validation.training(_LEARNED)
-        arrays = spread(validation.seen(graph, pictures)[1], [e.kind or e.label for e in examples])
-        ruler = Distance(arrays)
-        distances = np.array([ruler.of(each) for each in features])
-    return selective.rules(validation.truth, kinds, distances, source.labels, source.kinds), arrays
+def usual(validation: Validation, candidate: Candidate) -> Arrays:
+    """Arrays of edge.mahalanobis from the candidate's features of training pictures; none if it shows no features."""
+    if not candidate.val.features.shape[1]:
+        return {}
+    examples, crops = validation.training(_LEARNED)
+    return spread(candidate.answers(crops).features, [e.kind or e.label for e in examples])
 
 
-def spread(features: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
-    """Where training cells' features lie, and how they spread: float [n, m] of cells whose kinds these are -> "whiten"
-    float16 [m, m] and "means" float16 [kinds, m], whitened.
+def spread(features: np.ndarray, kinds: Sequence[str]) -> Arrays:
+    """Where the features of training cells lie, and how they spread.
+
+    Args:
+        features: float [n, m].
+        kinds: of the n cells.
+
+    Returns:
+        "whiten", float16 [m, m], and "means", float16 [kinds, m], the whitened mean of each kind.
     """
     names = np.array(kinds)
     means = np.stack([features[names == name].mean(axis=0) for name in sorted(set(kinds))]).astype(np.float64)
@@ -44,18 +44,41 @@ def spread(features: np.ndarray, kinds: Sequence[str]) -> dict[str, np.ndarray]:
     return {"whiten": whiten, "means": (means @ whiten.astype(np.float64)).astype(np.float16)}
 
 
-def proof(source: Source, content: bytes) -> dict:
-    """train.evaluation.selective.figures() of the file itself on the test split -> {risk: {"all" or a source: figures}}."""
-    examples, crops = source.split("test")
-    truth, names = data.targets(examples, source.labels), np.array([e.source for e in examples])
-    groups = {"all": np.full(len(names), True)} | {name: names == name for name in sorted(set(names))}
-    with model_file.opened(content, Model) as model:
-        seen = [model.predict(crop) for crop in crops]
-        result: dict[str, dict] = {}
-        for risk in model.risks:
-            rules = model.rules(risk)
-            told = np.array([decide(each.kinds, rules, distance=each.distance).label for each in seen])
-            result[f"{risk:g}"] = {
-                name: selective.figures(truth[rows], list(told[rows]), source.labels) for name, rows in groups.items()
-            }
+def distances(answers: Answers, usual: Arrays) -> np.ndarray:
+    """Mahalanobis distances from the training cells, float [n]; 0 if `usual` is empty."""
+    if not usual:
+        return np.zeros(len(answers.kinds))
+    measure = Distance(usual)
+    return np.array([measure.of(each) for each in answers.features])
+
+
+def decision(validation: Validation, candidate: Candidate, usual: Arrays) -> Decision:
+    """How answers are to be made of the candidate's probabilities, fitted on val."""
+    source, far = validation.source, distances(candidate.val, usual)
+    return selective.decision(validation.val.truth, candidate.val.kinds, far, source.labels, source.kinds)
+
+
+def proof(
+    model: Model, decision: Decision, pictures: Pictures, answers: Answers, distances: np.ndarray
+) -> dict[str, dict[str, Selective]]:
+    """Coverage and risk on the test split, by stated risk, and by source or of "all".
+
+    Args:
+        model: the runner with the candidate's graph.
+        decision: how answers are made.
+        pictures: the test split.
+        answers: the candidate's to these pictures.
+        distances: of these pictures from the training cells, float [n].
+    """
+    sources = np.array(pictures.sources)
+    groups = {"all": np.full(len(sources), True)} | {name: sources == name for name in sorted(set(sources))}
+    result = {}
+    for risk in sorted(map(float, decision.risks or {})):
+        rules = model.rules(risk, decision)
+        pairs = zip(answers.kinds, distances, strict=True)
+        labels = np.array([decide(kinds, rules, distance=distance).label for kinds, distance in pairs])
+        result[f"{risk:g}"] = {
+            name: selective.figures(pictures.truth[rows], list(labels[rows]), model.labels)
+            for name, rows in groups.items()
+        }
     return result

@@ -1,4 +1,4 @@
-"""What is to be converted: a training run, or a Keras file of the user's own, with the pictures that prove it."""
+"""What is to be converted, with the pictures that prove it: a training run, or a Keras file of the user's own."""
 
 import hashlib
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization, load
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
 from train import data
@@ -17,38 +18,48 @@ from train import run as runs
 from train.evaluation import model_card
 from train.networks import MEANS
 
+# What a network can expect of its caller: 0..255, 0..1, -1..1, or BGR minus ImageNet's means.
 PREPROCESS = ("raw", "unit", "tf", "caffe")
 
 
 @dataclass(frozen=True)
 class Source:
-    """model: RGB 0..255 float32 [batch, size, size, 3] -> probabilities [batch, labels]; folder, examples: its data,
-    with splits; document: the contract as far as it comes from the model and its data; figures: by_source() of the
-    float model by split, where its training wrote them down.
+    """A network to be converted, with the pictures that prove it.
+
+    Attributes:
+        model: RGB 0..255, float32 [batch, size, size, 3] -> probabilities, float32 [batch, kinds].
+        folder: of its data set.
+        examples: its pictures, with splits.
+        contract: what the model and its data say of themselves; its quantization is that of the Keras model.
+        figures: of the float model by split and source, if its training run measured them.
     """
 
     model: keras.Model
     folder: Path
     examples: list[data.Example]
-    document: dict
-    figures: dict | None = None
+    contract: Contract
+    figures: dict[str, dict[str, Figures]] | None = None
 
     @property
-    def labels(self) -> list[str]:
-        return self.document["labels"]
+    def labels(self) -> tuple[str, ...]:
+        """What an answer can be."""
+        return self.contract.labels
 
     @property
-    def kinds(self) -> list[str]:
+    def kinds(self) -> tuple[str, ...]:
         """What the network tells apart, in the order of its outputs."""
-        return self.document.get("kinds", self.labels)
+        return self.contract.kinds or self.labels
 
     @property
     def size(self) -> int:
-        return self.document["input"]["size"]
+        """Width and height of the input, in pixels."""
+        return self.contract.input.size
 
     @property
     def policy(self) -> str:
-        return self.document["crop"]["policy"]
+        """How crops are made, a key of edge.crop.POLICIES."""
+        assert self.contract.crop
+        return self.contract.crop.policy
 
     def split(self, name: str) -> tuple[list[data.Example], np.ndarray]:
         """The examples of one split and their crops, uint8 [n, size, size, 3]."""
@@ -56,35 +67,44 @@ class Source:
         return chosen, self.crops(chosen)
 
     def crops(self, examples: Sequence[data.Example]) -> np.ndarray:
+        """The crops of these examples, uint8 [n, size, size, 3]."""
         return data.crops(self.folder, examples, self.size, self.policy)
 
     def layers(self) -> list[str]:
-        """The names of all layers, nested ones too."""
+        """The names of all layers, those of nested models too."""
         return [layer.name for layer in flat(self.model)]
 
 
 def of_run(run: Path, folder: Path | None = None) -> Source:
-    """A folder that `train` wrote; `folder`: its data, where it isn't any more where the run found it.
+    """A folder that `train` wrote.
 
-    Raises UserError for what isn't a run of a classifier, or data that isn't the run's.
+    Args:
+        run: the folder.
+        folder: of the data set; None if it is still where the run found it.
+
+    Raises:
+        UserError: if it isn't a run of a classifier, or if the data isn't the run's.
     """
-    told, model = runs.read(run)
-    folder = folder or Path(told["data"]["folder"])
-    examples = runs.examples(run, told, folder)
-    document = _document(
-        told["network"],
-        told["parameters"],
-        told["labels"],
-        told["size"],
-        told["crop"],
-        run / "model.keras",
-        {key: told["data"][key] for key in ("counts", "split_sha256")},
-        "Apache-2.0",
+    report, model = runs.read(run)
+    folder = folder or Path(report["data"]["folder"])
+    examples = runs.examples(run, report, folder)
+    kinds = tuple(runs.kinds(report))
+    contract = Contract(
+        network=report["network"],
+        parameters=report["parameters"],
+        input=Input(report["size"]),
+        labels=tuple(report["labels"]),
+        crop=Crop(**report["crop"]),
+        decision=Decision(temperature=1.0),
+        keras_sha256=_sha256(run / "model.keras"),
+        data=Data(report["data"]["counts"], report["data"]["split_sha256"]),
+        attributions=model_card.attributions(report["data"]["counts"], report["network"]),
+        licence="Apache-2.0",
+        kinds=kinds if len(kinds) > len(report["labels"]) else None,
+        training=report["settings"] | {"best_epoch": report["best_epoch"], "code_version": report["version"]},
+        quantization=Quantization("float32"),
     )
-    if len(runs.kinds(told)) > len(told["labels"]):
-        document["kinds"] = runs.kinds(told)
-    document["training"] = told["settings"] | {"best_epoch": told["best_epoch"], "code_version": told["version"]}
-    return Source(model, folder, examples, document, told["metrics"])
+    return Source(model, folder, examples, contract, load(dict[str, dict[str, Figures]], report["metrics"]))
 
 
 def of_file(
@@ -97,9 +117,16 @@ def of_file(
 ) -> Source:
     """A .keras or .h5 file of any image classifier.
 
-    folder: labelled pictures to calibrate on and to prove the result by; labels: in the order of the outputs (of one
-    sigmoid output: what 0 and 1 mean); preprocess: what the network expects of its caller, which goes into the graph;
-    size: its input's width, where the file leaves it open. Raises UserError for what can't be converted, and why.
+    Args:
+        file: the file.
+        folder: of labelled pictures, to calibrate on and to prove the result by.
+        labels: in the order of the outputs; of a single sigmoid output, what 0 and 1 mean.
+        preprocess: what the network expects of its caller, one of PREPROCESS; it becomes part of the graph.
+        size: width and height of the input in pixels, if the file leaves them open.
+        policy: how crops are made, a key of edge.crop.POLICIES.
+
+    Raises:
+        UserError: if it can't be converted; the message says why.
     """
     if folder is None:
         raise UserError(f"{file} comes without data; name labelled pictures with --data DIR to calibrate and prove it.")
@@ -111,47 +138,33 @@ def of_file(
     model, size = _usable(file, model, len(labels), size)
     model = _with_preprocess(model, preprocess, size)
     examples = _labelled(folder, labels)
-    document = _document(
-        re.sub(r"[^\w.-]+", "-", file.stem),
-        model.count_params(),
-        list(labels),
-        size,
-        {"policy": policy, "version": POLICIES[policy]},
-        file,
-        {"counts": data.describe(examples), "split_sha256": data.split_hash(examples)},
-        "not stated: the network's maker's",
+    counts = data.describe(examples)
+    network = re.sub(r"[^\w.-]+", "-", file.stem)
+    contract = Contract(
+        network=network,
+        parameters=model.count_params(),
+        input=Input(size),
+        labels=tuple(labels),
+        crop=Crop(policy, POLICIES[policy]),
+        decision=Decision(temperature=1.0),
+        keras_sha256=_sha256(file),
+        data=Data(counts, data.split_hash(examples)),
+        attributions=model_card.attributions(counts, network),
+        licence="not stated: the network's maker's",
+        preprocess=preprocess,
+        quantization=Quantization("float32"),
     )
-    document["preprocess"] = preprocess
-    source = Source(model, folder, examples, document)
+    source = Source(model, folder, examples, contract)
     _check_probabilities(file, model, source.crops(data.only(examples, "train")[:16]))
     return source
 
 
-def _document(
-    network: str,
-    parameters: int,
-    labels: list[str],
-    size: int,
-    crop: dict,
-    keras_file: Path,
-    told: dict,
-    licence: str,
-) -> dict:
-    return {
-        "network": network,
-        "parameters": parameters,
-        "input": {"size": size, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
-        "labels": labels,
-        "crop": crop,
-        "decision": {"temperature": 1.0},
-        "keras_sha256": hashlib.sha256(keras_file.read_bytes()).hexdigest(),
-        "data": told,
-        "attributions": model_card.attributions(told["counts"], network),
-        "licence": licence,
-    }
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _load(file: Path) -> keras.Model:
+    """The model of a Keras file. Raises UserError for another file, and for one that brings code of its own."""
     try:
         model = keras.models.load_model(file, compile=False)
     except Exception as error:  # Keras, h5py and zipfile each raise what they like
@@ -178,36 +191,46 @@ def _load(file: Path) -> keras.Model:
 
 
 def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> tuple[keras.Model, int]:
-    """An image classifier with so many answers, and its input's width. Raises UserError for anything else."""
+    """The model, with one probability a class, and the width of its input in pixels.
+
+    Raises:
+        UserError: if it isn't a classifier of RGB pictures with so many classes.
+    """
     if not getattr(model, "inputs", None):
         raise UserError(f"{file} has no input shape; build the model, or call it once, before it is saved.")
     for what, ends in (("inputs", model.inputs), ("outputs", model.outputs)):
         if len(ends) != 1:
             raise UserError(
-                f"{file} has {len(ends)} {what}; an image classifier has one picture in and one answer out."
+                f"{file} has {len(ends)} {what}; an image classifier takes one picture and gives one answer."
             )
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or shape[3] != 3:
         raise UserError(f"{file} takes {list(shape[1:])}; only RGB pictures [size, size, 3] can be fed to it.")
-    found = shape[1] or shape[2] or size
-    if found is None:
+    width = shape[1] or shape[2] or size
+    if width is None:
         raise UserError(f"{file} takes pictures of any size; say which with --size.")
-    if {shape[1], shape[2]} - {found, None}:
+    if {shape[1], shape[2]} - {width, None}:
         raise UserError(f"{file} takes pictures of {shape[1]} x {shape[2]}; only square ones are supported.")
-    if size not in (None, found):
-        raise UserError(f"{file} takes pictures {found} pixels wide, not {size}; leave --size away.")
+    if size not in (None, width):
+        raise UserError(f"{file} takes pictures {width} pixels wide, not {size}; leave --size away.")
     outputs = tuple(model.outputs[0].shape)
     if outputs == (None, 1) and classes == 2:
-        inputs = keras.Input((found, found, 3))
+        inputs = keras.Input((width, width, 3))
         yes = model(inputs)
-        return keras.Model(inputs, keras.ops.concatenate([1.0 - yes, yes], axis=-1), name=model.name), found
+        return keras.Model(inputs, keras.ops.concatenate([1.0 - yes, yes], axis=-1), name=model.name), width
     if outputs[1:] != (classes,):
         raise UserError(f"{file} gives {list(outputs[1:])} numbers a picture, and --labels names {classes} classes.")
-    return model, found
+    return model, width
 
 
 def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Model:
-    """As keras.applications.imagenet_utils.preprocess_input() has it; "unit" is 0..1."""
+    """The model with its preprocessing in front, so that it takes RGB 0..255.
+
+    "tf" and "caffe" are those of keras.applications.imagenet_utils.preprocess_input; "unit" is a division by 255.
+
+    Raises:
+        UserError: for another word than those of PREPROCESS.
+    """
     layers = keras.layers
     inputs = keras.Input((size, size, 3))
     if preprocess == "raw":
@@ -217,7 +240,7 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
     elif preprocess == "tf":
         x = layers.Rescaling(1 / 127.5, -1.0)(inputs)
     elif preprocess == "caffe":
-        turn = layers.Conv2D(3, 1, name="rgb_to_bgr")  # a convolution, which is exact and fast in int8 as well
+        turn = layers.Conv2D(3, 1, name="rgb_to_bgr")  # a convolution is exact and fast in int8, too
         x = turn(inputs)
         turn.set_weights([np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3), -np.array(MEANS[::-1], np.float32)])
     else:
@@ -226,23 +249,28 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
 
 
 def _labelled(folder: Path, labels: Sequence[str]) -> list[data.Example]:
-    """The pictures under these labels; class folders may be capitalised and in the plural, as in train.data.read()."""
+    """The pictures with these labels. Class folders may be capitalised or in the plural, as in train.data.read.
+
+    Raises:
+        UserError: if a split lacks a class.
+    """
     spelled = {label.lower().removesuffix("s"): label for label in labels} | {label: label for label in labels}
-    found = data.read(folder, None)
-    known = ", ".join(sorted({e.label for e in found})) or "none at all"
-    examples = [data.Example(e.path, spelled[e.label], e.split, e.source, e.cell) for e in found if e.label in spelled]
+    every = data.read(folder, None)
+    known = ", ".join(sorted({e.label for e in every})) or "none at all"
+    examples = [data.Example(e.path, spelled[e.label], e.split, e.source, e.cell) for e in every if e.label in spelled]
     counts = Counter((e.split, e.label) for e in examples)
     for split in data.SPLITS:
         for label in labels:
             if not counts[split, label]:
                 raise UserError(
-                    f"{folder} holds no {label} in its {split} split; each class needs pictures in each "
+                    f"{folder} holds no {label} in its {split} split; each class needs pictures in each split "
                     f"(classes found: {known})."
                 )
     return examples
 
 
 def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> None:
+    """Raises UserError if the model doesn't answer these crops with probabilities."""
     answers = runs.predict(model, crops)
     if answers.min() < 0 or abs(answers.sum(axis=1) - 1).max() > 1e-3:
         raise UserError(
@@ -251,6 +279,7 @@ def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> N
 
 
 def flat(model: keras.Model) -> Iterator[keras.Layer]:
+    """The layers of a model, and in place of a nested model its layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from flat(layer)

@@ -283,11 +283,12 @@ class Selective:
     named: Share | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Contract:
-    """The contract of one model file.
+    """The contract of one model file. Its fields stand in the order of the keys in the file.
 
     Attributes:
+        version: of the contract, one of KNOWN.
         network: its name, such as "compact".
         parameters: of the Keras model.
         input: what the graph takes.
@@ -309,23 +310,23 @@ class Contract:
         doubt: selective classification by stated risk and source.
         code_version: of this package, when the file was made.
         graph_sha256: hash of the flatbuffer in front of the archive.
-        version: of the contract, one of KNOWN.
     """
 
+    version: int = _key("contract", default=VERSION)
     network: str
     parameters: int
     input: Input
     labels: tuple[str, ...]
-    quantization: Quantization
-    licence: str
-    keras_sha256: str = ""
     crop: Crop | None = None
     decision: Decision | None = None
+    keras_sha256: str = ""
     data: Data | None = None
     attributions: dict[str, str] = field(default_factory=dict)
+    licence: str
     preprocess: str | None = None
     kinds: tuple[str, ...] | None = None
     training: dict[str, Any] | None = None
+    quantization: Quantization
     calibration: Calibration | None = None
     gate: Gate | None = None
     rescue: str | None = None
@@ -333,7 +334,6 @@ class Contract:
     doubt: dict[str, dict[str, Selective]] | None = None
     code_version: str = ""
     graph_sha256: str = ""
-    version: int = _key("contract", default=VERSION)
 
 
 def read(document: Any) -> Contract:

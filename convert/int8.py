@@ -1,0 +1,122 @@
+"""The int8 candidate that comes nearest to the float model, and its repair if it fails the gate."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from convert import activation_ranges, bias_correction, fallbacks, layer_errors, qat, quantize, representative
+from convert.candidate import Candidate, Validation
+from convert.report import Attempt, Compared, ComparedCalibration, Conversion
+from edge.system.progress import Progress, silent
+from train import data
+
+logger = logging.getLogger(__name__)
+AUTO = "auto"  # of the methods the one that comes nearest
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an int8 file is made.
+
+    Attributes:
+        calibration: number of training pictures by which ranges are chosen.
+        method: how ranges are chosen, one of activation_ranges.METHODS, or AUTO for what comes nearest on val.
+        rescue: whether a file that fails the gate is repaired.
+    """
+
+    calibration: int = representative.COUNT
+    method: str = AUTO
+    rescue: bool = False
+
+
+def converted(validation: Validation, options: Options, progress: Progress = silent) -> Conversion:
+    """The source as int8.
+
+    Ranges are chosen by each method, the last bias of the nearest candidate is corrected, and the nearest of all is
+    taken. With options.rescue, operators that int8 doesn't know stay in float, and a candidate that fails is repaired.
+
+    Raises:
+        UserError: if the model can't be converted, or without options.rescue if int8 doesn't know all its operators.
+    """
+    source = validation.source
+    examples, pictures = validation.training(options.calibration)
+    logger.info("Calibrating on %d training pictures", len(examples))
+    methods = activation_ranges.METHODS if options.method == AUTO else (options.method,)
+    ranged = activation_ranges.narrowed(quantize.calibrate(source.model, pictures), pictures, methods)
+    graphs = {method: quantize.integer(calibrated) for method, calibrated in ranged.items()}
+    if not options.rescue:
+        for graph in graphs.values():
+            quantize.checked(graph, "int8")
+    candidates = validation.candidates(graphs)
+    method = chosen = _nearest(candidates)
+    corrected = bias_correction.corrected(source.model, pictures, candidates[method].answers(pictures))
+    if corrected is not None:
+        name = f"{method}, bias corrected"
+        calibrated = quantize.calibrate(corrected, pictures)
+        ranged[name] = activation_ranges.narrowed(calibrated, pictures, (method,))[method]
+        candidates |= validation.candidates({name: quantize.integer(ranged[name])})
+        chosen = _nearest(candidates)
+    some = pictures[:: -(-len(pictures) // layer_errors.PICTURES)]
+    result = Conversion(
+        candidates[chosen],
+        ComparedCalibration(len(examples), chosen, data.list_hash(examples), _compared(candidates)),
+        tuple(layer_errors.errors(ranged[chosen], some, source.layers())),
+    )
+    if result.candidate.passed:
+        if result.candidate.kind == "int8":
+            return result
+        names = ", ".join(quantize.floating(result.candidate.graph))
+        return replace(result, repaired=f"{names} kept in float, which can't be computed in int8")
+    if not options.rescue:
+        return result
+    calibrated = fallbacks.Calibrated(ranged[chosen], method, pictures)
+    return _repaired(validation, result, calibrated, progress)
+
+
+def _nearest(candidates: Mapping[str, Candidate]) -> str:
+    """Whose probabilities on val lie nearest to the float model's; if any passes, one that passes."""
+    return min(candidates, key=lambda name: (not candidates[name].passed, float(candidates[name].difference.mean())))
+
+
+def _compared(candidates: Mapping[str, Candidate]) -> dict[str, Compared]:
+    return {
+        name: Compared(float(each.difference.mean()), each.verdict.after["all"].balanced_accuracy, each.passed)
+        for name, each in candidates.items()
+    }
+
+
+def _repaired(
+    validation: Validation, failed: Conversion, calibrated: fallbacks.Calibrated, progress: Progress
+) -> Conversion:
+    """The conversion with the first fallback that passes, if one does."""
+
+    def training() -> np.ndarray:
+        return validation.training(qat.PICTURES)[1]
+
+    attempts = []
+    for fallback in fallbacks.fallbacks(validation.source.model, calibrated, failed.layers, training, progress):
+        if fallback.skipped:
+            attempts.append(Attempt(fallback.what, skipped=fallback.skipped))
+            continue
+        candidate = validation.candidates({fallback.what: fallback.graph})[fallback.what]
+        attempts.append(
+            Attempt(
+                what=fallback.what,
+                kind=candidate.kind,
+                bytes=candidate.size,
+                milliseconds=candidate.milliseconds.after,
+                lost=candidate.verdict.lost,
+                passed=candidate.passed,
+            )
+        )
+        if candidate.passed:
+            return replace(
+                failed,
+                candidate=candidate,
+                attempts=tuple(attempts),
+                repaired=fallback.what,
+                failed=failed.candidate,
+            )
+    return replace(failed, attempts=tuple(attempts))
