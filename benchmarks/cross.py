@@ -102,9 +102,11 @@ def _converted(path: Path, folder: Path) -> Model:
     """The int8 file of a run, made in a temporary folder. Raises UserError where int8 loses too much."""
     with tempfile.TemporaryDirectory() as place:
         try:
-            return Model(convert(path, "int8", Path(place), folder)["path"])
+            result = convert(path, "int8", Path(place), folder)
         except gate.NotProven as error:
             raise UserError(f"{path} loses too much as int8; `convert --int8 {path}` says where.") from error
+        assert result.path is not None
+        return Model(result.path)
 
 
 def table(result: Cross) -> str:
