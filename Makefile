@@ -4,15 +4,16 @@ DATA ?= ../shared/data
 # MobileNetV2 0.35's weights, where they needn't be downloaded.
 WEIGHTS ?= $(wildcard ../shared/weights/mobilenet_v2_0.35_224_imagenet_notop.h5)
 BIN = .venv/bin
-SOURCES = edge train convert benchmarks pi tests
+SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test check models locator classifier rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test check docs models locator classifier rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests"
 	@echo "make check   lint and check types"
+	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
 	@echo "             make classifier: one of them"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
@@ -56,6 +57,10 @@ check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy $(SOURCES)
+
+docs: .venv/dev
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --quiet docs build/docs
+	@echo "Written: build/docs/index.html"
 
 models: locator classifier
 

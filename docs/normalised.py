@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from edge.simulator import drawing
 from edge.cell import SIDE, single
 from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
-from edge.red_cells import Scale
+from edge.red_cells import RedCellRuler
+from edge.simulator import drawing
 
 # Of each microscope: how much its stain absorbs of red, green and blue, its lamp's colour, its lamp's slope, its focus.
 MICROSCOPES = [
@@ -30,7 +30,7 @@ def seen(kind: str, seed: int, stain: tuple, lamp: tuple, slope: float, blur: fl
     density = -np.log((picture.astype(float) + 1) / 256) * np.array(stain) + np.array(lamp)
     density += slope * np.linspace(0, 1, 256)[:, None, None] * np.array([1, 0.6, 0.8])
     frame = Frame((256 * np.exp(-density) - 1).clip(0, 255).astype(np.uint8), kind, 0, 0.0)
-    cell = single(frame, locator.cells(frame, Scale(fixed=48)))[0]
+    cell = single(frame, locator.cells(frame, RedCellRuler(fixed=48)))[0]
     (x, y), half = cell.centre, SIDE * cell.red_cell / 2
     box = tuple(np.clip((x - half, y - half, x + half, y + half), 0, 256))
     before = Image.fromarray(frame.image).resize((160, 160), Image.Resampling.BILINEAR, box)

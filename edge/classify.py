@@ -302,16 +302,15 @@ class _Survey:
 
         if self._search.keep_whole or (self._search.single and not located.nuclei):
             return [(0, 0, frame.width, frame.height)]
-        measures = [located.measure(self._ruler), by_itself(located.red_cells)]
-        rows = zip(*(cells(located, measure) for measure in measures), strict=True)
-        largest = [max(row, key=lambda cell: cell.red_cell * (1 + cell.uncertainty)) for row in rows]
-        chosen = single(frame, largest) if self._search.single else largest
+        own = by_itself(located.red_cells)
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)
-        margin = _KNOWN if pooled else _UNKNOWN
-        sizes = [margin * (1 + cell.uncertainty) * cell.red_cell for cell in chosen]
-        return [
-            extent(frame, replace(cell, red_cell=size), self._policy) for cell, size in zip(chosen, sizes, strict=True)
-        ]
+        largest = []
+        for alone, together in zip(cells(located, own), cells(located, pooled or own), strict=True):
+            margin = _KNOWN if pooled else _UNKNOWN
+            size = max(alone.red_cell * (1 + own.uncertainty), together.red_cell * margin * (1 + together.uncertainty))
+            largest.append(replace(alone, red_cell=size))
+        chosen = single(frame, largest) if self._search.single else largest
+        return [extent(frame, cell, self._policy) for cell in chosen]
 
 
 def predict(model: Model, picture: Picture, cell: Cell) -> Prediction:

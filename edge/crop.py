@@ -106,9 +106,18 @@ def _square(
     beyond = None
     if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
         inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-        window[:] = _white(picture, cell) if white is None else white
-        down, right = max(-y0, 0), max(-x0, 0)
-        window[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
+        top_rows, left_columns = max(-y0, 0), max(-x0, 0)
+        rows = slice(top_rows, top_rows + inside.shape[0])
+        columns = slice(left_columns, left_columns + inside.shape[1])
+        colour = _white(picture, cell) if white is None else white
+        for around in (
+            window[: rows.start],
+            window[rows.stop :],
+            window[rows, : columns.start],
+            window[rows, columns.stop :],
+        ):
+            around[:] = colour
+        window[rows, columns] = inside
         middles = (np.arange(size) + 0.5) * side / size
         x, y = left + middles, top + middles
         beyond = ((x < 0) | (x >= width))[None, :] | ((y < 0) | (y >= height))[:, None]

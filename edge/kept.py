@@ -72,19 +72,22 @@ class PixelStore:
         """Keeps these parts of a picture; all of it, where they are more than half."""
         width, height = picture.width, picture.height
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
-        chosen = [(0, 0, width, height)] if 2 * area > width * height else boxes
+        whole = 2 * area > width * height
         windows = []
-        for box in chosen:
-            place = self._put(picture.window(*box))
+        for box in [(0, 0, width, height)] if whole else boxes:
+            place = self._put(picture.window(*box), whole)
             if place is not None:
                 windows.append((box, place))
         return KeptPicture(picture.source, picture.number, picture.taken, width, height, tuple(windows), self)
 
-    def _put(self, pixels: np.ndarray) -> int | None:
-        """The place where they are now: below 0 in memory, else in the file; None where there is no room."""
+    def _put(self, pixels: np.ndarray, whole: bool) -> int | None:
+        """The place where they are now: below 0 in memory, else in the file; None where there is no room.
+
+        whole: they are a picture's only pixels, and needn't be copied to let go of the others.
+        """
         if pixels.nbytes <= self._memory:
             self._memory -= pixels.nbytes
-            self._held.append(np.ascontiguousarray(pixels) if pixels.base is None else pixels.copy())
+            self._held.append(pixels if whole else pixels.copy())
             return -len(self._held)
         if self._size + pixels.nbytes > self._most:
             return None

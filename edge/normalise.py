@@ -20,7 +20,7 @@ _TILES = 8  # along each axis, in which light is looked for
 _MIDDLE = 0.19  # of the width, around the middle: the nucleus' tiles, which show no light
 _UNIT_BITS = 12
 _UNIT = 1 << _UNIT_BITS  # of the plane's coefficients
-_STEPS = 6  # of the fit; it stands still after four or five
+_STEPS = 6  # of the fit at most; it stands still after four or five
 _BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: it lies under cells, on the light
 _FAR = 250  # units: a tile so much darker than the plane shows no light at all
 _CORE = 0.104  # of the width: surely nucleus
@@ -95,7 +95,9 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     for _ in range(_STEPS):
         a, b, c = _fit((weights @ basis[:, :9]).tolist(), s)
         over = total * _UNIT - (a + b * x + c * y)
-        weights = np.where(over <= 0, _BELOW, _ABOVE) * (usable & (over <= 3 * _FAR * _UNIT))
+        before, weights = weights, np.where(over <= 0, _BELOW, _ABOVE) * (usable & (over <= 3 * _FAR * _UNIT))
+        if (weights == before).all():  # it stands still
+            break
     sums = (weights @ basis).tolist()
     result = np.empty_like(density)
     half = 2 * np.arange(s) + 1 - s  # pixels' places in half pixels

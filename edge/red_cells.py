@@ -8,6 +8,7 @@ locator's network, which guesses where no outline can be counted.
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -57,6 +58,11 @@ class RedCells:
     scale: float
     estimate: float
     outlines: np.ndarray
+
+    @cached_property
+    def own(self) -> tuple[float, float]:
+        """Of `diameter`, for this picture alone: pixels of the shrunk field, and red cells counted."""
+        return diameter(self.outlines, self.estimate)
 
 
 @dataclass(frozen=True)
@@ -186,12 +192,11 @@ class _Group:
     estimates: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, counts: np.ndarray, estimate: float) -> None:
+    def add(self, counts: np.ndarray, estimate: float, own: tuple[float, float]) -> None:
         self.counts += counts
         self.estimates.append(estimate)
-        own, cells = diameter(counts, estimate)
-        if cells >= _OWN:
-            self.own.append(own)
+        if own[1] >= _OWN:
+            self.own.append(own[0])
 
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all; None where the pictures differ too much to be of one microscope.
@@ -224,8 +229,12 @@ class RedCellRuler:
 
     def add(self, seen: RedCells) -> None:
         """One picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate)
-        self._all.add(_enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale)
+        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate, seen.own)
+        if seen.scale > 1:
+            counts, estimate = _enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale
+            self._all.add(counts, estimate, diameter(counts, estimate))
+        else:
+            self._all.add(seen.outlines, seen.estimate, seen.own)
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
@@ -254,7 +263,7 @@ class RedCellRuler:
 
 def by_itself(seen: RedCells) -> Measure:
     """What one picture alone says, in pixels of the picture."""
-    found, cells = diameter(seen.outlines, seen.estimate)
+    found, cells = seen.own
     return Measure(seen.scale * found, uncertainty(cells))
 
 

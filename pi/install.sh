@@ -63,7 +63,7 @@ pip() {
 }
 pip --find-links "$here/wheels" -r "$here/requirements.txt"
 pip --no-deps "$here"/wheels/edge_classify-*.whl
-cp "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
+cp -R "$here/docs" "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
 # What is installed must run here, and answer as where it was made.
 "$prefix/bin/edge-classify" --verify > /dev/null || { "$prefix/bin/edge-doctor" --seconds 0 >&2 || :; exit 1; }
 for name in edge-classify edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done

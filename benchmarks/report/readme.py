@@ -19,7 +19,7 @@ from edge.output.tables import Table
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 # The pages with such figures, from the repository's root.
-PAGES = (Path("README.md"), Path("docs/figures.md"))
+PAGES = tuple(Path("docs/figures") / name for name in ("accuracy.md", "damaged.md", "speed.md"))
 # <!-- benchmark SECTION FILE --> and what stands up to the next <!-- end -->; FILE lies in benchmarks/reference.
 _REGION = re.compile(r"(?P<mark><!-- benchmark (?P<section>\w+) (?P<file>[\w.-]+) -->\n).*?(?P<end><!-- end -->)", re.S)
 _STRENGTHS = {"1": "weak", "3": "middling", "5": "strong"}  # of the five, those that the documentation shows

@@ -122,9 +122,9 @@ def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
     assert "McNemar" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/figures.md"])
-def test_the_readme_says_what_the_committed_results_hold(name: str) -> None:
-    text = (ROOT / name).read_text()
+@pytest.mark.parametrize("page", readme.PAGES, ids=str)
+def test_the_pages_say_what_the_committed_results_hold(page: Path) -> None:
+    text = (ROOT / page).read_text()
     assert readme.filled(text) == text, "run `benchmark readme`"
 
 

@@ -1,0 +1,257 @@
+"""README and docs: commands parse, examples run, links lead somewhere, figures are the shipped model's."""
+
+import ast
+import importlib
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from conftest import ROOT, command
+
+import benchmarks.cli
+import convert.cli
+import edge.cli
+import edge.doctor.cli
+import edge.site.cli
+import train.cli
+from edge import model
+from edge.contract import Figures
+
+TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
+FILES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = {file: file.read_text() for file in FILES}
+README = PAGES[ROOT / "README.md"]
+FIGURES = "\n".join(text for file, text in PAGES.items() if file.parent.name == "figures")
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+MAINS = {
+    "edge-classify": edge.cli.main,
+    "edge-site": edge.site.cli.main,
+    "edge-doctor": edge.doctor.cli.main,
+    "train": train.cli.main,
+    "convert": convert.cli.main,
+    "benchmark": benchmarks.cli.main,
+}
+# Programs of others that a page may tell its reader to run.
+OTHERS = {"tar", "sudo", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
+MOST_WORDS = 1500  # of README, tables and code among them
+MOST_LINES = 59  # of an example
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def prose(text: str) -> str:
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+
+
+def typed(text: str) -> set[str]:
+    """What a page tells its reader to type: lines of shell, commands at a prompt, commands inside a sentence."""
+    lines = {line for block in blocks(text, "sh") for line in block.splitlines()}
+    lines |= {line[2:] for block in blocks(text, "console") for line in block.splitlines() if line.startswith("$ ")}
+    inline = {" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose(text))}
+    known = re.compile(rf"({'|'.join(MAINS)}) |make [a-z-]+( [A-Z]+=\S+)?$|python (-m )?[a-z]+[./]")
+    return {line for line in lines | {code for code in inline if known.match(code)} if line}
+
+
+LINES = sorted({line for text in PAGES.values() for line in typed(text)})
+
+
+def parses(main: click.Command, arguments: list[str]) -> None:
+    if "--help" in arguments:
+        return
+    if isinstance(main, click.Group) and len(arguments) == 1:  # a sentence names the command alone
+        options = {name for child in main.commands.values() for each in child.params for name in each.opts}
+        assert arguments[0] in main.commands or arguments[0] in options
+        return
+    context = main.make_context("test", arguments)
+    if isinstance(main, click.Group):
+        _, child, more = main.resolve_command(context, arguments)
+        assert child
+        parses(child, more)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_commands_exist(line: str) -> None:
+    name, *arguments = shlex.split(line, comments=True)
+    if name in MAINS:
+        parses(MAINS[name], arguments)
+    elif name == "make":
+        assert re.search(rf"^{arguments[0]}:", (ROOT / "Makefile").read_text(), re.M)
+    elif name in ("python", ".venv/bin/python") and arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]), line
+        assert all((ROOT / each).exists() for each in arguments[2:] if each.startswith("tests/"))
+    elif name in ("python", ".venv/bin/python"):
+        assert (ROOT / arguments[0]).is_file()
+    else:
+        assert name in OTHERS, line
+
+
+def test_there_are_commands_to_test() -> None:
+    assert {line.split()[0] for line in LINES} >= {*MAINS, "make"}
+
+
+def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    """In a folder of its own, with this checkout's packages."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    arguments = [sys.executable, *map(str, words)]
+    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what `make demo` draws."""
+    folder = tmp_path_factory.mktemp("docs")
+    assert run("-m", "edge.simulator.drawing", "demo", folder=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/files.md"])
+def test_the_output_shown_is_the_output(page: str, demo: Path) -> None:
+    [block] = [block for block in blocks(PAGES[ROOT / page], "console") if "demo/drawn" in block]
+    prompt, *shown = block.splitlines()
+    done = run("-m", "edge", *shlex.split(prompt)[2:], folder=demo)
+    assert [*done.stdout.splitlines(), *done.stderr.splitlines()] == shown
+
+
+def test_the_json_shown_is_the_json(demo: Path) -> None:
+    [block] = blocks(PAGES[ROOT / "docs/files.md"], "json")
+    done = run("-m", "edge", "demo/drawn-field-2.png", "demo/drawn-lymphocyte-1.png", "--json", "-", folder=demo)
+    start, _, end = re.sub(r"\n *", " ", block.strip()).partition("…")
+    assert done.stdout.startswith(start) and end == '"}'
+
+
+def test_the_model_file_verifies_as_shown() -> None:
+    [block] = blocks(PAGES[ROOT / "docs/model-file.md"], "console")
+    _, prompt, shown = block.splitlines()
+    done = command("convert", *shlex.split(prompt)[2:])
+    assert done.stdout.strip() == shown
+
+
+SNIPPETS = [(file.name, code) for file, text in PAGES.items() for code in blocks(text, "python")]
+
+
+@pytest.mark.parametrize(("page", "code"), SNIPPETS, ids=[f"{page}-{i}" for i, (page, _) in enumerate(SNIPPETS)])
+def test_snippets_compile_and_their_imports_exist(page: str, code: str) -> None:
+    for node in ast.walk(ast.parse(code, page)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                importlib.import_module(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            module = importlib.import_module(node.module or "")
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.import_module(f"{node.module}.{alias.name}")
+
+
+def test_the_python_page_runs(demo: Path) -> None:
+    """Its snippets one after the other, as a reader would try them, beside the demo's pictures."""
+    code = "\n".join(blocks(PAGES[ROOT / "docs/python.md"], "python"))
+    done = run("-c", code, folder=demo)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "".join(blocks(PAGES[ROOT / "docs/python.md"], "text"))
+
+
+# What an example is given, beside the demo's pictures, and what it prints then.
+GIVEN: dict[str, tuple[list[object], str]] = {
+    "one_picture": (["demo/drawn-lymphocyte-1.png"], "lymphocyte"),
+    "folder_to_data_frame": (["demo"], "drawn-field-1.png"),
+    "camera_loop": (["sim:every=1", "3"], "#0"),
+    "own_model": ([model.SHIPPED, "demo/drawn-monocyte-1.png"], "monocyte"),
+    "read_contract": ([], "lymphocyte, monocyte, other"),
+    "draw_answer": (["demo/drawn-field-1.png", "drawn.png"], "drawn.png"),
+}
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_examples_are_short_and_run(file: Path, demo: Path) -> None:
+    assert len(file.read_text().splitlines()) <= MOST_LINES
+    arguments, expected = GIVEN[file.stem]
+    done = run(file, *arguments, folder=demo)
+    assert done.returncode == 0, done.stderr
+    assert expected in done.stdout
+
+
+def test_there_are_six_examples() -> None:
+    assert {file.stem for file in EXAMPLES} == set(GIVEN)
+
+
+def test_readme_is_short() -> None:
+    assert len(README.split()) <= MOST_WORDS
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page, text in PAGES.items():
+        for target in re.findall(r"\]\((?!https?:)([^)]+)\)", prose(text)):
+            file, _, place = target.partition("#")
+            there = (page.parent / file).resolve() if file else page
+            assert there.exists(), f"{page}: {target}"
+            assert not place or place in anchors(there.read_text()), f"{page}: {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """The places in a page that GitHub gives its headings."""
+    headings = re.findall(r"^#+ (.*)$", prose(text), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_path_named_is_there() -> None:
+    """A file that moves is found here, so that "Where to find things" stays true."""
+    for page, text in PAGES.items():
+        for path in re.findall(r"`((?:edge|train|convert|benchmarks|pi|tests|docs|examples)/[\w./-]*)`", prose(text)):
+            assert (ROOT / path).exists() or path.startswith("docs/figures"), f"{page}: {path}"
+
+
+def test_the_design_names_every_folder_of_edge() -> None:
+    design = PAGES[ROOT / "docs/design.md"]
+    for folder in (ROOT / "edge").iterdir():
+        if folder.is_dir() and list(folder.glob("*.py")):
+            assert f"`edge/{folder.name}/`" in design, folder
+
+
+def test_readme_s_figures_stand_in_the_figures_pages() -> None:
+    shares = re.findall(r"[\d.]+ \[[\d., ]+\](?: \d+/\d+)?", prose(README))
+    assert len(shares) >= 9
+    for share in shares:
+        assert share in FIGURES, share
+
+
+def shipped_figures(kind: str) -> dict[str, Figures]:
+    """A shipped file's figures on the test split, by source, as its contract has them."""
+    contract = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).contract
+    assert contract.metrics
+    return contract.metrics[kind]["test"]
+
+
+@pytest.mark.parametrize("kind", ["int8", "float32"])
+def test_accuracy_is_the_shipped_model_s(kind: str) -> None:
+    page = PAGES[ROOT / "docs/figures/accuracy.md"]
+    rows = re.findall(rf"^\| {kind} \| (both|pbc|raabin) \| (.*) \|$", page, re.M)
+    assert rows
+    for source, cells in rows:
+        figures = shipped_figures(kind)["all" if source == "both" else source]
+        recalls = [figures.classes[label].recall for label in ("monocyte", "lymphocyte")]
+        texts = [f"{each.value:.3f} {each.right}/{each.count}" for each in recalls]
+        without = re.sub(r" \[[^]]*\]", "", cells)  # intervals: of cells there, of pictures here
+        assert without == " | ".join([*texts, f"{figures.balanced_accuracy:.3f}"])
+
+
+@pytest.mark.parametrize("source", ["raabin", "pbc"])
+def test_int8_against_float(source: str) -> None:
+    found = [shipped_figures(kind)[source] for kind in ("float32", "int8")]
+    recalls = [each.classes["monocyte"].recall for each in found]
+    cells = [f"{recall.right}/{recall.count}" for recall in recalls]
+    cells += [f"{each.balanced_accuracy:.3f}" for each in found]
+    assert f"| compact, {source} | {' | '.join(cells)} |" in FIGURES
+
+
+def test_benchmark_readme_knows_every_page_with_a_mark() -> None:
+    from benchmarks import readme
+
+    marked = {file for file, text in PAGES.items() if re.search(r"^<!-- benchmark \w+ [\w.-]+ -->$", text, re.M)}
+    assert marked == {ROOT / page for page in readme.PAGES}
