@@ -40,7 +40,7 @@ def narrowed(calibrated: bytes, pictures: np.ndarray, methods: tuple[str, ...]) 
 
 
 def _histograms(calibrated: bytes, pictures: np.ndarray) -> dict[int, tuple[np.ndarray, float, float]]:
-    """By index of a tensor between input and output: a histogram of its values, int64 [_BINS], its lowest, its highest."""
+    """Histograms by index of a tensor between input and output: counts, int64 [_BINS], lowest and highest value."""
     graph = schema.ModelT.InitFromPackedBuf(calibrated, 0).subgraphs[0]
     ends = {*graph.inputs, *graph.outputs}
     histograms = {}

@@ -30,10 +30,12 @@ def corrected(model: keras.Model, pictures: np.ndarray, answers: Answers) -> ker
     if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.softmax):
         return None
     kernel, bias = last.get_weights()
-    if answers.features.shape[1]:
-        error = _from_features(model, pictures, answers.features)
-    else:
-        error = _from_probabilities(model, pictures, answers.kinds)
+    shown = answers.features.shape[1] > 0
+    error = (
+        _from_features(model, pictures, answers.features)
+        if shown
+        else _from_probabilities(model, pictures, answers.kinds)
+    )
     if error is None:
         return None
     copy = keras.models.clone_model(model)

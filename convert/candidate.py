@@ -14,7 +14,8 @@ from edge.contract import Contract, Figures, Loss
 from edge.decide import merged
 from edge.model import Model, Prediction
 from edge.system.progress import Progress, silent
-from train import data, field_cells
+from train.data import dataset, field_cells
+from train.data.dataset import Example
 from train.evaluation import evaluate
 
 
@@ -117,18 +118,18 @@ class Validation:
     def __init__(self, source: Source, limits: Loss = gate.LIMITS, progress: Progress = silent) -> None:
         """Converts the float model to float32. limits: what a candidate may lose."""
         self.source = source
-        self.examples, crops = source.split("val")
-        self.val = Pictures(crops, data.targets(self.examples, source.labels), [e.source for e in self.examples])
-        self.graph = quantize.quantize(source.model, "float32")
         self._limits, self._progress = limits, progress
+        self.examples, crops = source.split("val", progress)
+        self.val = Pictures(crops, dataset.targets(self.examples, source.labels), [e.source for e in self.examples])
+        self.graph = quantize.quantize(source.model, "float32")
         self._float, contract = self._draft(self.graph)
         self.size = len(self._float.sealed(contract))
 
     @cached_property
     def test(self) -> Pictures:
         """The test split."""
-        examples, crops = self.source.split("test")
-        return Pictures(crops, data.targets(examples, self.source.labels), [e.source for e in examples])
+        examples, crops = self.source.split("test", self._progress)
+        return Pictures(crops, dataset.targets(examples, self.source.labels), [e.source for e in examples])
 
     @cached_property
     def held_out(self) -> dict[str, Pictures]:
@@ -140,7 +141,7 @@ class Validation:
         source = self.source
         if not source.figures or "fields" not in source.figures:
             return {"test": self.test}
-        cells = field_cells.read(source.folder, source.size, source.policy, source.labels)
+        cells = field_cells.read(source.folder, source.size, source.policy, source.labels, progress=self._progress)
         return {"test": self.test, "fields": Pictures(cells.crops, cells.truth, cells.sources)}
 
     @cached_property
@@ -154,14 +155,14 @@ class Validation:
         labels = self.source.labels
         return evaluate.by_source(pictures.truth, answers.labels(len(labels)), pictures.sources, labels)
 
-    def training(self, count: int) -> tuple[list[data.Example], np.ndarray]:
+    def training(self, count: int) -> tuple[list[Example], np.ndarray]:
         """About `count` training pictures, balanced: the examples, and their crops, uint8 [n, size, size, 3].
 
         Raises:
             UserError: if one of them also stands in val or test.
         """
-        examples = representative.chosen(data.only(self.source.examples, "train"), count)
-        crops = self.source.crops(examples)
+        examples = representative.chosen(dataset.only(self.source.examples, "train"), count)
+        crops = self.source.crops(examples, self._progress)
         representative.unseen(examples, crops, self.val.crops)
         representative.unseen(examples, crops, self.test.crops)
         return examples, crops

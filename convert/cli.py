@@ -1,20 +1,46 @@
 """`convert`: options and nothing else."""
 
 import json
+import logging
 import shlex
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edge import __version__
+from edge.cli import Grouped, progress_bars
 from edge.crop import POLICIES
-from edge.errors import UserError
+from edge.errors import UserError, exits_on_user_error
 from edge.system.quiet import quiet
+
+if TYPE_CHECKING:
+    from convert import locator, run
 
 _KINDS = ("int8", "dynamic", "float16", "float32")
 _METHODS = ("auto", "min-max", "percentile", "mse")
+
+
+class _Lines(logging.Handler):
+    """Writes log lines on stderr, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+class _Make(Grouped):
+    """`convert make`, whose --help shows the options in groups."""
+
+    groups = {  # noqa: RUF012 the base class has it so
+        "What to convert": ("--data", "--labels", "--preprocess", "--size", "--crop"),
+        "Which kind": ("--int8", "--dynamic", "--float16", "--float32", "--all"),
+        "How int8 is made": ("--calibration", "--method", "--rescue"),
+        "The gate": ("--max-drop",),
+        "What to write": ("--out", "--help"),
+    }
 
 
 class _Plain(click.Group):
@@ -36,46 +62,57 @@ class _Plain(click.Group):
 @click.group(cls=_Plain)
 @click.version_option(__version__)
 def main() -> None:
-    """A float Keras model to one self-describing .tflite file, with the proof that it still works.
+    """Convert a float Keras model to one self-describing .tflite file, and prove that it still works.
 
     `convert RUN` is short for `convert make RUN`; `convert make --help` shows its options.
     """
+    logger = logging.getLogger("convert")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Lines()]
+    logger.propagate = False
 
 
-@main.command()
+@main.command(cls=_Make)
 @click.argument("source", metavar="RUN_OR_FILE", type=click.Path(path_type=Path))
 @click.option("--int8", "kind", flag_value="int8", default="int8", help="Full-integer, for the Pi (the default).")
-@click.option("--dynamic", "kind", flag_value="dynamic", help="Weights int8, computing in float.")
+@click.option("--dynamic", "kind", flag_value="dynamic", help="Weights in int8, computing in float.")
 @click.option("--float16", "kind", flag_value="float16", help="Half the size, computing in float.")
 @click.option("--float32", "kind", flag_value="float32", help="Unquantized, to compare with.")
 @click.option("--all", "kind", flag_value="all", help="All four.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the files go, instead of beside it.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the files go.  [default: beside the source]"
+)
 @click.option(
     "--data",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The data set: of a run, where it isn't any more where the run found it; of a FILE, always.",
+    help="The data set. A FILE always needs it; a RUN only if its data set was moved.",
 )
 @click.option("--labels", metavar="A,B", help="Of a FILE: its classes, in the order of its outputs.")
 @click.option(
     "--preprocess",
     type=click.Choice(["raw", "unit", "tf", "caffe"]),
-    help="Of a FILE: what it expects: 0..255 (the default), 0..1, -1..1, or BGR without ImageNet's means.",
+    help="Of a FILE: the values that it expects: 0..255 (raw, the default), 0..1 (unit), -1..1 (tf), or BGR minus "
+    "ImageNet's means (caffe).",
 )
-@click.option("--size", type=click.IntRange(8, 2048), help="Of a FILE that takes any: its input's width in pixels.")
 @click.option(
-    "--crop", type=click.Choice(sorted(POLICIES)), help="Of a FILE: what it sees; whole-image is the default."
+    "--size", type=click.IntRange(8, 2048), help="Of a FILE that takes pictures of any size: its input's width."
+)
+@click.option(
+    "--crop",
+    type=click.Choice(sorted(POLICIES)),
+    help="Of a FILE: which part of a picture it sees.  [default: whole-image]",
 )
 @click.option(
     "--calibration",
     type=click.IntRange(1),
     default=400,
     show_default=True,
-    help="Training pictures that int8 looks at.",
+    help="Number of training pictures by which the ranges of values are chosen.",
 )
 @click.option(
-    "--method", type=click.Choice(_METHODS), default="auto", show_default=True, help="How int8's ranges are taken."
+    "--method", type=click.Choice(_METHODS), default="auto", show_default=True, help="How these ranges are chosen."
 )
 @click.option(
     "--max-drop",
@@ -83,10 +120,11 @@ def main() -> None:
     nargs=2,
     default=(0.5, 1.0),
     show_default=True,
-    help="Points of balanced accuracy, and of the rare class's recall, that may be lost on val; of a locator the "
-    "second counts, for recall and precision.",
+    help="Points of balanced accuracy, and points of the rare class's recall, that may be lost on val. For a locator "
+    "the second number is the limit for both recall and precision.",
 )
-@click.option("--rescue", is_flag=True, help="Mend an int8 file that loses more.")
+@click.option("--rescue", is_flag=True, help="If the int8 file loses more, try to repair it.")
+@exits_on_user_error
 def make(
     source: Path,
     kind: str,
@@ -103,80 +141,97 @@ def make(
 ) -> None:
     """Convert a folder that `train` wrote, or a .keras or .h5 FILE of any image classifier, to .tflite.
 
-    The file is run over the val split beside the float model, and written only if it loses no more than --max-drop.
-    Exit code 0: written; 2: nothing could be done; 3: something lost more and wasn't written.
+    The file answers the val split beside the float model. It is written only if it loses no more than --max-drop.
+    Exit code 0: written; 2: nothing could be done; 3: the file lost more and wasn't written.
     """
-    with quiet():  # TensorFlow takes seconds to import (not for --help) and talks meanwhile
+    with quiet():  # TensorFlow takes seconds to import, so --help does without; importing it prints messages
         from convert import gate, locator
         from convert import run as runs
         from convert import source as sources
+        from convert.int8 import Int8Options
+        from edge.contract import Loss
         from train.run import network
 
-    limits = gate.Limits(max_drop[0] / 100, max_drop[1] / 100)
-    kinds = _KINDS if kind == "all" else (kind,)
-    own = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
+    limits = Loss(max_drop[0] / 100, max_drop[1] / 100)
     if source.is_file():
         names = [label.strip() for label in labels.split(",")] if labels else []
-        opened = sources.of_file(source, folder, names, preprocess or "raw", size, crop or "whole-image")
+        network_source = sources.of_file(source, folder, names, preprocess or "raw", size, crop or "whole-image")
     else:
+        own = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
         if given := [option for option, value in own.items() if value is not None]:
-            raise UserError(f"{', '.join(given)} is for a Keras file; of a run, {source} itself says it.")
+            raise UserError(f"{', '.join(given)} is for a Keras file; a run such as {source} knows it itself.")
         if network(source) == "locator":
-            found = locator.convert(source, kind, out, folder, limits)
-            _located(found)
-            if not found["path"]:
-                raise gate.NotProven(found["said"][-1])
+            with progress_bars() as progress:
+                located = locator.convert(source, kind, out, folder, limits, progress)
+            _show_locator(located)
+            if not located.path:
+                raise gate.NotProven(located.sentences[-1])
             return
-        opened = sources.of_run(source, folder)
-    command = shlex.join(["convert", *sys.argv[1:]])
-    options = runs.Options(calibration, method, limits, rescue, command)
-    results = runs.converted(opened, kinds, out or (source.parent if source.is_file() else source), options)
-    for each, result in zip(kinds, results, strict=True):
-        _told(each, result, gate.comparison)
-    if failed := [result["said"][-1] for result in results if result["path"] is None]:
+        network_source = sources.of_run(source, folder)
+    options = runs.Options(
+        int8=Int8Options(calibration, method, rescue),
+        limits=limits,
+        command=shlex.join(["convert", *sys.argv[1:]]),
+    )
+    kinds = _KINDS if kind == "all" else (kind,)
+    place = out or (source.parent if source.is_file() else source)
+    with progress_bars() as progress:
+        results = runs.converted(network_source, kinds, place, options, progress)
+    for result in results:
+        _show(result)
+    if failed := [result.report.sentences[-1] for result in results if result.path is None]:
         raise gate.NotProven(" ".join(failed))
 
 
-def _located(result: dict) -> None:
-    click.echo(f"Of its calibration fields' pixels, the file marks {result['agreement']:.2%} as the float model does.")
-    click.echo(result["said"][0])
-    if result["path"]:
-        click.echo(f"Written: {result['path']}, {result['bytes'] / 1e3:.0f} kB, its model card and the proof.")
+def _show_locator(result: "locator.Result") -> None:
+    click.echo(
+        f"The file marks {result.agreement:.2%} of the pixels of its calibration fields as the float model does."
+    )
+    click.echo(result.sentences[0])
+    if result.path:
+        click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, its model card and the proof.")
 
 
-def _told(asked: str, result: dict, comparison: Callable[[dict[str, dict], Sequence[str]], str]) -> None:
-    kind = result["emitted"]["kind"]
+def _show(result: "run.Result") -> None:
+    from convert import gate
+
+    report = result.report
+    verdict, time, size = report.gate, report.milliseconds, report.bytes
+    reference = "Keras" if report.asked == "float32" else "float"
     click.echo("Val split, the file through the edge runner:")
-    reference = "Keras" if asked == "float32" else "float"
-    click.echo(comparison({reference: result["float"], kind: result["converted"]}, tuple(result["float"])))
+    click.echo(gate.comparison({reference: verdict.before, report.kind: verdict.after}, tuple(verdict.before)).text())
     click.echo()
-    for sentence in result["said"][: None if result["path"] else -1]:
+    for sentence in report.sentences[: None if result.path else -1]:
         click.echo(sentence)
-    times = result["milliseconds"]
-    if asked != "float32":
-        click.echo(f"Time a picture here: {times['float']:.2f} ms as float, {times['quantized']:.2f} ms as {kind}.")
-    before, after = result["keras_bytes"] / 1e3, result["bytes"] / 1e3
-    click.echo(f"Size: {before:.0f} kB of float weights, {after:.0f} kB as {kind} with its contract.")
-    if result["path"]:
-        click.echo(f"Written: {result['path']}, its model card, and the proof, {result['proof']}.")
+    if report.asked != "float32":
+        click.echo(f"Time a picture here: {time.before:.2f} ms as float, {time.after:.2f} ms as {report.kind}.")
+    click.echo(
+        f"Size: {result.keras_bytes / 1e3:.0f} kB of float weights, {size.after / 1e3:.0f} kB as {report.kind} with "
+        "its contract."
+    )
+    if result.path:
+        click.echo(f"Written: {result.path}, its model card, and the proof, {result.page}.")
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "whole", is_flag=True, help="All of it, as it stands in the file.")
-def show(file: Path, whole: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@exits_on_user_error
+def show(file: Path, as_json: bool) -> None:
     """Print the contract of a model FILE."""
     from convert import describe
+    from edge import contract
     from edge.model import File
 
-    document = File(file).document
-    click.echo(json.dumps(document, indent=1) if whole else describe.text(document))
+    opened = File(file).contract
+    click.echo(json.dumps(contract.write(opened), indent=1) if as_json else describe.text(opened))
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@exits_on_user_error
 def verify(file: Path) -> None:
-    """Run the samples inside FILE: does this device give the answers that were given where it was made?"""
+    """Run the samples inside FILE: does this device give the answers that the file expects?"""
     from edge.model import File
 
     right, count = File(file).verify()

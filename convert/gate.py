@@ -90,7 +90,8 @@ def race(
         For each model its n predictions, and the seconds that each took, float [n].
 
     The models take turns, so that all of them suffer alike from whatever else the machine does. In its turn a model
-    answers a few pictures in a row: otherwise a small model would pay for the processor's cache that a large one emptied.
+    answers a few pictures in a row. Otherwise a small model would run slower, because a large one before it has filled
+    the processor's cache.
     """
     count = len(runners[0][1])
     seen: list[list[Prediction]] = [[] for _ in runners]

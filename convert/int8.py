@@ -10,14 +10,14 @@ from convert import activation_ranges, bias_correction, fallbacks, layer_errors,
 from convert.candidate import Candidate, Validation
 from convert.report import Attempt, Compared, ComparedCalibration, Conversion
 from edge.system.progress import Progress, silent
-from train import data
+from train.data import dataset
 
 logger = logging.getLogger(__name__)
 AUTO = "auto"  # of the methods the one that comes nearest
 
 
 @dataclass(frozen=True)
-class Options:
+class Int8Options:
     """How an int8 file is made.
 
     Attributes:
@@ -31,7 +31,7 @@ class Options:
     rescue: bool = False
 
 
-def converted(validation: Validation, options: Options, progress: Progress = silent) -> Conversion:
+def converted(validation: Validation, options: Int8Options, progress: Progress = silent) -> Conversion:
     """The source as int8.
 
     Ranges are chosen by each method, the last bias of the nearest candidate is corrected, and the nearest of all is
@@ -61,7 +61,7 @@ def converted(validation: Validation, options: Options, progress: Progress = sil
     some = pictures[:: -(-len(pictures) // layer_errors.PICTURES)]
     result = Conversion(
         candidates[chosen],
-        ComparedCalibration(len(examples), chosen, data.list_hash(examples), _compared(candidates)),
+        ComparedCalibration(len(examples), chosen, dataset.list_hash(examples), _compared(candidates)),
         tuple(layer_errors.errors(ranged[chosen], some, source.layers())),
     )
     if result.candidate.passed:
@@ -71,8 +71,7 @@ def converted(validation: Validation, options: Options, progress: Progress = sil
         return replace(result, repaired=f"{names} kept in float, which can't be computed in int8")
     if not options.rescue:
         return result
-    calibrated = fallbacks.Calibrated(ranged[chosen], method, pictures)
-    return _repaired(validation, result, calibrated, progress)
+    return _repaired(validation, result, fallbacks.Calibrated(ranged[chosen], method, pictures), progress)
 
 
 def _nearest(candidates: Mapping[str, Candidate]) -> str:

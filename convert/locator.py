@@ -21,11 +21,11 @@ from edge.output.tables import Table
 from edge.share import Share, share
 from edge.simulator import drawing
 from edge.system.progress import Progress, silent
-from train import fields as marked_fields
 from train import report as reports
+from train.data import fields as marked_fields
+from train.data.fields import Box, Field
 from train.evaluation import model_card
 from train.evaluation.html import render
-from train.fields import Box, Field
 
 _DRAWN = 100  # drawn fields of six cells, three of them touching
 _SEED = 1  # `benchmark locating` draws other fields
@@ -130,7 +130,8 @@ def convert(
     contract = _contract(report, run / "model.keras", graph, pictures)
     before = model_file.draft(floats, contract, _Float)
     after = model_file.draft(graph, contract, Locator)
-    found = verdict(*_finds((before.model, after.model), folder, learned, progress), limits)
+    floats_find, file_finds = _finds((before.model, after.model), folder, learned, progress)
+    found = verdict(floats_find, file_finds, limits)
     path = (out or run) / f"locator-{kind}.tflite"
     content = after.sealed(contract)
     sentences = _sentences(found, path)
@@ -175,7 +176,7 @@ def _contract(report: dict[str, Any], keras_file: Path, graph: bytes, pictures: 
         licence="Apache-2.0",
         training=report["settings"] | {"code_version": report["version"]},
         quantization=quantize.emitted(graph),
-        calibration=Calibration(len(pictures), "min-max", hashlib.sha256(pictures).hexdigest()),
+        calibration=Calibration(len(pictures), "min-max", hashlib.sha256(pictures.tobytes()).hexdigest()),
     )
 
 

@@ -189,7 +189,8 @@ def emitted(graph: bytes) -> Quantization:
     """What a flatbuffer really holds.
 
     Its kind is "int8" only if no tensor is a float. It is "float32" if only the input and shapes are integers. It is
-    "float16" or "dynamic" if the constants are float16 or int8, and all that is computed is float32. Else it is "mixed".
+    "float16" or "dynamic" if the constants are float16 or int8, and all that is computed is float32. Any other is
+    "mixed".
     """
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     tensors: Counter[str] = Counter()

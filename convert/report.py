@@ -10,7 +10,7 @@ from convert.gate import Both, Verdict
 from convert.layer_errors import Layer
 from edge.contract import Calibration, Loss, Quantization
 from edge.output.tables import Table
-from train.data import Example
+from train.data.dataset import Example
 from train.evaluation import plots
 from train.evaluation.html import render
 
@@ -171,10 +171,8 @@ def changed(candidate: Candidate, examples: Sequence[Example]) -> tuple[Changed,
         return Answer(labels[int(probabilities.argmax())], float(probabilities.max()))
 
     before, after = candidate.probabilities.before, candidate.probabilities.after
-    return tuple(
-        Changed(examples[i].path, examples[i].label, answer(before[i]), answer(after[i]))
-        for i in np.flatnonzero(before.argmax(axis=1) != after.argmax(axis=1))
-    )
+    rows = np.flatnonzero(before.argmax(axis=1) != after.argmax(axis=1)).tolist()
+    return tuple(Changed(examples[i].path, examples[i].label, answer(before[i]), answer(after[i])) for i in rows)
 
 
 def page(report: Report, difference: np.ndarray) -> str:

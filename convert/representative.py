@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.errors import UserError
-from train.data import Example
+from train.data.dataset import Example
 
 COUNT = 400  # pictures, spread over sources and classes; other numbers have not been compared
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from convert import gate, int8, model_file, quantize, selective
 from convert.candidate import Candidate, Validation
 from convert.gate import Both
+from convert.int8 import Int8Options
 from convert.report import Conversion, Report, changed, page
 from convert.source import Source, of_run
 from edge import __version__
@@ -31,7 +32,7 @@ class Options:
         command: the command line, as the report shows it.
     """
 
-    int8: int8.Options = field(default_factory=int8.Options)
+    int8: Int8Options = Int8Options()
     limits: Loss = gate.LIMITS
     command: str = ""
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization, load
+from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
-from train import data
+from edge.system.progress import Progress, silent
 from train import run as runs
+from train.data import crop_cache, dataset
+from train.data.dataset import Example
 from train.evaluation import model_card
 from train.networks import MEANS
 
@@ -36,7 +38,7 @@ class Source:
 
     model: keras.Model
     folder: Path
-    examples: list[data.Example]
+    examples: list[Example]
     contract: Contract
     figures: dict[str, dict[str, Figures]] | None = None
 
@@ -61,14 +63,14 @@ class Source:
         assert self.contract.crop
         return self.contract.crop.policy
 
-    def split(self, name: str) -> tuple[list[data.Example], np.ndarray]:
+    def split(self, name: str, progress: Progress = silent) -> tuple[list[Example], np.ndarray]:
         """The examples of one split and their crops, uint8 [n, size, size, 3]."""
-        chosen = data.only(self.examples, name)
-        return chosen, self.crops(chosen)
+        chosen = dataset.only(self.examples, name)
+        return chosen, self.crops(chosen, progress)
 
-    def crops(self, examples: Sequence[data.Example]) -> np.ndarray:
+    def crops(self, examples: Sequence[Example], progress: Progress = silent) -> np.ndarray:
         """The crops of these examples, uint8 [n, size, size, 3]."""
-        return data.crops(self.folder, examples, self.size, self.policy)
+        return crop_cache.crops(self.folder, examples, self.size, self.policy, progress=progress)
 
     def layers(self) -> list[str]:
         """The names of all layers, those of nested models too."""
@@ -86,25 +88,23 @@ def of_run(run: Path, folder: Path | None = None) -> Source:
         UserError: if it isn't a run of a classifier, or if the data isn't the run's.
     """
     report, model = runs.read(run)
-    folder = folder or Path(report["data"]["folder"])
-    examples = runs.examples(run, report, folder)
-    kinds = tuple(runs.kinds(report))
+    folder = folder or Path(report.data.folder)
     contract = Contract(
-        network=report["network"],
-        parameters=report["parameters"],
-        input=Input(report["size"]),
-        labels=tuple(report["labels"]),
-        crop=Crop(**report["crop"]),
+        network=report.network,
+        parameters=report.parameters,
+        input=Input(report.size),
+        labels=report.labels,
+        crop=report.crop,
         decision=Decision(temperature=1.0),
         keras_sha256=_sha256(run / "model.keras"),
-        data=Data(report["data"]["counts"], report["data"]["split_sha256"]),
-        attributions=model_card.attributions(report["data"]["counts"], report["network"]),
+        data=Data(report.data.counts, report.data.split_sha256),
+        attributions=model_card.attributions(report.data.counts, report.network),
         licence="Apache-2.0",
-        kinds=kinds if len(kinds) > len(report["labels"]) else None,
-        training=report["settings"] | {"best_epoch": report["best_epoch"], "code_version": report["version"]},
+        kinds=report.kinds if len(report.kinds) > len(report.labels) else None,
+        training=report.settings | {"best_epoch": report.best_epoch, "code_version": report.version},
         quantization=Quantization("float32"),
     )
-    return Source(model, folder, examples, contract, load(dict[str, dict[str, Figures]], report["metrics"]))
+    return Source(model, folder, runs.examples(run, report, folder), contract, report.metrics)
 
 
 def of_file(
@@ -138,7 +138,7 @@ def of_file(
     model, size = _usable(file, model, len(labels), size)
     model = _with_preprocess(model, preprocess, size)
     examples = _labelled(folder, labels)
-    counts = data.describe(examples)
+    counts = dataset.describe(examples)
     network = re.sub(r"[^\w.-]+", "-", file.stem)
     contract = Contract(
         network=network,
@@ -148,14 +148,14 @@ def of_file(
         crop=Crop(policy, POLICIES[policy]),
         decision=Decision(temperature=1.0),
         keras_sha256=_sha256(file),
-        data=Data(counts, data.split_hash(examples)),
+        data=Data(counts, dataset.split_hash(examples)),
         attributions=model_card.attributions(counts, network),
         licence="not stated: the network's maker's",
         preprocess=preprocess,
         quantization=Quantization("float32"),
     )
     source = Source(model, folder, examples, contract)
-    _check_probabilities(file, model, source.crops(data.only(examples, "train")[:16]))
+    _check_probabilities(file, model, source.crops(dataset.only(examples, "train")[:16]))
     return source
 
 
@@ -248,18 +248,18 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
     return keras.Model(inputs, model(x), name=model.name)
 
 
-def _labelled(folder: Path, labels: Sequence[str]) -> list[data.Example]:
-    """The pictures with these labels. Class folders may be capitalised or in the plural, as in train.data.read.
+def _labelled(folder: Path, labels: Sequence[str]) -> list[Example]:
+    """The pictures with these labels. Class folders may be capitalised or in the plural, as in train.data.dataset.read.
 
     Raises:
         UserError: if a split lacks a class.
     """
     spelled = {label.lower().removesuffix("s"): label for label in labels} | {label: label for label in labels}
-    every = data.read(folder, None)
+    every = dataset.read(folder, None)
     known = ", ".join(sorted({e.label for e in every})) or "none at all"
-    examples = [data.Example(e.path, spelled[e.label], e.split, e.source, e.cell) for e in every if e.label in spelled]
+    examples = [Example(e.path, spelled[e.label], e.split, e.source, e.cell) for e in every if e.label in spelled]
     counts = Counter((e.split, e.label) for e in examples)
-    for split in data.SPLITS:
+    for split in dataset.SPLITS:
         for label in labels:
             if not counts[split, label]:
                 raise UserError(
