@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.ranges import Range, spread
 from edge.errors import UserError
 
-RUNS = 7
+COLD_RUNS, MANY_RUNS = 7, 3  # how often the command is run on one picture, and on many
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> P
     return Process(float(seconds), int(kilobytes) / 1024)
 
 
-def cold(models: Sequence[Path], file: str, runs: int = RUNS) -> dict[str, Processes]:
+def cold(models: Sequence[Path], file: str) -> dict[str, Processes]:
     """One picture from a cold start, with the disk's cache warm; the models take turns. Result by model."""
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
-    for i in range(runs + 1):
+    for i in range(COLD_RUNS + 1):
         for model in models:
             process = classify(model, [file])
             if i:  # the first fills the disk's cache
@@ -84,14 +84,14 @@ def cold(models: Sequence[Path], file: str, runs: int = RUNS) -> dict[str, Proce
     return {name: _summary(each) for name, each in found.items()}
 
 
-def many(models: Sequence[Path], files: Sequence[str], count: int, runs: int = 3) -> dict[str, Processes]:
+def many(models: Sequence[Path], files: Sequence[str], count: int) -> dict[str, Processes]:
     """`count` pictures in one process, start included; the models take turns. Result by model.
 
     Where there are fewer files, they are answered again and again.
     """
     pictures = [files[i % len(files)] for i in range(count)]
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
-    for _ in range(runs):
+    for _ in range(MANY_RUNS):
         for model in models:
             found[model.stem].append(classify(model, pictures))
     return {name: _summary(each) for name, each in found.items()}

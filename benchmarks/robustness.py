@@ -102,11 +102,12 @@ def robustness(
     models = {file.stem: Model(file) for file in files}
     images = [frames.load(folder / example.path).image for example in chosen]
     sources = [example.source for example in chosen]
+    locators = {policy: _locator(policy) for policy in sorted({model.policy for model in models.values()})}
     answers: dict[tuple[str, str, int], list[Decision]] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-robustness-") as place:
         for done, (kind, strength) in enumerate(_conditions()):
             paths = _write(images, kind, strength, Path(place))
-            for name, decisions in _answers(paths, sources, models).items():
+            for name, decisions in _answers(paths, sources, models, locators).items():
                 answers[name, kind, strength] = decisions
             progress("Answering corrupted pictures", done + 1, len(_conditions()))
     return Robustness(
@@ -135,22 +136,38 @@ def _write(images: Sequence[np.ndarray], kind: str, strength: int, place: Path) 
 
 
 def _answers(
-    paths: Sequence[str], sources: Sequence[str], models: Mapping[str, Model]
-) -> dict[str, list[Decision]]:  # fmt: skip
-    """The answers of each model, in the order of the pictures. sources: of the pictures, one each."""
+    paths: Sequence[str],
+    sources: Sequence[str],
+    models: Mapping[str, Model],
+    locators: Mapping[str, Locator | None],
+) -> dict[str, list[Decision]]:
+    """The answers of each model, in the order of the pictures.
+
+    Args:
+        paths: of the pictures.
+        sources: of the pictures, one each.
+        models: by name.
+        locators: by the policy of their crops.
+    """
     answers: dict[str, list[Decision]] = {name: [] for name in models}
-    for policy in sorted({model.policy for model in models.values()}):
+    for policy, locator in locators.items():
         alike = {name: model for name, model in models.items() if model.policy == policy}
-        for found in _found(paths, sources, policy):
+        for found in _found(paths, sources, policy, locator):
             for name, model in alike.items():
                 prediction = model.predict(crop(found.picture, found.cells[0], model.size, policy))
                 answers[name] += metrics.decisions(model, [prediction])
     return answers
 
 
-def _found(paths: Sequence[str], sources: Sequence[str], policy: str) -> Iterator[Found]:
+def _locator(policy: str) -> Locator | None:
+    """What finds the cells for a policy of crops; None where whole pictures are taken."""
+    return None if policy == "whole-image" else Locator()
+
+
+def _found(
+    paths: Sequence[str], sources: Sequence[str], policy: str, locator: Locator | None
+) -> Iterator[Found]:  # fmt: skip
     """The cell in the middle of each picture, in the order of the pictures; each source is a run of its own."""
-    locator = None if policy == "whole-image" else Locator()
     of_source: dict[str, list[str]] = defaultdict(list)
     for path, source in zip(paths, sources, strict=True):
         of_source[source].append(path)

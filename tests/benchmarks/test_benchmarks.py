@@ -5,15 +5,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import assert_refused, command, invoke
+from conftest import assert_refused, invoke
 
-from benchmarks import latency, parity, selective
+from benchmarks import command, latency, parity, selective
+from benchmarks.report import readme, result
 from edge import classify, frames
 from edge.decide import RISK
 from edge.errors import UserError
 from edge.model import SHIPPED
 
 
+@pytest.mark.slow
 def test_accuracy_of_a_file_on_drawn_cells(tiny_model: Path, drawn: Path, tmp_path: Path) -> None:
     done = invoke("benchmarks", "accuracy", tiny_model, "--data", drawn, "--json", tmp_path / "a.json")
     assert done.returncode == 0, done.stderr
@@ -23,6 +25,7 @@ def test_accuracy_of_a_file_on_drawn_cells(tiny_model: Path, drawn: Path, tmp_pa
     assert figures["count"] == 16 and figures["balanced_accuracy"]["value"] >= 0.9
 
 
+@pytest.mark.slow
 def test_cross_measures_a_run_as_float_and_int8(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
     done = invoke("benchmarks", "cross", tiny_run, "--data", drawn, "--json", tmp_path / "a.json")
     assert done.returncode == 0, done.stderr
@@ -34,24 +37,29 @@ def test_cross_measures_a_run_as_float_and_int8(tiny_run: Path, drawn: Path, tmp
     assert len(lines) == 2 and "(its own)" in lines[0] and "| int8 |" in lines[1]
 
 
-def test_latency_takes_the_way_apart(drawn: Path, cell_model: Path, tmp_path: Path) -> None:
-    done = command(
-        "benchmarks", "latency", cell_model, "--pictures", drawn / "test", "--count", 8, "--many", 8, "--rounds", 2,
+def test_latency_takes_the_way_apart(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "COLD_RUNS", 1)
+    monkeypatch.setattr(command, "MANY_RUNS", 1)
+    monkeypatch.setattr("sys.argv", ["benchmark", "latency"])
+    done = invoke(
+        "benchmarks", "latency", SHIPPED, "--pictures", drawn / "test", "--count", 8, "--many", 8, "--rounds", 2,
         "--warm-up", 1, "--threads", 1, "--threads", 2, "--json", tmp_path / "a.json", "--date", "a day",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "a.json").read_text())
-    assert document["date"] == "a day" and document["machine"]["processor"] and "latency" in document["command"]
+    assert (
+        document["date"] == "a day" and document["machine"]["processor"] and document["command"] == "benchmark latency"
+    )
     result = document["results"]["latency"]
     [found] = result["sets"].values()
     assert (found["pictures"], found["size"]) == (8, "128x128")
-    assert list(found["runs"]) == ["baseline-int8, 1 thread", "baseline-int8, 2 threads"]
+    assert list(found["runs"]) == ["compact-int8, 1 thread", "compact-int8, 2 threads"]
     for run in found["runs"].values():
         steps = run["steps"]
         apart = sum(steps[name]["value"] for name in latency.STEPS)
         assert all(steps[name]["value"] > 0 for name in latency.STEPS) and 0.5 < apart / steps["together"]["value"] < 2
         assert run["first"]["value"] > 0 and run["open"]["value"] > 0 and run["cells"] >= 8
-    cold, many = (result["command"][name]["baseline-int8"] for name in ("cold", "many"))
+    cold, many = (result["command"][name]["compact-int8"] for name in ("cold", "many"))
     assert 10 < cold["megabytes"]["value"] < 1000 and cold["seconds"]["value"] > 0 and many["seconds"]["value"] > 0
     assert "p99" in done.stdout and "from cold" in done.stdout and "load" in done.stdout
 
@@ -98,13 +106,14 @@ def test_the_steps_add_up_to_the_run(pictures: list[str]) -> None:
     assert clock.seconds.sum() == pytest.approx(clock._latest - began)
 
 
-def test_a_result_is_read_as_it_was_written(pictures: list[str]) -> None:
-    settings = latency.Settings(rounds=2, warm_up=1, fresh=1)
-    result = latency.latency({"drawn": pictures[:2]}, [SHIPPED], settings, many=2)
-    found = json.loads(json.dumps(latency.document(result)))
-    assert found["command"]["many"]["pictures"] == 2 and "compact-int8" in found["command"]["many"]
-    assert latency.load(found) == result
-    assert "p99" in latency.table(result)
+def test_kept_results_are_read_and_written_alike() -> None:
+    """Also those of versions that measured fewer steps."""
+    for file in readme.REFERENCE.glob("*.json"):
+        document = result.read(file)
+        if "latency" in document.results:
+            found = latency.load(document.results["latency"])
+            assert latency.document(found) == document.results["latency"]
+            assert "p99" in latency.table(found)
 
 
 def test_parity_is_the_same_twice_and_tells_pictures_apart(drawn: Path, tmp_path: Path) -> None:
@@ -116,19 +125,25 @@ def test_parity_is_the_same_twice_and_tells_pictures_apart(drawn: Path, tmp_path
     assert done.stdout.splitlines() == "\n".join(map(str, digests)).splitlines()
     assert [(each.name, each.pictures) for each in digests] == [("fields", 3), ("cells", 4)]
     assert len({each.crops for each in digests} | {each.answers for each in digests}) == 4
+    empty = tmp_path / "empty"
+    (empty / "fields").mkdir(parents=True)
     with pytest.raises(UserError, match="holds no pictures"):
-        list(parity.parity(drawn))
+        list(parity.parity(empty))
 
 
-def test_refusals(tmp_path: Path, tiny_model: Path, drawn: Path) -> None:
-    assert_refused(command("benchmarks", "accuracy", "--data", tmp_path / "none"), "not a folder")
+def test_refusals(tmp_path: Path, drawn: Path) -> None:
+    assert_refused(invoke("benchmarks", "accuracy", "--data", tmp_path / "none"), "not a folder")
     assert_refused(invoke("benchmarks", "latency", "--pictures", tmp_path), "no pictures")
     assert_refused(invoke("benchmarks", "latency", "--pictures", tmp_path / "none"), "There is no folder")
     missing = tmp_path / "none.tflite"
     assert_refused(invoke("benchmarks", "latency", missing, "--pictures", drawn), "can't be read")
     assert_refused(
-        invoke("benchmarks", "accuracy", tiny_model, "--data", drawn, "--json", tmp_path / "no" / "a.json"),
+        invoke("benchmarks", "accuracy", SHIPPED, "--data", drawn, "--json", tmp_path / "no" / "a.json"),
         "can't be written",
     )
+
+
+@pytest.mark.slow
+def test_a_model_that_knows_no_others_has_no_doubt_to_measure(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(UserError, match="knows no other"):
         selective.measure(tmp_path, [tiny_model])

@@ -27,6 +27,7 @@ def test_generated_pictures_are_many_and_no_two_alike(tmp_path: Path) -> None:
     assert pictures.shape[1:] == (48, 48, 3) and pictures.std(axis=(1, 2, 3)).min() > 10  # something is drawn on each
 
 
+@pytest.mark.slow
 def test_memory_measures_the_command(tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()

@@ -1,5 +1,6 @@
 """`benchmark runtimes` and `peers`: processes in turns, with the one runtime that is installed in any case."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -10,8 +11,10 @@ from conftest import ROOT, assert_refused, command, invoke
 
 from benchmarks.command import last_core, listed, timed
 from benchmarks.rivals import peers, runtimes
+from edge import contract, share
 from edge.errors import UserError
 from edge.model import SHIPPED, Model
+from train import compare
 
 RIVALS = ROOT / ".rivals"
 
@@ -57,20 +60,33 @@ def test_a_list_names_a_picture_in_as_many_ways_as_it_is_wanted(tmp_path: Path) 
     assert len(set(lines)) == 3 and all(Path(line).samefile(tmp_path / "a.png") for line in lines)
 
 
-def test_refusals(tmp_path: Path, drawn: Path, tiny_run: Path, tiny_model: Path) -> None:
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A folder with as much of a finished run as is looked at before a network is needed."""
+    found = share.share(1, 2)
+    figures = contract.Figures(4, found, 0.5, {}, ((1, 1), (1, 1)))
+    tested = compare.TestedRun("baseline", contract.Crop("cell", 3), {"seed": 0}, {"test": {"drawn": figures}})
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps(contract.document(tested)))
+    return folder
+
+
+def test_refusals(tmp_path: Path, drawn: Path, run: Path) -> None:
     nothing = tmp_path / "nothing"
     assert_refused(invoke("benchmarks", "runtimes", tmp_path, "--data", drawn), "not a finished training run")
     assert_refused(invoke("benchmarks", "peers", tmp_path, "--pictures", drawn), "not a finished training run")
-    done = invoke("benchmarks", "peers", tiny_run, "--pictures", drawn, "--rivals", nothing)
+    assert_refused(invoke("benchmarks", "peers", run, "--pictures", drawn), "baseline-int8.tflite is missing")
+    assert_refused(invoke("benchmarks", "runtimes", run, "--data", drawn), "baseline-float32.tflite is missing")
+    for kind in ("int8", "float32"):
+        shutil.copy(SHIPPED, run / f"baseline-{kind}.tflite")
+    done = invoke("benchmarks", "peers", run, "--pictures", drawn, "--rivals", nothing)
     assert_refused(done, "run `make rivals`")
-    assert_refused(invoke("benchmarks", "runtimes", tiny_run, "--data", drawn), "baseline-float32.tflite is missing")
-    run = tmp_path / "run"
-    shutil.copytree(tiny_run, run)
-    shutil.copy(tiny_model, run / "baseline-float32.tflite")
     done = invoke("benchmarks", "runtimes", run, "--data", drawn, "--rivals", nothing)
     assert_refused(done, "run `make rivals`")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (RIVALS / "runtimes" / "bin" / "python").exists(), reason="`make rivals` was not run")
 def test_other_runtimes_answer_as_litert_does(drawn: Path, tiny_run: Path, tiny_model: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, command, invoke
+from conftest import ROOT, assert_refused, invoke
 
-from benchmarks import corruptions, metrics
-from benchmarks.report import compare, readme, result
+from benchmarks import accuracy, corruptions, metrics, robustness, suite
+from benchmarks import command as process
+from benchmarks.report import compare, page, readme, result
 from convert import gate
 from edge.decide import Decision
 from edge.errors import UserError
+from edge.model import SHIPPED
 from edge.simulator import drawing
 
 LABELS = ("lymphocyte", "monocyte")
@@ -80,20 +82,41 @@ def test_white_balance_moves_red_against_blue() -> None:
     assert green == 100 and (red - 100) * (blue - 100) < 0
 
 
-def test_everything_on_drawn_cells(cell_model: Path, drawn: Path, tmp_path: Path) -> None:
-    done = command(
-        "benchmarks", "all", cell_model, "--data", drawn, "--quick", "--out", tmp_path / "out", "--json",
+def test_unchanged_pictures_are_answered_as_accuracy_answers_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robustness, "KINDS", {"noise": corruptions.KINDS["noise"]})
+    found = robustness.robustness(drawn, [SHIPPED], 25)
+    [model] = found.models.values()
+    [plain] = accuracy.accuracy(drawn, [SHIPPED], "test").models.values()
+    assert model.unchanged == plain.figures["all"] and model.unchanged.count == found.pictures == 16
+    assert list(model.kinds["noise"]) == ["1", "2", "3", "4", "5"] and "noise" in robustness.table(found)
+
+
+@pytest.mark.parametrize("name", ["amd-epyc-runtimes", "amd-epyc-peers"])
+def test_a_page_of_kept_results(name: str) -> None:
+    document = result.read(readme.REFERENCE / f"{name}.json")
+    html = page.page(document)
+    assert html.count("data:image/svg+xml") == 3 and "<script" not in html
+    assert "AMD EPYC" in html and "Not measured" in html
+
+
+@pytest.mark.slow
+def test_everything_on_drawn_cells(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "COLD_RUNS", 1)
+    monkeypatch.setattr(process, "MANY_RUNS", 1)
+    monkeypatch.setattr(suite, "QUICK", suite.Amount(pictures=8, cells=25, many=8))
+    done = invoke(
+        "benchmarks", "all", SHIPPED, "--data", drawn, "--quick", "--out", tmp_path / "out", "--json",
         tmp_path / "a.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = result.read(tmp_path / "a.json", ["accuracy", "latency", "robustness"])
-    found = document.results["robustness"]["models"]["baseline-int8"]["kinds"]
+    found = document.results["robustness"]["models"]["compact-int8"]["kinds"]
     assert found["as they are"]["0"]["count"] == 16 and set(corruptions.KINDS) < set(found)
     assert set(found["noise"]) == {"1", "2", "3", "4", "5"}
-    plain = document.results["accuracy"]["models"]["baseline-int8"]["figures"]["all"]
+    plain = document.results["accuracy"]["models"]["compact-int8"]["figures"]["all"]
     assert plain["balanced_accuracy"] == found["as they are"]["0"]["balanced_accuracy"]
-    [page] = (tmp_path / "out").glob("*.html")
-    html = page.read_text()
+    [file] = (tmp_path / "out").glob("*.html")
+    html = file.read_text()
     assert html.count("data:image/svg+xml") >= 1 + 2 + len(corruptions.KINDS)
     assert "<script" not in html and "http" not in html.replace("http://www.w3.org", "")
     rows = compare.compare(document, document)
@@ -110,6 +133,7 @@ def test_everything_on_drawn_cells(cell_model: Path, drawn: Path, tmp_path: Path
     assert done.returncode == 0 and "1 differ by more than the noise" in done.stdout and "0.01 x" in done.stdout
 
 
+@pytest.mark.slow
 def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
     cell_model: Path, drawn: Path, tmp_path: Path
 ) -> None:
@@ -158,9 +182,9 @@ def test_reference_results_are_named_by_their_machine() -> None:
     ],
 )
 def test_a_missing_extra_is_one_sentence(
-    missing: str, arguments: list[str], word: str, cell_model: Path, drawn: Path, tmp_path: Path
+    missing: str, arguments: list[str], word: str, drawn: Path, tmp_path: Path
 ) -> None:
-    places = {"RUN": str(cell_model.parent), "DATA": str(drawn)}
+    places = {"RUN": str(tmp_path), "DATA": str(drawn)}
     line = ["benchmark", *(places.get(each, each) for each in arguments)]
     code = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = {line!r}\n"
@@ -178,7 +202,20 @@ def test_a_missing_extra_is_one_sentence(
 
 def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
     """As on a Pi, where only the edge part is installed."""
-    line = ["benchmark", "latency", "--pictures", str(drawn / "test"), "--count", "2", "--rounds", "2", "--many", "0"]
+    line = [
+        "benchmark",
+        "latency",
+        "--pictures",
+        str(drawn / "test"),
+        "--count",
+        "2",
+        "--rounds",
+        "2",
+        "--many",
+        "0",
+        "--warm-up",
+        "1",
+    ]
     blocked = ["sklearn", "scipy", "matplotlib", "tensorflow", "keras"]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); sys.argv = {line!r}\n"
@@ -190,7 +227,7 @@ def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
     assert "together" in done.stdout
 
 
-def test_refusals(tmp_path: Path, drawn: Path, tiny_model: Path) -> None:
+def test_refusals(tmp_path: Path, drawn: Path) -> None:
     one = tmp_path / "one"
     for split in ("train", "val", "test"):
         (one / split / "monocyte").mkdir(parents=True)
