@@ -136,7 +136,7 @@ def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
     samples = picture.window(x0, y0, max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side)))[::step, ::step]
     samples = samples.reshape(-1, 3)
     place = len(samples) * 9 // 10
-    # Of so many levels a histogram is faster than a partition: the level at which `place` samples are darker or as dark.
+    # The level at which more than `place` samples are as dark or darker; a histogram is faster than a partition.
     levels = [int((np.bincount(channel, minlength=256).cumsum() > place).argmax()) for channel in samples.T]
     return np.array([max(level, 40) for level in levels], np.uint8)
 

@@ -35,6 +35,6 @@ class Distance:
         return (features.astype(np.float64) @ self.whiten - self.means.mean(axis=0)) / np.sqrt(len(self.whiten))
 
     def for_raw_features(self, weights: np.ndarray) -> tuple[np.ndarray, float]:
-        """Weights of standardised() features, float [n] -> the same weights for raw features, and the constant to add."""
+        """Weights of standardised() features, float [n] -> the weights of raw features, and what to add."""
         scaled = weights / np.sqrt(len(self.whiten))
         return self.whiten @ scaled, -float(self.means.mean(axis=0) @ scaled)

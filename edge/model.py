@@ -65,7 +65,7 @@ class File:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's first output without its batch: uint8 of an int8 model, else float32.
+        """RGB uint8 [size, size, 3] -> the graph's first output without its batch: uint8 (int8 models) or float32.
 
         Every machine gives the same uint8 bytes.
         """

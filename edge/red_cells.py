@@ -31,9 +31,9 @@ _INSIDE = 0.9  # the network was taught that a red cell's diameter is so much of
 _OWN = 1.9  # red cells that a picture needs for a ruler of its own
 _FACTOR = 1.35  # two diameters that differ by more are of two microscopes
 _MIXED = 0.25  # share of pictures that may differ so much from the others of one microscope
-# A camera's field is wider than so many red cells. In narrower pictures a scatter of the network's estimates (standard
-# deviation of logarithms) above the second number means that not all were magnified alike: of one microscope it was 0.09
-# to 0.13, of cells cut out and resized to one size 0.18 to 0.26.
+# A camera's field is wider than so many red cells. Narrower pictures may have been cut out and resized: they were, where
+# the network's estimates scatter by more than the second number (standard deviation of logarithms). It was 0.09 to 0.13
+# for pictures of one microscope, 0.18 to 0.26 for cells that were cut out and resized to one size.
 _WIDE, _SCATTER = 6.5, 0.15
 # Twice the areas at the borders of the bins.
 _EDGES = np.array(

@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Softmax:
-    """Replaces an output of an interpreter that ends in an int8 SOFTMAX, or in that and QUANTIZE, by reading its logits.
+    """Stands in for an output that ends in an int8 SOFTMAX, or in that and QUANTIZE: it reads the logits before it.
 
     Attributes:
         output: which of the interpreter's outputs that is, by its place in get_output_details().

@@ -57,7 +57,7 @@ def report(
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
     write(out, {})  # fails before the work, not after it, if the folder can't be made
-    examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` is about those
+    examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` measures the others
     crops = crop_cache.crops(folder, examples, trained.size, trained.crop.policy, progress=progress)
     truth = dataset.targets(examples, names)
     probabilities = runs.predict(model, crops, len(trained.labels))

@@ -16,10 +16,11 @@ _NARROWEST = 120  # pixels that a panel's caption needs
 
 
 def explain(answer: Answer, model: Model) -> Image.Image:
-    """One row of panels: the field with what was kept (green) and refused (red, with the reason), its absorbance and the
-    locator's marks. Below them the crops as the model got them, with their answers.
+    """A sheet of pictures for one answer, which must have been made with Search(trace=True).
 
-    The answer must have been made with Search(trace=True). Of a picture that was taken whole there are only crops.
+    The first row shows the field with the cells that were kept (green) and the marks that were refused (red, with the
+    reason), its absorbance, and the locator's marks. Below are the crops as the model got them, with their answers. A
+    picture that was taken whole has only its crop.
     """
     found = answer.found
     rows = []

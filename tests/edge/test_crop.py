@@ -74,7 +74,7 @@ def test_beyond_the_border_is_light() -> None:
 
 def test_dark_stays_dark() -> None:
     f = frame(np.full((100, 100, 3), 3, np.uint8))
-    assert light(f.image, (0, 0, 100)).tolist() == [40, 40, 40]
+    assert light(f, (0, 0, 100)).tolist() == [40, 40, 40]
     assert crop(f, cell(50, 50, 20), 32).max() < 25
 
 

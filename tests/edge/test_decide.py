@@ -7,7 +7,16 @@ NAMES = ("lymphocyte", "monocyte")
 PLAIN = Rules(NAMES)
 KINDS = (*NAMES, "eosinophil", "other", "patch")
 WITH_OTHER = Rules((*NAMES, "other"), KINDS)
-STRICT = Rules((*NAMES, "other"), KINDS, sure=0.9, named=0.2, other=0.8, alike=0.5, far=2.0, reviews=True)
+STRICT = Rules(
+    (*NAMES, "other"),
+    KINDS,
+    min_confidence=0.9,
+    max_other=0.2,
+    min_other=0.8,
+    min_subclass=0.5,
+    max_distance=2.0,
+    abstain=True,
+)
 
 
 def tempered(temperature: float) -> Rules:
@@ -26,7 +35,7 @@ def test_temperature_divides_the_logits() -> None:
     assert certain.probabilities == {"lymphocyte": 0.0, "monocyte": 1.0}
 
 
-def test_the_shift_comes_off_the_network_s_own_logits() -> None:
+def test_the_shift_is_subtracted_from_the_network_s_own_logits() -> None:
     decision = decide(np.array([0.2, 0.8]), tempered(0.5), shift=np.log(2))
     assert decision.probabilities["monocyte"] == pytest.approx(0.8, abs=1e-4)  # odds of 4 become 2, and then 4
     assert decide(np.array([0.2, 0.8]), PLAIN, shift=2.0).label == "lymphocyte"
@@ -43,7 +52,7 @@ def test_kinds_are_merged() -> None:
 
 
 def test_the_logit_of_other_is_scaled_and_shifted() -> None:
-    rules = Rules((*NAMES, "other"), KINDS, rest=(0.5, 1.0))
+    rules = Rules((*NAMES, "other"), KINDS, other_platt=(0.5, 1.0))
     decision = decide([0.1, 0.4, 0.5, 0.0, 0.0], rules)  # logit 0 becomes -2
     assert decision.probabilities["other"] == pytest.approx(1 / (1 + np.exp(2)), abs=1e-4)
     assert decision.label == "monocyte" and decision.probabilities["monocyte"] == pytest.approx(0.8 * 0.8808, abs=1e-3)
@@ -63,16 +72,17 @@ def test_the_logit_of_other_is_scaled_and_shifted() -> None:
     ],
 )
 def test_what_is_left_for_a_person(kinds: list[float], distance: float, doubt: str, reason: str) -> None:
-    decision = decide(kinds, STRICT, distance=distance, doubt=lambda: doubt)
+    decision = decide(kinds, STRICT, distance=distance, picture_doubt=lambda: doubt)
     assert decision.reason == reason and decision.label == ("review" if reason else "monocyte")
 
 
 def test_plain_answers_are_given_however_doubtful() -> None:
     assert (
-        decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, doubt=lambda: "cut by the border").label == "monocyte"
+        decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, picture_doubt=lambda: "cut by the border").label
+        == "monocyte"
     )
 
 
-def test_another_type_is_told_however_it_is_cut() -> None:
-    decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, doubt=lambda: "cut by the border")
+def test_another_type_is_answered_even_where_the_border_cuts_it() -> None:
+    decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, picture_doubt=lambda: "cut by the border")
     assert decision.label == "other" and decision.reason == "like an eosinophil"

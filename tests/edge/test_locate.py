@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from edge import frames
 from edge.cell import Cell, centre_distance, single, whole_image
 from edge.frames import Frame
-from edge.locate import Locator, Nucleus, joined, nuclei, red_cell, ruler_mark, shrink
+from edge.locate import Locator, Nucleus, joined, nuclei, red_cell_estimate, ruler_mark, shrink
 from edge.simulator import drawing
 
 
@@ -58,13 +58,13 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
 def test_the_red_cells_are_measured(locator: Locator, diameter: int) -> None:
     """Whatever white cells are there: the ruler is what keeps their size."""
     image, _ = drawing.field(np.random.default_rng(3), 2, look=drawing.Look(red_cell=diameter))
-    assert locator.look(frame(image))[1].red_cell == pytest.approx(diameter, rel=0.25)
+    assert locator.locate(frame(image)).measure(None).diameter == pytest.approx(diameter, rel=0.25)
 
 
 def test_the_ruler_is_read_as_it_was_taught() -> None:
     for diameter in (4, 17.3, 52, 256):
         level = round(255 * ruler_mark(diameter))
-        assert red_cell(np.full((9, 7), level, np.uint8)) == pytest.approx(diameter, rel=0.01)
+        assert red_cell_estimate(np.full((9, 7), level, np.uint8)) == pytest.approx(diameter, rel=0.01)
     assert ruler_mark(1) == 0 and ruler_mark(900) == 1
 
 
@@ -135,10 +135,10 @@ def test_nuclei_are_measured_finer_than_the_grid() -> None:
     marks[30, 50] = 255  # a speck
     (one,) = nuclei(marks)
     assert (one.x, one.y) == (pytest.approx((24.5 * 100 * 255 + 30 * 10 * 128) / (100 * 255 + 10 * 128)), 14.5)
-    assert one.sure and not one.touches and 0.9 < one.score < 1
+    assert one.marked and not one.touches and 0.9 < one.score < 1
     assert one.diameter == pytest.approx(2 * np.sqrt(110 / np.pi))
     marks[30:32, 58:60] = 255
-    assert [(n.sure, n.touches) for n in nuclei(marks)] == [(True, False), (False, True)]
+    assert [(n.marked, n.touches) for n in nuclei(marks)] == [(True, False), (False, True)]
 
 
 def test_a_mark_with_a_neck_is_two_cells_and_an_oval_is_one() -> None:

@@ -9,29 +9,30 @@ import pytest
 from edge import classify
 from edge.cell import Cell
 from edge.frames import Frame
-from edge.quality import doubt
+from edge.locate import Locator
+from edge.quality import picture_doubt
 from edge.simulator import drawing
 
 
 @pytest.fixture(scope="module")
 def seen() -> tuple[Frame, Cell]:
     frame = Frame(drawing.picture("lymphocyte", np.random.default_rng(3)), "drawn", 0, 0.0)
-    return frame, classify.finder("cell", one=True)(frame)[0]
+    return frame, classify.find(frame, "cell", Locator(), classify.Search(single=True)).cells[0]
 
 
 def test_what_speaks_against_a_picture(seen: tuple[Frame, Cell]) -> None:
     frame, cell = seen
-    assert doubt(frame, cell) == ""
-    assert doubt(frame, replace(cell, at_border=True)) == "cut by the border"
+    assert picture_doubt(frame, cell) == ""
+    assert picture_doubt(frame, replace(cell, at_border=True)) == "cut by the border"
     blurred = cv2.GaussianBlur(frame.image, (0, 0), cell.red_cell * 5 / 32)
-    assert doubt(replace(frame, image=blurred), cell) == "out of focus"
-    assert doubt(replace(frame, image=frame.image // 4), cell) == "too dark"
+    assert picture_doubt(replace(frame, image=blurred), cell) == "out of focus"
+    assert picture_doubt(replace(frame, image=frame.image // 4), cell) == "too dark"
     light = np.clip(frame.image.astype(int) + 80, 0, 255).astype(np.uint8)
-    assert doubt(replace(frame, image=light), cell) == "too bright"
+    assert picture_doubt(replace(frame, image=light), cell) == "too bright"
 
 
 def test_a_cell_in_a_corner_and_an_empty_picture_are_judged_as_well(seen: tuple[Frame, Cell]) -> None:
     frame, cell = seen
     corner = replace(cell, centre=(2.0, 3.0))
-    assert doubt(frame, corner) in ("", "out of focus")
-    assert doubt(replace(frame, image=np.full_like(frame.image, 200)), cell) == ""
+    assert picture_doubt(frame, corner) in ("", "out of focus")
+    assert picture_doubt(replace(frame, image=np.full_like(frame.image, 200)), cell) == ""

@@ -21,7 +21,7 @@ from train.evaluation import intervals
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """-> (where a tiny run's report was written by the command itself, what it said)."""
+    """Where the command itself wrote the report of a tiny run, and what it printed."""
     out = tmp_path_factory.mktemp("report") / "new"
     done = command("train", "evaluate", tiny_run, "--out", out, environment={"XDG_CACHE_HOME": cache})
     assert done.returncode == 0, done.stderr
@@ -31,7 +31,7 @@ def evaluated(tiny_run: Path, cache: str, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def spoiled(tiny_run: Path, drawn: Path, tmp_path: Path) -> tuple[Path, Path]:
-    """-> (the tiny run, its data) with test pictures that are labelled wrong and named to break a page."""
+    """The tiny run and its data, with test pictures that are labelled wrong and whose names could break a page."""
     folder = tmp_path / "data"
     shutil.copytree(drawn, folder)
     test = folder / "test"
@@ -88,6 +88,7 @@ class Page(HTMLParser):
             self.words += text
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
     text = (evaluated[0] / "evaluation.html").read_text()
     page = Page(text)
@@ -102,6 +103,7 @@ def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
     assert "Not a medical device" in page.words and "train evaluate" in page.words and "seed" in page.words
 
 
+@pytest.mark.slow
 def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -> None:
     document = json.loads((evaluated[0] / "evaluation.json").read_text())
     report = json.loads((tiny_run / "run.json").read_text())

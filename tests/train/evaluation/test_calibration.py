@@ -6,18 +6,18 @@ import pytest
 from train.evaluation.calibration import calibration, temperature
 
 
-@pytest.mark.parametrize("bend", [0.5, 1.0, 2.5])
-def test_a_known_temperature_is_found_and_mends_the_error(bend: float) -> None:
+@pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
+def test_a_known_temperature_is_found_and_corrects_the_error(factor: float) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2.5, 6000)
     truth = (rng.random(6000) < 1 / (1 + np.exp(-logits))).astype(int)
-    stated = 1 / (1 + np.exp(-logits * bend))
+    stated = 1 / (1 + np.exp(-logits * factor))
     answers = np.stack([1 - stated, stated], axis=1)
     found = temperature(truth, answers)
-    assert found == pytest.approx(bend, rel=0.08)
-    mended = answers ** (1 / found) / (answers ** (1 / found)).sum(axis=1, keepdims=True)
-    assert calibration(truth, mended).ece < 0.015
-    assert bend == 1.0 or calibration(truth, answers).ece > 0.04
+    assert found == pytest.approx(factor, rel=0.08)
+    corrected = answers ** (1 / found) / (answers ** (1 / found)).sum(axis=1, keepdims=True)
+    assert calibration(truth, corrected).ece < 0.015
+    assert factor == 1.0 or calibration(truth, answers).ece > 0.04
 
 
 def test_answers_without_a_mistake_have_a_limit() -> None:

@@ -1,0 +1,145 @@
+"""The way of a picture: each is decoded and located once, whatever is asked for, and comes out the same."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge import classify, frames
+from edge.classify import Answer, Found, Search
+from edge.files import Job, run
+from edge.frames import Unreadable
+from edge.locate import Locator
+from edge.model import Model
+from edge.output import sinks
+from edge.simulator import drawing
+from edge.site import unlabelled_threshold
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve drawn fields, an empty one and one that can't be read."""
+    place = tmp_path_factory.mktemp("fields")
+    for i in range(12):
+        drawn, _ = drawing.field(np.random.default_rng(i), 4, kinds=drawing.KINDS)
+        Image.fromarray(drawn).save(place / f"{i:02}.png")
+    Image.new("RGB", (640, 480), "white").save(place / "12.png")
+    (place / "13.png").write_bytes(b"no picture")
+    return place
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each picture is decoded ("decode NAME") and located ("locate NAME")."""
+    count: Counter[str] = Counter()
+    decode, locate = frames.decode, Locator.locate
+
+    def counting_decode(path: str | Path) -> np.ndarray:
+        count[f"decode {Path(path).name}"] += 1
+        return decode(path)
+
+    def counting_locate(self: Locator, frame: frames.Frame) -> object:
+        count[f"locate {Path(frame.source).name}"] += 1
+        return locate(self, frame)
+
+    monkeypatch.setattr(frames, "decode", counting_decode)
+    monkeypatch.setattr(Locator, "locate", counting_locate)
+    return count
+
+
+SEARCHES = [
+    Search(),
+    Search(single=True),
+    Search(pooled=False),
+    Search(red_cell=40.0),
+    Search(trace=True),
+    Search(keep_whole=True),
+]
+
+
+@pytest.mark.parametrize("search", SEARCHES)
+def test_each_picture_is_decoded_and_located_once(
+    folder: Path, model: Model, counted: Counter[str], search: Search
+) -> None:
+    files = frames.expand([str(folder)])
+    results = list(classify.classify(files, model, model.rules(0.01), search))
+    assert [r.source if isinstance(r, Unreadable) else r.picture.source for r in results] == files
+    assert set(counted.values()) == {1} and len(counted) == 2 * len(files) - 1  # the broken one isn't located
+
+
+@pytest.mark.parametrize("options", [(), ("annotate",), ("explain",), ("annotate", "explain")])
+@pytest.mark.parametrize("adapt", [False, True])
+def test_once_with_every_sink_as_well(
+    folder: Path, model: Model, counted: Counter[str], tmp_path: Path, options: Sequence[str], adapt: bool
+) -> None:
+    files = frames.expand([str(folder)])
+    search = Search(trace="explain" in options, keep_whole="annotate" in options)
+    targets: list[sinks.Sink] = [sinks.Tally()]
+    targets += [sinks.Annotated(str(tmp_path / "a"))] if "annotate" in options else []
+    targets += [sinks.Explained(str(tmp_path / "e"), model)] if "explain" in options else []
+    threshold = unlabelled_threshold.shift if adapt else None
+    outcome = run(Job(files, model, model.rules(0.01), search, threshold), targets)
+    assert outcome.pictures == len(files) and outcome.unreadable == 1
+    assert set(counted.values()) == {1}
+    for option in options:
+        assert len(list((tmp_path / option[0]).iterdir())) == len(files) - 1
+
+
+def test_a_kept_picture_is_answered_as_a_whole_one(folder: Path, model: Model) -> None:
+    """Cells are cut out of windows where a run has a ruler; here of the pictures themselves, by the same ruler."""
+    files = frames.expand([str(folder)])
+    for policy in ("cell", "normalised"):
+        for each in classify.find_cells(files, policy):
+            if isinstance(each, Unreadable):
+                continue
+            whole = frames.load(each.picture.source)
+            for cell in each.cells:
+                for size in (40, 80):
+                    ours, theirs = (classify.crop(p, cell, size, policy) for p in (each.picture, whole))
+                    assert np.array_equal(ours, theirs)
+                assert classify.picture_doubt(each.picture, cell) == classify.picture_doubt(whole, cell)
+
+
+def test_answers_wait_for_the_threshold_and_stay_the_same(folder: Path, model: Model) -> None:
+    files, rules = frames.expand([str(folder)]), model.rules(0.01)
+    direct = [r.cells for r in classify.classify(files, model, rules, shift=0.5) if isinstance(r, Answer)]
+    collected: list[Answer] = []
+
+    class Collect(sinks.Sink):
+        def add(self, result: Answer | Unreadable) -> None:
+            collected.extend([result] if isinstance(result, Answer) else [])
+
+    outcome = run(Job(files, model, rules, Search(), lambda shares: 0.5), [Collect()])
+    assert outcome.shift == 0.5 and outcome.cells > 20
+    assert [each.cells for each in collected] == direct
+
+
+def test_only_the_run_s_pictures_that_are_asked_for_are_answered(folder: Path, counted: Counter[str]) -> None:
+    """Training crops are made of some of a source's pictures, by the ruler of all of them."""
+    run_of_all = frames.expand([str(folder)])[:12]
+    some = run_of_all[3:5]
+    found = [each for each in classify.find_cells(some, "cell", run=run_of_all) if isinstance(each, Found)]
+    assert [each.picture.source for each in found] == some and set(counted.values()) == {1}
+    together = [each for each in classify.find_cells(run_of_all, "cell") if isinstance(each, Found)]
+    assert [each.cells for each in found] == [each.cells for each in together[3:5]]
+
+
+def test_progress_counts_each_picture(folder: Path, model: Model) -> None:
+    steps: list[tuple[int, int]] = []
+    files = frames.expand([str(folder)])
+    list(classify.predict_files(files, model, progress=lambda what, done, total: steps.append((done, total))))
+    assert steps == [(i + 1, len(files)) for i in range(len(files))]
+
+
+def test_real_fields_are_read_once(data: Path, model: Model, counted: Counter[str]) -> None:
+    files = sorted(map(str, (data / "fields/chula_rpi").glob("*.jpg")))[:24]
+    list(classify.classify(files, model, model.rules(0.01)))
+    assert set(counted.values()) == {1} and len(counted) == 48

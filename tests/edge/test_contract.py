@@ -1,0 +1,68 @@
+"""The contract: dataclasses in code, the JSON of the model file outside."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from edge import contract
+from edge.model import SHIPPED
+
+
+def stored(name: str) -> dict[str, Any]:
+    """contract.json of a shipped file."""
+    content = SHIPPED.with_name(f"{name}.tflite").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return json.loads(archive.read("contract.json"))
+
+
+@pytest.mark.parametrize("name", ["compact-int8", "compact-float32", "locator-int8"])
+def test_nothing_of_a_shipped_contract_is_lost(name: str) -> None:
+    assert contract.write(contract.read(stored(name))) == stored(name)
+
+
+def test_fields_are_read_by_their_present_names() -> None:
+    found = contract.read(stored("compact-int8"))
+    assert found.version == 2 and found.decision and found.decision.risks and found.decision.other
+    told = stored("compact-int8")["decision"]
+    thresholds = found.decision.risks["0.01"]
+    assert thresholds.min_confidence == told["risks"]["0.01"]["sure"]
+    assert thresholds.max_distance == told["risks"]["0.01"]["far"]
+    assert found.decision.other.shift == told["rest"]["shift"]
+    assert found.metrics and found.metrics["int8"]["test"]["all"].classes["monocyte"].recall.count == 444
+
+
+def test_what_is_none_is_left_out() -> None:
+    assert contract.document(contract.Thresholds(min_confidence=0.9)) == {"sure": 0.9}
+    nothing = contract.Calibration(0, None, None)
+    assert contract.document(nothing) == {"count": 0, "method": None, "sha256": None}
+    assert contract.load(contract.Calibration, contract.document(nothing)) == nothing
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.pop("input"), "lacks 'input'"),
+        (lambda d: d["input"].update(size="80"), "contract.input.size is '80'"),
+        (lambda d: d["input"].update(size=True), "contract.input.size is True"),
+        (lambda d: d["decision"].update(temperature=None), "contract.decision.temperature is None"),
+        (lambda d: d["decision"]["risks"]["0.01"].update(sure="much"), "contract.decision.risks.0.01.sure"),
+        (lambda d: d["gate"]["limits"].pop("recall"), "contract.gate.limits lacks 'recall'"),
+        (lambda d: d["doubt"]["0.01"]["all"]["risk"].pop("low"), "lacks 'low'"),
+        (lambda d: d.update(labels="lymphocyte"), "contract.labels is 'lymphocyte'"),
+    ],
+)
+def test_what_is_missing_or_of_another_type_is_named(change: Callable[[dict], object], words: str) -> None:
+    document = stored("compact-int8")
+    change(document)
+    with pytest.raises(ValueError, match=words.replace("'", ".")):
+        contract.read(document)
+
+
+def test_what_is_no_object_is_refused() -> None:
+    for document in (None, [], "contract", 3):
+        with pytest.raises(ValueError):
+            contract.read(document)

@@ -1,0 +1,57 @@
+"""What is kept of a picture gives the very pixels of the picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge.errors import UserError
+from edge.frames import Frame, load
+from edge.kept import PixelStore
+
+
+@pytest.fixture
+def frame(tmp_path: Path) -> Frame:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    return load(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("memory", [0, 3000, 10**6])
+def test_windows_from_memory_and_from_the_file(frame: Frame, memory: int) -> None:
+    store = PixelStore(memory=memory)
+    boxes = [(10, 20, 40, 50), (80, 0, 120, 30)]
+    kept = [store.keep(frame, boxes) for _ in range(3)]
+    for picture in kept:
+        assert (picture.width, picture.height, picture.source) == (120, 90, frame.source)
+        for box in (*boxes, (12, 21, 13, 22), (100, -50, 500, 20)):
+            assert np.array_equal(picture.window(*box), frame.window(*box))
+    assert store.reads == 0
+
+
+def test_most_of_a_picture_is_all_of_it(frame: Frame) -> None:
+    kept = PixelStore().keep(frame, [(0, 0, 100, 80)])
+    assert np.array_equal(kept.window(0, 0, 120, 90), frame.image)
+    assert kept.store.reads == 0
+
+
+def test_what_was_not_kept_is_read_again(frame: Frame) -> None:
+    store = PixelStore()
+    kept = store.keep(frame, [(10, 20, 40, 50)])
+    assert np.array_equal(kept.window(0, 0, 120, 90), frame.image) and store.reads == 1
+    assert np.array_equal(kept.window(5, 20, 40, 50), frame.window(5, 20, 40, 50)) and store.reads == 1, "it is at hand"
+    Path(frame.source).unlink()
+    store._latest = None
+    with pytest.raises(UserError, match=r"a\.png"):
+        kept.window(0, 0, 120, 90)
+
+
+def test_a_full_disk_costs_a_second_reading(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("edge.kept._temporary_file", full)
+    store = PixelStore(memory=0)
+    kept = store.keep(frame, [(10, 20, 40, 50)])
+    assert np.array_equal(kept.window(10, 20, 40, 50), frame.window(10, 20, 40, 50)) and store.reads == 1
