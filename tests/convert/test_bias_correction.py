@@ -1,4 +1,4 @@
-"""An int8 network that leans is set upright; one that can't be is left alone."""
+"""An int8 network that favours a class is corrected; one that can't be is left unchanged."""
 
 import keras
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 
 from convert import bias_correction, gate, model_file, quantize
 from convert.activation_ranges import narrowed
+from convert.candidate import Answers
+from edge.contract import Contract, Crop, Decision, Input, Quantization
 from edge.crop import POLICIES
 from edge.model import Model
 from train import run
@@ -13,7 +15,7 @@ from train.networks import FEATURES
 
 
 def network(end: str = "softmax") -> keras.Model:
-    """With one channel so loud that the others' small values are rounded away: its int8 form leans."""
+    """A network with one channel so large that the others' values are rounded away: its int8 form favours a class."""
     keras.utils.set_random_seed(5)
     layers = keras.layers
     inputs = keras.Input((16, 16, 3))
@@ -33,38 +35,38 @@ def network(end: str = "softmax") -> keras.Model:
 
 
 def answers(graph: bytes, pictures: np.ndarray) -> np.ndarray:
-    document = {
-        "network": "loud",
-        "input": {"size": 16},
-        "labels": ["a", "b"],
-        "quantization": {"kind": "int8"},
-        "licence": "none",
-        "crop": {"policy": "whole-image", "version": POLICIES["whole-image"]},
-        "decision": {"temperature": 1.0},
-    }
-    with model_file.opened(model_file.seal(graph, document), Model) as opened:
-        return gate.answers(opened, pictures)
+    contract = Contract(
+        network="loud",
+        parameters=1,
+        input=Input(16),
+        labels=("a", "b"),
+        crop=Crop("whole-image", POLICIES["whole-image"]),
+        decision=Decision(temperature=1.0),
+        licence="none",
+        quantization=Quantization("int8"),
+    )
+    return gate.answers(model_file.draft(graph, contract, Model).model, pictures)
 
 
-def lean(model: keras.Model, graph: bytes, pictures: np.ndarray) -> float:
+def mean_error(model: keras.Model, graph: bytes, pictures: np.ndarray) -> float:
     logs = [np.log(p + 1e-9) for p in (run.predict(model, pictures), answers(graph, pictures))]
     return float(np.mean((logs[1] - logs[0]) @ [-1, 1]))
 
 
-def test_the_lean_is_taken_out() -> None:
+def test_the_mean_error_is_removed() -> None:
     model = network()
     pictures = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
     graph = quantize.integer(narrowed(quantize.calibrate(model, pictures), pictures, ("min-max",))["min-max"])
-    before = lean(model, graph, pictures)
-    upright = bias_correction.corrected(model, pictures, answers(graph, pictures), np.zeros((64, 0)))
-    assert upright is not None and abs(before) > 0.02
-    again = quantize.integer(quantize.calibrate(upright, pictures))
-    assert abs(lean(model, again, pictures)) < 0.4 * abs(before)
+    before = mean_error(model, graph, pictures)
+    corrected = bias_correction.corrected(model, pictures, Answers(answers(graph, pictures), np.zeros((64, 0))))
+    assert corrected is not None and abs(before) > 0.02
+    again = quantize.integer(quantize.calibrate(corrected, pictures))
+    assert abs(mean_error(model, again, pictures)) < 0.4 * abs(before)
     assert np.array_equal(model.layers[-1].get_weights()[1], network().layers[-1].get_weights()[1]), "a copy is changed"
 
 
-def test_features_tell_the_lean_where_answers_cannot() -> None:
-    """Of many classes no picture is given every one, and the answers are silent."""
+def test_features_show_the_error_where_probabilities_do_not() -> None:
+    """With many classes, some probability of every picture is near 0."""
     keras.utils.set_random_seed(5)
     layers = keras.layers
     inputs = keras.Input((16, 16, 3))
@@ -73,14 +75,14 @@ def test_features_tell_the_lean_where_answers_cannot() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3)).astype(np.uint8)
     known = keras.Model(model.inputs, model.get_layer(FEATURES).output).predict(pictures.astype(np.float32))
     off = np.linspace(-0.3, 0.5, 6)
-    upright = bias_correction.corrected(model, pictures, np.eye(9)[np.zeros(40, int)], known + off)
-    assert upright is not None
-    (kernel, before), (_, after) = (each.layers[-1].get_weights() for each in (model, upright))
-    lean = off @ kernel
-    assert before - after == pytest.approx(lean - lean.mean(), abs=1e-5)
-    assert bias_correction.corrected(model, pictures, np.eye(9)[np.zeros(40, int)], known[:, :0]) is None
+    corrected = bias_correction.corrected(model, pictures, Answers(np.eye(9)[np.zeros(40, int)], known + off))
+    assert corrected is not None
+    (kernel, before), (_, after) = (each.layers[-1].get_weights() for each in (model, corrected))
+    error = off @ kernel
+    assert before - after == pytest.approx(error - error.mean(), abs=1e-5)
+    assert bias_correction.corrected(model, pictures, Answers(np.eye(9)[np.zeros(40, int)], known[:, :0])) is None
 
 
-def test_another_end_is_left_alone() -> None:
+def test_another_last_layer_is_left_unchanged() -> None:
     pictures, half = np.zeros((40, 16, 16, 3), np.uint8), np.full((40, 2), 0.5)
-    assert bias_correction.corrected(network("sigmoid"), pictures, half, np.zeros((40, 0))) is None
+    assert bias_correction.corrected(network("sigmoid"), pictures, Answers(half, np.zeros((40, 0)))) is None

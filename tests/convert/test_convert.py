@@ -9,27 +9,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from conftest import assert_refused, command
+from conftest import assert_refused, command, invoke
 
 from convert import model_file, quantize, representative
 from convert import run as runs
+from edge import contract as contracts
+from edge.contract import Contract, Input, Quantization
 from edge.errors import UserError
-from edge.model import Model, _open
-from train.data import Example
+from edge.model import Model
+from train import report as reports
+from train.data.dataset import Example
 
 
 def test_the_file_is_integer_from_end_to_end(tiny_model: Path) -> None:
-    found = quantize.emitted(tiny_model.read_bytes())
-    assert found["kind"] == "int8" and set(found["tensors"]) == {"int8", "int32", "uint8"}
-    assert found["operators"]["CONV_2D"] == 4
+    quantization = quantize.emitted(tiny_model.read_bytes())
+    assert quantization.kind == "int8" and set(quantization.tensors) == {"int8", "int32", "uint8"}
+    assert quantization.operators["CONV_2D"] == 4
     model = Model(tiny_model)
-    assert model.document["quantization"] == found
-    # Raw bytes go straight in: scale 1 and zero point 0, so no rounding lies between camera and network.
+    assert model.contract.quantization == quantization
+    # Raw bytes go in without a conversion: with scale 1 and zero point 0, nothing is rounded.
     assert model._input["quantization"] == (1.0, 0)
 
 
 def test_the_contract_is_complete(tiny_model: Path, tiny_run: Path) -> None:
-    document = Model(tiny_model).document
+    with zipfile.ZipFile(tiny_model) as archive:
+        document = json.loads(archive.read("contract.json"))
+    assert contracts.write(Model(tiny_model).contract) == document
     report = json.loads((tiny_run / "run.json").read_text())
     assert document["labels"] == ["lymphocyte", "monocyte"]
     assert document["network"] == "baseline" and document["licence"] == "Apache-2.0"
@@ -37,7 +42,7 @@ def test_the_contract_is_complete(tiny_model: Path, tiny_run: Path) -> None:
     assert document["data"]["split_sha256"] == report["data"]["split_sha256"]
     assert document["metrics"]["float"] == report["metrics"]
     assert document["metrics"]["int8"]["test"]["all"]["count"] == 16
-    assert "folder" not in document["data"]  # nobody else's business
+    assert "folder" not in document["data"]  # it concerns nobody else
     assert {"contract", "code_version", "graph_sha256", "keras_sha256", "crop", "decision", "attributions"} <= set(
         document
     )
@@ -64,22 +69,8 @@ def test_same_run_same_bytes(tiny_run: Path, tiny_model: Path, tmp_path: Path) -
     assert (tmp_path / "baseline-int8.tflite").read_bytes() == tiny_model.read_bytes()
 
 
-def test_float32_file_is_the_keras_model(tiny_run: Path, tmp_path: Path, drawn: Path) -> None:
-    import keras
-
-    from train import data
-
-    runs.convert(tiny_run, "float32", tmp_path)
-    model = Model(tmp_path / "baseline-float32.tflite")
-    assert quantize.emitted((tmp_path / "baseline-float32.tflite").read_bytes())["kind"] == "float32"
-    crops = data.crops(drawn, data.only(data.read(drawn), "test"), 32, model.policy)
-    keras_answers = keras.models.load_model(tiny_run / "model.keras").predict(crops.astype(np.float32), verbose=0)
-    answers = np.stack([model.run(crop) for crop in crops])
-    assert np.abs(answers - keras_answers).max() < 1e-5
-
-
 def test_the_command_says_what_it_did(tiny_run: Path, tmp_path: Path) -> None:
-    done = command("convert", tiny_run, "--out", tmp_path)
+    done = command("convert", tiny_run, "--out", tmp_path, "--method", "min-max")
     assert done.returncode == 0, done.stderr
     assert "float, all" in done.stdout and "int8, all" in done.stdout and "kB" in done.stdout
     assert "XNNPACK" not in done.stderr and "Captures" not in done.stdout
@@ -112,36 +103,34 @@ def test_a_file_that_is_not_what_it_should_be_is_not_called_so() -> None:
     model = keras.Model(inputs, outputs)
     pictures = np.zeros((4, 8, 8, 3), np.uint8)
     graph = quantize.quantize(model, "int8", pictures)
-    assert quantize.emitted(graph)["kind"] == "int8"
-    assert quantize.emitted(quantize.quantize(model, "float32"))["kind"] == "float32"
+    assert quantize.emitted(graph).kind == "int8"
+    assert quantize.emitted(quantize.quantize(model, "float32")).kind == "float32"
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]  # what users take for int8: weights only
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]  # what users mistake for int8: the weights only
     converter.representative_dataset = lambda: ([p[None].astype(np.float32)] for p in pictures)
-    assert quantize.emitted(converter.convert())["kind"] == "mixed"
+    assert quantize.emitted(converter.convert()).kind == "mixed"
     with pytest.raises(UserError, match="training pictures to calibrate"):
         quantize.quantize(model, "int8", pictures[:0])
 
 
 def test_refusals_leave_nothing_behind(tiny_run: Path, tmp_path: Path) -> None:
-    assert_refused(command("convert", tmp_path / "none"), "not a finished training run")
+    assert_refused(invoke("convert", tmp_path / "none"), "not a finished training run")
     broken = tmp_path / "broken"
     shutil.copytree(tiny_run, broken)
     (broken / "model.keras").write_text("no model")
-    assert_refused(command("convert", broken), "damaged")
+    assert_refused(invoke("convert", broken), "damaged")
     (broken / "run.json").write_text("{}")
-    assert_refused(command("convert", broken), "not a finished training run")
+    assert_refused(invoke("convert", broken), "not a finished training run")
     other = tmp_path / "other"
-    assert_refused(command("convert", tiny_run, "--data", tmp_path, "--out", other), "holds no lymphocyte")
+    assert_refused(invoke("convert", tiny_run, "--data", tmp_path, "--out", other), "holds no lymphocyte")
     assert not other.exists()
     (tmp_path / "file").touch()
-    assert_refused(command("convert", tiny_run, "--out", tmp_path / "file"), "can't be written")
+    assert_refused(invoke("convert", tiny_run, "--out", tmp_path / "file"), "can't be written")
 
 
 def test_no_half_file_is_left(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = _open(tiny_model.read_bytes(), tiny_model)[2]
-    document = Model(tiny_model).document
     (tmp_path / "a.tflite").write_text("the old one")
 
     def full(*_: object) -> None:
@@ -149,7 +138,7 @@ def test_no_half_file_is_left(tiny_model: Path, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match="No space left"):
-        model_file.write(tmp_path / "a.tflite", graph, document)
+        reports.write(tmp_path, {"a.tflite": tiny_model.read_bytes()})
     assert [p.name for p in tmp_path.iterdir()] == ["a.tflite"] and (tmp_path / "a.tflite").read_text() == "the old one"
 
 
@@ -159,7 +148,9 @@ def test_samples_are_drawn_not_photographed() -> None:
     assert np.array_equal(samples, model_file.sample_inputs(48))
     packed = model_file.pack(
         b"GRAPHTFL3",
-        {"labels": ["a"], "contract": 1},
+        Contract(
+            network="a", parameters=1, input=Input(48), labels=("a",), licence="", quantization=Quantization("int8")
+        ),
         {"samples": {"inputs": samples, "outputs": np.zeros((4, 1), np.uint8)}},
     )
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:

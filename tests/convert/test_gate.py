@@ -1,4 +1,4 @@
-"""What is written and what isn't: the gate, its reasons, and what mends a file that failed."""
+"""What is written and what isn't: the gate, its reasons, and the repair of a file that failed."""
 
 import json
 import re
@@ -10,14 +10,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import command
+from conftest import invoke
 
 from convert import activation_ranges, equalize, gate, layer_errors, quantize, representative
 from convert import source as sources
+from edge import contract as contracts
+from edge.contract import Changes, Loss
 from edge.errors import UserError
 from edge.model import Model
-from train import data
 from train import run as runs
+from train.data import crop_cache, dataset
 from train.evaluation import evaluate
 
 LABELS = ("lymphocyte", "monocyte")
@@ -25,20 +27,20 @@ LABELS = ("lymphocyte", "monocyte")
 
 @pytest.fixture(scope="module")
 def outlier(tiny_run: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The tiny run with one weight of one layer a thousand times its others, and that layer's name.
+    """The tiny run with one weight of one layer a thousand times as large as its others, and that layer's name.
 
-    Nobody listens to the channel that it makes, so the float network answers as before.
+    No layer reads the channel that it computes, so the float network answers as before.
     """
     run = tmp_path_factory.mktemp("runs") / "outlier"
     shutil.copytree(tiny_run, run, ignore=shutil.ignore_patterns("*.tflite", "*.gate.*"))
     model = keras.models.load_model(run / "model.keras", compile=False)
     first, second = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1:3]
     kernel, bias = first.get_weights()
-    pictures = data.crops(drawn, data.only(data.read(drawn), "train"), 32, "whole-image").astype(np.float32)
-    heard = np.asarray(keras.Model(model.inputs, first.input)([pictures])).max(axis=(0, 1, 2))
+    pictures = crop_cache.crops(drawn, dataset.only(dataset.read(drawn), "train"), 32, "whole-image").astype(np.float32)
+    inputs = np.asarray(keras.Model(model.inputs, first.input)([pictures])).max(axis=(0, 1, 2))
     largest = np.abs(kernel).max()
     kernel[..., 5] = 0
-    kernel[1, 1, heard.argmax(), 5] = 1000 * largest
+    kernel[1, 1, inputs.argmax(), 5] = 1000 * largest
     first.set_weights([kernel, bias])
     kernel, bias = second.get_weights()
     kernel[:, :, 5] = 0
@@ -50,7 +52,7 @@ def outlier(tiny_run: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactor
 def test_an_outlier_is_caught_and_its_layer_named(outlier: tuple[Path, str], tmp_path: Path) -> None:
     run, name = outlier
     (tmp_path / "baseline-int8.tflite").write_text("the old one")
-    done = command("convert", "--int8", run, "--out", tmp_path, "--method", "min-max")
+    done = invoke("convert", "--int8", run, "--out", tmp_path, "--method", "min-max")
     assert done.returncode == 3, (done.stdout, done.stderr)
     assert "Traceback" not in done.stderr and "was not written" in done.stderr and "--rescue" in done.stderr
     named = re.search(r"lose most: ([^,.]+)", done.stderr)
@@ -65,44 +67,44 @@ def test_an_outlier_is_caught_and_its_layer_named(outlier: tuple[Path, str], tmp
 
 def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_path: Path) -> None:
     run, _ = outlier
-    done = command("convert", "--int8", run, "--out", tmp_path, "--rescue", "--method", "min-max")
+    done = invoke("convert", "--int8", run, "--out", tmp_path, "--rescue", "--method", "min-max")
     assert done.returncode == 0, (done.stdout, done.stderr)
     assert "Rescued: " in done.stdout and "kB and" in done.stdout
     [file] = tmp_path.glob("*.tflite")
-    model = Model(file)
-    assert file.name == f"baseline-{model.document['quantization']['kind']}.tflite"
-    assert model.document["rescue"] in done.stdout
+    contract = Model(file).contract
+    assert file.name == f"baseline-{contract.quantization.kind}.tflite"
+    assert contract.rescue and contract.rescue in done.stdout
     attempts = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["attempts"]
     assert attempts[-1]["passed"] and not any(attempt["passed"] for attempt in attempts[:-1])
 
 
 def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple[Path, str], drawn: Path) -> None:
     source = sources.of_run(outlier[0])
-    pictures = source.crops(representative.chosen(data.only(source.examples, "train"), 32))
+    pictures = source.crops(representative.chosen(dataset.only(source.examples, "train"), 32))
     calibrated = quantize.calibrate(source.model, pictures)
     worst = layer_errors.errors(calibrated, pictures[:8], source.layers())[0]
     assert worst.name == outlier[1] and worst.error > 0.1
     graph = quantize.integer(calibrated, layer_errors.with_readers(calibrated, [worst.tensor]))
-    assert quantize.emitted(graph)["kind"] == "mixed"
+    assert quantize.emitted(graph).kind == "mixed"
     assert "CONV_2D" in quantize.floating(graph)
     from convert.candidate import Validation
 
-    candidates = Validation(source, gate.Limits()).tried({"int8": quantize.integer(calibrated), "mixed": graph})
+    candidates = Validation(source).candidates({"int8": quantize.integer(calibrated), "mixed": graph})
     assert not candidates["int8"].passed and candidates["mixed"].passed
 
 
 def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> None:
     source = sources.of_run(outlier[0])
-    pictures = source.crops(data.only(source.examples, "train"))
-    quieter = equalize.equalized(source.model, pictures)
-    assert quieter is not None
-    assert np.abs(runs.predict(quieter, pictures) - runs.predict(source.model, pictures)).max() < 1e-4
+    pictures = source.crops(dataset.only(source.examples, "train"))
+    balanced = equalize.equalized(source.model, pictures)
+    assert balanced is not None
+    assert np.abs(runs.predict(balanced, pictures) - runs.predict(source.model, pictures)).max() < 1e-4
     errors = [
         {
             layer.name: layer.error
             for layer in layer_errors.errors(quantize.calibrate(m, pictures), pictures[:8], source.layers())
         }
-        for m in (source.model, quieter)
+        for m in (source.model, balanced)
     ]
     assert errors[1][outlier[1]] < errors[0][outlier[1]] / 10
 
@@ -120,30 +122,32 @@ def test_verdict_counts_what_changed() -> None:
     truth = np.array([0] * 200 + [1] * 100)
     before = np.eye(2)[truth] * 0.8 + 0.1
     after = before.copy()
-    after[:3] = after[:3, ::-1]  # three lymphocytes are lost
-    after[200] = [0.4, 0.6]  # and one monocyte is less sure
+    after[:3] = after[:3, ::-1]  # three lymphocytes are answered wrong
+    after[200] = [0.4, 0.6]  # one monocyte has a lower probability
     sources_ = ["a"] * 150 + ["b"] * 150
-    found = gate.verdict(truth, before, after, sources_, LABELS, gate.Limits())
-    assert found["answers"] == {"count": 300, "changed": 3, "spoiled": 3, "mended": 0, "p": pytest.approx(0.25)}
-    assert found["lost"] == {"balanced_accuracy": pytest.approx(0.0075), "recall": 0.0} and found["rare"] == "monocyte"
-    assert not found["passed"] and "0.8 points of balanced accuracy" in found["against"][0]
-    assert found["differences"]["largest"] == pytest.approx(0.8)
-    assert gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(0.0075, 0))["passed"]
+    verdict = gate.verdict(truth, before, after, sources_, LABELS)
+    changes, lost = verdict.answers, verdict.lost
+    assert changes == Changes(count=300, changed=3, spoiled=3, mended=0, p=changes.p)
+    assert changes.p == pytest.approx(0.25)
+    assert (lost.balanced_accuracy, lost.recall) == (pytest.approx(0.0075), 0.0) and verdict.rare == "monocyte"
+    assert not verdict.passed and "0.8 points of balanced accuracy" in verdict.against[0]
+    assert verdict.differences.largest == pytest.approx(0.8)
+    assert gate.verdict(truth, before, after, sources_, LABELS, Loss(0.0075, 0)).passed
     after[200:202] = [0.9, 0.1]  # two of a hundred monocytes
-    found = gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(1, 0.01))
-    assert "2.0 points of monocyte recall where 1.0 are allowed" in found["against"][0]
+    verdict = gate.verdict(truth, before, after, sources_, LABELS, Loss(1, 0.01))
+    assert "2.0 points of monocyte recall where 1.0 are allowed" in verdict.against[0]
     after[0] = np.nan
-    assert "no number" in gate.verdict(truth, before, after, sources_, LABELS, gate.Limits(1, 1))["against"][0]
+    assert "not numbers" in gate.verdict(truth, before, after, sources_, LABELS, Loss(1, 1)).against[0]
 
 
 def test_the_rare_class_of_other_labels() -> None:
     truth = np.array([0, 1, 1, 2, 2, 2])
     p = np.eye(3)[truth]
-    assert gate.verdict(truth, p, p, ["a"] * 6, ("x", "y", "z"), gate.Limits())["rare"] == "x"
+    assert gate.verdict(truth, p, p, ["a"] * 6, ("x", "y", "z")).rare == "x"
 
 
 def test_the_contract_holds_the_verdict_and_the_report_all(tiny_model: Path) -> None:
-    document = Model(tiny_model).document
+    document = contracts.write(Model(tiny_model).contract)
     report = json.loads((tiny_model.parent / "baseline-int8.gate.json").read_text())
     assert document["gate"]["split"] == "val" and document["gate"]["lost"] == report["gate"]["lost"]
     assert report["gate"]["passed"] and report["quantization"] == document["quantization"]
@@ -158,7 +162,7 @@ def test_the_contract_holds_the_verdict_and_the_report_all(tiny_model: Path) -> 
 
 def test_ranges_of_each_method(tiny_run: Path) -> None:
     source = sources.of_run(tiny_run)
-    pictures = source.crops(data.only(source.examples, "train"))
+    pictures = source.crops(dataset.only(source.examples, "train"))
     calibrated = quantize.calibrate(source.model, pictures)
     narrowed = activation_ranges.narrowed(calibrated, pictures, activation_ranges.METHODS)
     assert narrowed["min-max"] == calibrated
@@ -167,7 +171,7 @@ def test_ranges_of_each_method(tiny_run: Path) -> None:
         assert widths[method].keys() == widths["min-max"].keys()
         assert all(widths[method][i] <= w + 1e-6 for i, w in widths["min-max"].items())
         assert sum(widths[method].values()) < sum(widths["min-max"].values())
-        assert quantize.emitted(quantize.integer(narrowed[method]))["kind"] == "int8"
+        assert quantize.emitted(quantize.integer(narrowed[method])).kind == "int8"
 
 
 def _widths(graph: bytes) -> dict[int, float]:
@@ -187,37 +191,51 @@ def test_what_mse_and_percentile_take_of_a_long_tail() -> None:
     low, high = activation_ranges._least_error(counts, 0.0, 2048.0)
     assert low == 0 and high < 2048
     even = np.full(activation_ranges._BINS, 1000)
-    assert activation_ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # nothing to win by clipping
+    assert activation_ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # clipping would gain nothing
 
 
 def test_a_copy_of_a_val_picture_does_not_calibrate(drawn: Path) -> None:
-    examples = data.read(drawn)
-    training, val = data.only(examples, "train")[:3], data.only(examples, "val")[:2]
-    crops = data.crops(drawn, training, 32, "whole-image")
-    representative.unseen(training, crops, data.crops(drawn, val, 32, "whole-image"))
+    examples = dataset.read(drawn)
+    training, val = dataset.only(examples, "train")[:3], dataset.only(examples, "val")[:2]
+    crops = crop_cache.crops(drawn, training, 32, "whole-image")
+    representative.unseen(training, crops, crop_cache.crops(drawn, val, 32, "whole-image"))
     with pytest.raises(UserError, match="can't calibrate"):
         representative.unseen(training, crops, crops[2:])
 
 
-def test_all_four_kinds(tiny_run: Path, tmp_path: Path) -> None:
-    done = command("convert", "--all", tiny_run, "--out", tmp_path)
+@pytest.fixture(scope="module")
+def four_kinds(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder with the tiny run in all four kinds, and what the command printed."""
+    out = tmp_path_factory.mktemp("kinds")
+    done = invoke("convert", "--all", tiny_run, "--out", out)
     assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+def test_all_four_kinds(four_kinds: tuple[Path, str]) -> None:
+    folder, printed = four_kinds
     sizes = {}
     for kind in quantize.KINDS:
-        file = tmp_path / f"baseline-{kind}.tflite"
+        file = folder / f"baseline-{kind}.tflite"
         model = Model(file)
-        assert model.document["quantization"]["kind"] == kind == quantize.emitted(file.read_bytes())["kind"]
+        assert model.contract.quantization.kind == kind == quantize.emitted(file.read_bytes()).kind
         assert model._input["dtype"] == np.uint8 and model.verify() == (4, 4)
-        assert f"Read back from the file: {kind};" in done.stdout
+        assert f"Read back from the file: {kind};" in printed
         sizes[kind] = file.stat().st_size
     assert sizes["int8"] < sizes["float16"] < sizes["float32"] and sizes["dynamic"] < sizes["float16"]
 
 
-def test_float32_of_real_cells_is_the_keras_model(tiny_run: Path, data_pictures: np.ndarray, tmp_path: Path) -> None:
-    from convert import run as converting
+def test_float32_is_the_keras_model(four_kinds: tuple[Path, str], tiny_run: Path, drawn: Path) -> None:
+    model = Model(four_kinds[0] / "baseline-float32.tflite")
+    crops = crop_cache.crops(drawn, dataset.only(dataset.read(drawn), "test"), 32, model.policy)
+    expected = keras.models.load_model(tiny_run / "model.keras").predict(crops.astype(np.float32), verbose=0)
+    assert np.abs(gate.answers(model, crops) - expected).max() < 1e-5
 
-    converting.convert(tiny_run, "float32", tmp_path)
-    model = Model(tmp_path / "baseline-float32.tflite")
+
+def test_float32_of_real_cells_is_the_keras_model(
+    four_kinds: tuple[Path, str], tiny_run: Path, data_pictures: np.ndarray
+) -> None:
+    model = Model(four_kinds[0] / "baseline-float32.tflite")
     expected = runs.predict(runs.read(tiny_run)[1], data_pictures)
     assert np.abs(gate.answers(model, data_pictures) - expected).max() <= 1e-4
 
@@ -225,10 +243,8 @@ def test_float32_of_real_cells_is_the_keras_model(tiny_run: Path, data_pictures:
 @pytest.fixture
 def data_pictures(data: Path) -> np.ndarray:
     """1,000 real cells."""
-    from train import data as dataset
-
     chosen = dataset.only(dataset.read(data), "test")[:1000]
-    return dataset.crops(data, chosen, 32, "whole-image")
+    return crop_cache.crops(data, chosen, 32, "whole-image")
 
 
 def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> None:
@@ -237,14 +253,11 @@ def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> No
     code = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from convert import contract\n"
-        "from edge.model import File, _open\n"
+        "from train import report\n"
         "source, target = map(Path, sys.argv[1:])\n"
-        "graph, document = _open(source.read_bytes(), source)[2], File(source).document\n"
-        "sealed = contract.seal(graph, document)\n"
-        "contract.seal = lambda *_: sealed\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (len(sealed) // 2, -1))\n"
-        "try: contract.write(target, graph, document)\n"
+        "content = source.read_bytes()\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) // 2, -1))\n"
+        "try: report.write(target.parent, {target.name: content})\n"
         "except Exception as error: print(type(error).__name__, error.message)\n"
     )
     done = subprocess.run(
@@ -256,14 +269,14 @@ def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> No
 
 def test_limits_decide(tiny_run: Path, tmp_path: Path) -> None:
     """An untouched network passes at no loss allowed only if nothing at all was lost."""
-    done = command("convert", "--int8", tiny_run, "--out", tmp_path, "--max-drop", 0, 0, "--method", "min-max")
-    found = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["gate"]
-    lost = max(found["lost"].values()) > 1e-9
-    assert found["limits"] == {"balanced_accuracy": 0.0, "recall": 0.0}
+    done = invoke("convert", "--int8", tiny_run, "--out", tmp_path, "--max-drop", 0, 0, "--method", "min-max")
+    verdict = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["gate"]
+    lost = max(verdict["lost"].values()) > 1e-9
+    assert verdict["limits"] == {"balanced_accuracy": 0.0, "recall": 0.0}
     assert (done.returncode, (tmp_path / "baseline-int8.tflite").exists()) == ((3, False) if lost else (0, True))
 
 
 def test_figures_are_by_source_figures() -> None:
     truth, p = np.array([0, 1]), np.eye(2)
-    found = gate.verdict(truth, p, p, ["a", "b"], LABELS, gate.Limits())
-    assert found["float"] == evaluate.by_source(truth, p, ["a", "b"], LABELS) and found["answers"]["p"] == 1.0
+    verdict = gate.verdict(truth, p, p, ["a", "b"], LABELS)
+    assert verdict.before == evaluate.by_source(truth, p, ["a", "b"], LABELS) and verdict.answers.p == 1.0

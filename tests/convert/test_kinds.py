@@ -1,10 +1,11 @@
-"""A network that tells more kinds apart than it has labels, and shows its features."""
+"""A network with more kinds than labels, which shows its features."""
 
 import keras
 import numpy as np
 import pytest
 
 from convert import model_file, quantize, selective
+from edge.contract import Contract, Crop, Decision, Input, Quantization
 from edge.mahalanobis import Distance
 from edge.model import Model
 from train import networks
@@ -18,7 +19,7 @@ def network() -> keras.Model:
     keras.utils.set_random_seed(0)
     model = networks.compact(48, len(KINDS), None, blocks=2)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):  # louder than chance leaves them, so that answers differ
+        if isinstance(layer, keras.layers.Dense):  # larger than after the random start, so that answers differ
             layer.set_weights([20 * layer.get_weights()[0], layer.get_weights()[1]])
     return model
 
@@ -30,13 +31,18 @@ def pictures() -> np.ndarray:
     return np.clip(shades + rng.integers(-60, 61, (40, 48, 48, 3)), 0, 255).astype(np.uint8)
 
 
-def document(kind: str) -> dict:
-    return {
-        "network": "compact", "parameters": 1, "labels": [*KINDS[:2], "other"], "kinds": KINDS,
-        "input": {"size": 48, "dtype": "uint8", "colour": "RGB", "range": [0, 255]},
-        "crop": {"policy": "whole-image", "version": 1}, "licence": "none", "quantization": {"kind": kind},
-        "decision": {"temperature": 1.0},
-    }  # fmt: skip
+def contract(kind: str) -> Contract:
+    return Contract(
+        network="compact",
+        parameters=1,
+        input=Input(48),
+        labels=(*KINDS[:2], "other"),
+        crop=Crop("whole-image", 1),
+        decision=Decision(temperature=1.0),
+        licence="none",
+        kinds=tuple(KINDS),
+        quantization=Quantization(kind),
+    )
 
 
 @pytest.mark.parametrize(("kind", "near"), [("float32", 1e-4), ("int8", 0.06)])
@@ -47,18 +53,19 @@ def test_the_file_sees_what_the_network_sees(
     shown = keras.Model(network.inputs, network.get_layer(networks.FEATURES).output)
     features = shown.predict(pictures.astype(np.float32), verbose=0)
     arrays = selective.spread(features, ["one"] * 20 + ["two"] * 20)
-    with model_file.opened(model_file.seal(graph, document(kind), arrays), Model) as model:
-        seen = [model.predict(picture) for picture in pictures]
-        merged = np.stack([model.run(picture) for picture in pictures])
-        assert model.verify() == (4, 4) and model.kinds == tuple(KINDS)
-        assert (model._softmax is not None) == (kind == "int8"), "the same answer on every machine"
+    content = model_file.draft(graph, contract(kind), Model).sealed(contract(kind), arrays)
+    model = model_file.opened(content, Model)
+    seen = [model.predict(picture) for picture in pictures]
+    merged = np.stack([model.probabilities(picture) for picture in pictures])
+    assert model.verify() == (4, 4) and model.kinds == tuple(KINDS)
+    assert (model._softmax is not None) == (kind == "int8"), "the same answer on every machine"
     kinds = np.stack([each.kinds for each in seen])
     assert np.abs(kinds - predict(network, pictures)).max() < near and kinds.std(axis=0).max() > 0.01
     assert np.allclose(merged, np.stack([kinds[:, 0], kinds[:, 1], kinds[:, 2:].sum(axis=1)], axis=1), atol=1e-6)
-    found = np.stack([each.features for each in seen])
-    assert np.abs(found - features).max() < near * max(1.0, features.max())
-    ruler = Distance(arrays)
-    assert [each.distance for each in seen] == [ruler.of(each) for each in found]
+    shown_features = np.stack([each.features for each in seen])
+    assert np.abs(shown_features - features).max() < near * max(1.0, features.max())
+    distance = Distance(arrays)
+    assert [each.distance for each in seen] == [distance.of(each) for each in shown_features]
 
 
 def test_distances_of_training_cells_are_about_one_and_of_others_more() -> None:
@@ -67,8 +74,8 @@ def test_distances_of_training_cells_are_about_one_and_of_others_more() -> None:
     middles = {"a": rng.normal(size=6) * 9, "b": rng.normal(size=6) * 9}
     kinds = ["a", "b"] * 500
     features = np.stack([middles[kind] + rng.normal(size=6) @ mixing for kind in kinds])
-    ruler = Distance(selective.spread(features, kinds))
-    home = [ruler.of(each) for each in features]
+    distance = Distance(selective.spread(features, kinds))
+    home = [distance.of(each) for each in features]
     assert np.median(home) == pytest.approx(1, abs=0.1)
     between = (middles["a"] + middles["b"]) / 2
-    assert ruler.of(between) > np.quantile(home, 0.99)
+    assert distance.of(between) > np.quantile(home, 0.99)

@@ -6,18 +6,19 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 
-from convert import gate, locator
+from convert import locator
+from convert.locator import Finds
 from edge.locate import Locator, ruler_mark
-from train.evaluation import evaluate
+from edge.share import share
 
 L = keras.layers
 RULER = float(ruler_mark(20))  # drawn fields are shrunk to the half: their red cells are 40 pixels wide
 
 
 def run(folder: Path, loud: float) -> Path:
-    """A run whose network marks what lets little green through; beside that a channel so loud, which nobody reads."""
+    """A run whose network marks dark green; it has a second channel with values this large, which nothing reads."""
     inputs = keras.Input((320, 320, 3))
     x = L.AveragePooling2D(2)(L.Rescaling(1 / 255)(inputs))
     colours, marks, ruler = L.Conv2D(2, 1), L.Conv2D(1, 1, activation="sigmoid"), L.Conv2D(1, 1, activation="sigmoid")
@@ -40,8 +41,14 @@ def run(folder: Path, loud: float) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def few_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten drawn fields are enough to tell these two networks apart."""
+    monkeypatch.setattr(locator, "_DRAWN", 10)
+
+
 def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
-    done = command("convert", "--int8", run(tmp_path / "run", 1.0), "--out", tmp_path / "out")
+    done = invoke("convert", "--int8", run(tmp_path / "run", 1.0), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Passed: " in done.stdout and "points of recall" in done.stdout
     found = json.loads((tmp_path / "out" / "locator-int8.gate.json").read_text())["gate"]
@@ -53,7 +60,7 @@ def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
 def test_what_misses_cells_is_not(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "locator-int8.tflite").write_text("the old one")
-    done = command("convert", "--int8", run(tmp_path / "run", 1000.0), "--out", tmp_path / "out")
+    done = invoke("convert", "--int8", run(tmp_path / "run", 1000.0), "--out", tmp_path / "out")
     assert done.returncode == 3 and "points of recall where 1.0 are allowed" in done.stderr, (done.stdout, done.stderr)
     assert (tmp_path / "out" / "locator-int8.tflite").read_text() == "the old one"
     assert "failed" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
@@ -62,15 +69,11 @@ def test_what_misses_cells_is_not(tmp_path: Path) -> None:
 def test_kinds_that_the_runner_would_misread(tmp_path: Path) -> None:
     place = run(tmp_path / "run", 1.0)
     for kind in ("--float32", "--all"):
-        assert_refused(command("convert", kind, place), "one kind, --int8")
+        assert_refused(invoke("convert", kind, place), "one kind, --int8")
 
 
 @pytest.mark.parametrize(("met", "cells", "passed"), [(99, 99, True), (98, 98, False), (100, 103, False)])
 def test_verdict(met: int, cells: int, passed: bool) -> None:
-    before, after = (
-        {"all": {"recall": evaluate.share(m, 100), "precision": evaluate.share(m, c)}}
-        for m, c in ((100, 100), (met, cells))
-    )
-    assert locator.verdict(before, after, gate.Limits())["passed"] is passed
-    assert not locator.verdict(before, {"all": dict.fromkeys(("recall", "precision"), evaluate.share(0, 0))},
-                               gate.Limits())["passed"]  # fmt: skip
+    before, after = ({"all": Finds(share(m, 100), share(m, c))} for m, c in ((100, 100), (met, cells)))
+    assert locator.verdict(before, after).passed is passed
+    assert not locator.verdict(before, {"all": Finds(share(0, 0), share(0, 0))}).passed

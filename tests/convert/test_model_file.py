@@ -6,53 +6,58 @@ import os
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 from PIL import Image
 
 from convert import describe
 from edge import __version__
-from edge.model import Model, _open
-from train import data
+from edge import contract as contracts
+from edge.model import Model
+from train.data import crop_cache, dataset
 
 
 def test_show(tiny_model: Path) -> None:
-    done = command("convert", "show", tiny_model)
+    done = invoke("convert", "show", tiny_model)
     assert done.returncode == 0, done.stderr
-    document = Model(tiny_model).document
+    contract = Model(tiny_model).contract
+    assert contract.calibration
     for words in (
         "uint8 RGB 32 x 32", "lymphocyte, monocyte", "int8, read back", "CONV_2D x 4", "whole-image, version 1",
-        document["keras_sha256"], document["calibration"]["sha256"], f"edge-classify {__version__}", "gate on val",
+        contract.keras_sha256, contract.calibration.sha256, f"edge-classify {__version__}", "gate on val",
     ):  # fmt: skip
-        assert words in done.stdout, words
-    whole = command("convert", "show", "--json", tiny_model)
-    assert json.loads(whole.stdout) == document
+        assert words and words in done.stdout, words
+    whole = invoke("convert", "show", "--json", tiny_model)
+    with zipfile.ZipFile(tiny_model) as archive:
+        assert json.loads(whole.stdout) == json.loads(archive.read("contract.json")) == contracts.write(contract)
 
 
 def test_show_of_a_locator() -> None:
     from edge import locate
 
-    text = describe.text(locate.Locator().document)
+    text = describe.text(locate.Locator().contract)
     assert "locator" in text and "nucleus" in text and "gate" not in text
 
 
 def test_verify(tiny_model: Path, tmp_path: Path) -> None:
-    done = command("convert", "verify", tiny_model)
+    done = invoke("convert", "verify", tiny_model)
     assert done.returncode == 0 and "All 4 sample answers are as expected" in done.stdout, done.stderr
     from convert import model_file
 
-    content = tiny_model.read_bytes()
-    document, arrays, graph = _open(content, tiny_model)
+    model = Model(tiny_model)
+    samples = model._arrays["samples"]
+    with zipfile.ZipFile(tiny_model) as archive:
+        graph = tiny_model.read_bytes()[: archive.infolist()[0].header_offset]
     other = tmp_path / "other.tflite"
-    other.write_bytes(
-        model_file.pack(graph, document, {"samples": arrays["samples"] | {"outputs": arrays["samples"]["outputs"] ^ 1}})
-    )
-    assert_refused(command("convert", "verify", other), "Only 0 of 4", "don't use")
-    assert_refused(command("convert", "verify", tmp_path / "none.tflite"), "No such file")
-    assert_refused(command("convert", "show", tmp_path / "none.tflite"), "No such file")
+    wrong = {"samples": samples | {"outputs": samples["outputs"] ^ 1}}
+    other.write_bytes(model_file.pack(graph, model.contract, wrong))
+    assert_refused(invoke("convert", "verify", other), "Only 0 of 4", "don't use")
+    assert_refused(invoke("convert", "verify", tmp_path / "none.tflite"), "No such file")
+    assert_refused(invoke("convert", "show", tmp_path / "none.tflite"), "No such file")
 
 
 def test_neither_needs_tensorflow(tiny_model: Path) -> None:
@@ -71,13 +76,13 @@ def test_neither_needs_tensorflow(tiny_model: Path) -> None:
 
 def test_the_first_command_need_not_be_named(tiny_run: Path, tmp_path: Path) -> None:
     for plain in (("make", tiny_run, "--data", tmp_path), ("--int8", tiny_run, "--data", tmp_path)):
-        assert_refused(command("convert", *plain), "holds no lymphocyte")
-    assert "show" in command("convert", "--help").stdout
-    assert "--rescue" in command("convert", "make", "--help").stdout
+        assert_refused(invoke("convert", *plain), "holds no lymphocyte")
+    assert "show" in invoke("convert", "--help").stdout
+    assert "--rescue" in invoke("convert", "make", "--help").stdout
 
 
 def test_the_file_names_the_code_that_made_it(tiny_model: Path) -> None:
-    assert Model(tiny_model).document["code_version"] == __version__
+    assert Model(tiny_model).contract.code_version == __version__
 
 
 def test_tf_lite_and_litert_give_the_same_bytes(tiny_model: Path, pictures: np.ndarray) -> None:
@@ -134,5 +139,5 @@ def test_mediapipe_opens_it(tiny_model: Path, pictures: np.ndarray, tmp_path: Pa
 
 @pytest.fixture(scope="module")
 def pictures(drawn: Path, cache: str) -> np.ndarray:
-    chosen = data.only(data.read(drawn), "test")
-    return np.array(data.crops(drawn, chosen, 32, "whole-image", Path(cache)))
+    chosen = dataset.only(dataset.read(drawn), "test")
+    return np.array(crop_cache.crops(drawn, chosen, 32, "whole-image", Path(cache)))

@@ -1,10 +1,12 @@
-"""A network that int8 spoils learns to live with it, where nothing cheaper mends it."""
+"""Quantization-aware training brings a network that int8 spoils nearer to its float form."""
 
 import keras
 import numpy as np
 import pytest
 
 from convert import equalize, fallbacks, gate, layer_errors, model_file, qat, quantize
+from convert.fallbacks import Calibrated
+from edge.contract import Contract, Crop, Decision, Input, Quantization
 from edge.crop import POLICIES
 from edge.model import Model
 from train import run
@@ -13,7 +15,7 @@ L = keras.layers
 
 
 def network() -> keras.Model:
-    """With a branch, which no equalization takes, and a channel a hundred times as loud as the others."""
+    """A network with a branch, so that it can't be equalized, and a channel a hundred times as large as the others."""
     keras.utils.set_random_seed(5)
     inputs = keras.Input((16, 16, 3))
     x = L.Rescaling(1 / 127.5, -1)(inputs)
@@ -30,8 +32,8 @@ def network() -> keras.Model:
     model.get_layer("reader").set_weights([kernel, bias])
     kernel, bias = model.get_layer("answer").get_weights()
     model.get_layer("answer").set_weights([60 * kernel, bias])
-    lean = np.median(np.log(run.predict(model, pictures(0)) + 1e-9), axis=0)
-    model.get_layer("answer").set_weights([60 * kernel, bias - lean])  # both answers are given
+    offset = np.median(np.log(run.predict(model, pictures(0)) + 1e-9), axis=0)
+    model.get_layer("answer").set_weights([60 * kernel, bias - offset])  # both answers are given
     return model
 
 
@@ -42,19 +44,19 @@ def pictures(seed: int) -> np.ndarray:
 
 
 def answers(model: keras.Model) -> np.ndarray:
-    """Of its int8 file to pictures that nothing learned from."""
+    """The answers of its int8 file to pictures that it wasn't trained on."""
     graph = quantize.quantize(model, "int8", pictures(0))
-    document = {
-        "network": "loud",
-        "input": {"size": 16},
-        "labels": ["a", "b"],
-        "quantization": {"kind": "int8"},
-        "licence": "none",
-        "crop": {"policy": "whole-image", "version": POLICIES["whole-image"]},
-        "decision": {"temperature": 1.0},
-    }
-    with model_file.opened(model_file.seal(graph, document), Model) as opened:
-        return gate.answers(opened, pictures(1))
+    contract = Contract(
+        network="loud",
+        parameters=1,
+        input=Input(16),
+        labels=("a", "b"),
+        crop=Crop("whole-image", POLICIES["whole-image"]),
+        decision=Decision(temperature=1.0),
+        licence="none",
+        quantization=Quantization("int8"),
+    )
+    return gate.answers(model_file.draft(graph, contract, Model).model, pictures(1))
 
 
 def same(a: keras.Model, b: keras.Model) -> bool:
@@ -96,9 +98,10 @@ def test_the_rescue_tries_it_before_what_costs_time_on_the_device(monkeypatch: p
     model = network()
     calibrated = quantize.calibrate(model, pictures(0))
     worst = layer_errors.errors(calibrated, pictures(0)[:4])
-    tried = list(fallbacks.attempts(model, calibrated, "min-max", pictures(0), worst, lambda: pictures(0)))
-    assert [tried[0].what, tried[0].kind] == ["trained on with int8's rounding", "int8"]
-    assert tried[1:] and {attempt.kind for attempt in tried[1:]} == {"mixed"}
+    tried = list(fallbacks.fallbacks(model, Calibrated(calibrated, "min-max", pictures(0)), worst, lambda: pictures(0)))
+    kinds = [quantize.emitted(each.graph).kind for each in tried]
+    assert [tried[0].what, kinds[0]] == ["trained on with int8's rounding", "int8"]
+    assert kinds[1:] and set(kinds[1:]) == {"mixed"}
 
 
 def test_the_rescue_says_why_it_does_not_try_it() -> None:
@@ -106,5 +109,5 @@ def test_the_rescue_says_why_it_does_not_try_it() -> None:
     x = L.GlobalAveragePooling2D()(L.Conv2DTranspose(4, 3, name="up")(inputs))
     model = keras.Model(inputs, L.Dense(2, activation="softmax")(x))
     calibrated = quantize.calibrate(model, pictures(0))
-    first = next(fallbacks.attempts(model, calibrated, "min-max", pictures(0), [], lambda: pictures(0)))
+    first = next(fallbacks.fallbacks(model, Calibrated(calibrated, "min-max", pictures(0)), [], lambda: pictures(0)))
     assert not first.graph and "up is a Conv2DTranspose" in first.skipped

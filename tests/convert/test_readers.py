@@ -118,10 +118,10 @@ def test_netron_shows_its_fields(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"type": "module"}')
     (tmp_path / "look.js").write_text(_NETRON)
     shown = json.loads(run(node, tmp_path / "look.js", model.SHIPPED))
-    document = Model().document
-    assert shown["name"] == "compact (int8)" and shown["version"] == document["code_version"]
+    contract = Model().contract
+    assert shown["name"] == "compact (int8)" and shown["version"] == contract.code_version
     assert "Not a medical device" in shown["description"] and ["license", "Apache-2.0"] in shown["metadata"]
-    assert shown["nodes"] == sum(document["quantization"]["operators"].values())
-    size = document["input"]["size"]
+    assert shown["nodes"] == sum(contract.quantization.operators.values())
+    size = contract.input.size
     assert shown["inputs"][0]["type"] == f"uint8[1,{size},{size},3]" and "RGB" in shown["inputs"][0]["description"]
     assert shown["outputs"][0]["type"] == "uint8[1,2]" and "probability" in shown["outputs"][0]["description"]

@@ -5,14 +5,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 
 from convert import quantize
 from convert import source as sources
 from edge.errors import UserError
 from edge.model import Model
-from train import data
 from train import run as runs
+from train.data import dataset
 
 LABELS = ("lymphocyte", "monocyte")
 L = keras.layers
@@ -38,15 +38,15 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_a_file_of_ones_own(file: Path, drawn: Path, tmp_path: Path) -> None:
-    done = command(
+    done = invoke(
         "convert", file, "--data", drawn, "--labels", "lymphocyte,monocyte", "--preprocess", "tf", "--out", tmp_path
     )
     assert done.returncode == 0, done.stderr
     model = Model(tmp_path / "my-net-int8.tflite")
     assert model.labels == LABELS and model.size == 16 and model.policy == "whole-image"
-    assert model.document["preprocess"] == "tf" and model.document["quantization"]["kind"] == "int8"
+    assert model.contract.preprocess == "tf" and model.contract.quantization.kind == "int8"
     assert model._input["dtype"] == np.uint8 and model._input["quantization"] == (1.0, 0)
-    assert model.document["metrics"]["int8"]["test"]["all"]["count"] == 16
+    assert model.contract.metrics and model.contract.metrics["int8"]["test"]["all"].count == 16
     card = (tmp_path / "my-net-int8.md").read_text()
     assert "trained\nelsewhere" in card and "smear" not in card
 
@@ -67,7 +67,7 @@ def test_preprocessing_is_in_the_graph(preprocess: str, suffix: str, drawn: Path
         fed = keras.applications.imagenet_utils.preprocess_input(as_float.copy(), mode=preprocess)
     expected = network().predict(fed, verbose=0)
     assert np.abs(runs.predict(source.model, crops) - expected).max() < 1e-5
-    assert quantize.emitted(quantize.quantize(source.model, "int8", crops))["kind"] == "int8"
+    assert quantize.emitted(quantize.quantize(source.model, "int8", crops)).kind == "int8"
 
 
 def test_one_sigmoid_becomes_two_probabilities(drawn: Path, tmp_path: Path) -> None:
@@ -77,13 +77,13 @@ def test_one_sigmoid_becomes_two_probabilities(drawn: Path, tmp_path: Path) -> N
     _, crops = source.split("test")
     yes = model.predict(crops.astype(np.float32), verbose=0)[:, 0]
     assert np.allclose(runs.predict(source.model, crops), np.stack([1 - yes, yes], axis=1), atol=1e-6)
-    assert quantize.emitted(quantize.quantize(source.model, "int8", crops))["kind"] == "int8"
+    assert quantize.emitted(quantize.quantize(source.model, "int8", crops)).kind == "int8"
 
 
 def test_labels_are_found_however_the_folders_are_spelled(file: Path, drawn: Path) -> None:
     source = sources.of_file(file, drawn, ["Lymphocyte", "Monocytes"])
     assert {e.label for e in source.examples} == {"Lymphocyte", "Monocytes"}
-    assert data.targets(source.examples, source.labels).max() == 1
+    assert dataset.targets(source.examples, source.labels).max() == 1
 
 
 def refusal(file: Path, drawn: Path | None, labels: tuple[str, ...] = LABELS, **options: object) -> str:
@@ -117,7 +117,7 @@ def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
     assert "only square" in refusal(saved(flat, tmp_path), drawn)
     assert "not 32" in refusal(saved(network(), tmp_path), drawn, size=32)
     assert "--size" in refusal(saved(network(None), tmp_path), drawn)
-    assert sources.of_file(tmp_path / "a.keras", drawn, LABELS, size=24).document["input"]["size"] == 24
+    assert sources.of_file(tmp_path / "a.keras", drawn, LABELS, size=24).size == 24
 
 
 def test_code_that_a_file_cannot_bring_along(drawn: Path, tmp_path: Path) -> None:
@@ -166,21 +166,21 @@ def test_the_rescue_keeps_in_float_what_int8_cannot_compute(drawn: Path, tmp_pat
         x = layer(x)
     file = saved(keras.Model(mine.inputs, x), tmp_path)
     given = (file, "--data", drawn, "--labels", "lymphocyte,monocyte", "--out", tmp_path / "out")
-    assert_refused(command("convert", *given), "SIN can't be computed in int8", "--rescue")
+    assert_refused(invoke("convert", *given), "SIN can't be computed in int8", "--rescue")
     assert not list((tmp_path / "out").glob("*"))
-    done = command("convert", *given, "--rescue")
+    done = invoke("convert", *given, "--rescue")
     assert done.returncode == 0, done.stderr
     assert "Rescued: SIN kept in float" in done.stdout and "Read back from the file: mixed" in done.stdout
     model = Model(tmp_path / "out" / "a-mixed.tflite")
-    assert model.document["quantization"]["operators"]["SIN"] == 1 and "SIN" in model.document["rescue"]
+    assert model.contract.quantization.operators["SIN"] == 1 and "SIN" in (model.contract.rescue or "")
 
 
 def test_the_command_refuses_in_one_sentence(file: Path, drawn: Path, tiny_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     given = ("--labels", "lymphocyte,monocyte", "--out", out)
     (tmp_path / "text.keras").write_text("no model")
-    assert_refused(command("convert", tmp_path / "text.keras", "--data", drawn, *given), "not a Keras model")
+    assert_refused(invoke("convert", tmp_path / "text.keras", "--data", drawn, *given), "not a Keras model")
     (tmp_path / "nothing").mkdir()
-    assert_refused(command("convert", file, "--data", tmp_path / "nothing", *given), "none at all")
-    assert_refused(command("convert", tiny_run, "--labels", "a,b"), "--labels is for a Keras file")
+    assert_refused(invoke("convert", file, "--data", tmp_path / "nothing", *given), "none at all")
+    assert_refused(invoke("convert", tiny_run, "--labels", "a,b"), "--labels is for a Keras file")
     assert not out.exists()
