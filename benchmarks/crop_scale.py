@@ -99,7 +99,8 @@ class _RememberingLocator(Locator):
 def crop_scale(folder: Path, progress: Progress = silent) -> CropScale:
     """Measures the test cells of each source and the camera fields of each film as a run.
 
-    Films of fewer fields than a run needs are one run together.
+    Films of fewer fields than a run needs are one run together. Runs without a marked white cell, such as fields
+    that were published for their red cells, are left out.
 
     Args:
         folder: a data set.
@@ -114,11 +115,15 @@ def crop_scale(folder: Path, progress: Progress = silent) -> CropScale:
     films: dict[str, list[tuple[str, str]]] = defaultdict(list)
     marked = fields.read(folder)
     large = {film for film, count in Counter(each.film for each in marked).items() if count >= FEWEST}
+    with_cells = set()
     for each in marked:
-        films[each.film if each.film in large else f"{each.source}, small films"].append((str(folder / each.path), ""))
+        name = each.film if each.film in large else f"{each.source}, small films"
+        films[name].append((str(folder / each.path), ""))
+        if each.boxes:
+            with_cells.add(name)
     return CropScale(
         cells={name: _run(pictures, True, progress) for name, pictures in runs.items()},
-        fields={name: _run(pictures, False, progress) for name, pictures in films.items()},
+        fields={name: _run(pictures, False, progress) for name, pictures in films.items() if name in with_cells},
     )
 
 

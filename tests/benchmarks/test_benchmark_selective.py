@@ -7,6 +7,13 @@ import pytest
 from benchmarks import selective
 from edge.errors import UserError
 from edge.model import SHIPPED, Model
+from edge.share import Share
+
+
+def assert_equal(one: Share, other: Share) -> None:
+    """The same counts; bounds may differ in their last bit, as the shipped contract's were computed by scipy."""
+    assert (one.right, one.count, one.value) == (other.right, other.count, other.value)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-12)
 
 
 @pytest.mark.slow
@@ -19,7 +26,11 @@ def test_the_shipped_file_answers_at_stated_risks_as_its_contract_says(data: Pat
         name = "all" if source == selective.HOME else source
         for risk, each in figures.risks.items():
             if name in contract[risk]:
-                assert each == contract[risk][name]
+                stated = contract[risk][name]
+                assert each.named and stated.named
+                assert_equal(each.coverage, stated.coverage)
+                assert_equal(each.risk, stated.risk)
+                assert_equal(each.named, stated.named)
     home = found.sources[selective.HOME]
     usual = home.risks["0.01"]
     assert home.auroc and home.auroc >= 0.97 and usual.risk.low is not None and usual.risk.low <= 0.01
