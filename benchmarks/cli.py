@@ -119,10 +119,11 @@ def main() -> None:
 @_html_option
 @exits_on_user_error
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
-    """Recall, balanced accuracy and calibration of MODELS on labelled cells, and which answers quantization changes.
+    """How right MODELS are on labelled cells.
 
-    MODELS are .tflite files, or folders that `train` wrote: their Keras model, and the files that `convert --all` put
-    beside it. Without MODELS the shipped files are measured.
+    Recall, balanced accuracy, calibration, and how many answers quantization changes. MODELS are .tflite files, or
+    folders that `train` wrote: their Keras model, and the files that `convert --all` put beside it. Without MODELS
+    the shipped files are measured.
     """
     with _installed():
         from benchmarks import accuracy
@@ -141,10 +142,11 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 @_html_option
 @exits_on_user_error
 def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target: Path | None) -> None:
-    """Accuracy of MODELS on pictures that are worse than usual, in eleven ways and at five strengths.
+    """How right MODELS are on worse pictures.
 
-    They are out of focus, blurred by movement, noisy, compressed, or of another light, colour, stain, scale, angle or
-    cut. MODELS are .tflite files; without them the shipped ones are measured.
+    The pictures are corrupted in eleven ways at five strengths: out of focus, blurred by movement, noisy,
+    compressed, or of another light, colour, stain, scale, angle or cut. MODELS are .tflite files; without them the
+    shipped ones are measured.
     """
     with _installed():
         from benchmarks import robustness
@@ -161,10 +163,11 @@ def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target
 @_json_option
 @exits_on_user_error
 def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
-    """How many cells MODELS answer at a stated risk, and how many of these answers are wrong.
+    """When the answers of MODELS can be trusted.
 
-    Also measured: what becomes of cells of other types, of empty places, and of cells of microscopes that the model has
-    never seen. MODELS are .tflite files; without them the shipped ones are measured.
+    How many cells they answer at a stated risk, and how many of these answers are wrong. Also what becomes of cells
+    of other types, of empty places, and of cells of microscopes that a model has never seen. MODELS are .tflite
+    files; without them the shipped ones are measured.
     """
     with _installed():
         from benchmarks import selective
@@ -181,9 +184,10 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
-    """Accuracy of RUNS on sources that they did not learn from, and on marked camera fields, as float and as int8.
+    """How right RUNS are on other microscopes.
 
-    RUNS are folders that `train cross` wrote.
+    Measured on sources that they did not learn from and on marked camera fields, as float and as int8. RUNS are
+    folders that `train cross` wrote.
     """
     with _installed():
         from benchmarks import cross
@@ -211,9 +215,10 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws: int, target: Path | None) -> None:
-    """What `edge-site adapt` gains on each source with more and more labelled cells.
+    """What labelled cells of a site bring.
 
-    MODELS are .tflite files; without them the shipped ones are measured.
+    What `edge-site adapt` gains on each source with more and more of them. MODELS are .tflite files; without them
+    the shipped ones are measured.
     """
     with _installed():
         from benchmarks import sites
@@ -265,9 +270,10 @@ def latency(
     many: int,
     target: Path | None,
 ) -> None:
-    """Milliseconds of each step and of all steps together, and seconds and megabytes of the command itself.
+    """How fast each step and the command are.
 
-    The pictures of a folder are answered as one run, as `edge-classify` answers them. MODELS are .tflite files that
+    Milliseconds of each step and of all steps together, and seconds and megabytes of the command itself. The
+    pictures of a folder are answered as one run, as `edge-classify` answers them. MODELS are .tflite files that
     take turns; without them the shipped int8 file is measured.
     """
     from benchmarks import latency, pictures
@@ -287,7 +293,10 @@ def latency(
 @_json_option
 @exits_on_user_error
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:
-    """Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures."""
+    """How well and how fast cells are located.
+
+    Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures.
+    """
     with _installed():
         from benchmarks import locating
     from edge import locate
@@ -302,7 +311,10 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def ruler(folder: Path, target: Path | None) -> None:
-    """How well red cells are measured, in one picture and over a run, and how large nuclei are by either ruler."""
+    """How well red cells are measured.
+
+    In one picture and over a run, and how large nuclei are by either ruler.
+    """
     with _installed():
         from benchmarks import crop_scale
 
@@ -318,9 +330,10 @@ def ruler(folder: Path, target: Path | None) -> None:
 @click.option("--cells", default=500, show_default=True, help="Pictures of one cell of DATA/cells.")
 @exits_on_user_error
 def parity(data: Path, fields: int, cells: int) -> None:
-    """Checksums of cells, crops and answers; where another machine prints the same ones, it gives the same answers.
+    """Checksums by which two machines compare.
 
-    Two lines for each kind of picture in the folder DATA: the sha256 of what locator and crop make of them, and that of
+    Where another machine prints the same lines, it makes the same cells and crops and gives the same answers. Two
+    lines for each kind of picture in the folder DATA: the sha256 of what locator and crop make of them, and that of
     the shipped model's answers.
     """
     from benchmarks import parity
@@ -342,7 +355,10 @@ def parity(data: Path, fields: int, cells: int) -> None:
 @_json_option
 @exits_on_user_error
 def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
-    """Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder."""
+    """How much memory training takes.
+
+    Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder.
+    """
     from benchmarks import memory
 
     with progress_bars() as progress:
@@ -367,7 +383,11 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
-    """`edge-classify --camera`: whether cells are counted once, how old frames are, and how much memory it takes."""
+    """How well a run at the camera counts.
+
+    Whether `edge-classify --camera` counts each cell once, how old frames are when they are answered, and how much
+    memory it takes.
+    """
     with _installed():
         from benchmarks.live import session
 
@@ -389,9 +409,10 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
 @_html_option
 @exits_on_user_error
 def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, rivals: Path, target: Path | None) -> None:
-    """The network of a finished RUN in LiteRT and in other runtimes, float and int8, in turns.
+    """How fast a network is in other runtimes.
 
-    RUN is a folder that `train` wrote, with the files that `convert --float32 RUN` and `convert --int8 RUN` put there.
+    The network of RUN, float and int8, in LiteRT and in other runtimes, in turns. RUN is a folder that `train`
+    wrote, with the files that `convert --float32 RUN` and `convert --int8 RUN` put there.
     """
     with _installed():
         from benchmarks.rivals import runtimes
@@ -420,9 +441,10 @@ def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, riv
 @_html_option
 @exits_on_user_error
 def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target: Path | None) -> None:
-    """`edge-classify` beside other programs for the same task: seconds from a cold start, pictures a second, memory.
+    """How fast other programs do the same task.
 
-    RUN is a folder that `train` wrote, with the file that `convert --int8 RUN` put there.
+    Seconds from a cold start, pictures a second, and memory of edge-classify and of others. RUN is a folder that
+    `train` wrote, with the file that `convert --int8 RUN` put there.
     """
     with _installed():
         from benchmarks import pictures
@@ -453,9 +475,9 @@ def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target
 def everything(
     models: tuple[Path, ...], folder: Path, threads: tuple[int, ...], quick: bool, out: Path, target: Path | None
 ) -> None:
-    """Accuracy, latency and robustness of MODELS, as one JSON file and one page.
+    """Accuracy, latency, robustness on one page.
 
-    MODELS are .tflite files; without them the shipped ones are measured.
+    They are written as JSON too. MODELS are .tflite files; without them the shipped ones are measured.
     """
     with _installed():
         from benchmarks import suite
@@ -480,9 +502,10 @@ def everything(
 @click.option("--everything", is_flag=True, help="Show also the figures whose difference is within the noise.")
 @exits_on_user_error
 def compare(a: Path, b: Path, everything: bool) -> None:
-    """Which figures of B differ from those of A by more than the noise.
+    """Which differences exceed the noise.
 
-    A and B are JSON files that the same command wrote.
+    The figures of B that differ from those of A by more than the noise. A and B are JSON files that the same
+    command wrote.
     """
     with _installed():
         from benchmarks.report import compare
@@ -498,9 +521,10 @@ def compare(a: Path, b: Path, everything: bool) -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @exits_on_user_error
 def readme(files: tuple[Path, ...]) -> None:
-    """Write the marked tables of FILES anew from the JSON files in benchmarks/reference.
+    """Write the documentation's tables anew.
 
-    Without FILES, those pages of the documentation are written that have such tables.
+    The marked tables of FILES are written from the JSON files in benchmarks/reference. Without FILES, those pages
+    of the documentation are written that have such tables.
     """
     with _installed():
         from benchmarks.report import readme
