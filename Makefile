@@ -7,11 +7,12 @@ BIN = .venv/bin
 SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test check docs models locator classifier rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test test-slow test-all check docs models locator classifier rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
-	@echo "make test    run the tests"
+	@echo "make test    run the tests, without those that take long"
+	@echo "make test-slow, make test-all  those that take long (training, an emulated Pi); all of them"
 	@echo "make check   lint and check types"
 	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
@@ -50,8 +51,15 @@ demo: .venv/edge
 	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
 	@echo "  $(BIN)/edge-classify --help"
 
+# In two processes, a file's tests in one of them; what trains or emulates a Raspberry Pi is in test-slow.
+PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/dev
+	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)

@@ -16,7 +16,7 @@ from edge.errors import UserError
 from edge.frames import Frame, Picture, read
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-_MEMORY = 32_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
+_MEMORY = 36_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
 _MOST = 1_000_000_000  # bytes of that file; what doesn't fit is read again
 
 
@@ -65,6 +65,10 @@ class PixelStore:
         self._held: list[np.ndarray] = []
         self._memory, self._most, self._size = memory, most, 0
         self._file: IO[bytes] | None = None
+        self._at, self._pixels = (
+            -1,
+            np.zeros((0, 0, 3), np.uint8),
+        )  # what was read last from the file, for the next look
         self._latest: Frame | None = None
         self.reads = 0
 
@@ -107,9 +111,11 @@ class PixelStore:
         """uint8 of that shape."""
         if place < 0:
             return self._held[-place - 1]
-        assert self._file is not None
-        self._file.seek(place)
-        return np.frombuffer(self._file.read(shape[0] * shape[1] * shape[2]), np.uint8).reshape(shape)
+        if place != self._at and self._file is not None:
+            self._file.seek(place)
+            content = self._file.read(shape[0] * shape[1] * shape[2])
+            self._at, self._pixels = place, np.frombuffer(content, np.uint8).reshape(shape)
+        return self._pixels
 
     def read_again(self, source: str) -> Frame:
         """The picture from its file; the latest one stays at hand. Raises UserError where it can't be read."""

@@ -1,7 +1,8 @@
 """The white cells of a Frame: where each nucleus is, and later, with a ruler, how large its cell is.
 
-A small network (train/locator.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; connected marks are
-one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells are too.
+A small network (train/locator/network.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; connected
+marks are one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells are
+too.
 """
 
 import math

@@ -1,9 +1,9 @@
-"""Stain normalisation: every slide's white is white, and every nucleus equally dark.
+"""Stain normalisation: on every slide the background becomes white, and every nucleus equally dark.
 
-Microscopes differ most in their light, their stain and their camera's colours, and a network that learns those reads
-another microscope wrongly. Here both ends of the scale are fixed in each crop by itself: the light by a plane laid
-under what is brightest in it, the dark by the nucleus, which the locator has put in the middle. In optical density,
-where light and stain are sums (Beer-Lambert). Integers throughout, so that a Pi gives the same bytes.
+Microscopes differ most in their light, their stain and their camera's colours. A network that learns these reads
+another microscope wrongly. So both ends of the scale are fixed in each crop: the light end by a plane fitted to its
+brightest parts, the dark end by the nucleus, which the locator has put in the middle. This is done in optical density,
+where light and stain add up (Beer-Lambert). All sums are over integers, so that a Pi gives the same bytes.
 """
 
 import functools
@@ -16,26 +16,28 @@ DENSITY = np.array([round(-_NEPER * math.log((level + 1) / 256)) for level in ra
 _DEEPEST = int(DENSITY[0])
 LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST + 1)]).clip(0, 255).astype(np.uint8)
 WHITE = 245  # level of the light
-_TILES = 8  # along each axis, in which light is looked for
-_MIDDLE = 0.19  # of the width, around the middle: the nucleus' tiles, which show no light
+_TILES = 8  # along each axis: parts of the crop in which light is looked for
+_MIDDLE = 0.19  # of the width: tiles nearer to the middle show the nucleus and no light
 _UNIT_BITS = 12
-_UNIT = 1 << _UNIT_BITS  # of the plane's coefficients
+_UNIT = 1 << _UNIT_BITS  # by which the plane's coefficients are multiplied to be integers
 _STEPS = 6  # of the fit at most; it stands still after four or five
-_BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane: it lies under cells, on the light
-_FAR = 250  # units: a tile so much darker than the plane shows no light at all
-_CORE = 0.104  # of the width: surely nucleus
+_BELOW, _ABOVE = 16, 1  # weights of tiles that are brighter and darker than the plane: it follows the brightest
+_FAR = 250  # units of optical density: a tile so much darker than the plane shows no light at all
+_CORE = 0.104  # of the width: pixels nearer to the middle are surely nucleus
 _NUCLEUS = (1100, 1600, 700)  # optical density of the nucleus' median in red, green, blue: that of a good Giemsa stain
-_WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of what its density is multiplied by
-_APART = 64  # steps a nucleus' diameter, in which distances from its middle are counted
-REACH = 70  # of these: the radius of the disc that shows, as large as nearly all white cells are
-# How much shows at each distance, of 256: the disc's rim is soft.
+_WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of the factor that brings it there
+_APART = 64  # steps to a nucleus' diameter, in which distances from its middle are counted
+REACH = 70  # of these steps: radius of the disc that stays visible, as large as nearly all white cells
+# How much stays visible at each distance, of 256: the disc has a soft rim.
 SEEN = np.clip(128 - 32 * (np.arange(256) - REACH), 0, 256).astype(np.int32)
 
 
 def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
-    """RGB uint8 [s, s, 3], s at least 16, a nucleus in the middle -> the same with its light and nucleus normalised.
+    """A crop with normalised light and nucleus, uint8 [s, s, 3].
 
-    beyond: bool [s, s], what lies beyond the picture: it shows no light, and comes out white.
+    Args:
+        square: RGB uint8 [s, s, 3], s at least 16, with a nucleus in the middle.
+        beyond: which pixels lie beyond the picture, bool [s, s]: they show no light, and become white.
     """
     density = DENSITY.take(square)
     density -= plane(density, beyond)
@@ -50,7 +52,7 @@ def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarra
 
 
 def distance(size: int, nucleus: float) -> np.ndarray:
-    """How far each pixel lies from the middle -> uint8 [size, size] in 64ths of the nucleus' diameter, at most 255.
+    """The distance of each pixel from the middle, uint8 [size, size], in 64ths of the nucleus' diameter, at most 255.
 
     nucleus: its diameter in shares of the width.
     """
@@ -65,19 +67,23 @@ def _apart(size: int) -> np.ndarray:
 
 
 def alone(square: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """RGB uint8 [s, s, 3] and distance()s -> the cell alone, what lies farther away white.
+    """The cell alone, RGB uint8 [s, s, 3]: what lies farther away becomes white. distance: of `distance`.
 
-    What stands round a white cell says nothing of its kind, but much of the slide.
+    The surroundings of a white cell say nothing of its kind, but much of the slide.
     """
     seen = SEEN.take(distance)[..., None]
     return ((square * seen + WHITE * (256 - seen)) >> 8).astype(np.uint8)
 
 
 def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
-    """The light, as optical density int32 [s, s, 3] -> a plane a channel, int32 of the same shape.
+    """The light of a crop: a plane for each channel, int32 [s, s, 3]. 0 (white) where too little light is seen.
 
-    An expectile regression (Newey and Powell, Econometrica 1987) on the lightest fifth of each tile, by least squares
-    with integer sums. White (0) where a picture shows too little to lay a plane.
+    Args:
+        density: optical density in thousandths, int32 [s, s, 3].
+        beyond: as of `normalise`.
+
+    Source: an expectile regression (Newey and Powell, Econometrica 1987) on the lightest fifth of each tile, by least
+    squares over integers.
     """
     s = len(density)
     side, inner, x, y, known, usable = _grid(s)
@@ -88,7 +94,7 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
         usable = usable & (2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side)
     if usable.sum() < _TILES:
         return np.zeros_like(density)
-    total = values.sum(axis=1)  # of the channels: one fit says which tiles are light
+    total = values.sum(axis=1)  # over the channels: one fit decides which tiles show light
     basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
     brightest = total[usable].min()
     weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
@@ -109,8 +115,12 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
 
 @functools.cache
 def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The tiles of a square [s, s]: their side; the rows that they cover; int64 [64] x and y of their middles, in half
-    pixels; what plane() fits with alone of places; bool [64], which may show light.
+    """The tiles of a square [s, s].
+
+    Returns:
+        Their side in pixels; the rows, and columns, that they cover; x and y of their middles in half pixels, int64
+        [64] each; the columns of plane()'s regression that depend on places alone, int64 [64, 6]; and which tiles may
+        show light, bool [64].
     """
     side = s // _TILES
     start = (s - side * _TILES) // 2
@@ -127,8 +137,9 @@ def _tiles(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
-    """Weighted least squares of z on 1, x, y from the weighted sums of 1, x, y, xx, xy, yy, z, xz, yz, with a slight
-    pull towards no slope -> integers in units of 1 / 4096.
+    """Weighted least squares of z on 1, x, y, with a slight pull towards no slope -> coefficients in units of 1 / 4096.
+
+    sums: the weighted sums of 1, x, y, xx, xy, yy, z, xz, yz.
     """
     n, sx, sy, xx, xy, yy, sz, xz, yz = sums
     xx, yy = xx + s * s, yy + s * s
@@ -143,13 +154,13 @@ def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
 
 @functools.cache
 def _core(s: int) -> np.ndarray:
-    """Which pixels of [s, s] are surely nucleus, by number."""
+    """The pixels of a square [s, s] that are surely nucleus, by their number."""
     half = 2 * np.arange(s) + 1 - s
     return np.flatnonzero(half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2)
 
 
 def _gain(density: np.ndarray) -> np.ndarray:
-    """What brings the nucleus to its density -> int32 [3], in units of 1 / 256."""
+    """The factor of each channel that brings the nucleus to its density, int32 [3], in units of 1 / 256."""
     core = density.reshape(-1, 3)[_core(len(density))]
     place = len(core) * 3 // 5
     nucleus = np.maximum(np.partition(core, place, axis=0)[place], 1).astype(np.int32)

@@ -12,8 +12,8 @@ from edge.frames import Picture
 _RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
 _BANDS = 1.2, 5.0  # of these pixels: finer than the first is detail, between the two are cells
 _LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 levels leaves 0.5 of it at most
-# Sharpness below which nothing is decided, on any slide. Sharp fields have 0.33 to 0.61. Fields blurred by 2/32 of a red
-# cell have 0.28, and 5 % of the answers change (of simulated cells 8 %). By 3/32: 0.21, 12 % and 18 %. By 4/32: 0.17,
+# Sharpness below which nothing is decided, on any slide. Sharp fields have 0.33 to 0.61. Blurred by 2/32 of a red cell
+# they have 0.28, and 5 % of the answers change (of simulated cells 8 %). By 3/32: 0.21, 12 % and 18 %. By 4/32: 0.17,
 # 15 % and 28 %.
 USELESS = 0.19
 _SPOTS = 12  # along each axis, in which light is looked for: so large that a tenth of each is empty glass

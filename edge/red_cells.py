@@ -31,7 +31,7 @@ _INSIDE = 0.9  # the network was taught that a red cell's diameter is so much of
 _OWN = 1.9  # red cells that a picture needs for a ruler of its own
 _FACTOR = 1.35  # two diameters that differ by more are of two microscopes
 _MIXED = 0.25  # share of pictures that may differ so much from the others of one microscope
-# A camera's field is wider than so many red cells. Narrower pictures may have been cut out and resized: they were, where
+# A camera's field is wider than so many red cells. Narrower pictures may have been cut out and resized: they were where
 # the network's estimates scatter by more than the second number (standard deviation of logarithms). It was 0.09 to 0.13
 # for pictures of one microscope, 0.18 to 0.26 for cells that were cut out and resized to one size.
 _WIDE, _SCATTER = 6.5, 0.15
@@ -100,7 +100,7 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
     if level < _FAINT:
         return counts
     for part in _LEVELS:
-        mask = (depth > level * part // 4).astype(np.uint8)
+        mask = cv2.threshold(depth, level * part // 4, 1, cv2.THRESH_BINARY)[1]
         for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
             if len(outline) < 2.5 * _SMALLEST:
                 continue

@@ -1,4 +1,4 @@
-"""Is it stained as a nucleus is? Red cells without a pale middle, large platelets and folds are not."""
+"""Is a mark stained like a nucleus? Red cells without a pale middle, large platelets and folds of the film are not."""
 
 import math
 
@@ -6,20 +6,29 @@ import numpy as np
 
 # Absorbance of each level, in hundredths of a neper: integers, alike on every machine.
 ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
-_REACH = 2.5  # the neighbourhood, in red cells (or nuclei, where those are larger), to each side
-_INSIDE, _OUTSIDE = 0.3, 0.9  # of the nucleus' diameter: what surely is nucleus, and what no longer is
-_FEWEST = 30  # pixels of red cells to compare with
-_DENSER = 150  # percent of the red cells' absorbance of green light
-_BLUER = 180  # percent of the red cells' absorbance of red light, each in shares of its absorbance of blue light
+_REACH = 2.5  # the neighbourhood to each side, in diameters of a red cell or, where that is larger, of the nucleus
+_INSIDE, _OUTSIDE = 0.3, 0.9  # radii in diameters of the nucleus: below the first surely nucleus, above the second not
+_FEWEST = 30  # pixels of red cells that are needed for a comparison
+_DENSER = 150  # a nucleus absorbs at least so many percent of what red cells absorb of green light,
+_BLUER = 180  # or so many percent of what they absorb of red light, each divided by its absorbance of blue light
 
 
 def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nucleus: float, red_cell: float) -> bool:
-    """Does what lies at (x, y) of the field, RGB uint8 [h, w, 3], absorb more green light than the red cells round it,
-    or more red light against blue? nuclei: bool [h, w], what is surely no red cell; nucleus, red_cell: diameters in
-    pixels. True where there are no red cells.
+    """Whether a mark absorbs more green light than the red cells around it, or more red light against blue light.
 
-    Compared with its own neighbourhood, whose background (the lightest tenth) counts as clear, so that neither the
-    lamp's colour nor its unevenness matters. Haemoglobin absorbs blue and green light; Giemsa's azure red light too.
+    Haemoglobin absorbs blue and green light; the azure of Giemsa's stain absorbs red light as well. The mark is
+    compared with its own neighbourhood, whose lightest tenth counts as clear background. So neither the colour of the
+    lamp nor uneven light matters.
+
+    Args:
+        small: the shrunk field, RGB uint8 [h, w, 3].
+        nuclei: what is surely no red cell, bool [h, w].
+        x, y: middle of the mark, pixels of `small`.
+        nucleus: diameter of the mark, pixels of `small`.
+        red_cell: diameter of a red cell, pixels of `small`.
+
+    Returns:
+        True also where there are too few red cells to compare with.
     """
     side = _REACH * max(nucleus, red_cell)
     x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), int(x + side) + 1, int(y + side) + 1

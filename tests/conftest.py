@@ -1,8 +1,11 @@
 """What several rooms' tests share: the real data where there is some, drawn pictures, a tiny trained network."""
 
 import importlib
+import os
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from edge import frames
 from edge.simulator import drawing
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +48,20 @@ def two_sources(drawn: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each picture file was decoded."""
+    counts: Counter[str] = Counter()
+    decode = frames.decode
+
+    def counted(path: str | Path) -> np.ndarray:
+        counts[str(path)] += 1
+        return decode(path)
+
+    monkeypatch.setattr(frames, "decode", counted)
+    return counts
+
+
 def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
     """Writes FOLDER/SPLIT/CLASS/*.png, so many of each class in each split."""
     for split, count in counts.items():
@@ -55,47 +73,43 @@ def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], s
                 Image.fromarray(picture).save(place / f"{i}.png")
 
 
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tmp_path_factory.mktemp("cache"))
-
-
-@pytest.fixture(autouse=True)
-def own_cache(cache: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests neither trust nor fill the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", cache)
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The cache folder of all tests, which neither trust nor fill the user's."""
+    folder = str(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", folder)
+        yield folder
 
 
 @pytest.fixture(scope="session")
-def tiny_run(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_run(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished `train baseline` run, trained for seconds through the command itself."""
     out = tmp_path_factory.mktemp("runs") / "baseline"
     done = command(
         "train", "baseline", "--data", drawn, "--out", out, "--size", 32, "--epochs", 40, "--batch", 4,
         "--crop", "whole-image",
-        environment={"XDG_CACHE_HOME": cache},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return out
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tiny_run: Path, cache: str) -> Path:
+def tiny_model(tiny_run: Path) -> Path:
     """The int8 file of that run, converted by the command itself."""
-    done = command("convert", "--int8", tiny_run, environment={"XDG_CACHE_HOME": cache})
+    done = command("convert", "--int8", tiny_run)
     assert done.returncode == 0, done.stderr
     return tiny_run / "baseline-int8.tflite"
 
 
 @pytest.fixture(scope="session")
-def cell_model(drawn: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cell_model(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The int8 file of a tiny network that reads the locator's crops."""
     out = tmp_path_factory.mktemp("runs") / "cells"
-    place = {"XDG_CACHE_HOME": cache}
     options = ("--crop", "cell", "--size", 32, "--epochs", 4, "--batch", 4)
     for done in (
-        command("train", "baseline", "--data", drawn, "--out", out, *options, environment=place),
-        command("convert", "--int8", out, environment=place),
+        command("train", "baseline", "--data", drawn, "--out", out, *options),
+        command("convert", "--int8", out),
     ):
         assert done.returncode == 0, done.stderr
     return out / "baseline-int8.tflite"
@@ -116,8 +130,6 @@ def command(
     package: str, *arguments: object, stdin: str | None = None, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command as a user does, in a process of its own."""
-    import os
-
     return subprocess.run(
         [sys.executable, "-m", package, *map(str, arguments)],
         input=stdin, capture_output=True, text=True, timeout=300, env=os.environ | (environment or {}),

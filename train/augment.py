@@ -84,7 +84,10 @@ def _matrix(*entries: tf.Tensor | float) -> tf.Tensor:
     """The matrices of a move, float32 [count, 3, 3].
 
     They lead from a place in the new picture to its place in the old one, measured from the middle in shares of the
-    width. entries: a, b, c, d, right and down, each [count] or a number.
+    width.
+
+    Args:
+        entries: a, b, c, d, right and down, each [count] or a number.
     """
     a, b, c, d, right, down = (tf.zeros_like(entries[0]) + e for e in (*entries, 0.0, 0.0)[:6])
     rows = tf.stack([a, b, right, c, d, down, tf.zeros_like(a), tf.zeros_like(a), tf.ones_like(a)], axis=1)

@@ -70,7 +70,11 @@ _out = click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written."
 )
 _seed = click.option(
-    "--seed", type=click.IntRange(0, 20_000), default=0, show_default=True, help="Of all that is left to chance."
+    "--seed",
+    type=click.IntRange(0, 20_000),
+    default=0,
+    show_default=True,
+    help="Of all chance: the same seed gives the same run.",
 )
 
 
@@ -131,7 +135,7 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             type=click.IntRange(1),
             default=best.epochs,
             show_default=True,
-            help="How often each picture is learned from.",
+            help="Passes over the training pictures.",
         ),
         click.option("--batch", type=click.IntRange(1), default=best.batch, show_default=True, help="Pictures a step."),
         click.option(
@@ -201,7 +205,7 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             type=click.Choice(PRECISIONS),
             default=best.precision,
             show_default=True,
-            help="Of the sums; auto: mixed_float16 on a GPU, else float32.",
+            help="Of the arithmetic; auto: mixed_float16 on a GPU, else float32.",
         ),
         click.option(
             "--thresholds/--no-thresholds",
@@ -220,7 +224,7 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             "--deterministic/--fast",
             default=best.deterministic,
             show_default=True,
-            help="The same seed gives the same figures; or quicker.",
+            help="The same seed gives the same figures, or training is quicker.",
         ),
         click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
         _seed,

@@ -37,14 +37,14 @@ def compact(
     """
     before, after = views.parts(recipe(settings.augment))
 
-    def plan(taken: experiment.Material) -> experiment.Plan:
-        classes = len(taken.kinds)
-        teachers = distill.teachers(more.teachers, settings.source, taken.kinds, settings.size, settings.policy)
+    def plan(data: experiment.TrainingData) -> experiment.Plan:
+        classes = len(data.kinds)
+        teachers = distill.teachers(more.teachers, settings.source, data.kinds, settings.size, settings.policy)
         start = networks.compact(settings.size, classes, more.weights, more.norm, more.blocks)
-        shown = [taken.crops["train"]]
+        shown = [data.crops["train"]]
         if before:
             recipe_of_views = views.Recipe(settings, tuple(before), more.crowd, more.views)
-            shown = views.views(folder, taken.examples["train"], recipe_of_views, progress)
+            shown = views.views(folder, data.examples["train"], recipe_of_views, progress)
 
         def build() -> keras.Model:
             model = networks.compact(settings.size, classes, None, more.norm, more.blocks)
@@ -55,7 +55,7 @@ def compact(
         targets = None
         if teachers:
             known["teachers"] = [networks.weights_hash(teacher) for teacher in teachers]
-            targets = distill.targets(teachers, shown, taken.targets, progress)
+            targets = distill.targets(teachers, shown, data.targets, progress)
         return experiment.Plan(build, shown, tuple(after), known, targets)
 
     return experiment.one_stage(

@@ -49,7 +49,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """What a run learns from and is measured on. Dictionaries are by split.
 
     Attributes:
@@ -79,7 +79,7 @@ class Material:
         return np.eye(len(self.kinds), dtype=np.float32)[self.truth["train"]]
 
 
-def material(job: Job, views: bool = False) -> Material:
+def training_data(job: Job, views: bool = False) -> TrainingData:
     """Reads the data and makes the crops.
 
     Args:
@@ -103,7 +103,7 @@ def material(job: Job, views: bool = False) -> Material:
         for name in dataset.SPLITS
     }
     even = {name: np.ones(len(split[name]), np.float32) for name in _LEARNED}
-    return Material(
+    return TrainingData(
         labels,
         kinds,
         split,
@@ -174,16 +174,16 @@ def baseline(
         UserError: for data or a folder that can't be used.
     """
 
-    def plan(taken: Material) -> Plan:
+    def plan(data: TrainingData) -> Plan:
         changes = tuple(recipe(settings.augment))
-        return Plan(lambda: networks.baseline(settings.size, len(taken.kinds)), [taken.crops["train"]], changes)
+        return Plan(lambda: networks.baseline(settings.size, len(data.kinds)), [data.crops["train"]], changes)
 
     return one_stage("baseline", Job(folder, out, settings, resume, progress), plan)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one stage learns from its material.
+    """How one stage learns from its data.
 
     Attributes:
         build: makes the network.
@@ -200,14 +200,14 @@ class Plan:
     targets: list[np.ndarray] | None = None
 
 
-def one_stage(name: str, job: Job, plan: Callable[[Material], Plan], views: bool = False) -> run.Report | None:
+def one_stage(name: str, job: Job, plan: Callable[[TrainingData], Plan], views: bool = False) -> run.Report | None:
     """Trains a network in one stage.
 
     Args:
         name: of the stage.
         job: what is trained.
-        plan: given the material, says how the stage learns from it.
-        views: as of `material`.
+        plan: given the data, says how the stage learns from it.
+        views: as of `training_data`.
 
     Returns:
         What `finish` does; None where another process is the one that writes files.
@@ -218,26 +218,26 @@ def one_stage(name: str, job: Job, plan: Callable[[Material], Plan], views: bool
     started = time.time()
     settings = job.settings
     strategy, chief = prepare(job)
-    taken = material(job, views)
-    planned = plan(taken)
-    targets = planned.targets or [taken.targets] * len(planned.views)
+    data = training_data(job, views)
+    planned = plan(data)
+    targets = planned.targets or [data.targets] * len(planned.views)
     balanced = settings.balance == "sampling"
     mix = Mix(settings.batch, settings.seed, planned.changes, balanced, settings.mixup, settings.amount)
-    steps = batches.steps(len(taken.truth["train"]), settings.batch)
+    steps = batches.steps(len(data.truth["train"]), settings.batch)
     stage = Stage(name, settings.epochs, steps, settings.rate, settings.smoothing, settings.average)
     trained = loop.train(
         stage,
         planned.build,
-        lambda first: batches.training(planned.views, targets, taken.weights["train"], mix, settings.epochs, first),
-        batches.measuring(taken.crops["val"], taken.truth["val"], taken.weights["val"], len(taken.kinds)),
-        session(job, run_key(settings, taken, **planned.more), strategy, chief),
+        lambda first: batches.training(planned.views, targets, data.weights["train"], mix, settings.epochs, first),
+        batches.measuring(data.crops["val"], data.truth["val"], data.weights["val"], len(data.kinds)),
+        session(job, run_key(settings, data, **planned.more), strategy, chief),
     )
     if not chief:
         return None
     keras.mixed_precision.set_global_policy("float32")
     model = planned.build()
     model.set_weights(keras.models.load_model(trained.best, compile=False).get_weights())
-    return finish(job, model, taken, Stages([(stage, trained)], time.time() - started), planned.more)
+    return finish(job, model, data, Stages([(stage, trained)], time.time() - started), planned.more)
 
 
 def session(job: Job, key: str, strategy: tf.distribute.Strategy, chief: bool) -> Session:
@@ -245,9 +245,9 @@ def session(job: Job, key: str, strategy: tf.distribute.Strategy, chief: bool) -
     return Session(job.out, job.settings.seed, key, job.resume, strategy, chief, job.progress)
 
 
-def run_key(settings: Settings, taken: Material, **more: object) -> str:
+def run_key(settings: Settings, data: TrainingData, **more: object) -> str:
     """A hash of what an unfinished run must have in common with the one that goes on with it."""
-    what = asdict(settings) | {"data": dataset.split_hash(taken.everything)} | more
+    what = asdict(settings) | {"data": dataset.split_hash(data.everything)} | more
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -269,7 +269,7 @@ class Stages:
 
 
 def finish(
-    job: Job, model: keras.Model, taken: Material, stages: Stages, more: Mapping[str, Any] | None = None
+    job: Job, model: keras.Model, data: TrainingData, stages: Stages, more: Mapping[str, Any] | None = None
 ) -> run.Report:
     """Measures the network on val, on test and on the labelled cells of marked camera fields; writes the run's files.
 
@@ -278,7 +278,7 @@ def finish(
     Args:
         job: what was trained.
         model: the network.
-        taken: what it learned from.
+        data: what it learned from.
         stages: what was trained.
         more: settings of this network alone.
 
@@ -288,16 +288,16 @@ def finish(
     Raises:
         UserError: where files can't be written.
     """
-    settings, labels = job.settings, taken.labels
+    settings, labels = job.settings, data.labels
     moved = None
     if settings.thresholds:
-        answers = run.predict(model, taken.crops["val"])
-        moved = thresholds.correct(model, taken.truth["val"], answers, taken.weights["val"])
+        answers = run.predict(model, data.crops["val"])
+        moved = thresholds.correct(model, data.truth["val"], answers, data.weights["val"])
     results = {}
     for name in ("val", "test"):
-        probabilities = run.predict(model, taken.crops[name], len(labels))
-        sources = [e.source for e in taken.examples[name]]
-        truth = dataset.targets(taken.examples[name], labels)
+        probabilities = run.predict(model, data.crops[name], len(labels))
+        sources = [e.source for e in data.examples[name]]
+        truth = dataset.targets(data.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
     marked = field_cells.read(job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress)
     if len(marked.truth):
@@ -309,7 +309,7 @@ def finish(
         network=model.name,
         parameters=model.count_params(),
         labels=labels,
-        kinds=taken.kinds,
+        kinds=data.kinds,
         size=settings.size,
         crop=contract.Crop(settings.policy, crop.POLICIES[settings.policy]),
         settings=asdict(settings) | dict(more or {}),
@@ -318,7 +318,7 @@ def finish(
         best_epoch=last.best_epoch,
         seconds=round(stages.seconds, 1),
         data=run.Data(
-            str(job.folder.resolve()), dataset.describe(taken.everything), dataset.split_hash(taken.everything)
+            str(job.folder.resolve()), dataset.describe(data.everything), dataset.split_hash(data.everything)
         ),
         metrics=results,
         history={name: tuple(values) for name, values in last.history.items()},

@@ -51,22 +51,22 @@ def transfer(
     job = experiment.Job(folder, out, settings, resume, progress)
     strategy, chief = experiment.prepare(job)
     changes = recipe(settings.augment)
-    taken = experiment.material(job, views=bool(views.parts(changes)[0]))
-    model = networks.vgg16(settings.size, len(taken.kinds), more.weights)
+    data = experiment.training_data(job, views=bool(views.parts(changes)[0]))
+    model = networks.vgg16(settings.size, len(data.kinds), more.weights)
     frozen, tail = networks.divide(model, more.unfreeze)
-    shown, later = _pictures(job, taken, more)
+    shown, later = _pictures(job, data, more)
     learned = features(frozen, shown, later, settings.amount, progress)
-    [measured] = features(frozen, [taken.crops["val"]], [], progress=progress)
-    key = experiment.run_key(settings, taken, **asdict(replace(more, weights=networks.weights_hash(frozen))))
+    [measured] = features(frozen, [data.crops["val"]], [], progress=progress)
+    key = experiment.run_key(settings, data, **asdict(replace(more, weights=networks.weights_hash(frozen))))
     session = experiment.session(job, key, strategy, chief)
-    results = _train(tail, _Features(learned, measured, taken), settings, more, session)
+    results = _train(tail, _Features(learned, measured, data), settings, more, session)
     if not chief:
         return None
     keras.mixed_precision.set_global_policy("float32")
-    final = networks.vgg16(settings.size, len(taken.kinds), None)
+    final = networks.vgg16(settings.size, len(data.kinds), None)
     final.set_weights(model.get_weights())
     extra = asdict(replace(more, weights=networks.weights_hash(frozen), views=len(learned)))
-    return experiment.finish(job, final, taken, experiment.Stages(results, time.time() - started), extra)
+    return experiment.finish(job, final, data, experiment.Stages(results, time.time() - started), extra)
 
 
 class _Features:
@@ -74,15 +74,15 @@ class _Features:
 
     Attributes:
         learned: of each view of the training pictures.
-        taken: the pictures.
+        data: the pictures.
         targets: the answers that are wanted for each view.
         val: the batches that the tail is measured on.
     """
 
-    def __init__(self, learned: list[np.ndarray], measured: np.ndarray, taken: experiment.Material) -> None:
-        self.learned, self.taken = learned, taken
-        self.targets = [taken.targets] * len(learned)
-        self.val = batches.measuring(measured, taken.truth["val"], taken.weights["val"], len(taken.kinds))
+    def __init__(self, learned: list[np.ndarray], measured: np.ndarray, data: experiment.TrainingData) -> None:
+        self.learned, self.data = learned, data
+        self.targets = [data.targets] * len(learned)
+        self.val = batches.measuring(measured, data.truth["val"], data.weights["val"], len(data.kinds))
 
 
 def _train(
@@ -90,7 +90,7 @@ def _train(
 ) -> list[tuple[Stage, StageResult]]:
     """Trains the head, then the head and the last blocks; the tail's layers have the best weights in the end."""
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
-    weights = features.taken.weights["train"]
+    weights = features.data.weights["train"]
     steps = batches.steps(len(weights), settings.batch)
     stages = [Stage("head", more.head_epochs, steps, _HEAD_RATE, settings.smoothing)]
     if more.unfreeze:
@@ -120,7 +120,7 @@ def _train(
     return results
 
 
-def _pictures(job: experiment.Job, taken: experiment.Material, more: Transfer) -> tuple[list[np.ndarray], list[str]]:
+def _pictures(job: experiment.Job, data: experiment.TrainingData, more: Transfer) -> tuple[list[np.ndarray], list[str]]:
     """What the frozen part is shown of the training pictures, and which changes chance still makes to it.
 
     Where the stain is normalised, most changes come before that (train.views), and the pictures are those that the
@@ -130,9 +130,9 @@ def _pictures(job: experiment.Job, taken: experiment.Material, more: Transfer) -
     changes = recipe(settings.augment)
     before, after = views.parts(changes)
     if settings.policy != "normalised" or not before:
-        return [taken.crops["train"]] * (more.views if changes else 1), changes
+        return [data.crops["train"]] * (more.views if changes else 1), changes
     wanted = views.Recipe(settings, tuple(before), Compact.crowd, more.views)
-    return views.views(job.folder, taken.examples["train"], wanted, job.progress), after
+    return views.views(job.folder, data.examples["train"], wanted, job.progress), after
 
 
 def features(

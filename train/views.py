@@ -27,7 +27,7 @@ _VERSION = 2  # of what is done here; views of another version are made anew
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which views are made.
+    """How the views of pictures are made.
 
     Attributes:
         settings: size, policy, ruler and amount of it decide.

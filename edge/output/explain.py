@@ -38,7 +38,7 @@ def explain(answer: Answer, model: Model) -> Image.Image:
 
 def _caption(number: int, decision: Decision) -> str:
     confidence = decision.probabilities.get(decision.label)
-    return f"{number} {decision.label} " + (decision.reason if confidence is None else f"{confidence:.2f}")
+    return f"{number} {decision.label}" + (f": {decision.reason}" if confidence is None else f" {confidence:.2f}")
 
 
 def _panels(answer: Answer, trace: LocatorTrace, red_cell: float) -> list[tuple[str, Image.Image]]:

@@ -16,10 +16,10 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.red_cells import FEWEST, RedCellRuler, diameter, outlines
 from edge.simulator import drawing
-from train import fields
+from train.data import fields
 
-# The Raspberry Pi camera's seven slides with at least eight fields that the figures were measured on. Six came later, and
-# of these subject 53's is read as 187 pixels: a fault to be mended, not a slide to leave out for good.
+# The seven slides of the Raspberry Pi camera, each with at least eight fields, that the figures were measured on. Six
+# came later. One of them, subject 53's, is read as 187 pixels: a fault to be mended, not a slide to leave out for good.
 FILMS = {f"subject_{name}" for name in ("30", "42", "13", "14", "10", "5Bb", "1B")}
 
 

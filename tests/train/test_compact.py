@@ -1,25 +1,28 @@
 """`train compact` on drawn cells, from chance weights; the views that it learns from."""
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 
 from edge.crop import POLICIES
-from train import ablate, views
+from train import ablate, experiment, views
 from train.augment import recipe
 from train.data import crop_cache, dataset
-from train.settings import Settings
+from train.settings import COMPACT, Settings
 
 
+@pytest.mark.slow
 def test_it_learns_goes_on_and_says_what_it_did(drawn: Path, tmp_path: Path) -> None:
     options = (
         "--data", drawn, "--out", tmp_path / "run", "--size", 32, "--epochs", 2, "--batch", 8, "--views", 2,
         "--weights", "none",
     )  # fmt: skip
-    done = command("train", "compact", *options)
+    done = invoke("train", "compact", *options)
     assert done.returncode == 0, done.stderr
     assert "View 2 of 2" in done.stderr and "compact epoch 2 of 2" in done.stderr
     report = json.loads((tmp_path / "run" / "run.json").read_text())
@@ -28,7 +31,7 @@ def test_it_learns_goes_on_and_says_what_it_did(drawn: Path, tmp_path: Path) -> 
         "version": POLICIES["normalised"],
     }
     assert report["settings"]["views"] == 2 and report["settings"]["norm"] == "frozen"
-    again = command("train", "compact", *options[:3], tmp_path / "2", *options[4:])
+    again = invoke("train", "compact", *options[:3], tmp_path / "2", *options[4:])
     assert "View" not in again.stderr, "views are made once"
     other = json.loads((tmp_path / "2" / "run.json").read_text())
     assert other["metrics"] == report["metrics"], "the same seed gives the same figures"
@@ -49,7 +52,7 @@ def test_frozen_statistics_stay_and_batch_statistics_learn() -> None:
 
 def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
     options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--weights", tmp_path / "none.h5")
-    assert_refused(command("train", "compact", *options), "is not a file")
+    assert_refused(invoke("train", "compact", *options), "is not a file")
 
 
 @pytest.mark.parametrize("policy", ["normalised", "whole-image"])
@@ -69,6 +72,19 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
     assert np.array_equal(again, found[0])
 
 
+def test_a_run_decodes_each_picture_once(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: Counter[str]
+) -> None:
+    """Whatever a run makes of its pictures: crops of two policies, nuclei, places without a cell, and views."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    settings = replace(COMPACT, size=32)
+    data = experiment.training_data(experiment.Job(drawn, tmp_path / "run", settings), views=True)
+    recipe_of_views = views.Recipe(settings, ("rotate",), 0.5, 1)
+    views.views(drawn, data.examples["train"], recipe_of_views)
+    assert decoded == Counter(str(file) for file in drawn.rglob("*.png"))
+    assert any(e.kind == dataset.PATCH for e in data.everything)
+
+
 def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
     examples = dataset.only(dataset.read(drawn), "train")[:10]
@@ -77,14 +93,15 @@ def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
     assert np.abs(view.astype(int) - plain).mean() < 6
 
 
+@pytest.mark.slow
 def test_ablation_is_one_table(two_sources: Path, tmp_path: Path) -> None:
     options = ("--data", two_sources, "--out", tmp_path / "out", "--weights", "none", "--epochs", 1, "--views", 1)
     rows = ("as it is", "stain not normalised", "taught by the first row", ablate.SHAPE)
-    done = command("train", "ablate", *options, *(part for row in rows for part in ("--row", row)))
+    done = invoke("train", "ablate", *options, *(part for row in rows for part in ("--row", row)))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert "one to two" in lines[0] and lines[2].startswith("| as it is |") and lines[2].endswith("(+0.000) |")
     assert [line.split(" | ")[0][2:] for line in lines[2:]] == list(rows)
     report = json.loads((tmp_path / "out" / "stain-not-normalised" / "compact-one" / "run.json").read_text())
     assert report["crop"]["policy"] == "cell" and report["settings"]["source"] == "one"
-    assert_refused(command("train", "ablate", *options, "--row", "luck"), "no row 'luck'")
+    assert_refused(invoke("train", "ablate", *options, "--row", "luck"), "no row 'luck'")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, command, invoke
 
 EPOCHS = 12
 
@@ -32,11 +32,12 @@ def test_the_network_is_the_seed_projects(tiny_run: Path) -> None:
     assert [k for k in kinds[9:] if k != "Dropout"] == ["Flatten", "Dense", "Dense"]
 
 
+@pytest.mark.slow
 def test_one_seed_one_result(drawn: Path, tmp_path: Path) -> None:
     losses = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         out = tmp_path / name
-        done = command(
+        done = invoke(
             "train", "baseline", "--data", drawn, "--out", out, "--size", 32, "--epochs", 2, "--seed", seed
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -76,35 +77,25 @@ def whole(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
     return history(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     drawn: Path, tmp_path: Path, whole: dict[str, list[float]], how: signal.Signals
 ) -> None:
     process = start(drawn, tmp_path)
     process.send_signal(how)
-    _, said = process.communicate()
+    _, errors = process.communicate()
     again = (
-        "--data",
-        drawn,
-        "--out",
-        tmp_path,
-        "--size",
-        32,
-        "--epochs",
-        EPOCHS,
-        "--batch",
-        4,
-        "--crop",
-        "whole-image",
-    )
+        "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", EPOCHS, "--batch", 4, "--crop", "whole-image",
+    )  # fmt: skip
     if how == signal.SIGINT:  # keeps what it has
         report = json.loads((tmp_path / "run.json").read_text())
-        assert process.returncode == 0 and "--resume" in said and not report["finished"]
+        assert process.returncode == 0 and "--resume" in errors and not report["finished"]
         assert 3 <= len(report["history"]["loss"]) < EPOCHS and report["metrics"]["test"]["all"]["count"] == 16
     else:
-        assert_refused(command("train", "baseline", *again), "--resume")
-        assert_refused(command("train", "baseline", *again, "--resume", "--rate", 0.1), "other settings")
-    done = command("train", "baseline", *again, "--resume")
+        assert_refused(invoke("train", "baseline", *again), "--resume")
+        assert_refused(invoke("train", "baseline", *again, "--resume", "--rate", 0.1), "other settings")
+    done = invoke("train", "baseline", *again, "--resume")
     assert done.returncode == 0, done.stderr
     assert history(tmp_path) == whole
     assert not list(tmp_path.glob("*.last.keras"))
@@ -113,6 +104,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     assert list((tmp_path / "logs").rglob("events.out.tfevents.*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -122,7 +114,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     ],
 )
 def test_what_can_be_switched(drawn: Path, tmp_path: Path, options: tuple) -> None:
-    done = command(
+    done = invoke(
         "train", "baseline", "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--crop", "whole-image",
         *options,
     )  # fmt: skip
@@ -135,6 +127,7 @@ def test_what_can_be_switched(drawn: Path, tmp_path: Path, options: tuple) -> No
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["baseline", "transfer"])
 def test_two_workers_learn_together(network: str, drawn: Path, vgg16_weights: Path, tmp_path: Path) -> None:
     more = (
@@ -162,22 +155,23 @@ def test_two_workers_learn_together(network: str, drawn: Path, vgg16_weights: Pa
                 text=True,
             )
         )
-    said = [worker.communicate(timeout=240) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], said
+    outputs = [worker.communicate(timeout=240) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], outputs
     assert len(history(tmp_path / "0")["loss"]) == 2
     assert not (tmp_path / "1" / "run.json").exists()
 
 
-def test_the_strategy_is_said_where_it_lacks_something(drawn: Path, tmp_path: Path) -> None:
+def test_workers_without_a_cluster_are_refused(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CONFIG", "")
     arguments = ("--data", drawn, "--out", tmp_path, "--strategy", "multiworker")
-    assert_refused(command("train", "baseline", *arguments, environment={"TF_CONFIG": ""}), "TF_CONFIG")
+    assert_refused(invoke("train", "baseline", *arguments), "TF_CONFIG")
 
 
 def test_refusals(tmp_path: Path, drawn: Path) -> None:
-    assert_refused(command("train", "baseline", "--data", tmp_path / "none", "--out", tmp_path), "not a folder")
-    assert_refused(command("train", "baseline", "--data", drawn), "--out")
+    assert_refused(invoke("train", "baseline", "--data", tmp_path / "none", "--out", tmp_path), "not a folder")
+    assert_refused(invoke("train", "baseline", "--data", drawn), "--out")
     (tmp_path / "file").touch()
-    assert_refused(command("train", "baseline", "--data", drawn, "--out", tmp_path / "file"), "can't be made")
+    assert_refused(invoke("train", "baseline", "--data", drawn, "--out", tmp_path / "file"), "can't be made")
 
 
 @pytest.mark.parametrize("package", ["edge", "train", "convert", "benchmarks"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 
 from edge.contract import ClassFigures, Figures, document
 from edge.share import Share
@@ -39,6 +39,7 @@ def test_the_two_parts_make_the_whole(vgg16_weights: Path) -> None:
         np.testing.assert_allclose(tail.predict(frozen.predict(pictures, verbose=0), verbose=0), whole, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_last_block_learns_and_the_others_stay(drawn: Path, vgg16_weights: Path, tmp_path: Path) -> None:
     import keras
 
@@ -46,7 +47,7 @@ def test_the_last_block_learns_and_the_others_stay(drawn: Path, vgg16_weights: P
         "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--head-epochs", 2, "--views", 2,
         "--unfreeze", 1, "--crop", "whole-image", "--rate", 1e-4,
     )  # fmt: skip
-    done = command("train", "transfer", *options, "--weights", vgg16_weights)
+    done = invoke("train", "transfer", *options, "--weights", vgg16_weights)
     assert done.returncode == 0, done.stderr
     assert "view 2" in done.stderr and "head epoch 2 of 2" in done.stderr and "blocks epoch 2 of 2" in done.stderr
     report = json.loads((tmp_path / "run.json").read_text())
@@ -57,31 +58,32 @@ def test_the_last_block_learns_and_the_others_stay(drawn: Path, vgg16_weights: P
     for block, same in ((2, True), (4, True), (5, False)):
         old, new = (m.get_layer(f"block{block}_conv1").get_weights()[0] for m in (before, learned))
         assert np.array_equal(old, new) == same, block
-    done = command("train", "compare", tmp_path)
+    done = invoke("train", "compare", tmp_path)
     assert done.returncode == 0 and "| vgg16" in done.stdout
-    again = command("train", "transfer", *options[:3], tmp_path / "2", *options[4:], "--weights", vgg16_weights)
+    again = invoke("train", "transfer", *options[:3], tmp_path / "2", *options[4:], "--weights", vgg16_weights)
     assert "view" not in again.stderr, "what is frozen runs once"
 
 
 def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no weights")
     options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--crop", "whole-image", "--weights")
-    assert_refused(command("train", "transfer", *options, tmp_path / "none.h5"), "is not a file")
-    assert_refused(command("train", "transfer", *options, tmp_path / "text.h5"), "--weights FILE")
+    assert_refused(invoke("train", "transfer", *options, tmp_path / "none.h5"), "is not a file")
+    assert_refused(invoke("train", "transfer", *options, tmp_path / "text.h5"), "--weights FILE")
 
 
+@pytest.mark.slow
 def test_cross_trains_on_each_source_and_compares(drawn: Path, two_sources: Path, tmp_path: Path) -> None:
     options = ("--data", two_sources, "--out", tmp_path / "runs", "--network", "baseline", "--size", 32, "--epochs", 2)
-    done = command("train", "cross", *options, "--crop", "whole-image")
+    done = invoke("train", "cross", *options, "--crop", "whole-image")
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stdout.splitlines() if line.startswith("| baseline")]
     assert len(lines) == 6 and sum("source one" in line for line in lines) == 2
     report = json.loads((tmp_path / "runs" / "baseline-one" / "run.json").read_text())
     assert set(report["data"]["counts"]["two"]) == {"test"}, "of the other source nothing is seen in training"
-    again = command("train", "cross", *options, "--crop", "whole-image")
+    again = invoke("train", "cross", *options, "--crop", "whole-image")
     assert "is there already" in again.stderr and again.stdout == done.stdout
-    assert_refused(command("train", "cross", *options, "--crop", "whole-image", "--seed", 1), "other settings")
-    assert_refused(command("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "two are needed")
+    assert_refused(invoke("train", "cross", *options, "--crop", "whole-image", "--seed", 1), "other settings")
+    assert_refused(invoke("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "two are needed")
 
 
 def test_compare_puts_seeds_together(tmp_path: Path) -> None:
@@ -108,4 +110,4 @@ def test_compare_puts_seeds_together(tmp_path: Path) -> None:
     assert rows[0].test["here"]["balanced accuracy"] == compare.Spread(pytest.approx(0.85), 0.8, 0.9, 2)
     assert "| baseline augment light (2 seeds) | here | 0.850 (0.800 to 0.900) |" in compare.table(rows).markdown()
     (tmp_path / "d").mkdir()
-    assert_refused(command("train", "compare", tmp_path / "d"), "not a finished training run")
+    assert_refused(invoke("train", "compare", tmp_path / "d"), "not a finished training run")

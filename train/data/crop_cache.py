@@ -71,13 +71,6 @@ def crops(
     return make(folder, examples, wanted, cache, progress).crops[policy]
 
 
-def nuclei(folder: Path, examples: Sequence[Example], ruler: str = "run", progress: Progress = silent) -> np.ndarray:
-    """The nuclei alone, float32 [n]; see Made. Arguments and errors as of `make`."""
-    measured = make(folder, examples, Wanted(0, (), True, ruler), progress=progress).nuclei
-    assert measured is not None
-    return measured
-
-
 def make(
     folder: Path,
     examples: Sequence[Example],

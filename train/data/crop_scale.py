@@ -20,7 +20,13 @@ _NUCLEUS = 1.5  # diameter of a nucleus in red-cell diameters: half way between 
 
 
 def search(ruler: str, keep_whole: bool = False) -> Search:
-    """How cells are searched for by one of RULERS. keep_whole: as of edge.classify.Search."""
+    """How cells are searched for by one of RULERS; keep_whole: as of edge.classify.Search.
+
+    Raises:
+        ValueError: for another ruler.
+    """
+    if ruler not in RULERS:
+        raise ValueError(f"{ruler!r} is none of {', '.join(RULERS)}")
     return Search(pooled=ruler == "run", keep_whole=keep_whole)
 
 

@@ -70,16 +70,16 @@ def read(
             for cell in [_in_box(box, cells)]
         ]
     pairs = [(field, each) for field in wanted for each in by_path[field.path]]
-    found = [(field, *each) for field, each in pairs if each]
+    rows = [(field, *each) for field, each in pairs if each]
     missed: dict[str, int] = {}
     for field in (field for field, each in pairs if each is None):
         missed[field.source] = missed.get(field.source, 0) + 1
     return FieldCells(
-        crops=np.stack([each[1] for each in found]) if found else np.zeros((0, size, size, 3), np.uint8),
-        truth=np.array([labels.index(label) for *_, label in found], np.int64),
-        sources=[field.source for field, *_ in found],
-        kinds=[box.label for _, _, box, _ in found],
-        cells=[box.cell or f"{field.path} {box.x} {box.y}" for field, _, box, _ in found],
+        crops=np.stack([each[1] for each in rows]) if rows else np.zeros((0, size, size, 3), np.uint8),
+        truth=np.array([labels.index(label) for *_, label in rows], np.int64),
+        sources=[field.source for field, *_ in rows],
+        kinds=[box.label for _, _, box, _ in rows],
+        cells=[box.cell or f"{field.path} {box.x} {box.y}" for field, _, box, _ in rows],
         missed=missed,
     )
 

@@ -132,8 +132,12 @@ def prepare(
 def find(folder: Path, name: str = "") -> list[Picture]:
     """The labelled pictures of a folder, sorted by path.
 
-    It knows four layouts: a table cells.csv; Train, Test-A and Test-B with class folders, as Kaggle and Raabin have it;
-    train, val and test with class folders; and class folders alone.
+    It knows four layouts:
+
+    - a table cells.csv;
+    - Train, Test-A and Test-B with class folders, as Kaggle and Raabin have it;
+    - train, val and test with class folders;
+    - class folders alone.
 
     Args:
         folder: where the pictures are.

@@ -1,8 +1,8 @@
-"""Kaggle on this machine: just what kagglehub asks for when it downloads a public data set, for the tests.
+"""A stand-in of Kaggle on this machine: what kagglehub asks for when it downloads a public data set.
 
-kagglehub's client knows a few fixed addresses and no port, so it is brought here as to a proxy: told to ask
-http://localhost, and told that 127.0.0.1:PORT is the way to everything. So nothing of a test can reach the network.
-As on the real one, the download redirects to a storage server, which can go on in the middle of a file.
+kagglehub's client knows a few fixed addresses and no port. So it is set to ask http://localhost, with 127.0.0.1:PORT as
+its proxy, and no test can reach the network. As on the real Kaggle, a download is redirected to a storage server, which
+can go on in the middle of a file.
 """
 
 import base64
@@ -18,8 +18,14 @@ _VERSION = 3
 
 
 class Kaggle(ThreadingHTTPServer):
-    """archives: {OWNER/NAME: zip}. Set `break_after` to end each transfer after so many bytes, `checksum` to state
-    another one than the archive's, `status` to refuse everything. `requests` lists method, path and range.
+    """A stand-in of Kaggle's API and storage on this machine.
+
+    Attributes:
+        archives: content of the zip file by OWNER/NAME.
+        break_after: ends each transfer after so many bytes; None for none.
+        checksum: states this one instead of the archive's.
+        status: refuses every request with this status; None for none.
+        requests: method, path and range of each request.
     """
 
     def __init__(self, archives: Mapping[str, bytes]) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge import frames
 from edge.errors import UserError
 from train.data import crop_cache, dataset
 from train.data.crop_cache import Wanted
@@ -19,20 +18,6 @@ def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
         for i in range(count):
             Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each picture file was decoded."""
-    counts: Counter[str] = Counter()
-    decode = frames.decode
-
-    def counted(path: str | Path) -> np.ndarray:
-        counts[str(path)] += 1
-        return decode(path)
-
-    monkeypatch.setattr(frames, "decode", counted)
-    return counts
 
 
 def test_a_picture_is_decoded_once_whatever_is_made_of_it(drawn: Path, tmp_path: Path, decoded: Counter[str]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from edge import classify, frames
 from edge.locate import Locator
 from train.data import crop_cache, crop_scale, dataset
+from train.data.crop_cache import Wanted
 
 
 def test_every_ruler_s_crops_are_its_own(drawn: Path) -> None:
@@ -21,8 +22,11 @@ def test_every_ruler_s_crops_are_its_own(drawn: Path) -> None:
 
 def test_by_the_nucleus_all_are_equally_large(drawn: Path) -> None:
     examples = dataset.only(dataset.read(drawn), "train")
-    assert crop_cache.nuclei(drawn, examples, "nucleus") == pytest.approx(1.5 / 3.2, rel=1e-5)
-    own = crop_cache.nuclei(drawn, examples, "picture")
+    alike, own = (
+        crop_cache.make(drawn, examples, Wanted(48, (), True, ruler)).nuclei for ruler in ("nucleus", "picture")
+    )
+    assert alike is not None and own is not None
+    assert alike == pytest.approx(1.5 / 3.2, rel=1e-5)
     assert own.std() > 0.02
 
 

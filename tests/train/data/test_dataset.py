@@ -79,7 +79,7 @@ def test_refusals(tmp_path: Path) -> None:
     refused(tmp_path / "b", "cells.csv")
 
 
-def test_the_rest_is_a_class_of_its_own_with_empty_places(tmp_path: Path) -> None:
+def test_other_cells_and_empty_places_are_one_class(tmp_path: Path) -> None:
     for split in dataset.SPLITS:
         fill(tmp_path / split, {"lymphocyte": 12, "monocyte": 4, "neutrophil": 4})
     examples = dataset.read(tmp_path, dataset.labels("one"))

@@ -26,7 +26,7 @@ def test_no_film_and_no_cell_stands_in_both_halves(tmp_path: Path) -> None:
     assert {f.path for f in again} == {f.path for f in learn}
 
 
-def test_a_folder_without_fields_has_none_and_a_broken_table_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_fields_has_none_and_a_broken_table_is_refused(tmp_path: Path) -> None:
     assert fields.read(tmp_path) == []
     with pytest.raises(UserError, match=r"fields\.csv"):
         fields.read(table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))

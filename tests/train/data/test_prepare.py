@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, invoke
 from PIL import Image
 
 from edge.simulator import drawing
@@ -44,7 +44,7 @@ def table(out: Path) -> list[dict[str, str]]:
 
 def test_kaggles_layout_is_split_anew_by_film(kaggle: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = command("train", "data", kaggle, "--out", out)
+    done = invoke("train", "data", kaggle, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "split anew" in done.stderr
     rows = table(out)
@@ -92,7 +92,7 @@ def test_what_cannot_be_learned_from_is_named_and_left_out(drawn: Path, tmp_path
     shutil.copytree(drawn, folder)
     (folder / "train" / "monocyte" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     shutil.copy(folder / "train" / "monocyte" / "3.png", folder / "train" / "lymphocyte" / "monocyte-3.png")
-    done = command("train", "data", folder, "--out", tmp_path / "out")
+    done = invoke("train", "data", folder, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "broken.jpg" in done.stderr and "two labels" in done.stderr and "monocyte-3.png" in done.stderr
     names = [row["path"] for row in table(tmp_path / "out")]
@@ -104,14 +104,14 @@ def test_refusals(drawn: Path, tmp_path: Path) -> None:
     for i in range(9):
         draw(few / "monocyte" / f"{i}.png", "monocyte", i)
         draw(few / "lymphocyte" / f"{i}.png", "lymphocyte", i)
-    assert_refused(command("train", "data", few, "--out", tmp_path / "a"), "Too few", "monocyte (9)")
-    assert_refused(command("train", "data", tmp_path / "nothing", "--out", tmp_path / "a"), "not a folder")
-    assert_refused(command("train", "data", drawn, "--out", drawn), "isn't empty")
+    assert_refused(invoke("train", "data", few, "--out", tmp_path / "a"), "Too few", "monocyte (9)")
+    assert_refused(invoke("train", "data", tmp_path / "nothing", "--out", tmp_path / "a"), "not a folder")
+    assert_refused(invoke("train", "data", drawn, "--out", drawn), "isn't empty")
     one_film = tmp_path / "film"
     for i in range(12):
         for kind in drawing.KINDS:
             draw(one_film / "Train" / kind / f"95-1-1-1_{i}_1.png", kind, i)
-    assert_refused(command("train", "data", one_film, "--out", tmp_path / "a"), "too few")
+    assert_refused(invoke("train", "data", one_film, "--out", tmp_path / "a"), "too few")
     assert not (tmp_path / "a").exists()
 
 

@@ -35,6 +35,6 @@ def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(t
     assert (lesson.outline[80:-80, 80:-80] == 0).mean() > 0.5
 
 
-def test_an_unreadable_field_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_field_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.png"):
         field_lessons.lessons(tmp_path, fields.read(table(tmp_path, ["gone.png,none,,,,,,"])))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command, draw_cells
+from conftest import assert_refused, draw_cells, invoke
 from PIL import Image
 
 from edge.frames import Frame
@@ -30,15 +30,16 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_it_learns_learns_on_and_becomes_a_file(fields: Path, tmp_path: Path) -> None:
     short = ("--data", fields, "--epochs", 1, "--steps", 2, "--batch", 2)
     for options in ((tmp_path / "one",), (tmp_path / "two", "--start", tmp_path / "one", "--drawn", 0.5)):
-        done = command("train", "locator", *short, "--out", *options)
+        done = invoke("train", "locator", *short, "--out", *options)
         assert done.returncode == 0, done.stderr
     one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two"))
     assert one["data"]["fields"] == 1 and set(one["data"]["red_cells"]) == {fields.name, "here"}
     assert one["settings"]["start"] is None and two["settings"]["start"] == one["settings"]
-    done = command("convert", "--int8", tmp_path / "two")
+    done = invoke("convert", "--int8", tmp_path / "two")
     assert done.returncode == 0, done.stderr
     locator = Locator(tmp_path / "two" / "locator-int8.tflite")
     locator.cells(Frame(np.zeros((64, 80, 3), np.uint8), "black", 0, 0.0))
@@ -48,4 +49,4 @@ def test_it_learns_learns_on_and_becomes_a_file(fields: Path, tmp_path: Path) ->
 
 def test_refusals(fields: Path, drawn: Path, tmp_path: Path) -> None:
     options = ("--data", fields, "--out", tmp_path / "run", "--start", tmp_path / "none")
-    assert_refused(command("train", "locator", *options), "no locator to start from")
+    assert_refused(invoke("train", "locator", *options), "no locator to start from")
