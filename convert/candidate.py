@@ -66,7 +66,7 @@ class Candidate:
 
     Attributes:
         graph: flatbuffer.
-        contract: the source's, with what this graph really holds.
+        contract: the source's, with the quantization read back from this graph.
         draft: the graph in the runner; it makes the file, if this candidate is chosen.
         size: of a file with that contract, in bytes.
         val: its answers to the val split.
@@ -105,12 +105,12 @@ class Candidate:
 
 
 class Validation:
-    """The pictures that prove candidates, and the float model that these are compared with.
+    """The pictures on which candidates are tested, and the float model that they are compared with.
 
     Attributes:
         source: what is converted.
         examples: of the val split.
-        val: the same as pictures.
+        val: the pictures of the val split.
         graph: the float model's flatbuffer.
         size: of a file of the float model, in bytes.
     """

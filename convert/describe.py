@@ -15,7 +15,7 @@ def text(contract: Contract) -> str:
         "crop": _crop(contract.crop),
         "preprocessing": contract.preprocess,
         "quantization": f"{quantization.kind}, read back from the file: {operators}",
-        "mended by": contract.rescue,
+        "repaired by": contract.rescue,
         "calibration": _calibration(contract.calibration),
         "decision": _decision(contract.decision),
         "gate on val": _gate(contract.gate),

@@ -58,7 +58,7 @@ def fallbacks(
         calibrated: its int8 form that failed.
         worst: layers that add an error, the worst first, as layer_errors.errors returns them.
         training: returns pictures to train on, uint8 [n, size, size, 3].
-        progress: is told how far training is.
+        progress: is called with how far training is.
 
     Yields:
         Channels brought to one scale across layers: it costs nothing, and the file stays int8.

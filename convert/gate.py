@@ -84,7 +84,7 @@ def race(
 
     Args:
         runners: each model with its crops of the pictures, uint8 [n, size, size, 3].
-        progress: is told how many pictures are done.
+        progress: is called with how many pictures are done.
 
     Returns:
         For each model its n predictions, and the seconds that each took, float [n].

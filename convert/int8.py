@@ -13,7 +13,7 @@ from edge.system.progress import Progress, silent
 from train.data import dataset
 
 logger = logging.getLogger(__name__)
-AUTO = "auto"  # of the methods the one that comes nearest
+AUTO = "auto"  # the method whose answers come nearest to the float model's
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ class Int8Options:
 
 
 def converted(validation: Validation, options: Int8Options, progress: Progress = silent) -> Conversion:
-    """The source as int8.
+    """Converts the source to int8.
 
-    Ranges are chosen by each method, the last bias of the nearest candidate is corrected, and the nearest of all is
-    taken. With options.rescue, operators that int8 doesn't know stay in float, and a candidate that fails is repaired.
+    Each method chooses ranges and so makes a candidate. Correcting the last bias of the nearest candidate makes one
+    more. Of all, the nearest to the float model is taken. With options.rescue, operators that int8 doesn't know stay in
+    float, and a candidate that fails is repaired.
 
     Raises:
         UserError: if the model can't be converted, or without options.rescue if int8 doesn't know all its operators.
@@ -75,7 +76,7 @@ def converted(validation: Validation, options: Int8Options, progress: Progress =
 
 
 def _nearest(candidates: Mapping[str, Candidate]) -> str:
-    """Whose probabilities on val lie nearest to the float model's; if any passes, one that passes."""
+    """The candidate whose probabilities on val lie nearest to the float model's; if any passes, only these count."""
     return min(candidates, key=lambda name: (not candidates[name].passed, float(candidates[name].difference.mean())))
 
 

@@ -111,7 +111,7 @@ def convert(
         out: where the files go; None for `run`.
         folder: of the data set.
         limits: its `recall` is the share of recall, and of precision, that may be lost.
-        progress: is told how many fields are done.
+        progress: is called with how many fields are done.
 
     Raises:
         UserError: if `run` isn't a locator's run, or for another kind: the runner reads the marks as bytes.
@@ -131,15 +131,15 @@ def convert(
     before = model_file.draft(floats, contract, _Float)
     after = model_file.draft(graph, contract, Locator)
     floats_find, file_finds = _finds((before.model, after.model), folder, learned, progress)
-    found = verdict(floats_find, file_finds, limits)
+    outcome = verdict(floats_find, file_finds, limits)
     path = (out or run) / f"locator-{kind}.tflite"
     content = after.sealed(contract)
-    sentences = _sentences(found, path)
+    sentences = _sentences(outcome, path)
     files: dict[str, str | bytes] = {
-        f"{path.stem}.gate.json": json.dumps(contracts.document({"said": sentences, "gate": found}), indent=1) + "\n",
-        f"{path.stem}.gate.html": _page(found, sentences),
+        f"{path.stem}.gate.json": json.dumps(contracts.document({"said": sentences, "gate": outcome}), indent=1) + "\n",
+        f"{path.stem}.gate.html": _page(outcome, sentences),
     }
-    if found.passed:
+    if outcome.passed:
         final = model_file.opened(content, Locator)
         files[path.name] = content
         files[f"{path.stem}.md"] = model_card.locator_card(final.contract, path.name, final.sha256)
@@ -147,10 +147,10 @@ def convert(
     marked = np.stack([after.model.raw(picture)[..., 0] for picture in pictures]) >= _MARKED
     expected = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
     return Result(
-        path=path if found.passed else None,
+        path=path if outcome.passed else None,
         bytes=len(content),
         agreement=float((marked == expected).mean()),
-        verdict=found,
+        verdict=outcome,
         sentences=sentences,
     )
 
@@ -246,14 +246,14 @@ def _finds(
 
 
 def _sentences(verdict: Verdict, path: Path) -> tuple[str, ...]:
-    outcome = (
+    sentence = (
         f"{'Passed' if verdict.passed else 'Failed'}: {gate.points(verdict.lost['recall'])} of recall, "
         f"{gate.points(verdict.lost['precision'])} of precision, on fields whose "
         f"{verdict.before['all'].recall.count:,} white cells are known."
     )
     if verdict.passed:
-        return (outcome,)
-    return outcome, f"{path} was not written: {' and '.join(verdict.against)}. Train the locator longer."
+        return (sentence,)
+    return sentence, f"{path} was not written: {' and '.join(verdict.against)}. Train the locator longer."
 
 
 def _page(verdict: Verdict, sentences: tuple[str, ...]) -> str:

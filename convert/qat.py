@@ -35,7 +35,7 @@ def tuned(model: keras.Model, pictures: np.ndarray, progress: Progress = silent)
     Args:
         model: the network.
         pictures: of training, uint8 [n, size, size, 3]; their labels aren't used.
-        progress: is told how many steps are done.
+        progress: is called with how many steps are done.
 
     Returns:
         The copy; the same input gives the same copy.
@@ -138,7 +138,7 @@ def _train(
         kernels: of `_kernels`.
         pictures: uint8 [n, size, size, 3].
         answers: that it should give to them, float32 [n, classes].
-        progress: is told how many steps are done.
+        progress: is called with how many steps are done.
     """
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()

@@ -19,7 +19,7 @@ _WORST = 12  # layers on the page
 
 @dataclass(frozen=True)
 class Compared:
-    """How one way to choose int8's ranges came off on val.
+    """How one method of choosing int8's ranges did on val.
 
     Attributes:
         difference: mean difference of probabilities from the float model's, 0 to 1.
@@ -34,10 +34,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class ComparedCalibration(Calibration):
-    """The representative data set, and the ways that were compared to choose ranges by it.
+    """The representative data set, and the methods of choosing ranges by it that were compared.
 
     Attributes:
-        compared: by name of the way.
+        compared: by name of the method.
     """
 
     compared: dict[str, Compared] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Attempt:
     Attributes:
         what: was done.
         skipped: why it wasn't done; None if it was, else all that follows is None.
-        kind: what was emitted.
+        kind: what was emitted, such as "int8".
         bytes: size of the file.
         milliseconds: median time a picture.
         lost: of the float model's accuracy on val.
@@ -73,15 +73,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Conversion:
-    """What came of one kind.
+    """One kind, converted but not yet written.
 
     Attributes:
         candidate: the one that was chosen.
-        calibration: how int8's ranges were chosen; of a file without int8, that they were not.
+        calibration: how int8's ranges were chosen; its count is 0 for a file without int8.
         layers: those that add an error, the worst first; none for a file without int8.
         attempts: to repair a file that failed, in this order.
-        repaired: what was done to let the file pass; None if nothing had to be done, or nothing helped.
-        failed: the candidate before the repair, if there was one.
+        repaired: what was done to let the file pass; None if nothing had to be done, or if nothing helped.
+        failed: the candidate before the repair; None if nothing was repaired.
     """
 
     candidate: Candidate

@@ -70,7 +70,7 @@ def convert(
         out: where the files go; None for `run`.
         folder: of the data set; None if it is still where the run found it.
         options: how to convert.
-        progress: is told how far the work is.
+        progress: is called with how far the work is.
 
     Raises:
         UserError: if `run` isn't a run of a classifier, or can't be converted.
@@ -94,7 +94,7 @@ def converted(
         kinds: of quantize.KINDS.
         out: where the files go.
         options: how to convert.
-        progress: is told how far the work is.
+        progress: is called with how far the work is.
 
     Raises:
         UserError: if the model can't be converted, or `out` can't be written.

@@ -1,4 +1,4 @@
-"""Which answers of a candidate may be given: rules fitted on its answers to val, and what they come to on test."""
+"""Selective classification by a candidate: its rules, fitted on its answers to val, and their outcome on test."""
 
 from collections.abc import Sequence
 

@@ -36,7 +36,7 @@ def network(end: str = "softmax") -> keras.Model:
 
 def answers(graph: bytes, pictures: np.ndarray) -> np.ndarray:
     contract = Contract(
-        network="loud",
+        network="large",
         parameters=1,
         input=Input(16),
         labels=("a", "b"),

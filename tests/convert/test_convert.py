@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from convert import run as runs
 from edge import contract as contracts
 from edge.contract import Contract, Input, Quantization
 from edge.errors import UserError
-from edge.model import Model
+from edge.model import Model, Prediction
 from train import report as reports
 from train.data.dataset import Example
 
@@ -67,6 +68,30 @@ def test_standard_metadata(tiny_model: Path) -> None:
 def test_same_run_same_bytes(tiny_run: Path, tiny_model: Path, tmp_path: Path) -> None:
     runs.convert(tiny_run, "int8", tmp_path)
     assert (tmp_path / "baseline-int8.tflite").read_bytes() == tiny_model.read_bytes()
+
+
+def test_a_candidate_is_opened_once_and_answers_each_picture_once(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Model] = []
+    answered: Counter[tuple[int, bytes]] = Counter()
+    open_model, predict = Model.__init__, Model.predict
+
+    def counting_open(self: Model, path: Path) -> None:
+        opened.append(self)
+        open_model(self, path)
+
+    def counting_predict(self: Model, crop: np.ndarray) -> Prediction:
+        answered[opened.index(self), crop.tobytes()] += 1
+        return predict(self, crop)
+
+    monkeypatch.setattr(Model, "__init__", counting_open)
+    monkeypatch.setattr(Model, "predict", counting_predict)
+    report = runs.convert(tiny_run, "int8", tmp_path).report
+    candidates = len(report.calibration.compared)
+    assert len(opened) == candidates + 2, "the float model comes first and the finished file last"
+    assert {model for model, _ in answered} == set(range(candidates + 1)), "the finished file answers its samples only"
+    assert all(count == 1 for (model, _), count in answered.items() if model)
 
 
 def test_the_command_says_what_it_did(tiny_run: Path, tmp_path: Path) -> None:

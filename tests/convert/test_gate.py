@@ -63,6 +63,7 @@ def test_an_outlier_is_caught_and_its_layer_named(outlier: tuple[Path, str], tmp
     assert report["gate"]["lost"]["balanced_accuracy"] > 0.005
     page = (tmp_path / "baseline-int8.gate.html").read_text()
     assert "failed" in page and name in page and "http" not in page.replace("http://www.w3.org", "")
+    assert '<img alt="histogram of differences" src="data:image/svg+xml;base64,' in page
 
 
 def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_path: Path) -> None:

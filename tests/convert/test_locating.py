@@ -17,14 +17,14 @@ L = keras.layers
 RULER = float(ruler_mark(20))  # drawn fields are shrunk to the half: their red cells are 40 pixels wide
 
 
-def run(folder: Path, loud: float) -> Path:
-    """A run whose network marks dark green; it has a second channel with values this large, which nothing reads."""
+def run(folder: Path, second: float) -> Path:
+    """A run whose network marks dark green; nothing reads its second channel, whose values are this large."""
     inputs = keras.Input((320, 320, 3))
     x = L.AveragePooling2D(2)(L.Rescaling(1 / 255)(inputs))
     colours, marks, ruler = L.Conv2D(2, 1), L.Conv2D(1, 1, activation="sigmoid"), L.Conv2D(1, 1, activation="sigmoid")
     x = colours(x)
     model = keras.Model(inputs, L.Concatenate()([marks(x), ruler(x)]), name="locator")
-    colours.set_weights([np.array([[[[0, loud], [1, 0], [0, 0]]]], np.float32), np.zeros(2, np.float32)])
+    colours.set_weights([np.array([[[[0, second], [1, 0], [0, 0]]]], np.float32), np.zeros(2, np.float32)])
     marks.set_weights([np.array([[[[-60], [0]]]], np.float32), np.array([60 * 0.42], np.float32)])
     ruler.set_weights([np.zeros((1, 1, 2, 1), np.float32), np.array([np.log(RULER / (1 - RULER))], np.float32)])
     folder.mkdir()
@@ -32,12 +32,12 @@ def run(folder: Path, loud: float) -> Path:
     rng = np.random.default_rng(0)
     fields = np.stack([locator.drawing.field(rng, 3, 0, (320, 320))[0] for _ in range(8)])
     np.savez_compressed(folder / "calibration.npz", fields=fields)
-    told = {
+    report = {
         "version": "test", "network": "locator", "parameters": model.count_params(), "size": 320,
         "settings": {"epochs": 1, "rate": 0.1, "drawn": 1.0, "seed": 0, "start": None},
         "data": {"counts": {}, "split_sha256": "0", "clear": 0, "fields": 0, "red_cells": {}},
     }  # fmt: skip
-    (folder / "run.json").write_text(json.dumps(told))
+    (folder / "run.json").write_text(json.dumps(report))
     return folder
 
 
@@ -51,8 +51,8 @@ def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
     done = invoke("convert", "--int8", run(tmp_path / "run", 1.0), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Passed: " in done.stdout and "points of recall" in done.stdout
-    found = json.loads((tmp_path / "out" / "locator-int8.gate.json").read_text())["gate"]
-    assert found["passed"] and found["float"]["all"]["recall"]["value"] > 0.3
+    verdict = json.loads((tmp_path / "out" / "locator-int8.gate.json").read_text())["gate"]
+    assert verdict["passed"] and verdict["float"]["all"]["recall"]["value"] > 0.3
     assert "drawn, int8" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
     assert Locator(tmp_path / "out" / "locator-int8.tflite").verify() == (1, 1)
 
