@@ -1,1 +1,1 @@
-"""Figures, each from a command: accuracy, latency and memory on the machine that it runs on."""
+"""Measures accuracy, latency and memory on this machine; each figure in the documentation comes from a command here."""

@@ -1,4 +1,4 @@
-"""How right is each model, float and quantized, through the runner on the same pictures, and how fast?"""
+"""How right each model is, float and quantized, on the same pictures, and how fast each network is."""
 
 import hashlib
 from collections.abc import Sequence
@@ -8,90 +8,142 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import metrics
-from benchmarks.interleaved import ROUNDS, figure
+from benchmarks.interleaved import ROUNDS, Timing, timing
+from benchmarks.metrics import Figures
 from convert import gate
-from edge import model
+from edge.contract import Changes
 from edge.decide import OTHER, Decision, Rules, decide
 from edge.errors import UserError
+from edge.model import Model
+from edge.output.tables import Table
+from edge.system.progress import Progress, silent
 from edge.system.quiet import quiet
-from train import data
+from train.data import crop_cache, dataset
+from train.data.dataset import Example
 from train.evaluation import intervals
 
-_REFERENCES = ("keras", "float32")  # what the other kinds of a network are compared with: the first that is there
+_REFERENCES = ("keras", "float32")  # the first of these kinds that is there is what a network's other files are held to
+
+
+@dataclass(frozen=True)
+class Compared(Changes):
+    """Answers that differ from those of the float model of the same network.
+
+    Attributes:
+        reference: the float model's name.
+    """
+
+    reference: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFigures:
+    """One model.
+
+    Attributes:
+        network: its name, such as "compact".
+        kind: "keras", or how the file is quantized.
+        sha256: of the file.
+        bytes: its size.
+        milliseconds: the network alone, on one thread; None for a Keras model.
+        figures: of all pictures, under "all", and of each source.
+        changes: against the float model of the same network; None where that isn't measured too.
+    """
+
+    network: str
+    kind: str
+    sha256: str
+    bytes: int
+    milliseconds: Timing | None = None
+    figures: dict[str, Figures]
+    changes: Compared | None = None
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """All figures of `benchmark accuracy`.
+
+    Attributes:
+        split: that the pictures are of.
+        split_sha256: hash over which picture is in which split under which label.
+        models: by name.
+    """
+
+    split: str
+    split_sha256: str
+    models: dict[str, ModelFigures]
 
 
 @dataclass(frozen=True)
 class _Answered:
-    """One model's answers. kind: "keras", or what was emitted; seconds: float [n], of a file alone."""
+    """The answers of one model.
+
+    Attributes:
+        name: of the model.
+        network, kind, sha256, bytes: as of ModelFigures.
+        labels: what an answer can be.
+        decisions: one a picture.
+        seconds: of each picture in the network alone, float [n]; None for a Keras model.
+    """
 
     name: str
     network: str
     kind: str
-    labels: tuple[str, ...]
     sha256: str
-    size: int
+    bytes: int
+    labels: tuple[str, ...]
     decisions: list[Decision]
-    seconds: np.ndarray | None
+    seconds: np.ndarray | None = None
 
 
-def accuracy(folder: Path, paths: Sequence[Path], split: str) -> dict:
-    """Model files, and runs of `train` with their Keras model and whatever `convert` put beside it, over one split.
+def accuracy(folder: Path, paths: Sequence[Path], split: str, progress: Progress = silent) -> Accuracy:
+    """Measures models on the pictures of one split that have a name.
 
-    -> {"split", "split_sha256", "models": {name: {"network", "kind", "sha256", "bytes", "milliseconds" (turns.figure()
-    of the model alone, one thread, files only), "figures": {"all" or source: metrics.judged()}, "changes": {"reference",
-    and gate.changes()} (against the float model of its network, where that is there, too)}}}. Raises UserError for a
-    folder or file that can't be used, and for a run where TensorFlow is missing.
+    Args:
+        folder: a data set.
+        paths: model files, and runs of `train`: their Keras model, and the files that `convert` put beside it.
+        split: "train", "val" or "test".
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: for a data set, a run or a file that can't be used, and for a run where TensorFlow is missing.
     """
     runs = [path for path in paths if path.is_dir()]
     files = [file for path in paths for file in (sorted(path.glob("*.tflite")) if path.is_dir() else [path])]
-    examples = data.read(folder)
-    chosen = data.only(examples, split)
-    answered = [_keras(run, folder, chosen) for run in runs] + _files(folder, files, chosen)
-    cells, sources = intervals.clusters(chosen), np.array([e.source for e in chosen])
-    groups = {"all": np.full(len(chosen), True)} | {name: sources == name for name in sorted(set(sources.tolist()))}
-    models = {}
-    for each in answered:
-        truth = data.targets(chosen, each.labels)
-        models[each.name] = {
-            "network": each.network,
-            "kind": each.kind,
-            "sha256": each.sha256,
-            "bytes": each.size,
-            **({"milliseconds": _milliseconds(each.seconds)} if each.seconds is not None else {}),
-            "figures": {
-                name: metrics.judged(
-                    truth[rows], [each.decisions[i] for i in np.flatnonzero(rows)], cells[rows], each.labels
-                )
-                for name, rows in groups.items()
-            },
-            **_changes(truth, each, answered),
-        }
-    return {"split": split, "split_sha256": data.split_hash(examples), "models": models}
+    examples = dataset.read(folder)
+    chosen = dataset.only(examples, split)
+    answered = [_keras(run, folder, chosen, progress) for run in runs] + _files(folder, files, chosen, progress)
+    return Accuracy(
+        split, dataset.split_hash(examples), {each.name: _figures(each, answered, chosen) for each in answered}
+    )
 
 
-def _files(folder: Path, files: Sequence[Path], chosen: Sequence[data.Example]) -> list[_Answered]:
+def _files(
+    folder: Path, files: Sequence[Path], chosen: Sequence[Example], progress: Progress
+) -> list[_Answered]:  # fmt: skip
     if not files:
         raise UserError("Nothing to measure: name model files, or runs with files that `convert` made.")
-    opened = [model.Model(file) for file in files]
-    raced = gate.race([(each, data.crops(folder, chosen, each.size, each.policy)) for each in opened])
+    models = [Model(file) for file in files]
+    crops = [crop_cache.crops(folder, chosen, model.size, model.policy, progress=progress) for model in models]
+    raced = gate.race(list(zip(models, crops, strict=True)), progress)
     return [
         _Answered(
-            file.stem,
-            each.document["network"],
-            each.document["quantization"]["kind"],
-            each.labels,
-            each.sha256,
-            file.stat().st_size,
-            metrics.decided(each, seen),
-            seconds,
+            name=file.stem,
+            network=model.contract.network,
+            kind=model.contract.quantization.kind,
+            sha256=model.sha256,
+            bytes=file.stat().st_size,
+            labels=model.labels,
+            decisions=metrics.decisions(model, predictions),
+            seconds=seconds,
         )
-        for file, each, (seen, seconds) in zip(files, opened, raced, strict=True)
+        for file, model, (predictions, seconds) in zip(files, models, raced, strict=True)
     ]
 
 
-def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answered:
+def _keras(path: Path, folder: Path, chosen: Sequence[Example], progress: Progress) -> _Answered:
     try:
-        with quiet():  # TensorFlow talks while it is imported
+        with quiet():  # TensorFlow prints while it is imported
             from train import run
     except ModuleNotFoundError as error:
         missing = (error.name or "a package").partition(".")[0]
@@ -99,67 +151,74 @@ def _keras(path: Path, folder: Path, chosen: Sequence[data.Example]) -> _Answere
             f"{path} is a Keras model, and {missing} is missing: run `pip install edge-classify[train]`, or name its "
             ".tflite files."
         ) from error
-    told, network = run.read(path)
-    labels = tuple(told["labels"])
-    crops = data.crops(folder, chosen, told["size"], told["crop"]["policy"])
-    rules = Rules(labels, tuple(run.kinds(told)))
-    decisions = [decide(each, rules) for each in run.predict(network, crops)]
+    report, network = run.read(path)
+    labels = report.labels
+    crops = crop_cache.crops(folder, chosen, report.size, report.crop.policy, progress=progress)
+    rules = Rules(labels, report.kinds)
     file = path / "model.keras"
     return _Answered(
-        f"{told['network']}-keras",
-        told["network"],
-        "keras",
-        labels,
-        hashlib.sha256(file.read_bytes()).hexdigest(),
-        file.stat().st_size,
-        decisions,
-        None,
+        name=f"{report.network}-keras",
+        network=report.network,
+        kind="keras",
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        bytes=file.stat().st_size,
+        labels=labels,
+        decisions=[decide(each, rules) for each in run.predict(network, crops)],
     )
 
 
-def _milliseconds(seconds: np.ndarray) -> dict:
-    """float [n] -> the figure over parts of the run that follow each other, as all models' answers are alike slow."""
-    each = len(seconds) // ROUNDS
-    return figure(seconds[: ROUNDS * each].reshape(ROUNDS, each) if each else seconds[None])
-
-
-def _changes(truth: np.ndarray, after: _Answered, answered: Sequence[_Answered]) -> dict:
-    same = [each for each in answered if each.network == after.network and each.labels == after.labels]
-    references = [each for kind in _REFERENCES for each in same if each.kind == kind]
-    if not references or references[0] is after:
-        return {}
-    before = references[0]
-    names = [label for label in after.labels if label != OTHER]
-    given = [metrics.likelier(each.decisions, names) for each in (before, after)]
-    return {"changes": {"reference": before.name, **gate.changes(truth, *given)}}
-
-
-def table(result: dict) -> str:
-    lines = []
-    for name, found in result["models"].items():
-        time = (
-            f", {found['milliseconds']['value']:.3f} ms a picture, the model alone" if "milliseconds" in found else ""
-        )
-        lines.append(f"{name}: {found['bytes'] / 1e3:.0f} kB{time}")
-        recalls = [f"{label} recall" for label in reversed(found["figures"]["all"]["classes"])]
-        lines.append(
-            f"{'':10}"
-            + "".join(f"{head:>32}" for head in [*recalls, "balanced accuracy"])
-            + "     ECE answered wrong of these"
-        )
-        for source, figures in found["figures"].items():
-            *shares, ece, coverage, risk = metrics.row(figures)
-            lines.append(
-                f"{source:10}" + "".join(f"{share:>32}" for share in shares) + f"{ece:>8}{coverage:>9}{risk:>15}"
+def _figures(model: _Answered, answered: Sequence[_Answered], chosen: Sequence[Example]) -> ModelFigures:
+    truth, cells = dataset.targets(chosen, model.labels), intervals.clusters(chosen)
+    sources = np.array([example.source for example in chosen])
+    groups = {"all": np.full(len(chosen), True)} | {name: sources == name for name in sorted(set(sources.tolist()))}
+    return ModelFigures(
+        network=model.network,
+        kind=model.kind,
+        sha256=model.sha256,
+        bytes=model.bytes,
+        milliseconds=None if model.seconds is None else _milliseconds(model.seconds),
+        figures={
+            name: metrics.figures(
+                truth[rows], [model.decisions[i] for i in np.flatnonzero(rows)], cells[rows], model.labels
             )
-        if "changes" in found:
-            lines.append(changed(found["changes"]))
-        lines.append("")
-    return "\n".join(lines[:-1])
+            for name, rows in groups.items()
+        },
+        changes=_compared(truth, model, answered),
+    )
 
 
-def changed(told: dict) -> str:
+def _milliseconds(seconds: np.ndarray) -> Timing:
+    """The timing of one model's pictures, float [n]; as many parts of the run in a row count as rounds."""
+    each = len(seconds) // ROUNDS
+    return timing(seconds[: ROUNDS * each].reshape(ROUNDS, each) if each else seconds[None])
+
+
+def _compared(truth: np.ndarray, model: _Answered, answered: Sequence[_Answered]) -> Compared | None:
+    same = [each for each in answered if each.network == model.network and each.labels == model.labels]
+    references = [each for kind in _REFERENCES for each in same if each.kind == kind]
+    if not references or references[0] is model:
+        return None
+    names = [label for label in model.labels if label != OTHER]
+    before, after = (metrics.likelier(each.decisions, names) for each in (references[0], model))
+    changes = gate.changes(truth, before, after)
+    return Compared(changes.count, changes.changed, changes.spoiled, changes.mended, changes.p, references[0].name)
+
+
+def table(result: Accuracy) -> str:
+    """The result as text for a terminal."""
+    blocks = []
+    for name, model in result.models.items():
+        time = f", {model.milliseconds.value:.3f} ms a picture in the network alone" if model.milliseconds else ""
+        heads = metrics.heads(model.figures["all"])
+        rows = [[source, *metrics.row(figures)] for source, figures in model.figures.items()]
+        lines = [f"{name}: {model.bytes / 1e3:.0f} kB{time}", Table(["", *heads], rows).text()]
+        blocks.append("\n".join([*lines, *([changed(model.changes)] if model.changes else [])]))
+    return "\n\n".join(blocks)
+
+
+def changed(answers: Compared) -> str:
+    """How many answers a quantized file changed, in words."""
     return (
-        f"{told['changed']} of {told['count']:,} answers are not {told['reference']}'s: {told['spoiled']} to the "
-        f"worse, {told['mended']} to the better (McNemar's exact p {told['p']:.2g})"
+        f"{answers.changed} of {answers.count:,} answers differ from {answers.reference}'s: {answers.spoiled} for the "
+        f"worse, {answers.mended} for the better (McNemar's exact p {answers.p:.2g})"
     )

@@ -1,29 +1,79 @@
 """`benchmark`: options and nothing else."""
 
+import logging
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 
-from benchmarks import machine
-from benchmarks import result as results
+from benchmarks.report import result
 from edge import __version__, model
-from edge.errors import UserError
+from edge.cli import progress_bars
+from edge.errors import UserError, exits_on_user_error
 from train.cli import data_option
 
+SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
 
-@click.group()
-@click.version_option(__version__)
-def main() -> None:
-    """Measure accuracy, latency and memory on this machine."""
+_models = click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+_rounds = click.option(
+    "--rounds",
+    type=click.IntRange(2),
+    default=6,
+    show_default=True,
+    help="How often everything is measured, in turns.",
+)
+_threads = click.option(
+    "--threads",
+    type=click.IntRange(1, 64),
+    multiple=True,
+    default=(1,),
+    show_default=True,
+    metavar="N",
+    help="Cores for each network; may be given several times.",
+)
+_rivals = click.option(
+    "--rivals",
+    type=click.Path(path_type=Path),
+    default=Path(".rivals"),
+    show_default=True,
+    metavar="DIR",
+    help="The folder that `make rivals` made.",
+)
+
+
+def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
+    """Keeps --html and --date for `_save`, so that no command needs to pass them on."""
+    if option.name == "html" and value:
+        _page()  # a missing package is reported before the work is done
+    context.meta[f"benchmarks.{option.name}"] = value
+
+
+def _json_option(command: Callable) -> Callable:
+    date = click.option(
+        "--date", metavar="TEXT", expose_value=False, callback=_keep, help="A date to write into the JSON file."
+    )
+    return click.option(
+        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
+    )(date(command))
+
+
+_html_option = click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=_keep,
+    help="Write all figures as one page with plots.",
+)
 
 
 @contextmanager
 def _installed() -> Iterator[None]:
-    """Says in a sentence what an import lacks."""
+    """Turns the import of a package that isn't installed into a UserError."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -31,75 +81,57 @@ def _installed() -> Iterator[None]:
         raise UserError(f"{package} is missing; run `pip install edge-classify[benchmark]`.") from error
 
 
-def _json_option(command: Callable) -> Callable:
-    date = click.option(
-        "--date", metavar="TEXT", expose_value=False, callback=_kept, help="Stands in the JSON; else no date does."
-    )
-    return click.option(
-        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
-    )(date(command))
-
-
-_models = click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-_rounds = click.option("--rounds", type=click.IntRange(2), default=6, show_default=True, help="Times over, in turns.")
-
-
-def _html_option(command: Callable) -> Callable:
-    return click.option(
-        "--html",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        expose_value=False,
-        callback=_kept,
-        help="Write all figures as one page with plots.",
-    )(command)
-
-
-def _kept(context: click.Context, option: click.Parameter, value: object) -> None:
-    """For _save(), so that no command needs to pass it on."""
-    if option.name == "html" and value:
-        _page()  # what it lacks is said before the work
-    context.meta[f"benchmarks.{option.name}"] = value
-
-
-def _save(found: dict, target: Path | None) -> None:
-    """Writes what was asked for: the JSON to `target`, the page to what --html says."""
-    meta = click.get_current_context().meta
-    command = shlex.join(["benchmark", *sys.argv[1:]])
-    document = results.result(command, found, meta.get("benchmarks.date"))
-    if target:
-        results.save(document, target)
-    if html := meta.get("benchmarks.html"):
-        results.write(_page()(document), html)
-
-
-def _page() -> Callable[[dict], str]:
+def _page() -> Callable[[result.Document], str]:
     with _installed():
-        from benchmarks.page import page
+        from benchmarks.report.page import page
     return page
 
 
-SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
+def _save(results: dict[str, Any], target: Path | None) -> None:
+    """Writes what was asked for: JSON to `target`, and a page to the file of --html."""
+    meta = click.get_current_context().meta
+    command = shlex.join(["benchmark", *sys.argv[1:]])
+    document = result.document(command, results, meta.get("benchmarks.date"))
+    if target:
+        result.save(document, target)
+    if html := meta.get("benchmarks.html"):
+        result.write(_page()(document), html)
+
+
+@click.group()
+@click.version_option(__version__)
+def main() -> None:
+    """Measure accuracy, latency and memory on this machine."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
 
 
 @main.command()
 @_models
 @data_option
-@click.option("--split", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Which pictures of the data set are answered.",
+)
 @_json_option
 @_html_option
+@exits_on_user_error
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
-    """Recall, balanced accuracy and calibration of MODELS on labelled cells, and the answers that quantization changed.
+    """How right MODELS are on labelled cells.
 
-    MODELS are .tflite files (the shipped ones, if none is named), or runs: their Keras model, and the files beside it,
-    as `convert --all RUN` writes them.
+    Recall, balanced accuracy, calibration, and how many answers quantization changes. MODELS are .tflite files, or
+    folders that `train` wrote: their Keras model, and the files that `convert --all` put beside it. Without MODELS
+    the shipped files are measured.
     """
     with _installed():
         from benchmarks import accuracy
 
-    result = accuracy.accuracy(folder, models or SHIPPED, split)
-    _save({"accuracy": result}, target)
-    click.echo(accuracy.table(result))
+    with progress_bars() as progress:
+        found = accuracy.accuracy(folder, models or SHIPPED, split, progress)
+    _save({"accuracy": found}, target)
+    click.echo(accuracy.table(found))
 
 
 @main.command()
@@ -108,46 +140,62 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 @click.option("--count", type=click.IntRange(1), help="Pictures of each class of each source.  [default: all]")
 @_json_option
 @_html_option
+@exits_on_user_error
 def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target: Path | None) -> None:
-    """Accuracy of MODELS (the shipped ones, float and int8) on pictures that are damaged at five strengths.
+    """How right MODELS are on worse pictures.
 
-    Out of focus, moved, noisy, compressed, of another light, colour, stain, scale and angle, through locator and crop.
+    The pictures are corrupted in eleven ways at five strengths: out of focus, blurred by movement, noisy,
+    compressed, or of another light, colour, stain, scale, angle or cut. MODELS are .tflite files; without them the
+    shipped ones are measured.
     """
     with _installed():
         from benchmarks import robustness
 
-    result = robustness.robustness(folder, models or SHIPPED, count)
-    _save({"robustness": result}, target)
-    click.echo(robustness.table(result))
+    with progress_bars() as progress:
+        found = robustness.robustness(folder, models or SHIPPED, count, progress=progress)
+    _save({"robustness": found}, target)
+    click.echo(robustness.table(found))
 
 
 @main.command()
 @_models
 @data_option
 @_json_option
+@exits_on_user_error
 def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
-    """How many cells MODELS (the shipped ones) answer at a stated risk, how many of these answers are wrong, and what
-    they make of other cells, of empty places, and of microscopes that they have never seen."""
+    """When the answers of MODELS can be trusted.
+
+    How many cells they answer at a stated risk, and how many of these answers are wrong. Also what becomes of cells
+    of other types, of empty places, and of cells of microscopes that a model has never seen. MODELS are .tflite
+    files; without them the shipped ones are measured.
+    """
     with _installed():
         from benchmarks import selective
 
-    result = selective.measured(folder, models or SHIPPED)
-    _save({"doubt": result}, target)
-    click.echo(selective.table(result))
+    with progress_bars() as progress:
+        found = selective.measure(folder, models or SHIPPED, progress)
+    _save({"doubt": found}, target)
+    click.echo(selective.table(found))
 
 
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_option
 @_json_option
+@exits_on_user_error
 def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
-    """RUNS of `train cross`, float and int8, on sources that they did not learn from and on marked camera fields."""
+    """How right RUNS are on other microscopes.
+
+    Measured on sources that they did not learn from and on marked camera fields, as float and as int8. RUNS are
+    folders that `train cross` wrote.
+    """
     with _installed():
         from benchmarks import cross
 
-    result = cross.cross(folder, runs)
-    _save({"cross": result}, target)
-    click.echo(cross.table(result))
+    with progress_bars() as progress:
+        found = cross.cross(folder, runs, progress)
+    _save({"cross": found}, target)
+    click.echo(cross.table(found))
 
 
 @main.command()
@@ -159,18 +207,26 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     type=click.IntRange(0),
     multiple=True,
     metavar="N",
-    help="Labelled ones a class; may be given several times.  [default: 0, 5, 10, 15, 20, 50]",
+    help="Labelled cells of each class; may be given several times.  [default: 0, 5, 10, 15, 20, 50]",
 )
-@click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="Times that cells are drawn.")
+@click.option(
+    "--draws", type=click.IntRange(1), default=20, show_default=True, help="How often cells are drawn for each number."
+)
 @_json_option
+@exits_on_user_error
 def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws: int, target: Path | None) -> None:
-    """What `edge-site adapt` gains on each source with more and more labelled cells, for MODELS (the shipped ones)."""
+    """What labelled cells of a site bring.
+
+    What `edge-site adapt` gains on each source with more and more of them. MODELS are .tflite files; without them
+    the shipped ones are measured.
+    """
     with _installed():
         from benchmarks import sites
 
-    result = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws)
-    _save({"sites": result}, target)
-    click.echo(sites.table(result))
+    with progress_bars() as progress:
+        found = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws, progress)
+    _save({"sites": found}, target)
+    click.echo(sites.table(found))
 
 
 @main.command()
@@ -185,12 +241,25 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
     help="A folder of pictures; may be given several times.",
 )
 @click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Pictures of each folder.")
-@click.option("--threads", type=click.IntRange(1, 64), multiple=True, default=(1,), show_default=True, metavar="N")
+@_threads
 @_rounds
-@click.option("--warm-up", type=click.IntRange(1), default=20, show_default=True, help="Pictures before it counts.")
-@click.option("--many", type=click.IntRange(0), default=1000, show_default=True, help="Pictures in one long process.")
+@click.option(
+    "--warm-up",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="Pictures that each model answers before anything is measured.",
+)
+@click.option(
+    "--many",
+    type=click.IntRange(0),
+    default=1000,
+    show_default=True,
+    help="Pictures that the command answers in one process, for its memory; 0 leaves that out.",
+)
 @_json_option
 @_html_option
+@exits_on_user_error
 def latency(
     models: tuple[Path, ...],
     folders: tuple[Path, ...],
@@ -201,139 +270,198 @@ def latency(
     many: int,
     target: Path | None,
 ) -> None:
-    """Milliseconds of each step, apart and together, and seconds and megabytes of the command itself.
+    """How fast each step and the command are.
 
-    MODELS (the shipped one, if none is named) take turns. --threads may be given several times.
+    Milliseconds of each step and of all steps together, and seconds and megabytes of the command itself. The
+    pictures of a folder are answered as one run, as `edge-classify` answers them. MODELS are .tflite files that
+    take turns; without them the shipped int8 file is measured.
     """
     from benchmarks import latency, pictures
 
-    sets = pictures.folders(folders, count)
-    found = latency.latency(sets, models or (model.SHIPPED,), threads, rounds, warm_up, many)
-    _save({"latency": found}, target)
+    sets = pictures.of_folders(folders, count)
+    settings = latency.Settings(rounds, warm_up, threads)
+    found = latency.latency(sets, models or (model.SHIPPED,), settings, many)
+    _save({"latency": latency.document(found)}, target)
     click.echo(latency.table(found))
 
 
 @main.command()
 @data_option
-@click.option("--locator", "file", type=click.Path(path_type=Path), help="Instead of the shipped one.")
+@click.option(
+    "--locator", "file", type=click.Path(path_type=Path), metavar="FILE", help="A locator instead of the shipped one."
+)
 @_json_option
+@exits_on_user_error
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:
-    """Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures."""
+    """How well and how fast cells are located.
+
+    Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures.
+    """
     with _installed():
         from benchmarks import locating
     from edge import locate
 
-    result = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
-    _save({"locating": result}, target)
-    click.echo(locating.table(result))
+    found = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
+    _save({"locating": found}, target)
+    click.echo(locating.table(found))
 
 
 @main.command()
 @data_option
 @_json_option
+@exits_on_user_error
 def ruler(folder: Path, target: Path | None) -> None:
-    """How well red cells are measured, in one picture and over a run, and what nuclei are worth by either."""
+    """How well red cells are measured.
+
+    In one picture and over a run, and how large nuclei are by either ruler.
+    """
     with _installed():
         from benchmarks import crop_scale
 
-    result = crop_scale.ruler(folder)
-    _save({"ruler": result}, target)
-    click.echo(crop_scale.table(result))
+    with progress_bars() as progress:
+        found = crop_scale.crop_scale(folder, progress)
+    _save({"ruler": found}, target)
+    click.echo(crop_scale.table(found))
+
+
+@main.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option("--fields", default=100, show_default=True, help="Camera fields of DATA/fields.")
+@click.option("--cells", default=500, show_default=True, help="Pictures of one cell of DATA/cells.")
+@exits_on_user_error
+def parity(data: Path, fields: int, cells: int) -> None:
+    """Checksums by which two machines compare.
+
+    Where another machine prints the same lines, it makes the same cells and crops and gives the same answers. Two
+    lines for each kind of picture in the folder DATA: the sha256 of what locator and crop make of them, and that of
+    the shipped model's answers.
+    """
+    from benchmarks import parity
+
+    for digest in parity.parity(data, fields, cells):
+        click.echo(str(digest))
 
 
 @main.command()
 @click.option("--pictures", type=click.IntRange(40), default=100_000, show_default=True, help="How many to train on.")
 @click.option(
-    "--size", type=click.IntRange(32, 512), default=64, show_default=True, help="Width of picture and input in pixels."
+    "--size",
+    type=click.IntRange(32, 512),
+    default=64,
+    show_default=True,
+    help="Width of the pictures and of the network's input, in pixels.",
 )
-@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Epochs of training.")
 @_json_option
+@exits_on_user_error
 def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
-    """Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder."""
+    """How much memory training takes.
+
+    Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder.
+    """
     from benchmarks import memory
 
-    result = memory.memory(pictures, size, epochs)
-    _save({"memory": result}, target)
-    click.echo(memory.table(result))
+    with progress_bars() as progress:
+        found = memory.memory(pictures, size, epochs, progress)
+    _save({"memory": found}, target)
+    click.echo(memory.table(found))
 
 
 @main.command()
 @data_option
 @click.option("--cells", type=click.IntRange(1), default=1000, show_default=True, help="Cells of the simulated slide.")
-@click.option("--seconds", type=click.FloatRange(5), default=60.0, show_default=True, help="At a camera's pace.")
-@click.option("--minutes", type=click.FloatRange(0), default=0.0, help="Of simulated frames, for memory; 0 leaves it.")
-@_json_option
-def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
-    """`edge-classify --camera`: cells counted once, age of the frames, delay against a plain loop, memory."""
-    with _installed():
-        from benchmarks import live
-
-    result = live.live(folder, cells, seconds)
-    if minutes:
-        result["memory"] = live.memory(minutes)
-    _save({"live": result}, target)
-    click.echo(live.table(result))
-
-
-_rivals = click.option(
-    "--rivals",
-    type=click.Path(path_type=Path),
-    default=Path(".rivals"),
-    show_default=True,
-    metavar="DIR",
-    help="What `make rivals` made.",
+@click.option(
+    "--seconds", type=click.FloatRange(5), default=60.0, show_default=True, help="Seconds at a camera's pace."
 )
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0),
+    default=0.0,
+    show_default=True,
+    help="Minutes of simulated frames, for memory; 0 leaves that out.",
+)
+@_json_option
+@exits_on_user_error
+def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
+    """How well a run at the camera counts.
+
+    Whether `edge-classify --camera` counts each cell once, how old frames are when they are answered, and how much
+    memory it takes.
+    """
+    with _installed():
+        from benchmarks.live import session
+
+    found = session.live(folder, cells, seconds, minutes)
+    _save({"live": found}, target)
+    click.echo(session.table(found))
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @data_option
-@click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Pictures.")
-@click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Pictures that are answered.")
+@click.option(
+    "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Cores for each network."
+)
 @_rounds
 @_rivals
 @_json_option
 @_html_option
+@exits_on_user_error
 def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, rivals: Path, target: Path | None) -> None:
-    """The network of a finished RUN, float and int8, in LiteRT and in other runtimes, taking turns.
+    """How fast a network is in other runtimes.
 
-    RUN needs the files that `convert --float32 RUN` and `convert --int8 RUN` put beside it.
+    The network of RUN, float and int8, in LiteRT and in other runtimes, in turns. RUN is a folder that `train`
+    wrote, with the files that `convert --float32 RUN` and `convert --int8 RUN` put there.
     """
     with _installed():
-        from benchmarks import runtimes
+        from benchmarks.rivals import runtimes
 
-    result = runtimes.runtimes(folder, run, count, threads, rounds, rivals)
-    _save({"runtimes": result}, target)
-    click.echo(runtimes.table(result))
+    options = runtimes.Options(count, threads, rounds, rivals)
+    with progress_bars() as progress:
+        found = runtimes.runtimes(folder, run, options, progress)
+    _save({"runtimes": found}, target)
+    click.echo(runtimes.table(found))
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--pictures", "folder", type=click.Path(path_type=Path), required=True, metavar="DIR")
+@click.option(
+    "--pictures",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="A folder of pictures to answer.",
+)
 @click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Different pictures.")
 @_rounds
 @_rivals
 @_json_option
 @_html_option
+@exits_on_user_error
 def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target: Path | None) -> None:
-    """`edge-classify` beside what one might pick instead: seconds from cold, pictures a second, memory.
+    """How fast other programs do the same task.
 
-    RUN is a finished run with the file that `convert --int8 RUN` put beside it.
+    Seconds from a cold start, pictures a second, and memory of edge-classify and of others. RUN is a folder that
+    `train` wrote, with the file that `convert --int8 RUN` put there.
     """
     with _installed():
-        from benchmarks import peers, pictures
+        from benchmarks import pictures
+        from benchmarks.rivals import peers
 
-    [chosen] = pictures.folders([folder], count).values()
-    result = peers.peers(chosen, run, rounds, rivals)
-    _save({"peers": result}, target)
-    click.echo(peers.table(result))
+    [chosen] = pictures.of_folders([folder], count).values()
+    with progress_bars() as progress:
+        found = peers.peers(chosen, run, rounds, rivals, progress)
+    _save({"peers": found}, target)
+    click.echo(peers.table(found))
 
 
 @main.command("all")
 @_models
 @data_option
-@click.option("--threads", type=click.IntRange(1, 64), multiple=True, default=(1,), show_default=True, metavar="N")
-@click.option("--quick", is_flag=True, help="In minutes: fewer pictures, but for accuracy.")
+@_threads
+@click.option("--quick", is_flag=True, help="Take some minutes: fewer pictures, except for accuracy.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -343,20 +471,27 @@ def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target
     help="Where PROCESSOR.json and PROCESSOR.html are written.",
 )
 @_json_option
+@exits_on_user_error
 def everything(
     models: tuple[Path, ...], folder: Path, threads: tuple[int, ...], quick: bool, out: Path, target: Path | None
 ) -> None:
-    """Accuracy, latency and robustness of MODELS (the shipped ones) as one JSON file and one page."""
+    """Accuracy, latency, robustness on one page.
+
+    They are written as JSON too. MODELS are .tflite files; without them the shipped ones are measured.
+    """
     with _installed():
         from benchmarks import suite
+    from benchmarks.machine import machine
 
-    _page()  # what it lacks is said before the work
-    facts = machine.machine()
-    target, page = target or out / f"{machine.name(facts)}.json", out / f"{machine.name(facts)}.html"
-    results.folder(out)
-    found = suite.whole(folder, models or SHIPPED, threads, quick)
+    _page()  # a missing package is reported before the work is done
+    name = machine().file_name
+    target, page = target or out / f"{name}.json", out / f"{name}.html"
+    result.make_folder(out)
+    with progress_bars() as progress:
+        amount = suite.QUICK if quick else suite.FULL
+        found = suite.suite(folder, models or SHIPPED, threads, amount, progress)
     click.get_current_context().meta["benchmarks.html"] = page
-    _save(found, target)
+    _save(suite.results(found), target)
     click.echo(suite.table(found))
     click.echo(f"\nWritten: {target} and {page}.")
 
@@ -364,26 +499,36 @@ def everything(
 @main.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--everything", is_flag=True, help="Those within the noise, too.")
+@click.option("--everything", is_flag=True, help="Show also the figures whose difference is within the noise.")
+@exits_on_user_error
 def compare(a: Path, b: Path, everything: bool) -> None:
-    """Which figures of B differ from A's by more than the noise: two JSON files of the same command."""
-    with _installed():
-        from benchmarks import compare
+    """Which differences exceed the noise.
 
-    one, other = results.read(a), results.read(b)
+    The figures of B that differ from those of A by more than the noise. A and B are JSON files that the same
+    command wrote.
+    """
+    with _installed():
+        from benchmarks.report import compare
+
+    one, other = result.read(a), result.read(b)
     rows = compare.compare(one, other)
     if not rows:
-        raise UserError(f"{a} and {b} have no figure with an interval in common: they are of different commands.")
+        raise UserError(f"{a} and {b} have no figure with an interval in common: different commands wrote them.")
     click.echo(compare.table(rows, one, other, everything))
 
 
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@exits_on_user_error
 def readme(files: tuple[Path, ...]) -> None:
-    """Write the marked regions of FILES (those of docs/figures) anew from the JSON files in benchmarks/reference."""
+    """Write the documentation's tables anew.
+
+    The marked tables of FILES are written from the JSON files in benchmarks/reference. Without FILES, those pages
+    of the documentation are written that have such tables.
+    """
     with _installed():
-        from benchmarks import readme
+        from benchmarks.report import readme
 
     for file in files or readme.PAGES:
-        results.write(readme.filled(results.text(file)), file)
+        result.write(readme.filled(result.text(file)), file)
         click.echo(f"Written: {file}.")

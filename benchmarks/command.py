@@ -1,104 +1,124 @@
-"""`edge-classify` as a user runs it, a process of its own: how long, and how much memory?"""
+"""How long `edge-classify` takes as a user runs it, in a process of its own, and how much memory."""
 
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.ranges import Range, spread
 from edge.errors import UserError
 
-RUNS = 7
+COLD_RUNS, MANY_RUNS = 7, 3  # how often the command is run on one picture, and on many
 
 
-def run(model: Path, files: Sequence[str], threads: int = 1) -> tuple[float, float]:
-    """One process that reads the list on its standard input -> (seconds from start to end, peak megabytes).
+@dataclass(frozen=True)
+class Process:
+    """One process, from its start to its end.
 
-    Raises UserError where it fails.
+    Attributes:
+        seconds: that it took.
+        megabytes: of its memory that were in use at once, at most.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "edge",
-        "-",
-        "--model",
-        str(model),
-        "--json",
-        os.devnull,
-        "--threads",
-        str(threads),
-    ]
-    return timed(command, listed(files))
+
+    seconds: float
+    megabytes: float
 
 
-def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> tuple[float, float]:
-    """A command from start to end -> (seconds, peak megabytes of it alone). core: the only one that it may use.
+@dataclass(frozen=True)
+class Processes:
+    """The same command several times.
 
-    Raises UserError where it fails.
+    Attributes:
+        seconds: from start to end.
+        megabytes: peak memory; here `value` is the highest.
+        runs: how many times.
+    """
+
+    seconds: Range
+    megabytes: Range
+    runs: int
+
+
+def classify(model: Path, files: Sequence[str], threads: int = 1) -> Process:
+    """Runs `edge-classify` on a list of pictures. Raises UserError where it fails."""
+    command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull]
+    return timed([*command, "--threads", str(threads)], listed(files))
+
+
+def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> Process:
+    """Runs a command from start to end, alone (see timed_child.py).
+
+    Args:
+        command: the program and its arguments.
+        stdin: what it reads from standard input.
+        core: the only one that it may use; None for all.
+
+    Raises:
+        UserError: where the command fails.
     """
     read, write = os.pipe()
-    clocked = [sys.executable, "-I", "-S", str(Path(__file__).with_name("clocked.py")), str(write)]
-    clocked += ["-" if core is None else str(core), *command]
+    child = [sys.executable, "-I", "-S", str(Path(__file__).with_name("timed_child.py")), str(write)]
+    child += ["-" if core is None else str(core), *command]
     try:
-        done = subprocess.run(clocked, input=stdin.encode(), capture_output=True, pass_fds=(write,))
+        done = subprocess.run(child, input=stdin.encode(), capture_output=True, pass_fds=(write,))
         os.close(write)
         seconds, kilobytes = os.read(read, 100).split() or (b"0", b"0")
     finally:
         os.close(read)
     if done.returncode:
-        message = done.stderr.decode(errors="replace").strip() or "without a word"
+        message = done.stderr.decode(errors="replace").strip() or "it printed nothing"
         raise UserError(f"`{' '.join(command[:3])}` failed: {message.splitlines()[-1]}")
-    return float(seconds), int(kilobytes) / 1024
+    return Process(float(seconds), int(kilobytes) / 1024)
 
 
-def cold(models: Sequence[Path], file: str, runs: int = RUNS) -> dict[str, dict]:
-    """One picture from cold, the disk's cache warm; the models take turns -> {name: {"seconds", "megabytes"}}.
-
-    Each a figure of "value" (median; of megabytes the highest), "low" and "high".
-    """
-    found: dict[str, list[tuple[float, float]]] = {model.stem: [] for model in models}
-    for i in range(runs + 1):
+def cold(models: Sequence[Path], file: str) -> dict[str, Processes]:
+    """One picture from a cold start, with the disk's cache warm; the models take turns. Result by model."""
+    found: dict[str, list[Process]] = {model.stem: [] for model in models}
+    for i in range(COLD_RUNS + 1):
         for model in models:
-            measured = run(model, [file])
-            if i:  # the first warms the disk's cache
-                found[model.stem].append(measured)
-    return {name: _figures(each) for name, each in found.items()}
+            process = classify(model, [file])
+            if i:  # the first fills the disk's cache
+                found[model.stem].append(process)
+    return {name: _summary(each) for name, each in found.items()}
 
 
-def many(models: Sequence[Path], files: Sequence[str], count: int, runs: int = 3) -> dict[str, dict]:
-    """`count` pictures in one process, over and over the same where there are fewer; the models take turns.
+def many(models: Sequence[Path], files: Sequence[str], count: int) -> dict[str, Processes]:
+    """`count` pictures in one process, start included; the models take turns. Result by model.
 
-    -> {name: {"seconds", "megabytes"}} as cold(); seconds with the start.
+    Where there are fewer files, they are answered again and again.
     """
     pictures = [files[i % len(files)] for i in range(count)]
-    found: dict[str, list[tuple[float, float]]] = {model.stem: [] for model in models}
-    for _ in range(runs):
+    found: dict[str, list[Process]] = {model.stem: [] for model in models}
+    for _ in range(MANY_RUNS):
         for model in models:
-            found[model.stem].append(run(model, pictures))
-    return {name: _figures(each) for name, each in found.items()}
+            found[model.stem].append(classify(model, pictures))
+    return {name: _summary(each) for name, each in found.items()}
 
 
-def _figures(measured: Sequence[tuple[float, float]]) -> dict:
-    seconds, megabytes = zip(*measured, strict=True)
-    return {
-        "seconds": {"value": statistics.median(seconds), "low": min(seconds), "high": max(seconds)},
-        "megabytes": {"value": max(megabytes), "low": min(megabytes), "high": max(megabytes)},
-        "runs": len(measured),
-    }
+def _summary(processes: Sequence[Process]) -> Processes:
+    megabytes = [each.megabytes for each in processes]
+    return Processes(
+        seconds=spread([each.seconds for each in processes]),
+        megabytes=Range(max(megabytes), min(megabytes), max(megabytes)),
+        runs=len(processes),
+    )
 
 
-def core() -> int | None:
-    """A core that a command can be bound to; None where the system binds none."""
+def last_core() -> int | None:
+    """A core that a command can be bound to; None where the system can't bind it."""
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def listed(files: Sequence[str]) -> str:
-    """A list for standard input. The runner answers a picture once, so a second naming gets another spelling."""
+    """A list of pictures for standard input. `edge-classify` answers each path once, so a picture that is wanted again
+    is named by another spelling of its path.
+    """
     seen: dict[str, int] = {}
-    result = []
+    lines = []
     for file in files:
         seen[file] = seen.get(file, -1) + 1
         path = Path(file).resolve()
-        result.append(f"{path.parent}{'/.' * seen[file]}/{path.name}")
-    return "\n".join(result) + "\n"
+        lines.append(f"{path.parent}{'/.' * seen[file]}/{path.name}")
+    return "\n".join(lines) + "\n"

@@ -1,12 +1,13 @@
-"""What light, stain, lens, sensor and file do to a picture, each at five strengths.
+"""What light, stain, lens, sensor and file format do to a picture, each at five strengths.
 
-Strengths are chosen so that the first is seen in good microscopes and the fifth is worse than any that should be used.
-What may go two ways (brighter or darker) goes one or the other, by lot.
+The first strength is seen on good microscopes; the fifth is worse than any picture that should be used. Where a change
+can go two ways, such as brighter or darker, a random number decides.
 """
 
 import io
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,19 +16,29 @@ from PIL import Image
 STRENGTHS = (1, 2, 3, 4, 5)
 
 
-def damage(image: np.ndarray, kind: str, strength: int, seed: int) -> np.ndarray:
-    """RGB uint8 [h, w, 3] -> the same damaged, of another size where its scale is changed.
+def corrupt(image: np.ndarray, kind: str, strength: int, seed: int) -> np.ndarray:
+    """A corrupted copy of a picture.
 
-    kind: of KINDS; strength: 0 leaves it as it is; one seed, the same bytes. Raises KeyError for another kind.
+    Args:
+        image: RGB uint8 [h, w, 3].
+        kind: a key of KINDS.
+        strength: one of STRENGTHS; 0 leaves the picture as it is.
+        seed: the same one gives the same bytes.
+
+    Returns:
+        RGB uint8, of another size where the kind changes the scale.
+
+    Raises:
+        KeyError: for another kind.
     """
-    make, amounts, _ = KINDS[kind]
     if not strength:
         return image
-    return make(image, amounts[strength - 1], np.random.default_rng([seed, list(KINDS).index(kind)]))
+    rng = np.random.default_rng([seed, list(KINDS).index(kind)])
+    return KINDS[kind].make(image, KINDS[kind].amounts[strength - 1], rng)
 
 
 def _defocus(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A disc's blur, as a lens out of focus makes; amount: its radius in shares of the picture's width."""
+    """Blur by a disc, as a lens out of focus makes it. amount: the disc's radius in shares of the picture's width."""
     radius = amount * image.shape[1]
     reach = math.ceil(radius)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -36,7 +47,7 @@ def _defocus(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.n
 
 
 def _motion(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A stage that moves while the shutter is open, any way; amount: how far, in shares of the picture's width."""
+    """A stage that moves, in any direction, while the shutter is open. amount: how far, in shares of the width."""
     half, angle = amount * image.shape[1] / 2, rng.uniform(0, math.pi)
     reach = math.ceil(half) + 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -47,63 +58,65 @@ def _motion(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nd
 
 
 def _noise(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A sensor's; amount: standard deviation in levels."""
+    """Noise of a sensor. amount: standard deviation in levels."""
     return _levels(image + rng.normal(0, amount, image.shape))
 
 
 def _jpeg(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Amount: Pillow's quality."""
+    """JPEG compression. amount: Pillow's quality."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=int(amount))
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def _brightness(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """The lamp or the exposure, up or down; amount: of the light, in nepers. What is too bright is cut off."""
-    return _levels(image * math.exp(amount * _side(rng)))
+    """More or less light, or a longer or shorter exposure; what is too bright is cut off. amount: nepers of light."""
+    return _levels(image * math.exp(amount * _sign(rng)))
 
 
 def _white_balance(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Warmer or colder; amount: nepers that red gains and blue loses, or the other way round."""
-    return _levels(image * np.exp(amount * _side(rng) * np.array([1, 0, -1])))
+    """Warmer or colder colours. amount: nepers that red gains and blue loses, or the other way round."""
+    return _levels(image * np.exp(amount * _sign(rng) * np.array([1, 0, -1])))
 
 
 def _stain(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Stronger or weaker; amount: the factor of the optical density, in nepers (Beer-Lambert)."""
+    """A stronger or weaker stain. amount: nepers of the factor of the optical density (Beer-Lambert)."""
     density = -np.log((image + 1.0) / 256)
-    return _levels(256 * np.exp(-density * math.exp(amount * _side(rng))) - 1)
+    return _levels(256 * np.exp(-density * math.exp(amount * _sign(rng))) - 1)
 
 
 def _scale(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Another magnification, larger or smaller; amount: nepers of the width."""
-    factor = math.exp(amount * _side(rng))
+    """A larger or smaller magnification. amount: nepers of the width."""
+    factor = math.exp(amount * _sign(rng))
     size = (max(16, round(image.shape[1] * factor)), max(16, round(image.shape[0] * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
 def _rotation(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Round the middle, either way, corners filled from within; amount: degrees."""
+    """Turned around the middle, either way; the corners mirror the picture. amount: degrees."""
     height, width = image.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), amount * _side(rng), 1)
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), amount * _sign(rng), 1)
     return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def _cut(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut close round the middle, as many collections of cells are; amount: the share of width and height left."""
+    """Cut close around the middle, as many collections of cells are. amount: share of width and height that is left."""
     height, width = image.shape[:2]
     h, w = round(amount * height), round(amount * width)
     return np.ascontiguousarray(image[(height - h) // 2 :, (width - w) // 2 :][:h, :w])
 
 
 def _zoom(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut more or less close and brought to one size, as cells are whose detector's boxes were resized; amount: the
-    least share of width and height that is left, the most being all.
+    """Cut more or less close and brought to one size, as cells are that a detector's boxes were cut out around.
+
+    amount: the least share of width and height that is left; the most is all.
     """
     height, width = image.shape[:2]
     return cv2.resize(_cut(image, rng.uniform(amount, 1), rng), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _side(rng: np.random.Generator) -> int:
+def _sign(rng: np.random.Generator) -> int:
+    """-1 or 1."""
     return int(rng.integers(2)) * 2 - 1
 
 
@@ -111,18 +124,31 @@ def _levels(values: np.ndarray) -> np.ndarray:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
-_Make = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
-# What makes it, with five amounts, and what these are.
-KINDS: dict[str, tuple[_Make, tuple[float, ...], str]] = {
-    "defocus": (_defocus, (0.005, 0.01, 0.02, 0.03, 0.045), "radius, shares of the width"),
-    "motion": (_motion, (0.01, 0.02, 0.04, 0.07, 0.1), "length, shares of the width"),
-    "noise": (_noise, (4, 8, 14, 22, 32), "levels"),
-    "jpeg": (_jpeg, (70, 45, 25, 12, 6), "quality"),
-    "brightness": (_brightness, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of light"),
-    "white balance": (_white_balance, (0.05, 0.1, 0.18, 0.28, 0.4), "nepers of red and blue"),
-    "stain": (_stain, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of density"),
-    "scale": (_scale, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of width"),
-    "rotation": (_rotation, (5, 15, 45, 90, 180), "degrees"),
-    "cut": (_cut, (0.8, 0.7, 0.6, 0.5, 0.4), "share of the width left"),
-    "zoom": (_zoom, (0.9, 0.8, 0.65, 0.5, 0.4), "share of the width left at least"),
+@dataclass(frozen=True)
+class Corruption:
+    """One kind of corruption.
+
+    Attributes:
+        make: corrupts RGB uint8 [h, w, 3] by an amount.
+        amounts: one for each of STRENGTHS.
+        unit: of the amounts.
+    """
+
+    make: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+    amounts: tuple[float, ...]
+    unit: str
+
+
+KINDS = {
+    "defocus": Corruption(_defocus, (0.005, 0.01, 0.02, 0.03, 0.045), "radius, shares of the width"),
+    "motion": Corruption(_motion, (0.01, 0.02, 0.04, 0.07, 0.1), "length, shares of the width"),
+    "noise": Corruption(_noise, (4, 8, 14, 22, 32), "levels"),
+    "jpeg": Corruption(_jpeg, (70, 45, 25, 12, 6), "quality"),
+    "brightness": Corruption(_brightness, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of light"),
+    "white balance": Corruption(_white_balance, (0.05, 0.1, 0.18, 0.28, 0.4), "nepers of red and blue"),
+    "stain": Corruption(_stain, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of density"),
+    "scale": Corruption(_scale, (0.1, 0.2, 0.35, 0.55, 0.8), "nepers of width"),
+    "rotation": Corruption(_rotation, (5, 15, 45, 90, 180), "degrees"),
+    "cut": Corruption(_cut, (0.8, 0.7, 0.6, 0.5, 0.4), "share of the width left"),
+    "zoom": Corruption(_zoom, (0.9, 0.8, 0.65, 0.5, 0.4), "share of the width left at least"),
 }

@@ -2,77 +2,123 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from convert import gate
 from convert.run import convert
+from edge.decide import OTHER
 from edge.errors import UserError
 from edge.model import Model
-from train import data, field_cells, report, run
-from train.evaluation import evaluate, intervals, model_card
+from edge.output.tables import Table
+from edge.system.progress import Progress, silent
+from train import run
+from train.data import crop_cache, dataset, field_cells
+from train.evaluation import cell_figures, evaluate, intervals
+from train.evaluation.cell_figures import CellFigures
 
 
-def cross(folder: Path, runs: Sequence[Path]) -> dict:
-    """Folders written by `train` -> {"runs": {name: {"network", "learned": sources, "figures": {source: {"float",
-    "int8": train.report.figures()}}, "missed": labelled cells not found, by source}}}.
+@dataclass(frozen=True)
+class RunFigures:
+    """One run of `train`.
 
-    Each is measured on the test split of every source and on the labelled cells of marked camera fields, those found by
-    the runner's locator; the int8 file, made for this, runs in the runner. Raises UserError for what isn't a run.
+    Attributes:
+        network: its name, such as "compact".
+        learned: sources that it learned from.
+        missed: labelled cells of camera fields that the locator did not find, by source.
+        figures: by source and kind, "float" or "int8".
     """
-    return {"runs": {str(each): _measured(folder, each) for each in runs}}
+
+    network: str
+    learned: tuple[str, ...]
+    missed: dict[str, int]
+    figures: dict[str, dict[str, CellFigures]]
 
 
-def _measured(folder: Path, path: Path) -> dict:
-    told, model = run.read(path)
-    known, labels = told["labels"], data.LABELS
-    size, policy = told["size"], told["crop"]["policy"]
-    test = [e for e in data.only(run.examples(path, told, folder), "test") if e.label != data.OTHER]
-    found = field_cells.read(folder, size, policy, data.LABELS)
-    crops = np.concatenate([data.crops(folder, test, size, policy), found.crops])
-    truth = np.concatenate([data.targets(test, labels), found.truth])
-    sources = np.array([e.source for e in test] + found.sources)
-    cells = np.concatenate([intervals.clusters(test), len(test) + np.unique(found.cells, return_inverse=True)[1]])
-    with tempfile.TemporaryDirectory() as place:
-        try:
-            file = convert(path, "int8", Path(place), folder)["path"]
-        except gate.NotProven as error:
-            raise UserError(f"{path} loses too much as int8; `convert --int8 {path}` says where.") from error
-        answers = {"float": run.predict(model, crops, len(known)), "int8": gate.answers(Model(file), crops)}
+@dataclass(frozen=True)
+class Cross:
+    """All figures of `benchmark cross`.
+
+    Attributes:
+        runs: by the path of the run.
+    """
+
+    runs: dict[str, RunFigures]
+
+
+def cross(folder: Path, runs: Sequence[Path], progress: Progress = silent) -> Cross:
+    """Measures runs of `train` on the test split of every source, and on the labelled cells of marked camera fields.
+
+    Those cells are found by the runner's locator. The int8 file is made for this, and runs in the runner.
+
+    Args:
+        folder: a data set.
+        runs: folders that `train` wrote.
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: for a folder that isn't a run, and for a network that loses too much as int8.
+    """
+    return Cross({str(each): _figures(folder, each, progress) for each in runs})
+
+
+def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
+    report, network = run.read(path)
+    known, labels = report.labels, dataset.LABELS
+    size, policy = report.size, report.crop.policy
+    test = [e for e in dataset.only(run.examples(path, report, folder), "test") if e.label != OTHER]
+    in_fields = field_cells.read(folder, size, policy, dataset.LABELS, progress=progress)
+    crops = np.concatenate([crop_cache.crops(folder, test, size, policy, progress=progress), in_fields.crops])
+    truth = np.concatenate([dataset.targets(test, labels), in_fields.truth])
+    sources = np.array([e.source for e in test] + in_fields.sources)
+    in_field_numbers = np.unique(in_fields.cells, return_inverse=True)[1]
+    cells = np.concatenate([intervals.clusters(test), len(test) + in_field_numbers])
+    answers = {
+        "float": run.predict(network, crops, len(known)),
+        "int8": gate.answers(_converted(path, folder), crops),
+    }
     if len(known) > len(labels):
         answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
-    learned = told["settings"].get("source")
-    return {
-        "network": told["network"],
-        "learned": [learned] if learned else sorted(told["data"]["counts"]),
-        "missed": found.missed,
-        "figures": {
+    learned = report.settings.get("source")
+    return RunFigures(
+        network=report.network,
+        learned=(learned,) if learned else tuple(sorted(report.data.counts)),
+        missed=in_fields.missed,
+        figures={
             str(source): {
-                kind: report.figures(truth[sources == source], p[sources == source], cells[sources == source], labels)
-                for kind, p in answers.items()
+                kind: cell_figures.figures(
+                    truth[sources == source], each[sources == source], cells[sources == source], labels
+                )
+                for kind, each in answers.items()
             }
             for source in dict.fromkeys(sources)
         },
-    }
+    )
 
 
-def table(result: dict) -> str:
-    """cross()'s figures as a Markdown table, 95 % intervals over physical cells."""
-    lines = [
-        "| network, learned from | measured on | | monocyte recall | lymphocyte recall | balanced accuracy | AUROC |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for each in result["runs"].values():
-        for source, kinds in each["figures"].items():
-            home = " (its own)" if source in each["learned"] else ""
-            for kind, f in kinds.items():
-                recalls = " | ".join(
-                    model_card.share(f["classes"][label]["recall"]) for label in ("monocyte", "lymphocyte")
-                )
-                others = " | ".join(
-                    model_card.value(f.get(name), f["intervals"][name]) for name in ("balanced_accuracy", "auroc")
-                )
-                what = f"{each['network']}, {' + '.join(each['learned'])}"
-                lines.append(f"| {what} | {source}{home} | {kind} | {recalls} | {others} |")
-    return "\n".join(lines)
+def _converted(path: Path, folder: Path) -> Model:
+    """The int8 file of a run, made in a temporary folder. Raises UserError where int8 loses too much."""
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            result = convert(path, "int8", Path(place), folder)
+        except gate.NotProven as error:
+            raise UserError(f"{path} loses too much as int8; `convert --int8 {path}` says where.") from error
+        assert result.path is not None
+        return Model(result.path)
+
+
+def table(result: Cross) -> str:
+    """The result as a Markdown table, 95 % intervals over physical cells."""
+    heads = ["network, learned from", "measured on", "", "monocyte recall", "lymphocyte recall"]
+    rows = []
+    for each in result.runs.values():
+        for source, kinds in each.figures.items():
+            home = " (its own)" if source in each.learned else ""
+            for kind, figures in kinds.items():
+                recalls = [str(figures.classes[label].recall) for label in ("monocyte", "lymphocyte")]
+                others = [str(figures.estimate(name)) for name in ("balanced_accuracy", "auroc")]
+                network = f"{each.network}, {' + '.join(each.learned)}"
+                rows.append([network, f"{source}{home}", kind, *recalls, *others])
+    return Table([*heads, "balanced accuracy", "AUROC"], rows).markdown()

@@ -1,42 +1,73 @@
-"""Contenders take turns, so that whatever else the machine does falls on all of them."""
+"""Contenders are measured in turns, so that whatever else the machine does slows all of them alike."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+
+from benchmarks.ranges import Range, spread
 
 ROUNDS = 6
 _IN_A_ROW = 16
 T = TypeVar("T")
 
 
-def turns(contenders: Sequence[T], count: int, rounds: int = ROUNDS) -> Iterator[tuple[int, T, range]]:
-    """Round by round all pictures 0..count-1 for each contender -> (round, contender, the pictures to do now).
+@dataclass(frozen=True)
+class Timing(Range):
+    """Milliseconds a picture. `value`, `low` and `high` are of the rounds' medians.
 
-    Each has a few pictures in a row, so that a small one isn't charged for a large one's having emptied the processor's
-    cache; who begins changes from turn to turn.
+    With n rounds, `low` to `high` holds the median that rounds give with a probability of 1 - 2^(1 - n): 97 % with six
+    (order statistics; David and Nagaraja, Order Statistics, 2003, section 7.1).
+
+    Attributes:
+        p95: 95th percentile of all pictures in all rounds.
+        p99: 99th percentile.
+        rounds: how many there were.
+    """
+
+    p95: float
+    p99: float
+    rounds: int
+
+
+def whole_turns(contenders: Sequence[T], rounds: int = ROUNDS) -> Iterator[tuple[int, T]]:
+    """Each contender once a round, each round begun by another one.
+
+    Yields:
+        The round's number, from 0, and whose turn it is.
+    """
+    for number in range(rounds):
+        for contender in _begun_by(contenders, number):
+            yield number, contender
+
+
+def short_turns(contenders: Sequence[T], count: int, rounds: int = ROUNDS) -> Iterator[tuple[int, T, range]]:
+    """All pictures 0 to count - 1 for each contender in each round, 16 pictures a turn; another one begins each time.
+
+    Pictures in a row keep a small contender from paying for the processor's cache, which a large one has emptied.
+
+    Yields:
+        The round's number, from 0, whose turn it is, and the numbers of the pictures to do now.
     """
     for number in range(rounds):
         for turn, first in enumerate(range(0, count, _IN_A_ROW)):
-            start = (number + turn) % len(contenders)
-            for contender in (*contenders[start:], *contenders[:start]):
+            for contender in _begun_by(contenders, number + turn):
                 yield number, contender, range(first, min(first + _IN_A_ROW, count))
 
 
-def figure(seconds: np.ndarray) -> dict:
-    """float [rounds, pictures] -> milliseconds: {"value" (the median), "low", "high", "p95", "p99", "rounds"}.
+def turn_count(contenders: int, count: int, rounds: int) -> int:
+    """How many turns `short_turns` gives."""
+    return rounds * contenders * -(-count // _IN_A_ROW)
 
-    low, high: the lowest and the highest median of a round. With n rounds that interval holds the median of what rounds
-    give with a probability of 1 - 2^(1 - n) (its order statistics; David, Nagaraja, Order Statistics, 2003, 7.1): 97 %
-    with six.
-    """
-    medians = np.median(seconds, axis=1) * 1e3
+
+def _begun_by(contenders: Sequence[T], number: int) -> list[T]:
+    start = number % len(contenders)
+    return [*contenders[start:], *contenders[:start]]
+
+
+def timing(seconds: np.ndarray) -> Timing:
+    """The timing of pictures whose seconds are given, float [rounds, pictures]."""
+    medians = spread(np.median(seconds, axis=1) * 1e3)
     p95, p99 = np.percentile(seconds, [95, 99]) * 1e3
-    return {
-        "value": float(np.median(medians)),
-        "low": float(medians.min()),
-        "high": float(medians.max()),
-        "p95": float(p95),
-        "p99": float(p99),
-        "rounds": len(seconds),
-    }
+    return Timing(medians.value, medians.low, medians.high, float(p95), float(p99), len(seconds))

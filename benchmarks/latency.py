@@ -1,179 +1,409 @@
-"""How fast is each step of a picture's way, and the command from cold, and how much memory does it take?"""
+"""How fast each step of a picture's way is, how fast the command is, and how much memory it takes."""
 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import command, machine
-from benchmarks.interleaved import ROUNDS, figure, turns
-from edge import classify, frames
-from edge.decide import RISK, Decision, decide
+from benchmarks import command
+from benchmarks.command import Processes
+from benchmarks.interleaved import ROUNDS, Timing, timing, whole_turns
+from benchmarks.machine import Conditions, Watch
+from benchmarks.ranges import Range, spread
+from edge import classify, contract
+from edge.classify import Predicted, Search
+from edge.decide import RISK, Decision
 from edge.errors import UserError
+from edge.frames import Unreadable
 from edge.model import Model
-from edge.quality import doubt
+from edge.output.tables import Table
 
-STEPS = ("decode", "locate", "crop", "invoke", "decide")
+if TYPE_CHECKING:
+    from edge.locate import Locator
+
+STEPS = ("decode", "locate", "measure", "keep", "crop", "invoke", "decide")
 TOGETHER = "together"
 WARM_UP = 20
-_FRESH = 5  # times that files are opened anew, for the first call
+_FRESH = 5  # times that a model is opened, to measure that and the first picture
 _LEVELS = np.linspace(0, 100, 41)  # percentiles that are kept for the plot
 _MANY = 1000  # pictures that the command answers in one process, for its memory
 
 
 @dataclass(frozen=True)
+class Settings:
+    """How it is measured.
+
+    Attributes:
+        rounds: in each of which every model answers all pictures of a set once.
+        warm_up: pictures that each model answers before anything is measured.
+        threads: of a network; each number of threads is measured.
+        fresh: how often a model is opened, to measure that and the first picture.
+    """
+
+    rounds: int = ROUNDS
+    warm_up: int = WARM_UP
+    threads: tuple[int, ...] = (1,)
+    fresh: int = _FRESH
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model that was measured.
+
+    Attributes:
+        sha256: of the file.
+        bytes: its size.
+    """
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One model with one number of threads on one set of pictures.
+
+    Attributes:
+        steps: milliseconds of each of STEPS, and of all TOGETHER; older results have fewer steps.
+        per_second: pictures a second, of whole rounds.
+        cells: that were answered in one round.
+        open: milliseconds in which the model and the locator are opened.
+        first: milliseconds of the first picture after that.
+        quantiles: of the milliseconds of a whole picture, at percentiles evenly spaced from 0 to 100.
+    """
+
+    steps: dict[str, Timing]
+    per_second: Range
+    cells: int
+    open: Timing
+    first: Timing
+    quantiles: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """One set of pictures.
+
+    Attributes:
+        pictures: how many.
+        size: the commonest one, "640x480".
+        runs: by "MODEL, N threads".
+    """
+
+    pictures: int
+    size: str
+    runs: dict[str, RunFigures]
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps that were measured apart, in their order."""
+        return [step for step in next(iter(self.runs.values())).steps if step != TOGETHER]
+
+
+@dataclass(frozen=True)
+class Command:
+    """The command on the first set's pictures, on one thread.
+
+    Attributes:
+        cold: one picture from a cold start, by model.
+        many: many pictures in one process, by model; None where that wasn't measured.
+        pictures: how many these are.
+    """
+
+    cold: dict[str, Processes]
+    many: dict[str, Processes] | None = None
+    pictures: int | None = None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """All figures of `benchmark latency`.
+
+    Attributes:
+        settings: how it was measured.
+        models: by name.
+        sets: by name.
+        command: the command itself.
+        state: of the machine.
+    """
+
+    settings: Settings
+    models: dict[str, ModelFile]
+    sets: dict[str, PictureSet]
+    command: Command
+    state: Conditions
+
+
+def document(result: Latency) -> dict[str, Any]:
+    """The result as JSON has it: `command.pictures` stands beside the models of `command.many`."""
+    found: dict[str, Any] = contract.document(result)
+    if result.command.many is not None:
+        found["command"]["many"] = {"pictures": found["command"].pop("pictures"), **found["command"]["many"]}
+    return found
+
+
+def load(found: dict[str, Any]) -> Latency:
+    """The inverse of `document`. Raises ValueError where something is missing or of another type."""
+    entries = dict(found["command"])
+    if "many" in entries:
+        entries["many"] = dict(entries["many"])
+        entries["pictures"] = entries["many"].pop("pictures")
+    result: Latency = contract.load(Latency, found | {"command": entries})
+    return result
+
+
+@dataclass(frozen=True)
 class Contender:
-    """A model file and the locator, opened for so many threads."""
+    """What is measured: a model file and the locator, opened with so many threads.
+
+    Attributes:
+        file: the model's.
+        threads: of each network.
+        model: the opened file.
+        locator: None for a model that takes whole pictures.
+    """
 
     file: Path
     threads: int
     model: Model
-    find: classify.Finder
+    locator: "Locator | None"
 
     @property
     def name(self) -> str:
+        """ "compact-int8, 1 thread"."""
         return f"{self.file.stem}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
-def opened(file: Path, threads: int, run: Sequence[str] = ()) -> Contender:
-    """run: the pictures that go through it, measured by one ruler."""
+def opened(file: Path, threads: int) -> Contender:
+    """Opens a model file, and the locator where the model needs it."""
     model = Model(file, threads)
-    return Contender(file, threads, model, classify.finder(model.policy, threads=threads, run=run))
+    if model.policy == "whole-image":
+        return Contender(file, threads, model, None)
+    from edge.locate import Locator  # brings OpenCV, which whole pictures do without
+
+    return Contender(file, threads, model, Locator(threads=threads))
 
 
 def latency(
-    sets: Mapping[str, Sequence[str]],
-    files: Sequence[Path],
-    threads: Sequence[int] = (1,),
-    rounds: int = ROUNDS,
-    warm_up: int = WARM_UP,
-    many: int = _MANY,
-) -> dict:
-    """Pictures through the steps that `edge-classify` takes, and through the command itself.
+    sets: Mapping[str, Sequence[str]], files: Sequence[Path], settings: Settings | None = None, many: int = _MANY
+) -> Latency:
+    """Measures each step of a picture's way, and the command itself.
 
-    sets: picture files by name; files: models. -> {"settings", "models": {name: {"sha256", "bytes"}}, "sets": {name:
-    {"pictures", "size", "runs": {"MODEL, N threads": {"steps": {step: turns.figure()}, "per_second", "cells",
-    "open", "first" (milliseconds), "quantiles" (of the whole way)}}}}, "command": {"cold", "many"} (of the first set,
-    one thread), "state": machine.watched()'s}. Raises UserError where a set is empty or holds what can't be read.
+    Args:
+        sets: picture files by the name of their set; each set is answered as one run.
+        files: models.
+        settings: how it is measured.
+        many: pictures that the command answers in one process; 0 leaves that out.
+
+    Raises:
+        UserError: where a set is empty, or where a picture or a model can't be read.
     """
+    settings = settings or Settings()
     for name, each in sets.items():
         if not each:
             raise UserError(f"{name} holds no pictures.")
     first = next(iter(sets.values()))
-    with machine.watched() as state:
-        measured = {name: _set(each, files, threads, rounds, warm_up) for name, each in sets.items()}
-        whole: dict = {"cold": command.cold(files, first[0])}
-        if many:
-            whole["many"] = {"pictures": many, **command.many(files, first, many)}
-    return {
-        "settings": {"rounds": rounds, "warm_up": warm_up, "threads": list(threads), "fresh": _FRESH},
-        "models": {file.stem: {"sha256": Model(file).sha256, "bytes": file.stat().st_size} for file in files},
-        "sets": measured,
-        "command": whole,
-        "state": state,
-    }
+    with Watch() as watch:
+        measured = {name: _set(each, files, settings) for name, each in sets.items()}
+        whole = Command(
+            cold=command.cold(files, first[0]),
+            many=command.many(files, first, many) if many else None,
+            pictures=many or None,
+        )
+    models = {file.stem: ModelFile(Model(file).sha256, file.stat().st_size) for file in files}
+    return Latency(settings, models, measured, whole, watch.conditions)
 
 
-def way(file: str, model: Model, find: classify.Finder) -> tuple[list[float], list[Decision]]:
-    """One picture's way, as classify.answer() goes it -> (seconds of each of STEPS and of all together, Decisions)."""
+class Clock:
+    """An Observer (edge.system.progress) that measures a run of pictures.
+
+    All time between two calls counts to the later call's step and picture, so that the steps add up to the whole run.
+
+    Attributes:
+        seconds: float [pictures, STEPS].
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        """Starts the clock."""
+        self.seconds = np.zeros((len(pictures), len(STEPS)))
+        self._rows = {picture: row for row, picture in enumerate(pictures)}
+        self._latest = time.perf_counter()
+
+    def __call__(self, step: str, source: str) -> None:
+        now = time.perf_counter()
+        self.seconds[self._rows[source], STEPS.index(step)] += now - self._latest
+        self._latest = now
+
+
+@dataclass(frozen=True)
+class TimedRun:
+    """A run of pictures that was measured.
+
+    Attributes:
+        seconds: of each picture's steps, float [pictures, STEPS].
+        decisions: the answers, a list a picture.
+        sizes: of the pictures, (width, height) in pixels.
+    """
+
+    seconds: np.ndarray
+    decisions: list[list[Decision]]
+    sizes: list[tuple[int, int]]
+
+
+def timed_run(pictures: Sequence[str], contender: Contender) -> TimedRun:
+    """Answers a run of pictures as `edge-classify` does, and measures each step.
+
+    The same functions are called in the same order as edge.classify.classify calls them. Opening the model, writing the
+    answers, and starting Python are not part of it; see `command`.
+
+    Args:
+        pictures: files, each once.
+        contender: what answers them.
+
+    Raises:
+        UserError: where a picture can't be read.
+    """
+    model = contender.model
     rules = model.rules(RISK)
-    clock = [time.perf_counter()]
-    frame = frames.load(file)
-    clock.append(time.perf_counter())
-    cells = find(frame)
-    clock.append(time.perf_counter())
-    crops = [classify.crops(model, frame, cell) for cell in cells]
-    clock.append(time.perf_counter())
-    seen = [classify.mean([model.predict(each) for each in some]) for some in crops]
-    clock.append(time.perf_counter())
-    decisions = [
-        decide(each.kinds, rules, distance=each.distance, doubt=partial(doubt, frame, cell))
-        for each, cell in zip(seen, cells, strict=True)
-    ]
-    clock.append(time.perf_counter())
-    return [*np.diff(clock).tolist(), clock[-1] - clock[0]], decisions
+    result = TimedRun(np.zeros(0), [], [])
+    clock = Clock(pictures)
+    search = Search(threads=contender.threads)
+    for found in classify.find_cells(pictures, model.policy, search, locator=contender.locator, observe=clock):
+        if isinstance(found, Unreadable):
+            raise UserError(f"{found.source} {found.error}")
+        picture = found.picture
+        crops = [classify.crops(model, picture, cell) for cell in found.cells]
+        clock("crop", picture.source)
+        predictions = [classify.mean([model.predict(each) for each in of_one_cell]) for of_one_cell in crops]
+        clock("invoke", picture.source)
+        answer = classify.answer(Predicted(found, predictions), rules)
+        clock("decide", picture.source)
+        result.decisions.append([decision for _, decision in answer.cells])
+        result.sizes.append((picture.width, picture.height))
+    return TimedRun(clock.seconds, result.decisions, result.sizes)
 
 
-def _set(pictures: Sequence[str], files: Sequence[Path], threads: Sequence[int], rounds: int, warm_up: int) -> dict:
-    sizes = Counter("x".join(map(str, frames.load(file).image.shape[1::-1])) for file in pictures)  # warms the disk
-    contenders = [opened(file, n, pictures) for file in files for n in threads]
+def _set(pictures: Sequence[str], files: Sequence[Path], settings: Settings) -> PictureSet:
+    contenders = [opened(file, threads) for file in files for threads in settings.threads]
+    for picture in pictures:
+        _fill_disk_cache(picture)
     for contender in contenders:
-        for i in range(warm_up):
-            way(pictures[i % len(pictures)], contender.model, contender.find)
-    seconds = {each.name: np.zeros((rounds, len(pictures), len(STEPS) + 1)) for each in contenders}
-    cells = Counter[str]()
-    for number, contender, some in turns(contenders, len(pictures), rounds):
-        for i in some:
-            spent, decisions = way(pictures[i], contender.model, contender.find)
-            seconds[contender.name][number, i] = spent
-            cells[contender.name] += len(decisions)
-    fresh = {each.name: _first(pictures[0], each) for each in contenders}
-    return {
-        "pictures": len(pictures),
-        "size": sizes.most_common(1)[0][0],
-        "runs": {
-            each.name: {
-                "steps": {
-                    step: figure(seconds[each.name][..., i]) for i, step in enumerate((*STEPS, TOGETHER))
-                },
-                "per_second": _rate(seconds[each.name][..., -1]),
-                "cells": cells[each.name] // rounds,
-                **fresh[each.name],
-                "quantiles": np.percentile(1e3 * seconds[each.name][..., -1], _LEVELS).round(4).tolist(),
-            }
+        _warm_up(pictures, contender, settings.warm_up)
+    seconds = {each.name: np.zeros((settings.rounds, len(pictures), len(STEPS))) for each in contenders}
+    runs: dict[str, TimedRun] = {}
+    for number, contender in whole_turns(contenders, settings.rounds):
+        runs[contender.name] = timed_run(pictures, contender)
+        seconds[contender.name][number] = runs[contender.name].seconds
+    width, height = Counter(next(iter(runs.values())).sizes).most_common(1)[0][0]
+    return PictureSet(
+        pictures=len(pictures),
+        size=f"{width}x{height}",
+        runs={
+            each.name: _figures(seconds[each.name], runs[each.name], each, pictures[0], settings.fresh)
             for each in contenders
         },
-    }  # fmt: skip
+    )
 
 
-def _rate(seconds: np.ndarray) -> dict:
-    """float [rounds, pictures] -> pictures a second: of a round's mean the median, the lowest and the highest."""
-    rates = 1 / seconds.mean(axis=1)
-    return {"value": float(np.median(rates)), "low": float(rates.min()), "high": float(rates.max())}
+def _fill_disk_cache(picture: str) -> None:
+    with suppress(OSError):  # a picture that can't be read is reported when it is decoded
+        Path(picture).read_bytes()
 
 
-def _first(picture: str, contender: Contender) -> dict:
-    """Opening the model and the locator anew, and the first picture after it, in milliseconds."""
+def _warm_up(pictures: Sequence[str], contender: Contender, count: int) -> None:
+    """Answers so many pictures; where there are fewer, again and again."""
+    while count > 0:
+        timed_run(pictures[:count], contender)
+        count -= len(pictures)
+
+
+def _figures(seconds: np.ndarray, run: TimedRun, contender: Contender, first: str, fresh: int) -> RunFigures:
+    """The figures of one contender.
+
+    Args:
+        seconds: float [rounds, pictures, STEPS].
+        run: one of its runs.
+        contender: the model and its threads.
+        first: the picture that a model answers first after it was opened.
+        fresh: how often it is opened.
+    """
+    whole = seconds.sum(axis=2)
+    opening, answering = _from_closed(contender, first, fresh)
+    return RunFigures(
+        steps={step: timing(seconds[..., i]) for i, step in enumerate(STEPS)} | {TOGETHER: timing(whole)},
+        per_second=spread(whole.shape[1] / whole.sum(axis=1)),
+        cells=sum(map(len, run.decisions)),
+        open=opening,
+        first=answering,
+        quantiles=tuple(np.percentile(1e3 * whole, _LEVELS).round(4).tolist()),
+    )
+
+
+def _from_closed(contender: Contender, picture: str, times: int) -> tuple[Timing, Timing]:
+    """Opening the model and the locator, and the first picture after that."""
     spent = []
-    for _ in range(_FRESH):
+    for _ in range(times):
         start = time.perf_counter()
         fresh = opened(contender.file, contender.threads)
         ready = time.perf_counter()
-        way(picture, fresh.model, fresh.find)
+        timed_run([picture], fresh)
         spent.append((ready - start, time.perf_counter() - ready))
     opening, first = np.array(spent).T
-    return {"open": figure(opening[:, None]), "first": figure(first[:, None])}
+    return timing(opening[:, None]), timing(first[:, None])
 
 
-def table(result: dict) -> str:
-    lines = [*machine.notes(result["state"])]
-    settings = result["settings"]
-    lines.append(f"{settings['rounds']} rounds taking turns after {settings['warm_up']} pictures; milliseconds")
-    for name, each in result["sets"].items():
-        lines.append(f"\n{name}: {each['pictures']} pictures, {each['size']}")
-        lines.append(f"{'':30}" + "".join(f"{step:>10}" for step in (*STEPS, TOGETHER)) + f"{'a second':>10}")
-        for run, found in each["runs"].items():
-            for key, label in (("value", "median"), ("p95", "p95"), ("p99", "p99")):
-                cells = "".join(f"{found['steps'][step][key]:>10.2f}" for step in (*STEPS, TOGETHER))
-                rate = f"{found['per_second']['value']:>10.0f}" if key == "value" else ""
-                lines.append(f"{run if key == 'value' else '':24}{label:>6}{cells}{rate}")
-            lines.append(f"{'':24} first {found['first']['value']:.2f}, opening {found['open']['value']:.2f}")
-    lines.append("\nthe command, one thread")
-    for name, found in result["command"]["cold"].items():
-        seconds, megabytes = found["seconds"], found["megabytes"]
-        lines.append(
-            f"{name:22} one picture from cold {seconds['value']:.2f} s [{seconds['low']:.2f}, {seconds['high']:.2f}], "
-            f"{megabytes['value']:.0f} MB; file {result['models'][name]['bytes'] / 1e3:.0f} kB"
-        )
-    if "many" in result["command"]:
-        for name in result["models"]:
-            found = result["command"]["many"][name]
-            lines.append(
-                f"{name:22} {result['command']['many']['pictures']} pictures {found['seconds']['value']:.2f} s, "
-                f"{found['megabytes']['value']:.0f} MB"
-            )
+def table(result: Latency) -> str:
+    """The result as text for a terminal."""
+    settings = result.settings
+    lines = result.state.notes()
+    lines.append(
+        f"{settings.rounds} rounds in which the models take turns, after {settings.warm_up} pictures each; milliseconds"
+    )
+    for name, each in result.sets.items():
+        lines += ["", f"{name}: {each.pictures} pictures, {each.size}", _steps_table(each).text()]
+    lines += ["", "the command, one thread", command_table(result).text()]
     return "\n".join(lines)
+
+
+def _steps_table(pictures: PictureSet) -> Table:
+    steps = [*pictures.steps, TOGETHER]
+    rows = []
+    for name, run in pictures.runs.items():
+        rows.append(
+            [
+                name,
+                "median",
+                *(f"{run.steps[step].value:.2f}" for step in steps),
+                f"{run.per_second.value:.0f}",
+                f"{run.open.value:.2f}",
+                f"{run.first.value:.2f}",
+            ]
+        )
+        rows.append(["", "p95", *(f"{run.steps[step].p95:.2f}" for step in steps), "", "", ""])
+        rows.append(["", "p99", *(f"{run.steps[step].p99:.2f}" for step in steps), "", "", ""])
+    return Table(["", "", *steps, "pictures a second", "opening", "first picture"], rows)
+
+
+def command_table(result: Latency) -> Table:
+    """The command itself: a row a model."""
+    many, count = result.command.many or {}, result.command.pictures
+    heads = ["", "one picture from cold", "peak memory", "file"]
+    if many:
+        heads += [f"{count} pictures", "peak memory"]
+    rows = []
+    for name, cold in result.command.cold.items():
+        row = [
+            name,
+            f"{cold.seconds.text()} s",
+            f"{cold.megabytes.value:.0f} MB",
+            f"{result.models[name].bytes / 1e3:.0f} kB",
+        ]
+        if many:
+            row += [f"{many[name].seconds.text()} s", f"{many[name].megabytes.value:.0f} MB"]
+        rows.append(row)
+    return Table(heads, rows)

@@ -4,6 +4,8 @@ import random
 import statistics
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,46 +16,143 @@ from edge.crop import crop
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.locate import Locator
+from edge.output.tables import Table
+from edge.share import Share, share
 from edge.simulator import drawing
-from train import data
-from train import fields as marked_fields
-from train.evaluation import evaluate
-from train.fields import Field
+from train.data import dataset
+from train.data import fields as marked_fields
+from train.data.fields import Box, Field
 
-_BORDER = 3  # pixels: a marked box so near to the border is cut by it
+BORDER = 3  # pixels: a marked box that is so near to the border is cut by it
 _CROP = 96
+_CENTRED = 0.1  # of the width: so far from the middle a cell may be found
 
 
-def locating(folder: Path, locator: Locator) -> dict:
-    """All the locator's figures on a data folder with cells.csv and fields.csv -> {"fields", "singles", ...}.
+@dataclass(frozen=True)
+class FieldFigures:
+    """Camera fields of one source.
 
-    Of the fields the half that `train locator` doesn't learn from. Raises UserError where there are none.
+    Attributes:
+        fields: how many.
+        size: "640x480".
+        recall: share of the marked cells, except those that the border cuts, that were found.
+        precision: share of what was found that is a marked cell.
+        milliseconds: a field, crops included; median.
     """
-    _, measured = marked_fields.halves(marked_fields.read(folder))
+
+    fields: int
+    size: str
+    recall: Share
+    precision: Share
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class SingleFigures:
+    """Pictures of one cell, of one source.
+
+    Attributes:
+        centred: share of them in which the cell is found within a tenth of the width of the middle.
+        milliseconds: a picture, its crop included; median.
+    """
+
+    centred: Share
+    milliseconds: float
+
+
+@dataclass(frozen=True)
+class EmptyFigures:
+    """Parts of fields that show no white cell.
+
+    Attributes:
+        patches: how many.
+        found: in how many of them a cell is found all the same.
+    """
+
+    patches: int
+    found: int
+
+
+@dataclass(frozen=True)
+class TouchingFigures:
+    """Drawn fields with cells that touch or overlap.
+
+    Attributes:
+        fields: share of the fields in which as many cells are found as there are.
+        cells: share of the cells that are found.
+    """
+
+    fields: Share
+    cells: Share
+
+
+@dataclass(frozen=True)
+class Locating:
+    """All figures of `benchmark locating`.
+
+    Attributes:
+        locator_sha256: of the model file.
+        fields: camera fields, by source.
+        singles: pictures of one cell, by source.
+        empty: parts of fields without a white cell.
+        touching: drawn cells that touch.
+    """
+
+    locator_sha256: str
+    fields: dict[str, FieldFigures]
+    singles: dict[str, SingleFigures]
+    empty: EmptyFigures
+    touching: TouchingFigures
+
+
+def locating(folder: Path, locator: Locator) -> Locating:
+    """Measures a locator on a data set: on the half of the marked fields that `train locator` doesn't learn from, on
+    the test cells, and on drawn fields.
+
+    Raises:
+        UserError: where the data set has no marked fields.
+    """
+    measured = measured_fields(folder)
+    sources: dict[str, list[Field]] = defaultdict(list)
+    for field in measured:
+        sources[field.source].append(field)
+    return Locating(
+        locator_sha256=locator.sha256,
+        fields={name: fields(folder, each, locator) for name, each in sources.items()},
+        singles=singles(folder, locator),
+        empty=empty(folder, measured, locator),
+        touching=touching(locator),
+    )
+
+
+def measured_fields(folder: Path) -> list[Field]:
+    """The half of a data set's marked fields that locators are measured on. Raises UserError where there are none."""
+    measured = marked_fields.halves(marked_fields.read(folder))[1]
     if not measured:
         raise UserError(
             f"{folder / marked_fields.TABLE} is needed: it says where the white cells of camera fields are."
         )
-    sources: dict[str, list[Field]] = defaultdict(list)
-    for field in measured:
-        sources[field.source].append(field)
-    return {
-        "locator_sha256": locator.sha256,
-        "fields": {name: fields(folder, each, locator) for name, each in sources.items()},
-        "singles": singles(folder, locator),
-        "empty": empty(folder, measured, locator),
-        "touching": touching(locator),
-    }
+    return measured
 
 
-def fields(folder: Path, measured: list[Field], locator: Locator) -> dict:
-    """Recall over the marked cells that no border cuts, precision over what was found, milliseconds a field.
+def within(box: Box, width: int, height: int) -> bool:
+    """Whether the border of a picture of that size leaves a marked cell whole."""
+    return (
+        box.x > BORDER
+        and box.y > BORDER
+        and box.x + box.width < width - BORDER
+        and box.y + box.height < height - BORDER
+    )  # fmt: skip
 
-    A cell is found where a nucleus' centre lies in its box; a second centre in one box is wrong. In recall's interval
-    a physical cell that was photographed several times counts once.
+
+def fields(folder: Path, measured: Sequence[Field], locator: Locator) -> FieldFigures:
+    """Figures of camera fields.
+
+    A cell is found where the middle of a nucleus lies in its box; a second one in the same box is wrong. In the
+    interval of the recall, a physical cell that was photographed several times counts once.
     """
     hits: dict[str, list[bool]] = defaultdict(list)
-    right = found = 0
+    right = count = 0
     times = []
     for field in measured:
         frame = frames.load(folder / field.path)
@@ -62,52 +161,48 @@ def fields(folder: Path, measured: list[Field], locator: Locator) -> dict:
         for cell in cells:
             crop(frame, cell, _CROP)
         times.append(time.perf_counter() - start)
-        met = {next((b for b in field.boxes if b.holds(cell)), None) for cell in cells} - {None}
-        right, found = right + len(met), found + len(cells)
-        height, width = frame.image.shape[:2]
+        found = {next((box for box in field.boxes if box.holds(cell)), None) for cell in cells} - {None}
+        right, count = right + len(found), count + len(cells)
         for i, box in enumerate(field.boxes):
-            within = box.x > _BORDER and box.y > _BORDER
-            if within and box.x + box.width < width - _BORDER and box.y + box.height < height - _BORDER:
-                hits[box.cell or f"{field.path}#{i}"].append(box in met)
-    return {
-        "fields": len(measured),
-        "size": f"{width}x{height}",
-        "recall": _by_cell(hits),
-        "precision": evaluate.share(right, found),
-        "milliseconds": 1000 * statistics.median(times),
-    }
+            if within(box, frame.width, frame.height):
+                hits[box.cell or f"{field.path}#{i}"].append(box in found)
+    return FieldFigures(
+        fields=len(measured),
+        size=f"{frame.width}x{frame.height}",
+        recall=_share_of_cells(hits),
+        precision=share(right, count),
+        milliseconds=1000 * statistics.median(times),
+    )
 
 
-def _by_cell(hits: dict[str, list[bool]]) -> dict:
-    """A share over photographs, its interval over physical cells."""
+def _share_of_cells(hits: dict[str, list[bool]]) -> Share:
+    """A share of photographs with an interval over physical cells. hits: of each cell's photographs, by cell."""
     photographs = [hit for each in hits.values() for hit in each]
-    share = evaluate.share(sum(photographs), len(photographs))
-    cells = evaluate.share(round(sum(sum(each) / len(each) for each in hits.values())), len(hits))
-    return share | {"cells": len(hits), "low": cells["low"], "high": cells["high"]}
+    cells = share(round(sum(sum(each) / len(each) for each in hits.values())), len(hits))
+    return replace(share(sum(photographs), len(photographs)), low=cells.low, high=cells.high, cells=len(hits))
 
 
-def singles(folder: Path, locator: Locator) -> dict:
-    """On pictures of one cell, of all types, test split: is the centre found within 10 % of the width of the middle?"""
-    result: dict = {}
+def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
+    """Figures of the test pictures of one cell, of all types, by source."""
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     times: dict[str, list[float]] = defaultdict(list)
-    for example in data.only(data.read(folder, labels=None), "test"):
+    for example in dataset.only(dataset.read(folder, labels=None), "test"):
         frame = frames.load(folder / example.path)
         start = time.perf_counter()
         cells = locator.cells(frame)
         chosen = single(frame, cells)[0]
         crop(frame, chosen, _CROP)
         times[example.source].append(time.perf_counter() - start)
-        height, width = frame.image.shape[:2]
-        off = np.hypot(chosen.centre[0] - width / 2, chosen.centre[1] - height / 2) / width
-        hits[example.source][example.cell or example.path].append(bool(cells) and off <= 0.1)
-    for name, each in hits.items():
-        result[name] = {"centred": _by_cell(each), "milliseconds": 1000 * statistics.median(times[name])}
-    return result
+        x, y = chosen.centre
+        off_centre = np.hypot(x - frame.width / 2, y - frame.height / 2) / frame.width
+        hits[example.source][example.cell or example.path].append(bool(cells) and bool(off_centre <= _CENTRED))
+    return {
+        name: SingleFigures(_share_of_cells(each), 1000 * statistics.median(times[name])) for name, each in hits.items()
+    }
 
 
-def empty(folder: Path, measured: list[Field], locator: Locator, count: int = 200) -> dict:
-    """On patches of fields that no marked box touches: in how many is a cell found all the same?"""
+def empty(folder: Path, measured: Sequence[Field], locator: Locator, count: int = 200) -> EmptyFigures:
+    """Figures of square parts of fields that no marked box touches; `count` of them, or as many as there are."""
     rng = random.Random(0)
     order = sorted(measured, key=lambda field: field.path)
     taken = found = tries = 0
@@ -115,48 +210,45 @@ def empty(folder: Path, measured: list[Field], locator: Locator, count: int = 20
         tries += 1
         field = rng.choice(order)
         frame = frames.load(folder / field.path)
-        height, width = frame.image.shape[:2]
-        side = min(height, width) * 2 // 5
-        x, y = rng.randrange(width - side), rng.randrange(height - side)
+        side = min(frame.height, frame.width) * 2 // 5
+        x, y = rng.randrange(frame.width - side), rng.randrange(frame.height - side)
         if any(b.x < x + side and x < b.x + b.width and b.y < y + side and y < b.y + b.height for b in field.boxes):
             continue
         taken += 1
-        found += bool(locator.cells(Frame(frame.image[y : y + side, x : x + side], field.path, 0, 0.0)))
-    return {"patches": taken, "found": found}
+        found += bool(locator.cells(Frame(frame.window(x, y, x + side, y + side), field.path, 0, 0.0)))
+    return EmptyFigures(taken, found)
 
 
-def touching(locator: Locator, count: int = 100) -> dict:
-    """Drawn fields with cells that touch or overlap: in how many is the count right, and how many cells are found?"""
+def touching(locator: Locator, count: int = 100) -> TouchingFigures:
+    """Figures of drawn fields in which cells touch or overlap."""
     rng = np.random.default_rng(0)
-    right = cells = met = 0
+    right = cells = found_cells = 0
     for _ in range(count):
         image, truth = drawing.field(rng, 6, 3)
         found = locator.cells(Frame(image, "drawn", 0, 0.0))
         right += len(found) == len(truth)
         cells += len(truth)
-        met += sum(any(np.hypot(f.centre[0] - t.x, f.centre[1] - t.y) < t.radius for f in found) for t in truth)
-    return {"fields": evaluate.share(right, count), "cells": evaluate.share(met, cells)}
+        found_cells += sum(any(np.hypot(f.centre[0] - t.x, f.centre[1] - t.y) < t.radius for f in found) for t in truth)
+    return TouchingFigures(share(right, count), share(found_cells, cells))
 
 
-def table(result: dict) -> str:
-    lines = []
-    for name, f in result["fields"].items():
-        r, p = f["recall"], f["precision"]
-        lines.append(
-            f"{name:10} {f['fields']} fields, {f['size']}: recall {_text(r)} (intervals over {r['cells']} cells), "
-            f"precision {_text(p)}, {f['milliseconds']:.1f} ms with crops"
-        )
-    for name, s in result["singles"].items():
-        lines.append(
-            f"{name:10} the cell in the middle: {_text(s['centred'])}, {s['milliseconds']:.1f} ms with its crop"
-        )
-    e, t = result["empty"], result["touching"]
-    lines.append(f"{'empty':10} {e['found']} of {e['patches']} patches without a white cell hold a find")
-    lines.append(
-        f"{'drawn':10} touching cells: fields counted right {_text(t['fields'])}, cells met {_text(t['cells'])}"
+def table(result: Locating) -> str:
+    """The result as text for a terminal."""
+    of_fields = [
+        [name, str(f.fields), f.size, str(f.recall), str(f.recall.cells), str(f.precision), f"{f.milliseconds:.1f}"]
+        for name, f in result.fields.items()
+    ]
+    of_singles = [[name, str(s.centred), f"{s.milliseconds:.1f}"] for name, s in result.singles.items()]
+    tables = (
+        Table(["camera fields of", "fields", "size", "recall", "cells", "precision", "ms with crops"], of_fields),
+        Table(["pictures of one cell of", "cell found in the middle", "ms with crop"], of_singles),
+        Table(
+            ["drawn cells that touch", "share"],
+            [
+                ["fields counted right", str(result.touching.fields)],
+                ["cells found", str(result.touching.cells)],
+            ],
+        ),
     )
-    return "\n".join(lines)
-
-
-def _text(s: dict) -> str:
-    return f"{s['value']:.3f} [{s['low']:.3f}, {s['high']:.3f}] {s['right']}/{s['count']}" if s["count"] else "-"
+    empty = f"A cell is found in {result.empty.found} of {result.empty.patches} parts of fields without a white cell."
+    return "\n\n".join([*(each.text() for each in tables), empty])

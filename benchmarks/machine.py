@@ -1,101 +1,169 @@
-"""Where a figure was read: the processor, its clock, its heat, and whether it was throttled meanwhile."""
+"""On which machine a figure was measured: its processor, clock and temperature, and whether it was throttled."""
 
 import os
 import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Self
 
 _PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy", "pillow", "opencv-python-headless", "tensorflow-cpu")
-# Bits of `vcgencmd get_throttled` (raspberrypi.com, "os: vcgencmd"): for now, and sixteen higher for since the start.
+# The lowest four bits of `vcgencmd get_throttled` say what holds a Pi back now, and sixteen bits higher what has held
+# it back since it was started (raspberrypi.com, "os: vcgencmd").
 _THROTTLED = ("under-voltage", "a capped clock", "throttling", "the soft temperature limit")
 _ROOT = Path("/")
 
 
-def machine(root: Path = _ROOT) -> dict:
-    """-> {"processor", "raspberry_pi" (its model in its own words; None: the device doesn't say that it is one),
-    "cores", "system", "python", "packages"}.
+@dataclass(frozen=True)
+class Machine:
+    """A machine.
+
+    Attributes:
+        processor: its name.
+        raspberry_pi: the model, as the device itself names it; None where the device doesn't say that it is a Raspberry
+            Pi.
+        cores: how many; None where the system doesn't tell.
+        system: operating system and architecture.
+        python: its version.
+        packages: versions of the packages that matter for speed, by name.
     """
+
+    processor: str
+    raspberry_pi: str | None
+    cores: int | None
+    system: str
+    python: str
+    packages: dict[str, str]
+
+    @property
+    def file_name(self) -> str:
+        """What a file of its results is called: a Pi by its model, others by their processor."""
+        return re.sub(r"[^a-z0-9]+", "-", (self.raspberry_pi or self.processor).lower()).strip("-")
+
+    def __str__(self) -> str:
+        """In words, on one line."""
+        what = self.raspberry_pi or f"{self.processor} (no Raspberry Pi)"
+        return f"{what}, {self.cores} cores, {self.system}, Python {self.python}"
+
+
+@dataclass(frozen=True)
+class State:
+    """What may change while a machine works. None where the system doesn't tell.
+
+    Attributes:
+        governor: which policy sets the clock, such as "ondemand".
+        megahertz: the clock now.
+        celsius: temperature of the hottest zone.
+        throttled: a Pi's throttling bits.
+        throttle_count: how often an x86 processor was throttled.
+        load: mean number of processes that wanted a core in the last minute.
+    """
+
+    governor: str | None
+    megahertz: float | None
+    celsius: float | None
+    throttled: int | None
+    throttle_count: int | None
+    load: float
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The machine's state around a measurement.
+
+    Attributes:
+        before: when it began.
+        after: when it had ended.
+        spoiled: why it is worth nothing, a sentence each; empty where nothing speaks against it.
+    """
+
+    before: State
+    after: State
+    spoiled: tuple[str, ...]
+
+    def notes(self) -> list[str]:
+        """For a person, a line each: first what spoils the measurement, then clock, temperature and load."""
+        before, after = self.before, self.after
+        throttling_unknown = after.throttled is None and after.throttle_count is None
+        parts = [
+            f"governor {before.governor or 'unknown'}",
+            f"{before.megahertz:.0f} to {after.megahertz:.0f} MHz" if before.megahertz else "clock unknown",
+            f"{before.celsius:.0f} to {after.celsius:.0f} °C" if before.celsius else "temperature unknown",
+            *(["throttling unknown"] if throttling_unknown else []),
+            f"load {before.load:.1f} to {after.load:.1f}",
+        ]
+        return [*(f"SPOILED: {each}" for each in self.spoiled), ", ".join(parts)]
+
+
+class Watch:
+    """Put `with Watch() as watch:` around a measurement; `watch.conditions` then holds the machine's Conditions."""
+
+    conditions: Conditions
+
+    def __enter__(self) -> Self:
+        self._before = state()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        after = state()
+        self.conditions = Conditions(self._before, after, tuple(spoiled(self._before, after)))
+
+
+def machine(root: Path = _ROOT) -> Machine:
+    """This machine. root: where its file system begins."""
     model = _text(root / "proc/device-tree/model")
-    return {
-        "processor": _processor(root),
-        "raspberry_pi": model if model and model.startswith("Raspberry Pi") else None,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
-    }
+    return Machine(
+        processor=_processor(root),
+        raspberry_pi=model if model and model.startswith("Raspberry Pi") else None,
+        cores=os.cpu_count(),
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        packages={name: version for name in _PACKAGES if (version := _version(name))},
+    )
 
 
-def name(facts: dict) -> str:
-    """machine() -> what its results' file is called: a Pi by its model, others by their processor."""
-    return re.sub(r"[^a-z0-9]+", "-", (facts["raspberry_pi"] or facts["processor"]).lower()).strip("-")
-
-
-def title(facts: dict) -> str:
-    """machine() in words."""
-    what = facts["raspberry_pi"] or f"{facts['processor']} (no Raspberry Pi)"
-    return f"{what}, {facts['cores']} cores, {facts['system']}, Python {facts['python']}"
-
-
-def state(root: Path = _ROOT) -> dict:
-    """What changes while it works, None where the system doesn't tell -> {"governor", "megahertz" (now), "celsius" (the
-    hottest zone), "throttled" (a Pi's bits), "throttle_count" (x86's), "load" (processes that wanted a core, last
-    minute)}.
-    """
+def state(root: Path = _ROOT) -> State:
+    """This machine's state now. root: where its file system begins."""
     cpu = root / "sys/devices/system/cpu/cpu0"
     clock = _number(cpu / "cpufreq/scaling_cur_freq")
     heat = [_number(zone / "temp") for zone in root.glob("sys/class/thermal/thermal_zone*")]
-    return {
-        "governor": _text(cpu / "cpufreq/scaling_governor"),
-        "megahertz": clock / 1000 if clock else _megahertz(root),
-        "celsius": max((each / 1000 for each in heat if each is not None), default=None),
-        "throttled": _vcgencmd(),
-        "throttle_count": _number(cpu / "thermal_throttle/package_throttle_count"),
-        "load": os.getloadavg()[0],
-    }
+    return State(
+        governor=_text(cpu / "cpufreq/scaling_governor"),
+        megahertz=clock / 1000 if clock else _megahertz(root),
+        celsius=max((each / 1000 for each in heat if each is not None), default=None),
+        throttled=_vcgencmd(),
+        throttle_count=_number(cpu / "thermal_throttle/package_throttle_count"),
+        load=os.getloadavg()[0],
+    )
 
 
-@contextmanager
-def watched() -> Iterator[dict]:
-    """Round a measurement: -> a dictionary that holds "before" and, at the end, "after" and "spoiled" (sentences)."""
-    told: dict = {"before": state()}
-    yield told
-    told["after"] = state()
-    told["spoiled"] = spoiled(told["before"], told["after"])
-
-
-def spoiled(before: dict, after: dict) -> list[str]:
-    """Why a measurement between two state()s is worth nothing; empty where nothing speaks against it."""
+def spoiled(before: State, after: State) -> list[str]:
+    """Why a measurement between two states is worth nothing, a sentence each; empty where nothing speaks against it."""
     reasons = []
-    if after["throttled"] is not None:
-        since = after["throttled"] >> 16 & ~(before["throttled"] >> 16)
-        bits = (before["throttled"] | after["throttled"]) & 15 | since & 15
+    if before.throttled is not None and after.throttled is not None:
+        since = after.throttled >> 16 & ~(before.throttled >> 16)
+        bits = (before.throttled | after.throttled) & 15 | since & 15
         held_back = [word for i, word in enumerate(_THROTTLED) if bits >> i & 1]
         if held_back:
             reasons.append(
-                f"The Pi reports {', '.join(held_back)}: these times are not the machine's; cool or feed it."
+                f"The Pi reports {', '.join(held_back)}, so it was slower than it can be; cool it, or use a stronger "
+                "power supply."
             )
-    if (after["throttle_count"] or 0) > (before["throttle_count"] or 0):
-        reasons.append("The processor was throttled by its heat: these times are not the machine's.")
+    if (after.throttle_count or 0) > (before.throttle_count or 0):
+        reasons.append("The processor was too hot and was throttled, so it was slower than it can be.")
     return reasons
 
 
-def notes(told: dict) -> list[str]:
-    """watched()'s in lines for a person: what spoils the result first."""
-    before, after = told["before"], told["after"]
-    known = [
-        f"governor {before['governor']}" if before["governor"] else "governor not told",
-        f"{before['megahertz']:.0f} to {after['megahertz']:.0f} MHz" if before["megahertz"] else "clock not told",
-        f"{before['celsius']:.0f} to {after['celsius']:.0f} °C" if before["celsius"] else "temperature not told",
-        "throttling not told" if after["throttled"] is None and after["throttle_count"] is None else "",
-        f"load {before['load']:.1f} to {after['load']:.1f}",
-    ]
-    return [*(f"SPOILED: {each}" for each in told["spoiled"]), ", ".join(each for each in known if each)]
+def resident_megabytes() -> float:
+    """How much of this process is in memory; 0 where the system doesn't tell."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
 def _processor(root: Path) -> str:

@@ -1,92 +1,131 @@
-"""Decisions against the truth -> figures with their intervals; photographs of one physical cell count once."""
+"""Decisions compared with the truth: figures with intervals in which a physical cell counts once."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from edge.decide import OTHER, REVIEW, RISK, Decision, decide
 from edge.model import Model, Prediction
-from train.evaluation import calibration, intervals, model_card
+from edge.share import Share
+from train.evaluation import calibration, intervals
+from train.evaluation.intervals import Estimate
 
 
-def decided(model: Model, seen: Sequence[Prediction]) -> list[Decision]:
-    """What the runner makes of what a model sees."""
+@dataclass(frozen=True)
+class ClassFigures:
+    """One name.
+
+    Attributes:
+        recall: share of its pictures of which it is the likelier name.
+    """
+
+    recall: Share
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How one set of labelled pictures is answered.
+
+    `classes`, `balanced_accuracy`, `ece` and `auroc` are about which of the names is the likeliest, so that networks
+    compare, whatever other answers they can give.
+
+    Attributes:
+        count: pictures.
+        cells: physical cells that they show.
+        coverage: share of the pictures that get an answer and are not left for a person to review.
+        risk: share of wrong answers among these.
+        classes: by name.
+        balanced_accuracy: mean recall of the names.
+        ece: expected calibration error, 0 to 1.
+        auroc: of the second name against the first, 0 to 1; None where there are not just two.
+    """
+
+    count: int
+    cells: int
+    coverage: Share
+    risk: Share
+    classes: dict[str, ClassFigures]
+    balanced_accuracy: Estimate
+    ece: float
+    auroc: float | None = None
+
+
+def decisions(model: Model, predictions: Sequence[Prediction]) -> list[Decision]:
+    """The answers at the usual stated risk, without a look at the quality of the pictures."""
     rules = model.rules(RISK)
-    return [decide(each.kinds, rules, distance=each.distance) for each in seen]
+    return [decide(each.kinds, rules, distance=each.distance) for each in predictions]
 
 
-def likelier(decisions: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
-    """Which of the names is the likeliest, whatever else is told or doubted -> numbers, int [n]."""
-    return _shares(decisions, names).argmax(axis=1)
+def likelier(answers: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
+    """Which of the names is the likeliest, whatever the answer is, as numbers among `names`, int [n]."""
+    return _name_shares(answers, names).argmax(axis=1)
 
 
-def _shares(decisions: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
-    """Of the names among themselves, float [n, names]."""
-    shares = np.array([[each.probabilities[name] for name in names] for each in decisions])
+def _name_shares(answers: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
+    """Probabilities of the names among themselves, float [n, names]."""
+    shares = np.array([[each.probabilities[name] for name in names] for each in answers])
     return (shares + 1e-6) / (shares + 1e-6).sum(axis=1, keepdims=True)
 
 
-def judged(truth: np.ndarray, decisions: Sequence[Decision], cells: np.ndarray, labels: Sequence[str]) -> dict:
-    """truth, cells (which physical cell): int [n] -> {"count", "cells", "classes": {name: {"recall"}},
-    "balanced_accuracy", "ece", and of two names "auroc": all of which of the names is the likeliest, so that networks
-    compare, whatever else they tell; "coverage": share given an answer, not left for a person; "risk": share of wrong
-    ones among these}. labels: what is told; the truth is none of OTHER.
+def figures(truth: np.ndarray, answers: Sequence[Decision], cells: np.ndarray, labels: Sequence[str]) -> Figures:
+    """The figures of one set of pictures.
 
-    Each share has "value", "low" and "high"; what isn't defined is None, as a class that isn't there.
+    Args:
+        truth: numbers among `labels`, int [n]; none is OTHER.
+        answers: n of them.
+        cells: which physical cell each picture shows, int [n].
+        labels: what an answer can be.
     """
     names = [label for label in labels if label != OTHER]
-    given, shares = likelier(decisions, names), _shares(decisions, names)
-    answered = np.array([each.label != REVIEW for each in decisions], bool)
-    right = np.array([each.label == names[t] for each, t in zip(decisions, truth, strict=True)], bool)
-    classes = {
-        name: {"recall": intervals.share(given[truth == i] == i, cells[truth == i])} for i, name in enumerate(names)
-    }
-    result = {
-        "count": len(truth),
-        "cells": len(np.unique(cells)),
-        "coverage": intervals.share(answered, cells),
-        "risk": intervals.share(~right[answered], cells[answered]),
-        "classes": classes,
-        "balanced_accuracy": mean([each["recall"] for each in classes.values()]),
-        "ece": calibration.calibration(truth, shares)["ece"],
-    }
-    if len(names) == 2 and 0 < truth.sum() < len(truth):
-        result["auroc"] = float(roc_auc_score(truth, shares[:, 1]))
-    return result
+    called, shares = likelier(answers, names), _name_shares(answers, names)
+    answered = np.array([each.label != REVIEW for each in answers], bool)
+    right = np.array([each.label == names[t] for each, t in zip(answers, truth, strict=True)], bool)
+    recalls = {name: intervals.share(called[truth == i] == i, cells[truth == i]) for i, name in enumerate(names)}
+    both = len(names) == 2 and 0 < truth.sum() < len(truth)
+    return Figures(
+        count=len(truth),
+        cells=len(np.unique(cells)),
+        coverage=intervals.share(answered, cells),
+        risk=intervals.share(~right[answered], cells[answered]),
+        classes={name: ClassFigures(recall) for name, recall in recalls.items()},
+        balanced_accuracy=mean(list(recalls.values())),
+        ece=calibration.calibration(truth, shares).ece,
+        auroc=float(roc_auc_score(truth, shares[:, 1])) if both else None,
+    )
 
 
-def mean(shares: Sequence[Mapping]) -> dict:
-    """Of independent figures with intervals -> {"value", "low", "high"}, None where one of them isn't defined.
+def mean(shares: Sequence[Share]) -> Estimate:
+    """The mean of independent proportions, with its interval; not defined where one of them isn't.
 
-    Zou and Donner, Statistics in Medicine 27 (2008): the distances to the limits add as standard errors do.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008): the distances to the bounds add as standard errors do.
     """
-    if any(each["value"] is None for each in shares):
-        return {"value": None, "low": None, "high": None}
-    value = sum(each["value"] for each in shares) / len(shares)
-    below = math.hypot(*(each["value"] - each["low"] for each in shares)) / len(shares)
-    above = math.hypot(*(each["high"] - each["value"] for each in shares)) / len(shares)
-    return {"value": value, "low": value - below, "high": value + above}
+    values, below, above = [], [], []
+    for each in shares:
+        if each.value is None or each.low is None or each.high is None:
+            return Estimate(None, None, None)
+        values.append(each.value)
+        below.append(each.value - each.low)
+        above.append(each.high - each.value)
+    value = sum(values) / len(values)
+    return Estimate(value, value - math.hypot(*below) / len(values), value + math.hypot(*above) / len(values))
 
 
-def difference(a: Mapping, b: Mapping) -> dict:
-    """a - b of independent figures with intervals, as mean() -> {"value", "low", "high"}; they differ where 0 isn't in
-    it.
-    """
-    value = a["value"] - b["value"]
-    below = math.hypot(a["value"] - a["low"], b["high"] - b["value"])
-    above = math.hypot(a["high"] - a["value"], b["value"] - b["low"])
-    return {"value": value, "low": value - below, "high": value + above}
+def heads(result: Figures) -> list[str]:
+    """The heads of the columns of `row`."""
+    recalls = [f"{name} recall" for name in reversed(result.classes)]
+    return [*recalls, "balanced accuracy", "ECE", "answered", "wrong of these"]
 
 
-def row(figures: Mapping) -> list[str]:
-    """judged() in words: recalls, the rarer class first, balanced accuracy, ECE, coverage, risk."""
-    recalls = [model_card.share(each["recall"]) for each in reversed(figures["classes"].values())]
-    balanced = figures["balanced_accuracy"]
-    shares = [_percent(figures[name]) for name in ("coverage", "risk")]
-    return [*recalls, model_card.value(balanced["value"], balanced), f"{figures['ece']:.3f}", *shares]
+def row(result: Figures) -> list[str]:
+    """The figures as cells of a table; monocyte recall, the rare class's, comes first."""
+    recalls = [str(each.recall) for each in reversed(result.classes.values())]
+    percentages = [percentage(each) for each in (result.coverage, result.risk)]
+    return [*recalls, str(result.balanced_accuracy), f"{result.ece:.3f}", *percentages]
 
 
-def _percent(share: Mapping) -> str:
-    return "-" if share["value"] is None else f"{100 * share['value']:.1f} %"
+def percentage(share: Share) -> str:
+    """ "97.1 %", or "-" where nothing was counted."""
+    return "-" if share.value is None else f"{100 * share.value:.1f} %"

@@ -1,27 +1,90 @@
-"""Everything that the README says of the shipped model, on this machine, in one run."""
+"""Accuracy, latency and robustness of the shipped models on this machine, in one run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks import accuracy, latency, pictures, robustness
+from benchmarks.accuracy import Accuracy
+from benchmarks.latency import Latency
+from benchmarks.robustness import Robustness
+from edge.system.progress import Progress, silent
 
-_QUICK = {"pictures": 24, "cells": 25, "many": 200}  # of each set; of each class of each source; in one process
-_FULL = {"pictures": 100, "cells": None, "many": 1000}
 
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured.
 
-def whole(folder: Path, files: Sequence[Path], threads: Sequence[int] = (1,), quick: bool = False) -> dict:
-    """-> {"accuracy", "latency", "robustness"}, each as its own command gives it; quick: on fewer pictures, but for
-    accuracy, which is the same.
+    Attributes:
+        pictures: of each set, for latency.
+        cells: of each label of each source, for robustness; None for all.
+        many: pictures that the command answers in one process.
     """
-    amount = _QUICK if quick else _FULL
-    sets = pictures.of_data(folder, amount["pictures"])
+
+    pictures: int
+    cells: int | None
+    many: int
+
+
+QUICK = Amount(pictures=24, cells=25, many=200)
+FULL = Amount(pictures=100, cells=None, many=1000)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All figures of `benchmark all`.
+
+    Attributes:
+        accuracy, latency, robustness: as the command of that name gives them.
+    """
+
+    accuracy: Accuracy
+    latency: Latency
+    robustness: Robustness
+
+
+def suite(
+    folder: Path,
+    files: Sequence[Path],
+    threads: Sequence[int] = (1,),
+    amount: Amount = FULL,
+    progress: Progress = silent,
+) -> Suite:
+    """Measures it all. Accuracy is always measured on all pictures.
+
+    Args:
+        folder: a data set.
+        files: models.
+        threads: of the networks, for latency.
+        amount: how much is measured.
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: for a data set or a model that can't be used.
+    """
+    sets = pictures.of_data(folder, amount.pictures)
+    return Suite(
+        accuracy=accuracy.accuracy(folder, files, "test", progress),
+        latency=latency.latency(sets, files, latency.Settings(threads=tuple(threads)), amount.many),
+        robustness=robustness.robustness(folder, files, amount.cells, progress=progress),
+    )
+
+
+def results(suite: Suite) -> dict[str, Any]:
+    """The results by name, for a document."""
     return {
-        "accuracy": accuracy.accuracy(folder, files, "test"),
-        "latency": latency.latency(sets, files, threads, many=amount["many"] or 0),
-        "robustness": robustness.robustness(folder, files, amount["cells"]),
+        "accuracy": suite.accuracy,
+        "latency": latency.document(suite.latency),
+        "robustness": suite.robustness,
     }
 
 
-def table(result: dict) -> str:
-    parts = {"accuracy": accuracy.table, "latency": latency.table, "robustness": robustness.table}
-    return "\n\n".join(f"{name.upper()}\n{each(result[name])}" for name, each in parts.items())
+def table(suite: Suite) -> str:
+    """The results as text for a terminal."""
+    parts = {
+        "ACCURACY": accuracy.table(suite.accuracy),
+        "LATENCY": latency.table(suite.latency),
+        "ROBUSTNESS": robustness.table(suite.robustness),
+    }
+    return "\n\n".join(f"{name}\n{text}" for name, text in parts.items())

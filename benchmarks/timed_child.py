@@ -1,7 +1,7 @@
-"""`python -I -S clocked.py FD CORE COMMAND...`: runs the command and writes its seconds and peak kilobytes to FD.
+"""`python -I -S timed_child.py FD CORE COMMAND...`: runs the command and writes its seconds and peak kilobytes to FD.
 
-A process of its own, and a small one, since Linux counts to a process's peak what the one that started it held. CORE:
-the only one that the command may use, or - for all.
+It is a small process of its own, because Linux counts the memory of the process that starts another one to the peak of
+that other one. CORE is the only core that the command may use, or - for all of them.
 """
 
 import os

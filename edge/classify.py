@@ -23,7 +23,7 @@ from edge.frames import Frame, Picture, Unreadable, read
 from edge.kept import Box, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
-from edge.system.progress import Progress, silent
+from edge.system.progress import Observer, Progress, silent, unobserved
 
 if TYPE_CHECKING:
     from edge.locate import Located, Locator, LocatorTrace
@@ -167,6 +167,7 @@ def find_cells(
     run: Sequence[str] | None = None,
     progress: Progress = silent,
     locator: "Locator | None" = None,
+    observe: Observer = unobserved,
 ) -> Iterator[Found | Unreadable]:
     """Reads picture files and finds their cells, in the files' order. Each file is decoded and located once.
 
@@ -178,11 +179,14 @@ def find_cells(
         run: the pictures whose red cells are measured together, where these are more than `files`.
         progress: see edge.system.progress.
         locator: an opened one; else it is opened here.
+        observe: told at the end of each step of a picture: "decode", "locate", "measure" (its red cells, twice) and
+            "keep" (the surroundings of its cells).
     """
     search = search or Search()
     if search.whole or policy == "whole-image":
         for number, path in enumerate(files):
             frame = read(path)
+            observe("decode", path)
             yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
             progress("Reading pictures", number + 1, len(files))
         return
@@ -195,7 +199,7 @@ def find_cells(
     surveyed: list[str] = []
     if search.pooled and not search.red_cell and len(run) >= FEWEST:
         surveyed = list(run[:: -(-len(run) // _SURVEY)])
-    survey = _Survey(locator, ruler, policy, search, set(files))
+    survey = _Survey(locator, ruler, policy, search, set(files), observe)
     total = len(set(surveyed) | set(files))
     for number, path in enumerate(surveyed):
         survey.add(path)
@@ -207,9 +211,10 @@ def find_cells(
         if held is None:
             done += 1
             progress("Reading pictures", min(done, total), total)
-            frame = read(path)
-            held = frame if isinstance(frame, Unreadable) else (frame, locator.locate(frame))
-        yield held if isinstance(held, Unreadable) else _found(*held, ruler, search)
+            held = _located(path, locator, observe)
+        found = held if isinstance(held, Unreadable) else _found(*held, ruler, search)
+        observe("measure", path)
+        yield found
 
 
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
@@ -220,6 +225,17 @@ def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | 
     if search.whole or policy == "whole-image" or locator is None:
         return Found(frame, whole_image(frame))
     return _found(frame, locator.locate(frame), RedCellRuler(fixed=search.red_cell), search)
+
+
+def _located(path: str, locator: "Locator", observe: Observer) -> "tuple[Frame, Located] | Unreadable":
+    """Reads one picture file and finds its nuclei."""
+    frame = read(path)
+    observe("decode", path)
+    if isinstance(frame, Unreadable):
+        return frame
+    located = locator.locate(frame)
+    observe("locate", path)
+    return frame, located
 
 
 def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: Search) -> Found:
@@ -235,21 +251,28 @@ class _Survey:
     """Measures the red cells of a run's pictures and keeps of each what its answers will need."""
 
     def __init__(
-        self, locator: "Locator", ruler: "RedCellRuler", policy: str, search: Search, wanted: set[str]
+        self,
+        locator: "Locator",
+        ruler: "RedCellRuler",
+        policy: str,
+        search: Search,
+        wanted: set[str],
+        observe: Observer,
     ) -> None:
         self.held: dict[str, tuple[Picture, Located] | Unreadable] = {}
         self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
-        self._wanted = wanted
+        self._wanted, self._observe = wanted, observe
         self._whole: list[tuple[Frame, Located]] | None = []  # the first pictures, until the run's ruler is known
 
     def add(self, path: str) -> None:
-        frame = read(path)
-        if isinstance(frame, Unreadable):
-            self.held[path] = frame
+        read_and_located = _located(path, self._locator, self._observe)
+        if isinstance(read_and_located, Unreadable):
+            self.held[path] = read_and_located
             return
-        located = self._locator.locate(frame)
+        frame, located = read_and_located
         self._ruler.add(located.red_cells)
+        self._observe("measure", path)
         if path not in self._wanted:
             return
         if self._whole is None:
@@ -270,6 +293,7 @@ class _Survey:
     def _keep(self, frame: Frame, located: "Located") -> None:
         kept = self.store.keep(frame, self._boxes(frame, located))
         self.held[frame.source] = kept, located if self._search.trace else located.without_trace()
+        self._observe("keep", frame.source)
 
     def _boxes(self, frame: Frame, located: "Located") -> list[Box]:
         """The parts of a frame that its answers will need, whether the run's ruler or its own is used in the end."""

@@ -1,1 +1,1 @@
-"""The bundle for a Raspberry Pi without internet, and the proof of it on emulated ones."""
+"""The bundle for a Raspberry Pi without internet, and the proof on emulated Pis that it works."""

@@ -1,6 +1,7 @@
 #!/bin/sh
-# install.sh [--uninstall] [--prefix DIR]: edge-classify into an environment of its own, without internet.
-# Default: as root /opt/edge-classify with links in /usr/local/bin, else ~/.local/share/edge-classify and ~/.local/bin.
+# install.sh [--uninstall] [--prefix DIR]: installs edge-classify into an environment of its own, without internet.
+# Root installs to /opt/edge-classify with links in /usr/local/bin; other users to ~/.local/share/edge-classify with
+# links in ~/.local/bin.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 say() { echo "$*" >&2; }
@@ -12,12 +13,12 @@ while [ $# -gt 0 ]; do
   case $1 in
     --uninstall) remove=yes ;;
     --prefix) [ $# -gt 1 ] || { say "--prefix needs a folder."; exit 2; }; shift; prefix=$1 links=$1/links ;;
-    *) say "install.sh [--uninstall] [--prefix DIR]"; exit 2 ;;
+    *) say "Usage: install.sh [--uninstall] [--prefix DIR]"; exit 2 ;;
   esac
   shift
 done
 
-clean() {
+clean() { # removes what an earlier installation left
   for name in edge-classify edge-site edge-doctor; do
     if [ "$(readlink "$links/$name" 2>/dev/null)" = "$prefix/bin/$name" ]; then rm "$links/$name"; fi
   done
@@ -25,24 +26,24 @@ clean() {
 }
 
 if [ -e "$prefix" ] && [ ! -e "$prefix/edge-classify.installed" ]; then
-  say "$prefix holds something else; name another folder with --prefix."; exit 2
+  say "$prefix holds something else than edge-classify; name another folder with --prefix."; exit 2
 fi
 if [ "$remove" ]; then
   [ -e "$prefix" ] || { say "Nothing is installed in $prefix."; exit 2; }
   clean
-  say "Removed: $prefix and its commands. Your results stay where they are."
+  say "Removed: $prefix and its commands. Your results were not touched."
   exit 0
 fi
 
-# Before anything is changed: is all of the bundle here, and does it fit this machine?
+# Before anything is changed: is the bundle complete, and does it fit this machine?
 (cd "$here" && sha256sum --check --quiet --strict SHA256SUMS) ||
   { say "The bundle is damaged or incomplete; copy it again."; exit 2; }
 command -v python3 > /dev/null || { say "Python is missing: run sudo apt install python3."; exit 2; }
-told=$(python3 -c 'import platform, struct, sys
+python=$(python3 -c 'import platform, struct, sys
 print("%d.%d %s %d" % (*sys.version_info[:2], platform.machine(), 8 * struct.calcsize("P")))')
-case $told in
+case $python in
   "3.11 aarch64 64" | "3.13 aarch64 64") ;;
-  *) say "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); here is Python $told bits."
+  *) say "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); here is Python $python bits."
      exit 2 ;;
 esac
 
@@ -51,12 +52,12 @@ trap 'say "Not installed."; clean' EXIT
 trap 'exit 130' INT TERM HUP
 mkdir -p "$prefix" "$links"
 : > "$prefix/edge-classify.installed"
-# The Pi's own camera needs Debian's picamera2, which an environment sees only if it sees the system's packages.
-see=
+# The Pi's own camera needs Debian's picamera2. An environment finds it only together with all packages of the system.
+system=
 if python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("picamera2"))'; then
-  see=--system-site-packages
+  system=--system-site-packages
 fi
-python3 -m venv --without-pip $see "$prefix"
+python3 -m venv --without-pip $system "$prefix"
 pip() {
   "$prefix/bin/python" "$(echo "$here"/wheels/pip-*.whl)/pip" install --quiet --disable-pip-version-check \
     --no-cache-dir --no-index --ignore-installed --root-user-action=ignore "$@"
@@ -64,9 +65,9 @@ pip() {
 pip --find-links "$here/wheels" -r "$here/requirements.txt"
 pip --no-deps "$here"/wheels/edge_classify-*.whl
 cp -R "$here/docs" "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
-# What is installed must run here, and answer as where it was made.
+# The shipped model must run here, and give the answers that its file expects.
 "$prefix/bin/edge-classify" --verify > /dev/null || { "$prefix/bin/edge-doctor" --seconds 0 >&2 || :; exit 1; }
 for name in edge-classify edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done
 trap - EXIT
 say "Installed: $prefix, $(du -sm "$prefix" | cut -f1) MB; the commands are in $links. Next: edge-doctor"
-case :$PATH: in *:"$links":*) ;; *) say "$links is not on your PATH yet: log in anew, or write $links/edge-doctor." ;; esac
+case :$PATH: in *:"$links":*) ;; *) say "$links is not on your PATH yet: log in again, or type $links/edge-doctor." ;; esac

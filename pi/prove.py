@@ -1,8 +1,15 @@
-"""Does a Raspberry Pi, as far as QEMU can be one, install the bundle and answer as this machine does, byte for byte?
+"""Does a Raspberry Pi, emulated by QEMU, install the bundle and give the same answers as this machine, byte for byte?
 
-`python pi/prove.py BUNDLE --data ../shared/data`, or `make pi-proof`. In arm64 Debian roots, kept in --roots: README's
-two commands; edge-doctor; the JSON of edge-classify on real cells and fields; the cells that --camera sim counts;
-removal. Emulated time says nothing about a Pi's.
+`python pi/prove.py BUNDLE --data ../shared/data`, or `make pi-proof`. For each system and core it runs, in an arm64
+Debian root:
+
+1. the two commands of README that install the bundle,
+2. edge-doctor,
+3. edge-classify on real cells and fields, whose JSON is compared,
+4. edge-classify --camera sim, whose counted cells are compared,
+5. the removal.
+
+How long that takes on an emulated Pi says nothing about a real one.
 """
 
 import csv
@@ -24,24 +31,30 @@ PROJECT = HERE.parent
 SYSTEMS = ("bookworm", "trixie")
 CORES = {"cortex-a72": "Pi 4", "cortex-a76": "Pi 5"}
 TOOLS = ("qemu-aarch64-static", "mmdebstrap", "proot")
-# Every frame counts, and its light and stage are a recording's: what is counted doesn't depend on the emulator's pace.
+# With every=1 no frame is left out, however slow the emulator is, so that the counted cells don't depend on its speed.
 SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,every=1"
 ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify" / "pi"
 
 
 class Failed(click.ClickException):
-    """Something on the emulated Pi is not as it must be."""
+    """The proof failed: something on the emulated Pi is not as it must be."""
 
 
 class Absent(click.ClickException):
-    """Nothing can be emulated here."""
+    """No Pi can be emulated on this machine."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True)
 class Task:
-    """What both machines are asked: names of pictures, relative to folder, and seconds of a simulated camera."""
+    """What both machines answer.
+
+    Attributes:
+        folder: of the data set.
+        names: of the pictures, relative to the folder.
+        seconds: of a simulated camera.
+    """
 
     folder: Path
     names: list[str]
@@ -49,24 +62,33 @@ class Task:
 
 
 def need_tools() -> None:
-    """Raises Absent where a Pi can't be emulated here."""
-    absent = [tool for tool in TOOLS if not shutil.which(tool)]
-    if absent:
+    """Raises Absent where a program is missing that emulating a Pi needs."""
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
         raise Absent(
-            f"A Pi can't be emulated here without {', '.join(absent)}: "
+            f"A Pi can't be emulated here without {', '.join(missing)}: "
             "run `sudo apt-get install qemu-user-static mmdebstrap arch-test proot`."
         )
 
 
 def readme_commands() -> str:
-    """The two commands of README's section, as a newcomer copies them."""
+    """The two commands of README that install the bundle, as a newcomer copies them, without sudo and comments."""
     blocks = (PROJECT / "README.md").read_text().split("```sh\n")[1:]
     [block] = [b.split("```")[0] for b in blocks if "tar xf edge-classify-pi.tar.xz" in b]
     return "\n".join(line.partition("  #")[0].removeprefix("sudo ") for line in block.splitlines())
 
 
 def pictures(data: Path, cells: int, fields: int) -> list[str]:
-    """Relative to data: so many cells of the test splits, half of each source, and fields, all evenly spread."""
+    """Test pictures of cells, as many of each source, and camera fields, both from all over the data set.
+
+    Args:
+        data: the data set.
+        cells: how many pictures of one cell.
+        fields: how many camera fields.
+
+    Returns:
+        Their paths relative to the data set.
+    """
     with (data / "cells.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
     sources = sorted({row["source"] for row in rows})
@@ -79,18 +101,36 @@ def pictures(data: Path, cells: int, fields: int) -> list[str]:
 
 
 def spread(names: list[str], count: int) -> list[str]:
+    """`count` names from all over a list, or all of them."""
     return [names[i * len(names) // count] for i in range(min(count, len(names)))]
 
 
 class Pi:
-    """An emulated Raspberry Pi: a root, a core, and this machine's folders that it sees."""
+    """An emulated Raspberry Pi.
+
+    Attributes:
+        root: the folder that is its file system.
+        core: a key of CORES.
+    """
 
     def __init__(self, root: Path, core: str, binds: list[Path]) -> None:
+        """binds: folders of this machine that the Pi can see."""
         self.root, self.core = root, core
         self._binds = ":".join(map(str, binds))
 
     def run(self, script: str, *codes: int) -> str:
-        """A shell's script -> its standard output. Raises Failed where it ends with none of these codes (0)."""
+        """Runs a shell script.
+
+        Args:
+            script: what sh runs.
+            codes: exit codes that it may have; without any, only 0.
+
+        Returns:
+            Its standard output.
+
+        Raises:
+            Failed: where it ends with another code.
+        """
         done = subprocess.run(
             [HERE / "run", self.root, self.core, "sh", "-c", script],
             env=os.environ | {"BIND": self._binds}, capture_output=True, text=True, check=False,
@@ -100,60 +140,60 @@ class Pi:
         return done.stdout
 
 
-def made(system: str, roots: Path) -> Path:
-    """The root of a system, made if it isn't there."""
+def system_root(system: str, roots: Path) -> Path:
+    """The root of a system, in a folder of roots; it is made where it doesn't exist. Raises Absent where that fails."""
     root = roots / system
     if not root.exists():
         roots.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=roots) as half:
+        with tempfile.TemporaryDirectory(dir=roots) as unfinished:
             done = subprocess.run(
-                [HERE / "make-root", system, f"{half}/root"], capture_output=True, text=True, check=False
+                [HERE / "make-root", system, f"{unfinished}/root"], capture_output=True, text=True, check=False
             )
             if done.returncode:
                 raise Absent(f"No root of {system} can be made here: {done.stderr.strip()}")
-            Path(half, "root").rename(root)
+            Path(unfinished, "root").rename(root)
     return root
 
 
-def asked(task: Task, out: str) -> str:
-    """What is asked of both machines: JSON lines for the pictures, and for the cells of the simulated microscope."""
+def script(task: Task, out: str) -> str:
+    """The shell script that both machines run: it writes pictures.json and camera.json into the folder `out`."""
     return (
         f"cd '{task.folder}' && edge-classify --json {out}/pictures.json - < {out}/list > /dev/null && "
         f"edge-classify --camera {SIMULATED},end={task.seconds:g} --json {out}/camera.json > /dev/null"
     )
 
 
-def counted(file: Path) -> list[tuple[int, str]]:
-    """Number and answer of each cell that a camera's run counted."""
+def counted_cells(file: Path) -> list[tuple[int, str]]:
+    """The number and the answer of each cell that a run at the camera counted."""
     return [(row["cell"], row["label"]) for row in map(json.loads, file.read_text().splitlines())]
 
 
-def here(task: Task, out: Path) -> None:
-    """The same by this machine: the project's own code, that of the bundle."""
-    command = f'edge-classify() {{ "{sys.executable}" -m edge "$@"; }}; {asked(task, str(out))}'
+def answer_here(task: Task, out: Path) -> None:
+    """Runs the script on this machine, with this checkout's code. Raises Failed where that fails."""
+    command = f'edge-classify() {{ "{sys.executable}" -m edge "$@"; }}; {script(task, str(out))}'
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Failed(f"This machine itself can't answer: {done.stderr}")
-    if not counted(out / "camera.json"):
+    if not counted_cells(out / "camera.json"):
         raise Failed("This machine itself counts no cell.")
 
 
 def install(pi: Pi, bundle: Path) -> str:
-    """README's two commands in an empty home -> what the installer says last."""
+    """Runs README's two commands in an empty home -> the last line that the installer prints."""
     home = pi.root / "root"
     shutil.rmtree(pi.root / "opt" / "edge-classify", ignore_errors=True)
     shutil.rmtree(home)
     home.mkdir()
     shutil.copy(bundle, home / "edge-classify-pi.tar.xz")
-    said = pi.run(f"set -e\n{{ {readme_commands()}\n}} 2>&1")
+    output = pi.run(f"set -e\n{{ {readme_commands()}\n}} 2>&1")
     for file in home.glob("edge-classify*"):
         shutil.rmtree(file) if file.is_dir() else file.unlink()
-    return said.strip().splitlines()[-1]
+    return output.strip().splitlines()[-1]
 
 
-def examined(pi: Pi) -> str:
-    """edge-doctor finds nothing bad but that there is no camera -> its findings, shortly."""
+def run_doctor(pi: Pi) -> str:
+    """Runs edge-doctor -> what it finds to be fine. Raises Failed where more is wrong than the missing camera."""
     document = json.loads(pi.run("edge-doctor --json --seconds 1", 0, 1))
     states = {finding["name"]: finding["state"] for finding in document["findings"]}
     wrong = [name for name in ("python", "numpy", "ai-edge-litert", "model", "locator") if states[name] != "fine"]
@@ -162,29 +202,63 @@ def examined(pi: Pi) -> str:
     return ", ".join(name for name, state in states.items() if state == "fine") + " fine"
 
 
-def compared(theirs: Path, ours: Path) -> str:
-    """Both files to the byte, the cells of the camera by number and answer."""
+def compare(theirs: Path, ours: Path) -> str:
+    """Compares the Pi's answers with this machine's: pictures to the byte, counted cells by number and answer.
+
+    Args:
+        theirs: the folder with the Pi's files.
+        ours: the folder with this machine's.
+
+    Returns:
+        How much is equal, in words.
+
+    Raises:
+        Failed: where something differs.
+    """
     name = "pictures.json"
     lines = list(itertools.zip_longest(*((place / name).read_text().splitlines() for place in (theirs, ours))))
     other = [pair for pair in lines if pair[0] != pair[1]]
     if other or not lines:
         first = "\n".join(map(str, other[0])) if other else ""
-        raise Failed(f"{len(other)} of {len(lines)} answers differ, the first there and here:\n{first}")
-    if counted(theirs / "camera.json") != counted(ours / "camera.json"):
-        raise Failed(f"The camera's cells differ: {counted(theirs / 'camera.json')}, {counted(ours / 'camera.json')}")
-    return f"{len(lines)} answers equal to the byte, the {len(counted(ours / 'camera.json'))} cells of a camera equal"
+        raise Failed(f"{len(other)} of {len(lines)} answers differ, the first on the Pi and here:\n{first}")
+    there, here = (counted_cells(place / "camera.json") for place in (theirs, ours))
+    if there != here:
+        raise Failed(f"The camera's cells differ, on the Pi and here: {there}, {here}")
+    return f"{len(lines)} answers equal to the byte, {len(here)} cells at the camera equal"
 
 
 @click.command()
 @click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Holds cells.csv and fields.")
-@click.option("--system", "systems", multiple=True, type=click.Choice(SYSTEMS), default=SYSTEMS, show_default=True)
-@click.option("--core", "cores", multiple=True, type=click.Choice(list(CORES)), default=list(CORES), show_default=True)
-@click.option("--cells", default=200, show_default=True)
-@click.option("--fields", default=20, show_default=True)
-@click.option("--seconds", default=12.0, show_default=True, help="Of a simulated camera, 8 frames each.")
 @click.option(
-    "--roots", type=click.Path(path_type=Path), default=ROOTS, show_default=True, help="Where roots are kept."
+    "--data", type=click.Path(exists=True, path_type=Path), required=True, help="A folder with cells.csv and fields."
+)
+@click.option(
+    "--system",
+    "systems",
+    multiple=True,
+    type=click.Choice(SYSTEMS),
+    default=SYSTEMS,
+    show_default=True,
+    help="Release of Raspberry Pi OS; may be given several times.",
+)
+@click.option(
+    "--core",
+    "cores",
+    multiple=True,
+    type=click.Choice(list(CORES)),
+    default=list(CORES),
+    show_default=True,
+    help="Processor; may be given several times.",
+)
+@click.option("--cells", default=200, show_default=True, help="Pictures of one cell that are answered.")
+@click.option("--fields", default=20, show_default=True, help="Camera fields that are answered.")
+@click.option("--seconds", default=12.0, show_default=True, help="Seconds of a simulated camera, 8 frames each.")
+@click.option(
+    "--roots",
+    type=click.Path(path_type=Path),
+    default=ROOTS,
+    show_default=True,
+    help="Folder in which the emulated systems are kept for the next time.",
 )
 def main(
     bundle: Path,
@@ -196,29 +270,32 @@ def main(
     seconds: float,
     roots: Path,
 ) -> None:
-    """Exit code 0: all is equal; 1: something isn't; 2: nothing can be emulated here."""
+    """Prove that emulated Raspberry Pis install BUNDLE and answer as this machine does.
+
+    Exit code 0: all is equal; 1: something differs; 2: no Pi can be emulated here.
+    """
     need_tools()
     task = Task(data.resolve(), pictures(data.resolve(), cells, fields), seconds)
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
         ours.mkdir()
         (ours / "list").write_text("\n".join(task.names) + "\n")
-        here(task, ours)
+        answer_here(task, ours)
         click.echo(f"{os.uname().machine}: {cells} cells and {fields} fields answered.")
         for system in systems:
-            root = made(system, roots.resolve())
+            root = system_root(system, roots.resolve())
             for core in cores:
                 began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
                 theirs.mkdir()
                 shutil.copy(ours / "list", theirs)
                 pi = Pi(root, core, [task.folder, theirs])
                 click.echo(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
-                click.echo(f"  edge-doctor: {examined(pi)}")
-                pi.run(asked(task, str(theirs)))
-                click.echo(f"  {compared(theirs, ours)}")
+                click.echo(f"  edge-doctor: {run_doctor(pi)}")
+                pi.run(script(task, str(theirs)))
+                click.echo(f"  {compare(theirs, ours)}")
                 pi.run("sh /opt/edge-classify/install.sh --uninstall")
                 if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):
-                    raise Failed(f"{system}: something is left behind.")
+                    raise Failed(f"{system}: the removal left files behind.")
                 click.echo(f"  removed without a trace; {time.monotonic() - began:.0f} s")
 
 

@@ -1,46 +1,67 @@
-"""The wheels of requirements/edge.txt for 64-bit Raspberry Pi OS, downloaded on any machine: `python pi/wheels.py DIR`.
+"""`python pi/wheels.py DIR`: downloads the wheels of requirements/edge.txt for 64-bit Raspberry Pi OS, on any machine.
 
-Run by pi/bundle. Writes DIR/requirements.txt, too: what pip is to install there.
+pi/bundle runs it. It also writes DIR/requirements.txt, the list that pip installs on the Pi.
 """
 
 import subprocess
 import sys
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from pip._vendor.packaging.markers import Marker
 
-SYSTEMS = {"3.11": 36, "3.13": 41}  # Bookworm and Trixie: their Python and the second number of their glibc
+# Bookworm and Trixie: the version of their Python, and the minor version of their glibc (2.36 and 2.41).
+SYSTEMS = {"3.11": 36, "3.13": 41}
 LOCK = Path(__file__).parent.parent / "requirements" / "edge.txt"
 
 
-def requirements() -> list[tuple[str, str, str]]:
-    """(NAME==VERSION, marker or "", its hashes as pip wants them) of each in the lock file."""
+@dataclass(frozen=True)
+class Requirement:
+    """One package of the lock file.
+
+    Attributes:
+        pinned: "NAME==VERSION".
+        marker: on which systems it is needed; "" for all.
+        hashes: as pip's options --hash.
+    """
+
+    pinned: str
+    marker: str
+    hashes: str
+
+
+def requirements() -> list[Requirement]:
+    """The packages of the lock file."""
     found = []
     for block in LOCK.read_text().replace("\\\n", " ").splitlines():
         if not block.startswith("#"):
             pinned, _, hashes = block.partition(" --hash")
             name, _, marker = pinned.partition(" ; ")
-            found.append((name.strip(), marker.strip(), f"--hash{hashes}"))
+            found.append(Requirement(name.strip(), marker.strip(), f"--hash{hashes}"))
     return found
 
 
-def there(marker: str, python: str) -> bool:
-    """Is a requirement with this marker for a Pi with that Python? pip looks at its own Python only."""
+def needed(requirement: Requirement, python: str) -> bool:
+    """Whether a Pi with that version of Python needs a package. pip itself would ask about its own Python."""
     pi = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
-    return not marker or Marker(marker).evaluate(pi | {"platform_machine": "aarch64", "platform_system": "Linux"})
+    return not requirement.marker or Marker(requirement.marker).evaluate(
+        pi | {"platform_machine": "aarch64", "platform_system": "Linux"}
+    )
 
 
 def pip(command: str, *arguments: object) -> None:
+    """Runs pip. Raises CalledProcessError where it fails."""
     quiet = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check"]
     subprocess.run([*quiet, *map(str, arguments)], check=True)
 
 
 def download(folder: Path) -> None:
+    """Downloads the wheels for all SYSTEMS, and pip, which a Pi may lack."""
     folder.mkdir(parents=True, exist_ok=True)
     for python, glibc in SYSTEMS.items():
         wanted = folder / "wanted.txt"
-        lines = [f"{name} {hashes}" for name, marker, hashes in requirements() if there(marker, python)]
+        lines = [f"{each.pinned} {each.hashes}" for each in requirements() if needed(each, python)]
         wanted.write_text("\n".join(lines))
         names = ["manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1))]
         platforms = [word for name in names for word in ("--platform", name)]
@@ -50,11 +71,11 @@ def download(folder: Path) -> None:
             "--implementation", "cp", "--python-version", python, *abis, *platforms,
         )  # fmt: skip
         wanted.unlink()
-    pip("download", "--dest", folder, "--no-deps", "--only-binary=:all:", "pip")  # which a Pi may lack
+    pip("download", "--dest", folder, "--no-deps", "--only-binary=:all:", "pip")
 
 
 def unpack(wheel: Path) -> None:
-    """The same wheel without compression: what is packed twice hardly shrinks."""
+    """Writes a wheel anew without compression, since compressing it twice would hardly make it smaller."""
     plain = wheel.with_suffix(".part")
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(plain, "w") as new:
         for entry in old.infolist():
@@ -65,14 +86,15 @@ def unpack(wheel: Path) -> None:
 
 
 def main() -> None:
+    """See the head of this file."""
     folder = Path(sys.argv[1])
     download(folder / "wheels")
     for wheel in (folder / "wheels").glob("*.whl"):
         unpack(wheel)
     everywhere = [
-        f"{name} ; {marker}" if marker else name
-        for name, marker, _ in requirements()
-        if any(there(marker, python) for python in SYSTEMS)
+        f"{each.pinned} ; {each.marker}" if each.marker else each.pinned
+        for each in requirements()
+        if any(needed(each, python) for python in SYSTEMS)
     ]
     (folder / "requirements.txt").write_text("\n".join(everywhere) + "\n")
 

@@ -1,6 +1,7 @@
-"""How long-running work reports its progress.
+"""How long-running work reports its progress, and which of its steps has just ended.
 
-Only commands draw progress bars. From Python, pass a function of your own, or nothing.
+Only commands draw progress bars, and only `benchmark latency` measures steps. From Python, pass functions of your own,
+or nothing.
 """
 
 from collections.abc import Callable
@@ -11,3 +12,11 @@ Progress = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
+
+
+Observer = Callable[[str, str], None]
+"""Called when a step of one picture's way has ended, with the step ("decode") and the picture's source."""
+
+
+def unobserved(step: str, source: str) -> None:
+    """An Observer that does nothing."""

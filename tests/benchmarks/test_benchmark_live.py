@@ -1,11 +1,11 @@
-"""`benchmark live` counts what it says it counts; its times are looked at by nobody here."""
+"""`benchmark live` counts what it says it counts; its times aren't tested."""
 
 import dataclasses
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks import counting, frame_age, live, mjpeg_sender
+from benchmarks.live import counting, frame_age, mjpeg_sender, session
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 
@@ -13,26 +13,26 @@ SLIDE = Scenario(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, d
 
 
 def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
-    scope = SimulatedCamera(SLIDE, paced=False)
-    tally = counting.Tally(scope)
+    camera = SimulatedCamera(SLIDE, paced=False)
+    tally = counting.Tally(camera)
     for number in range(60):
-        tally.see(number)
+        tally.pass_frame(number)
     cells = sorted(tally.passed, key=lambda c: c.x)
     assert len(cells) >= 3
-    x, y = scope.stage(10)
+    x, y = camera.stage(10)
     for cell in (cells[0], cells[0], cells[1]):
         tally.count(10, (cell.x - x, cell.y - y), "monocyte")
     tally.count(10, (-150.0, -150.0), "monocyte")
-    result = tally.result()
-    assert result["passed"] == len(cells) and result["once"] == 1 and result["twice"] == 1
-    assert result["missed"] == len(cells) - 2 and result["phantom"] == 1
+    found = tally.counts()
+    assert found.passed == len(cells) and found.once == 1 and found.twice == 1
+    assert found.missed == len(cells) - 2 and found.phantom == 1
 
 
 def test_what_the_camera_never_showed_is_not_passed() -> None:
-    scope = SimulatedCamera(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
-    tally = counting.Tally(scope)
+    camera = SimulatedCamera(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
+    tally = counting.Tally(camera)
     for number in range(31, 200):  # the first rest is always sharp
-        tally.see(number)
+        tally.pass_frame(number)
     assert not tally.passed
 
 
@@ -47,14 +47,13 @@ def test_the_stamp_survives_jpeg() -> None:
 
 
 def test_a_stream_and_a_pace_give_figures() -> None:
-    result = frame_age.stream(1.5)
-    assert result["ours"]["frames"] and result["plain"]["frames"]
-    assert frame_age.pace(1.5, dataclasses.replace(SLIDE, white=2.0))["frames"]
+    found = frame_age.stream(0.8)
+    assert found.ours.frames and found.plain.frames
+    assert frame_age.pace(0.8, dataclasses.replace(SLIDE, white=2.0)).frames
 
 
 def test_real_fields_held(data: Path) -> None:
-    from train import fields
+    from benchmarks.locating import measured_fields
 
-    measured = [f for f in fields.halves(fields.read(data))[1] if f.source == "bccd"][:6]
-    result = live.held(data, "bccd", measured)
-    assert result["fields"] == 6 and result["recall"]["count"] >= 3 and result["recall"]["value"] > 0.5
+    found = session.held(data, [field for field in measured_fields(data) if field.source == "bccd"][:6])
+    assert found.fields == 6 and found.recall.count >= 3 and found.recall.value and found.recall.value > 0.5

@@ -1,4 +1,4 @@
-"""Is what a site's cells bring measured on other cells?"""
+"""`benchmark sites`: what a site's labelled cells bring is measured on other cells."""
 
 import csv
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command
+from conftest import invoke
 
 from benchmarks import sites
 from edge import model
@@ -30,12 +30,12 @@ def few(data: Path, tmp_path: Path) -> Path:
 
 def test_a_curve_of_real_cells(few: Path) -> None:
     out = few / "out.json"
-    done = command(
+    done = invoke(
         "benchmarks", "sites", model.SHIPPED, "--data", few, "--cells", 5, "--cells", 20, "--draws", 2, "--json", out
     )
     assert done.returncode == 0, done.stderr
-    [told] = json.loads(out.read_text())["results"]["sites"]["models"].values()
-    found = told["sources"]["raabin"]
+    [model_figures] = json.loads(out.read_text())["results"]["sites"]["models"].values()
+    found = model_figures["sources"]["raabin"]
     assert found["cells"]["monocyte"] == 8 and set(found["points"]) == {"0", "5"} and found["left_out"] == [20]
     point = found["points"]["5"]
     assert 0 <= point["written"] <= 2 and 0.5 < point["alone"]["balanced_accuracy"]["value"] <= 1
@@ -48,6 +48,6 @@ def test_no_cell_on_both_sides() -> None:
     truth = physical % 3
     cells = Cells(np.zeros((300, 3)), np.zeros((300, 0)), np.zeros(300), truth, physical, ("",) * 300)
     for seed in range(5):
-        drawn = sites._drawn(cells, 6, np.random.default_rng(seed))
+        drawn = sites._draw(cells, 6, np.random.default_rng(seed))
         assert not set(physical[drawn]) & set(physical[~drawn])
         assert [len(set(physical[drawn & (truth == label)])) for label in range(3)] == [6, 6, 6]

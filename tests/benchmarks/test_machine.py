@@ -1,11 +1,12 @@
-"""What the machine says of itself, read from a file tree like a Pi's and from this one."""
+"""What is read of a machine, from a tree of files like a Pi's and from this machine; and how contenders take turns."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import interleaved, machine
+from benchmarks import interleaved, machine, ranges
 
 
 def tree(folder: Path, files: dict[str, str]) -> Path:
@@ -16,15 +17,15 @@ def tree(folder: Path, files: dict[str, str]) -> Path:
 
 
 def test_only_the_device_tree_makes_a_raspberry_pi(tmp_path: Path) -> None:
-    said = {"proc/cpuinfo": "model name\t: Raspberry Pi Lookalike\nModel\t: Raspberry Pi 4\n"}
-    facts = machine.machine(tree(tmp_path / "a", said))
-    assert facts["raspberry_pi"] is None and machine.name(facts) == "raspberry-pi-lookalike"
-    assert "no Raspberry Pi" in machine.title(facts)
+    files = {"proc/cpuinfo": "model name\t: Raspberry Pi Lookalike\nModel\t: Raspberry Pi 4\n"}
+    facts = machine.machine(tree(tmp_path / "a", files))
+    assert facts.raspberry_pi is None and facts.file_name == "raspberry-pi-lookalike"
+    assert "no Raspberry Pi" in str(facts)
     model = "Raspberry Pi 4 Model B Rev 1.4\0"
-    facts = machine.machine(tree(tmp_path / "b", said | {"proc/device-tree/model": model}))
-    assert facts["raspberry_pi"] == model[:-1] and machine.name(facts) == "raspberry-pi-4-model-b-rev-1-4"
+    facts = machine.machine(tree(tmp_path / "b", files | {"proc/device-tree/model": model}))
+    assert facts.raspberry_pi == model[:-1] and facts.file_name == "raspberry-pi-4-model-b-rev-1-4"
     other = machine.machine(tree(tmp_path / "c", {"proc/device-tree/model": "Orange Pi 5\0"}))
-    assert other["raspberry_pi"] is None
+    assert other.raspberry_pi is None
 
 
 def test_state_reads_clock_heat_and_throttling(tmp_path: Path) -> None:
@@ -37,10 +38,10 @@ def test_state_reads_clock_heat_and_throttling(tmp_path: Path) -> None:
         "sys/class/thermal/thermal_zone1/temp": "56500\n",
     }
     found = machine.state(tree(tmp_path, files))
-    assert (found["governor"], found["megahertz"], found["celsius"]) == ("ondemand", 1500, 56.5)
-    assert found["throttle_count"] == 3
+    assert (found.governor, found.megahertz, found.celsius) == ("ondemand", 1500, 56.5)
+    assert found.throttle_count == 3
     nothing = machine.state(tmp_path / "empty")
-    assert nothing["governor"] is nothing["megahertz"] is nothing["celsius"] is nothing["throttle_count"] is None
+    assert nothing.governor is nothing.megahertz is nothing.celsius is nothing.throttle_count is None
 
 
 @pytest.mark.parametrize(
@@ -54,20 +55,26 @@ def test_state_reads_clock_heat_and_throttling(tmp_path: Path) -> None:
     ],
 )
 def test_a_throttled_pi_spoils_the_result(before: int, after: int, word: str) -> None:
-    states = [machine.state() | {"throttled": bits, "throttle_count": None} for bits in (before, after)]
+    states = [replace(machine.state(), throttled=bits, throttle_count=None) for bits in (before, after)]
     reasons = machine.spoiled(*states)
     assert bool(reasons) == bool(word) and word in "".join(reasons)
-    told = {"before": states[0], "after": states[1], "spoiled": reasons}
-    assert machine.notes(told)[0].startswith("SPOILED") == bool(word)
+    conditions = machine.Conditions(*states, tuple(reasons))
+    assert conditions.notes()[0].startswith("SPOILED") == bool(word)
 
 
 def test_a_throttled_pc_spoils_the_result() -> None:
-    before, after = (machine.state() | {"throttled": None, "throttle_count": n} for n in (3, 4))
+    before, after = (replace(machine.state(), throttled=None, throttle_count=n) for n in (3, 4))
     assert machine.spoiled(before, after) and not machine.spoiled(before, before)
 
 
-def test_turns_give_everyone_everything_and_the_start_moves_on() -> None:
-    steps = list(interleaved.turns(["a", "b"], 40, 3))
+def test_whole_turns_give_everyone_every_round_and_another_one_begins() -> None:
+    steps = list(interleaved.whole_turns(["a", "b"], 3))
+    assert steps == [(0, "a"), (0, "b"), (1, "b"), (1, "a"), (2, "a"), (2, "b")]
+
+
+def test_short_turns_give_everyone_everything_and_another_one_begins() -> None:
+    steps = list(interleaved.short_turns(["a", "b"], 40, 3))
+    assert len(steps) == interleaved.turn_count(2, 40, 3)
     for name in "ab":
         for number in range(3):
             done = [i for n, who, some in steps if n == number and who == name for i in some]
@@ -77,7 +84,13 @@ def test_turns_give_everyone_everything_and_the_start_moves_on() -> None:
     assert starts == ["a", "b"]
 
 
-def test_figure_holds_the_rounds_medians() -> None:
-    found = interleaved.figure(np.array([[1.0, 2.0, 30.0], [1.0, 4.0, 30.0], [1.0, 3.0, 30.0]]) / 1e3)
-    assert (found["value"], found["low"], found["high"]) == pytest.approx((3, 2, 4))
-    assert found["p95"] <= found["p99"] <= 30
+def test_a_timing_holds_the_rounds_medians() -> None:
+    found = interleaved.timing(np.array([[1.0, 2.0, 30.0], [1.0, 4.0, 30.0], [1.0, 3.0, 30.0]]) / 1e3)
+    assert (found.value, found.low, found.high) == pytest.approx((3, 2, 4))
+    assert found.p95 <= found.p99 <= 30
+
+
+def test_difference_of_figures() -> None:
+    one, other = (ranges.Range(value, value - 0.03, value + 0.04) for value in (0.9, 0.8))
+    found = ranges.difference(one, other)
+    assert (found.value, found.low, found.high) == pytest.approx((0.1, 0.05, 0.15))

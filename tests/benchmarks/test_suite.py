@@ -1,4 +1,4 @@
-"""`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`: on drawn cells, through the real runner."""
+"""`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`, on drawn cells and in the real runner."""
 
 import json
 import os
@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, command
+from conftest import ROOT, assert_refused, invoke
 
-from benchmarks import compare, corruptions, metrics, readme, result
+from benchmarks import accuracy, corruptions, metrics, robustness, suite
+from benchmarks import command as process
+from benchmarks.report import compare, page, readme, result
 from convert import gate
 from edge.decide import Decision
 from edge.errors import UserError
+from edge.model import SHIPPED
 from edge.simulator import drawing
 
 LABELS = ("lymphocyte", "monocyte")
@@ -26,47 +29,44 @@ def decisions(*answers: str) -> list[Decision]:
 
 
 def test_a_review_is_not_answered_but_one_name_is_likelier() -> None:
-    told = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
-    found = metrics.judged(np.array([0, 0, 1, 1]), told, np.arange(4), LABELS)
-    assert (found["coverage"]["right"], found["coverage"]["count"]) == (3, 4)
-    recalls = [found["classes"][label]["recall"] for label in LABELS]
-    assert (found["risk"]["right"], found["risk"]["count"]) == (1, 3)
-    assert [(each["right"], each["count"]) for each in recalls] == [(2, 2), (1, 2)]
-    assert found["balanced_accuracy"]["value"] == 0.75
+    answers = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
+    found = metrics.figures(np.array([0, 0, 1, 1]), answers, np.arange(4), LABELS)
+    assert (found.coverage.right, found.coverage.count) == (3, 4)
+    recalls = [found.classes[label].recall for label in LABELS]
+    assert (found.risk.right, found.risk.count) == (1, 3)
+    assert [(each.right, each.count) for each in recalls] == [(2, 2), (1, 2)]
+    assert found.balanced_accuracy.value == 0.75
 
 
 def test_photographs_of_one_cell_count_once_in_the_interval() -> None:
-    truth, told = np.array([0, 0, 0, 0, 1, 1]), decisions(*["lymphocyte"] * 4, "monocyte", "monocyte")
-    apart, same = (metrics.judged(truth, told, cells, LABELS) for cells in (np.arange(6), np.array([0, 0, 0, 0, 1, 2])))
-    assert same["classes"]["lymphocyte"]["recall"]["low"] < apart["classes"]["lymphocyte"]["recall"]["low"]
-    assert same["cells"] == 3
+    truth, answers = np.array([0, 0, 0, 0, 1, 1]), decisions(*["lymphocyte"] * 4, "monocyte", "monocyte")
+    apart, same = (
+        metrics.figures(truth, answers, cells, LABELS) for cells in (np.arange(6), np.array([0, 0, 0, 0, 1, 2]))
+    )
+    lows = [each.classes["lymphocyte"].recall.low for each in (same, apart)]
+    assert lows[0] is not None and lows[1] is not None and lows[0] < lows[1]
+    assert same.cells == 3
 
 
 def test_a_class_that_is_not_there_has_no_balanced_accuracy() -> None:
-    found = metrics.judged(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
-    assert found["balanced_accuracy"]["value"] is None and "auroc" not in found
+    found = metrics.figures(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
+    assert found.balanced_accuracy.value is None and found.auroc is None
     assert metrics.row(found)[2] == "-"
-
-
-def test_difference_of_figures() -> None:
-    one, other = ({"value": v, "low": v - 0.03, "high": v + 0.04} for v in (0.9, 0.8))
-    found = metrics.difference(one, other)
-    assert (found["value"], found["low"], found["high"]) == pytest.approx((0.1, 0.05, 0.15))
 
 
 def test_changes_count_who_gained_and_who_lost() -> None:
     truth, before, after = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 0, -1]), np.array([0, 1, 1, 1, 1, 1])
     found = gate.changes(truth, before, after)
-    assert (found["changed"], found["spoiled"], found["mended"]) == (3, 1, 2) and found["p"] == 1.0
+    assert (found.changed, found.spoiled, found.mended) == (3, 1, 2) and found.p == 1.0
 
 
 @pytest.mark.parametrize("kind", corruptions.KINDS)
-def test_damages_grow_and_are_repeatable(kind: str) -> None:
+def test_corruptions_grow_and_are_repeatable(kind: str) -> None:
     image = drawing.picture("monocyte", np.random.default_rng(0), 160, drawing.Look(red_cell=35))
-    assert corruptions.damage(image, kind, 0, 3) is image
-    done = [corruptions.damage(image, kind, strength, 3) for strength in corruptions.STRENGTHS]
+    assert corruptions.corrupt(image, kind, 0, 3) is image
+    done = [corruptions.corrupt(image, kind, strength, 3) for strength in corruptions.STRENGTHS]
     assert all(each.dtype == np.uint8 and each.shape[2] == 3 for each in done)
-    assert np.array_equal(done[2], corruptions.damage(image, kind, 3, 3))
+    assert np.array_equal(done[2], corruptions.corrupt(image, kind, 3, 3))
     if kind in ("scale", "cut"):
         assert len({each.shape for each in done}) == 5
         return
@@ -78,43 +78,66 @@ def test_damages_grow_and_are_repeatable(kind: str) -> None:
 
 def test_white_balance_moves_red_against_blue() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
-    red, green, blue = corruptions.damage(grey, "white balance", 5, 0)[0, 0].astype(int)
+    red, green, blue = corruptions.corrupt(grey, "white balance", 5, 0)[0, 0].astype(int)
     assert green == 100 and (red - 100) * (blue - 100) < 0
 
 
-def test_everything_on_drawn_cells(cell_model: Path, drawn: Path, tmp_path: Path) -> None:
-    done = command(
-        "benchmarks", "all", cell_model, "--data", drawn, "--quick", "--out", tmp_path / "out", "--json",
+def test_unchanged_pictures_are_answered_as_accuracy_answers_them(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(robustness, "KINDS", {"noise": corruptions.KINDS["noise"]})
+    found = robustness.robustness(drawn, [SHIPPED], 25)
+    [model] = found.models.values()
+    [plain] = accuracy.accuracy(drawn, [SHIPPED], "test").models.values()
+    assert model.unchanged == plain.figures["all"] and model.unchanged.count == found.pictures == 16
+    assert list(model.kinds["noise"]) == ["1", "2", "3", "4", "5"] and "noise" in robustness.table(found)
+
+
+@pytest.mark.parametrize("name", ["amd-epyc-runtimes", "amd-epyc-peers"])
+def test_a_page_of_kept_results(name: str) -> None:
+    document = result.read(readme.REFERENCE / f"{name}.json")
+    html = page.page(document)
+    assert html.count("data:image/svg+xml") == 3 and "<script" not in html
+    assert "AMD EPYC" in html and "Not measured" in html
+
+
+@pytest.mark.slow
+def test_everything_on_drawn_cells(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "COLD_RUNS", 1)
+    monkeypatch.setattr(process, "MANY_RUNS", 1)
+    monkeypatch.setattr(suite, "QUICK", suite.Amount(pictures=8, cells=25, many=8))
+    done = invoke(
+        "benchmarks", "all", SHIPPED, "--data", drawn, "--quick", "--out", tmp_path / "out", "--json",
         tmp_path / "a.json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = result.read(tmp_path / "a.json", ["accuracy", "latency", "robustness"])
-    found = document["results"]["robustness"]["models"]["baseline-int8"]["kinds"]
+    found = document.results["robustness"]["models"]["compact-int8"]["kinds"]
     assert found["as they are"]["0"]["count"] == 16 and set(corruptions.KINDS) < set(found)
     assert set(found["noise"]) == {"1", "2", "3", "4", "5"}
-    plain = document["results"]["accuracy"]["models"]["baseline-int8"]["figures"]["all"]
+    plain = document.results["accuracy"]["models"]["compact-int8"]["figures"]["all"]
     assert plain["balanced_accuracy"] == found["as they are"]["0"]["balanced_accuracy"]
-    [page] = (tmp_path / "out").glob("*.html")
-    html = page.read_text()
+    [file] = (tmp_path / "out").glob("*.html")
+    html = file.read_text()
     assert html.count("data:image/svg+xml") >= 1 + 2 + len(corruptions.KINDS)
     assert "<script" not in html and "http" not in html.replace("http://www.w3.org", "")
     rows = compare.compare(document, document)
-    assert len(rows) > 60 and not any(row["exceeds"] for row in rows)
+    assert len(rows) > 60 and not any(row.exceeds for row in rows)
     faster = json.loads((tmp_path / "a.json").read_text())
     [runs] = [each["runs"] for each in faster["results"]["latency"]["sets"].values()]
     [run] = runs.values()
     run["steps"]["invoke"] = {key: value / 100 for key, value in run["steps"]["invoke"].items()}
-    changed = [row["figure"] for row in compare.compare(document, faster) if row["exceeds"]]
-    assert len(changed) == 1 and changed[0].endswith("steps / invoke")
     (tmp_path / "b.json").write_text(json.dumps(faster))
-    done = command("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
+    rows = compare.compare(document, result.read(tmp_path / "b.json"))
+    changed = [row.figure for row in rows if row.exceeds]
+    assert len(changed) == 1 and changed[0].endswith("steps / invoke")
+    done = invoke("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 0 and "1 differ by more than the noise" in done.stdout and "0.01 x" in done.stdout
 
 
+@pytest.mark.slow
 def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
     cell_model: Path, drawn: Path, tmp_path: Path
 ) -> None:
-    done = command("benchmarks", "accuracy", cell_model.parent, "--data", drawn, "--json", tmp_path / "a.json")
+    done = invoke("benchmarks", "accuracy", cell_model.parent, "--data", drawn, "--json", tmp_path / "a.json")
     assert done.returncode == 0, done.stderr
     models = json.loads((tmp_path / "a.json").read_text())["results"]["accuracy"]["models"]
     assert list(models) == ["baseline-keras", "baseline-int8"]
@@ -130,7 +153,7 @@ def test_the_pages_say_what_the_committed_results_hold(page: Path) -> None:
 
 
 def test_readme_regions_are_written_anew(tmp_path: Path) -> None:
-    file = next(each for each in readme.REFERENCE.glob("*.json") if "accuracy" in result.read(each)["results"])
+    file = next(each for each in readme.REFERENCE.glob("*.json") if "accuracy" in result.read(each).results)
     mark = f"before\n<!-- benchmark accuracy {file.name} -->\nold\n<!-- end -->\nafter"
     text = readme.filled(mark)
     assert "old" not in text and "| int8 | both |" in text and text.startswith("before") and text.endswith("after")
@@ -144,12 +167,10 @@ def test_readme_regions_are_written_anew(tmp_path: Path) -> None:
 
 
 def test_reference_results_are_named_by_their_machine() -> None:
-    from benchmarks import machine
-
     for file in readme.REFERENCE.glob("*.json"):
         document = result.read(file)
-        assert file.stem.startswith(machine.name(document["machine"]))
-        assert document["machine"]["raspberry_pi"] or "raspberry" not in file.stem
+        assert file.stem.startswith(document.machine.file_name)
+        assert document.machine.raspberry_pi or "raspberry" not in file.stem
 
 
 @pytest.mark.parametrize(
@@ -161,9 +182,9 @@ def test_reference_results_are_named_by_their_machine() -> None:
     ],
 )
 def test_a_missing_extra_is_one_sentence(
-    missing: str, arguments: list[str], word: str, cell_model: Path, drawn: Path, tmp_path: Path
+    missing: str, arguments: list[str], word: str, drawn: Path, tmp_path: Path
 ) -> None:
-    places = {"RUN": str(cell_model.parent), "DATA": str(drawn)}
+    places = {"RUN": str(tmp_path), "DATA": str(drawn)}
     line = ["benchmark", *(places.get(each, each) for each in arguments)]
     code = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = {line!r}\n"
@@ -181,7 +202,20 @@ def test_a_missing_extra_is_one_sentence(
 
 def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
     """As on a Pi, where only the edge part is installed."""
-    line = ["benchmark", "latency", "--pictures", str(drawn / "test"), "--count", "2", "--rounds", "2", "--many", "0"]
+    line = [
+        "benchmark",
+        "latency",
+        "--pictures",
+        str(drawn / "test"),
+        "--count",
+        "2",
+        "--rounds",
+        "2",
+        "--many",
+        "0",
+        "--warm-up",
+        "1",
+    ]
     blocked = ["sklearn", "scipy", "matplotlib", "tensorflow", "keras"]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked!r})); sys.argv = {line!r}\n"
@@ -193,22 +227,22 @@ def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
     assert "together" in done.stdout
 
 
-def test_refusals(tmp_path: Path, drawn: Path, tiny_model: Path) -> None:
+def test_refusals(tmp_path: Path, drawn: Path) -> None:
     one = tmp_path / "one"
     for split in ("train", "val", "test"):
         (one / split / "monocyte").mkdir(parents=True)
         for file in (drawn / split / "monocyte").iterdir():
             (one / split / "monocyte" / file.name).write_bytes(file.read_bytes())
     for name in ("accuracy", "robustness"):
-        assert_refused(command("benchmarks", name, "--data", one), "holds no lymphocyte")
-        assert_refused(command("benchmarks", name, "--data", tmp_path / "none"), "not a folder")
-        assert_refused(command("benchmarks", name, tmp_path / "no.tflite", "--data", drawn), "can't be read")
+        assert_refused(invoke("benchmarks", name, "--data", one), "holds no lymphocyte")
+        assert_refused(invoke("benchmarks", name, "--data", tmp_path / "none"), "not a folder")
+        assert_refused(invoke("benchmarks", name, tmp_path / "no.tflite", "--data", drawn), "can't be read")
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert_refused(command("benchmarks", "accuracy", empty, "--data", drawn), "not a finished training run")
-    assert_refused(command("benchmarks", "compare", tmp_path / "no.json", tmp_path / "no.json"), "can't be read")
+    assert_refused(invoke("benchmarks", "accuracy", empty, "--data", drawn), "not a finished training run")
+    assert_refused(invoke("benchmarks", "compare", tmp_path / "no.json", tmp_path / "no.json"), "can't be read")
     (tmp_path / "x.json").write_text("{}")
-    assert_refused(command("benchmarks", "compare", tmp_path / "x.json", tmp_path / "x.json"), "was not written by")
-    assert_refused(command("benchmarks", "readme", tmp_path / "x.json"), "Nothing is marked")
+    assert_refused(invoke("benchmarks", "compare", tmp_path / "x.json", tmp_path / "x.json"), "was not written by")
+    assert_refused(invoke("benchmarks", "readme", tmp_path / "x.json"), "Nothing is marked")
     (tmp_path / "file").write_text("")
-    assert_refused(command("benchmarks", "all", "--data", drawn, "--out", tmp_path / "file"), "can't be made")
+    assert_refused(invoke("benchmarks", "all", "--data", drawn, "--out", tmp_path / "file"), "can't be made")

@@ -1,4 +1,4 @@
-"""The bundle for a Pi without internet: what is in it, what its installer refuses, and what emulated Pis make of it."""
+"""The bundle for a Pi without internet: its content, what its installer refuses, and the proof on an emulated Pi."""
 
 import hashlib
 import os
@@ -43,26 +43,32 @@ def install(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
+@pytest.mark.slow
 def test_it_is_small_and_holds_nothing_of_training(bundle: Path, unpacked: Path) -> None:
     assert bundle.stat().st_size <= 110e6
     names = {wheel.name.partition("-")[0] for wheel in (unpacked / "wheels").iterdir()}
-    assert {"ai_edge_litert", "numpy", "opencv_python_headless", "pillow", "click", "edge_classify"} <= names
+    assert {"ai_edge_litert", "numpy", "opencv_python_headless", "pillow", "click", "tqdm", "edge_classify"} <= names
     assert not names & {"tensorflow", "tensorflow_cpu", "keras", "scikit_learn", "scipy", "matplotlib", "tensorboard"}
     for python in ("cp311", "cp313"):
         assert list((unpacked / "wheels").glob(f"ai_edge_litert-*-{python}-*aarch64.whl"))
     [own] = (unpacked / "wheels").glob("edge_classify-*.whl")
     with zipfile.ZipFile(own) as archive:
+        modules = {name for name in archive.namelist() if name.endswith(".py")}
         tops = {name.partition("/")[0] for name in archive.namelist()}
         [about] = [name for name in archive.namelist() if name.endswith("/METADATA")]
         wanted = [line for line in archive.read(about).decode().splitlines() if line.startswith("Requires-Dist")]
         assert "edge/models/compact-int8.tflite" in archive.namelist()
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edge"}
     assert wanted and not [line for line in wanted if "extra" in line]
+    # Every module of edge/, those of its folders too: a wheel of the package "edge" alone would lack them.
+    assert modules == {file.relative_to(ROOT).as_posix() for file in (ROOT / "edge").rglob("*.py")}
+    assert len({name.split("/")[1] for name in modules if name.count("/") > 1}) > 5
 
 
+@pytest.mark.slow
 def test_every_file_has_its_checksum(unpacked: Path) -> None:
     lines = [line.split("  ", 1) for line in (unpacked / "SHA256SUMS").read_text().splitlines()]
-    sums = {name: told for told, name in lines}
+    sums = {name: checksum for checksum, name in lines}
     files = [file for file in unpacked.rglob("*") if file.is_file() and file.name != "SHA256SUMS"]
     assert len(files) == len(sums)
     for file in files:
@@ -71,7 +77,7 @@ def test_every_file_has_its_checksum(unpacked: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A bundle of nothing but its installer and checksums, which is what is looked at first."""
+    """A bundle with only what the installer looks at first: itself, the checksums, and something to check."""
     folder = tmp_path / "edge-classify"
     folder.mkdir()
     shutil.copy(INSTALLER, folder)
@@ -118,19 +124,20 @@ def test_a_single_other_byte_fails_the_proof(tmp_path: Path) -> None:
         (tmp_path / place).mkdir()
         for name in ("pictures.json", "camera.json"):
             (tmp_path / place / name).write_text(f"{text}\n")
-    assert "1 answers equal" in prove.compared(tmp_path / "there", tmp_path / "here")
+    assert "1 answers equal" in prove.compare(tmp_path / "there", tmp_path / "here")
     (tmp_path / "there" / "pictures.json").write_text(line.replace("0.9023", "0.9024") + "\n")
     with pytest.raises(prove.Failed, match="1 of 1 answers differ"):
-        prove.compared(tmp_path / "there", tmp_path / "here")
+        prove.compare(tmp_path / "there", tmp_path / "here")
     (tmp_path / "there" / "pictures.json").write_text(f"{line}\n{line}\n")
     with pytest.raises(prove.Failed, match="1 of 2 answers differ"):
-        prove.compared(tmp_path / "there", tmp_path / "here")
+        prove.compare(tmp_path / "there", tmp_path / "here")
     (tmp_path / "there" / "pictures.json").write_text(f"{line}\n")
     (tmp_path / "there" / "camera.json").write_text(line.replace("monocyte", "lymphocyte", 1) + "\n")
     with pytest.raises(prove.Failed, match="camera's cells differ"):
-        prove.compared(tmp_path / "there", tmp_path / "here")
+        prove.compare(tmp_path / "there", tmp_path / "here")
 
 
+@pytest.mark.slow
 def test_an_emulated_pi_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
     """One system and one core, few pictures; `make pi-proof` does both systems and both cores, with 220 pictures."""
     options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2", "--seconds", "6"]

@@ -1,8 +1,8 @@
-"""`PYTHON peer.py WAY FILE`: classifies the pictures that standard input names, in a way that people do it today.
+"""`PYTHON peer.py WAY FILE`: classifies the pictures that standard input names, as people do it today.
 
-Prints a line an answer. Each way is written as its makers' own example is: TensorFlow's label_image (tf.lite in
-Python), Keras' predict in a loop, MediaPipe's ImageClassifier. On one thread, and on whole pictures: none of them looks
-for the cell. Knows nothing of this project.
+It prints one line for each answer. Each way follows its makers' own example: TensorFlow's label_image (tf.lite in
+Python), Keras' predict in a loop, MediaPipe's ImageClassifier. All run on one thread and on whole pictures, since none
+of them looks for the cell. This file runs in other environments, so it imports nothing of this project.
 """
 
 import os
@@ -13,8 +13,13 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
+def answer(picture: str, label: object) -> None:
+    """Writes one line to standard output."""
+    sys.stdout.write(f"{picture} {label}\n")
+
+
 def label_image(file: str, pictures: Iterable[str]) -> None:
-    """tensorflow/lite/examples/python/label_image.py."""
+    """As tensorflow/lite/examples/python/label_image.py does it."""
     import numpy as np
     import tensorflow as tf
     from PIL import Image
@@ -27,11 +32,11 @@ def label_image(file: str, pictures: Iterable[str]) -> None:
         image = Image.open(picture).convert("RGB").resize((width, height))
         interpreter.set_tensor(source["index"], np.expand_dims(np.array(image), axis=0))
         interpreter.invoke()
-        print(picture, np.squeeze(interpreter.get_tensor(target["index"])).argmax())
+        answer(picture, np.squeeze(interpreter.get_tensor(target["index"])).argmax())
 
 
 def keras(file: str, pictures: Iterable[str]) -> None:
-    """keras.io, "Image classification from scratch": load_img, img_to_array, expand_dims, predict."""
+    """As keras.io, "Image classification from scratch", does it: load_img, img_to_array, expand_dims, predict."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -42,11 +47,11 @@ def keras(file: str, pictures: Iterable[str]) -> None:
     size = model.input_shape[1:3]
     for picture in pictures:
         image = utils.img_to_array(utils.load_img(picture, target_size=size))
-        print(picture, model.predict(image[None], verbose=0).argmax())
+        answer(picture, model.predict(image[None], verbose=0).argmax())
 
 
 def mediapipe(file: str, pictures: Iterable[str]) -> None:
-    """ai.google.dev/edge/mediapipe, "Image classification guide for Python"."""
+    """As ai.google.dev/edge/mediapipe, "Image classification guide for Python", does it."""
     import mediapipe as mp
     from mediapipe.tasks import python
     from mediapipe.tasks.python import vision
@@ -57,7 +62,7 @@ def mediapipe(file: str, pictures: Iterable[str]) -> None:
     with vision.ImageClassifier.create_from_options(options) as classifier:
         for picture in pictures:
             result = classifier.classify(mp.Image.create_from_file(picture))
-            print(picture, result.classifications[0].categories[0].category_name)
+            answer(picture, result.classifications[0].categories[0].category_name)
 
 
 WAYS = {"label_image": label_image, "keras": keras, "mediapipe": mediapipe}

@@ -1,8 +1,12 @@
 """`PYTHON rival.py RUNTIME FILE CROPS THREADS`: one runtime, in an environment and a process of its own.
 
-CROPS: .npy, uint8 [n, size, size, 3]. First says {"load" (seconds), "version"} as a line of JSON; then, for each line
-"FIRST LAST" on standard input, runs these crops and says their seconds; at the end of the input, {"megabytes" (the most
-that was resident), "answers" (probabilities)}. Knows nothing of this project: needs numpy and the runtime.
+CROPS is a .npy file, uint8 [n, size, size, 3]. All output is lines of JSON:
+
+1. At the start {"load", "version"}: seconds to open the file and run the first crop, and the runtime's version.
+2. For each line "FIRST LAST" on standard input, the list of seconds of the crops FIRST to LAST - 1.
+3. At the end of standard input {"megabytes", "answers"}: peak resident memory, and the probabilities of all crops.
+
+It needs numpy and the runtime. It runs in other environments, so it imports nothing of this project.
 """
 
 import json
@@ -88,7 +92,7 @@ def ncnn(file: str, threads: int) -> Answer:
 
     def answer(crop: np.ndarray) -> np.ndarray:
         extractor = net.create_extractor()
-        pixels = ncnn.Mat(crop.astype(np.float32)).clone()  # held while it runs: a Mat doesn't keep the array alive
+        pixels = ncnn.Mat(crop.astype(np.float32)).clone()  # a copy, since a Mat doesn't keep the array alive
         extractor.input("in0", pixels)
         return np.array(extractor.extract("out0")[1]).ravel()
 
@@ -105,7 +109,8 @@ RUNTIMES: dict[str, tuple[Callable[[str, int], Answer], str]] = {
 }
 
 
-def _peak() -> float:
+def _peak_megabytes() -> float:
+    """The most memory that was resident at once; 0 where the system doesn't tell."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -113,26 +118,30 @@ def _peak() -> float:
 
 
 def main(runtime: str, file: str, place: str, threads: str) -> None:
-    said = sys.stdout
-    sys.stdout = sys.stderr  # where libraries may talk
+    """See the head of this file."""
+    output = sys.stdout
+    sys.stdout = sys.stderr  # so that libraries print there
+
+    def write(value: object) -> None:
+        output.write(json.dumps(value) + "\n")
+        output.flush()
+
     crops = np.load(place)
     start = time.perf_counter()
     make, package = RUNTIMES[runtime]
     answer = make(file, int(threads))
     answer(crops[0])
-    print(
-        json.dumps({"load": time.perf_counter() - start, "version": metadata.version(package)}), file=said, flush=True
-    )
+    write({"load": time.perf_counter() - start, "version": metadata.version(package)})
     for line in sys.stdin:
         first, last = map(int, line.split())
         spent = []
         for crop in crops[first:last]:
-            begun = time.perf_counter()
+            began = time.perf_counter()
             answer(crop)
-            spent.append(time.perf_counter() - begun)
-        print(json.dumps(spent), file=said, flush=True)
+            spent.append(time.perf_counter() - began)
+        write(spent)
     answers = [np.asarray(answer(crop), float).ravel().tolist() for crop in crops]
-    print(json.dumps({"megabytes": _peak(), "answers": answers}), file=said, flush=True)
+    write({"megabytes": _peak_megabytes(), "answers": answers})
 
 
 if __name__ == "__main__":

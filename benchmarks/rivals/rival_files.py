@@ -1,8 +1,13 @@
-"""`PYTHON rival_files.py MODEL.keras CROPS DIR`: the network in the other runtimes' formats.
+"""`PYTHON rival_files.py MODEL.keras CROPS DIR`: writes the network in the other runtimes' formats.
 
-CROPS: .npy of training pictures, uint8 [n, size, size, 3], to calibrate on. Writes DIR/float32.onnx; DIR/int8.onnx by
-ONNX Runtime's own quantizer, as its documentation advises (QDQ, per channel); DIR/float32.ncnn.param and .bin by pnnx.
-Says what it couldn't make, and why, as JSON: {file: reason}. Needs the environment of `make rivals`.
+CROPS is a .npy file of training pictures, uint8 [n, size, size, 3], by which int8's ranges are chosen. It writes
+
+- DIR/float32.onnx by Keras' own export,
+- DIR/int8.onnx by ONNX Runtime's own quantizer, as its documentation advises (QDQ, per channel),
+- DIR/float32.ncnn.param and .bin by pnnx.
+
+It prints which files it could not write, and why, as JSON: {file: reason}. It needs the environment that `make rivals`
+makes, and imports nothing of this project.
 """
 
 import json
@@ -19,19 +24,20 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 def float_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
-    """By Keras' own export; its graph made simpler by ONNX Runtime, without which pnnx leaves what ncnn can't run."""
+    """Exported by Keras, and simplified by ONNX Runtime; else pnnx leaves operators that ncnn can't run."""
     import keras
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     network = keras.models.load_model(model, compile=False)
     inputs = keras.Input(batch_shape=(1, *crops.shape[1:]))
     fixed = keras.Model(inputs, network(inputs))
-    fixed(np.zeros((1, *crops.shape[1:]), np.float32))  # or Keras doesn't export it
+    fixed(np.zeros((1, *crops.shape[1:]), np.float32))  # without a first call Keras doesn't export it
     fixed.export(str(folder / "keras.onnx"), format="onnx", verbose=False)
     quant_pre_process(folder / "keras.onnx", folder / "float32.onnx", skip_symbolic_shape=True)
 
 
 def int8_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
+    """Quantized by ONNX Runtime from float32.onnx."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -39,10 +45,10 @@ def int8_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
 
     class Pictures(CalibrationDataReader):
         def __init__(self) -> None:
-            self.left: Iterator[np.ndarray] = iter(crops)
+            self._crops: Iterator[np.ndarray] = iter(crops)
 
         def get_next(self) -> dict | None:
-            crop = next(self.left, None)
+            crop = next(self._crops, None)
             return None if crop is None else {name: crop[None].astype(np.float32)}
 
     quantize_static(
@@ -57,7 +63,8 @@ def int8_onnx(model: Path, crops: np.ndarray, folder: Path) -> None:
 
 
 def ncnn(model: Path, crops: np.ndarray, folder: Path) -> None:
-    spec = util.find_spec("pnnx")  # its Python part needs PyTorch, its program doesn't
+    """Converted by the program pnnx from float32.onnx. Its Python package needs PyTorch; the program in it doesn't."""
+    spec = util.find_spec("pnnx")
     if spec is None or not spec.origin:
         raise ModuleNotFoundError("No module named 'pnnx'")
     program = Path(spec.origin).with_name("pnnx")
@@ -72,15 +79,16 @@ MAKERS: dict[str, Callable[[Path, np.ndarray, Path], None]] = {
 
 
 def main(model: str, place: str, folder: str) -> None:
-    said = os.dup(1)
-    os.dup2(2, 1)  # libraries talk on standard output, native ones too
+    """See the head of this file."""
+    output = os.dup(1)
+    os.dup2(2, 1)  # so that libraries, native ones too, print to standard error
     failed = {}
     for name, make in MAKERS.items():
         try:
             make(Path(model), np.load(place), Path(folder))
-        except Exception as error:  # whatever a converter raises is its answer
+        except Exception as error:  # a converter may raise anything; that is its result
             failed[name] = f"{type(error).__name__}: {(str(error).strip() or 'no reason').splitlines()[0][:160]}"
-    os.write(said, json.dumps(failed).encode())
+    os.write(output, json.dumps(failed).encode())
 
 
 if __name__ == "__main__":

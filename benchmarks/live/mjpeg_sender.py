@@ -1,7 +1,7 @@
-"""A camera that sends faster than anyone works: MJPEG over HTTP on loopback, each picture with its time in it.
+"""A camera that sends faster than anyone works: MJPEG over HTTP on loopback, with the time of sending in each picture.
 
-`python -m benchmarks.mjpeg_sender WIDTH HEIGHT RATE` prints its port and sends to whoever asks, until it is ended. A process
-of its own, so that sending and work don't share an interpreter.
+`python -m benchmarks.live.mjpeg_sender WIDTH HEIGHT RATE` prints its port and sends to everyone who connects, until it
+is ended. It is a process of its own, so that sending and work don't share a Python interpreter.
 """
 
 import sys
@@ -14,18 +14,19 @@ import numpy as np
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 
-BITS, BLOCK = 24, 8  # of the time in milliseconds; pixels of a bit's block, one below the other on the left border
+BITS = 24  # of the time in milliseconds
+BLOCK = 8  # pixels: width and height of a bit's block; the blocks lie one below the other on the left border
 _PICTURES = 60
 
 
 def stamp(image: np.ndarray, milliseconds: int) -> None:
-    """Writes a time into a picture, uint8 [height, width, 3], as blocks that survive JPEG."""
+    """Writes a time into a picture, uint8 [height, width, 3], as black and white blocks that survive JPEG."""
     for bit in range(BITS):
         image[bit * BLOCK : (bit + 1) * BLOCK, :BLOCK] = 255 * (milliseconds >> bit & 1)
 
 
 def age(image: np.ndarray, milliseconds: int) -> int:
-    """How many milliseconds before so many a picture was stamped."""
+    """How old a stamped picture is at a time, in milliseconds."""
     middle = BLOCK // 2
     sent = sum(1 << bit for bit in range(BITS) if image[bit * BLOCK + middle, middle, 1] > 127)
     return (milliseconds - sent) % (1 << BITS)
@@ -37,9 +38,10 @@ def now() -> int:
 
 
 def main(width: int, height: int, rate: float) -> None:
-    slide = Scenario(width=width, height=height, red_cell=height / 14, faults=0, defocus=0, white=3)
-    scope = SimulatedCamera(slide, paced=False)
-    pictures = [scope.frame(i) for i in range(_PICTURES)]
+    """Sends pictures of that size, `rate` a second."""
+    scenario = Scenario(width=width, height=height, red_cell=height / 14, faults=0, defocus=0, white=3)
+    camera = SimulatedCamera(scenario, paced=False)
+    pictures = [camera.frame(i) for i in range(_PICTURES)]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -64,7 +66,8 @@ def main(width: int, height: int, rate: float) -> None:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    print(server.server_address[1], flush=True)
+    sys.stdout.write(f"{server.server_address[1]}\n")
+    sys.stdout.flush()
     server.serve_forever()
 
 

@@ -1,0 +1,1 @@
+"""How well a live run at the camera does: cells counted once, the age of frames, memory."""

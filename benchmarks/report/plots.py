@@ -1,0 +1,123 @@
+"""The drawings of a benchmark's page, each as the text of an SVG file."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.accuracy import ModelFigures
+from benchmarks.latency import PictureSet, RunFigures
+from benchmarks.metrics import Figures
+from benchmarks.ranges import Range
+from benchmarks.robustness import Strengths
+from train.evaluation.intervals import Estimate
+from train.evaluation.plots import name, svg
+
+_COLOURS = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
+_WIDE = (6.4, 3.6)
+
+
+def trade(models: Mapping[str, ModelFigures]) -> str:
+    """Balanced accuracy against milliseconds, with their intervals; the area of a dot is the size of the file.
+
+    models: by name; one without milliseconds is left out.
+    """
+    figure = Figure(figsize=_WIDE, layout="constrained")
+    axes = figure.subplots()
+    largest = max(model.bytes for model in models.values() if model.milliseconds)
+    for i, (label, model) in enumerate(models.items()):
+        time, accuracy = model.milliseconds, model.figures["all"].balanced_accuracy
+        if time is None or accuracy.value is None:
+            continue
+        colour = _COLOURS[i % len(_COLOURS)]
+        place = [time.value], [accuracy.value]
+        axes.scatter(*place, s=900 * model.bytes / largest, color=colour, alpha=0.3, linewidth=0)
+        axes.errorbar(
+            *place, xerr=_reach(time), yerr=_reach(accuracy), color=colour, fmt=".", linewidth=1,
+            label=f"{label}, {model.bytes / 1e3:,.0f} kB",
+        )  # fmt: skip
+    axes.set_xscale("log")
+    axes.legend(fontsize=8)
+    title = "Accuracy against latency (area: size of the file)"
+    name(axes, title, "milliseconds in the network alone", "balanced accuracy")
+    return svg(figure)
+
+
+def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
+    """The share of the pictures that was answered within so many milliseconds, one line a run."""
+    figure = Figure(figsize=_WIDE, layout="constrained")
+    axes = figure.subplots()
+    for i, (label, run) in enumerate(runs.items()):
+        shares = np.linspace(0, 1, len(run.quantiles))
+        axes.plot(run.quantiles, shares, color=_COLOURS[i % len(_COLOURS)], label=label)
+    axes.set_xscale("log")
+    axes.legend(fontsize=8)
+    name(axes, title, "milliseconds a picture, all steps together", "share of pictures")
+    return svg(figure)
+
+
+def steps(pictures: PictureSet, title: str) -> str:
+    """The median milliseconds of each step, one bar a run."""
+    figure = Figure(figsize=(6.4, 0.9 + 0.4 * len(pictures.runs)), layout="constrained")
+    axes = figure.subplots()
+    left = np.zeros(len(pictures.runs))
+    for i, step in enumerate(pictures.steps):
+        width = np.array([run.steps[step].value for run in pictures.runs.values()])
+        axes.barh(list(pictures.runs), width, left=left, color=_COLOURS[i % len(_COLOURS)], label=step)
+        left += width
+    axes.invert_yaxis()
+    axes.legend(fontsize=8, ncols=len(pictures.steps), loc="lower center", bbox_to_anchor=(0.5, 1.15))
+    name(axes, title, "milliseconds, medians", "")
+    return svg(figure)
+
+
+def curves(models: Mapping[str, Sequence[Figures]], title: str, strengths: Strengths) -> str:
+    """Balanced accuracy over the strength of a corruption with its interval, one line a model.
+
+    Where answers were left for review, a dotted line shows the share that was answered.
+
+    Args:
+        models: figures of the pictures as they are, and at each strength, by model.
+        title: above the drawing.
+        strengths: of the corruption.
+    """
+    figure = Figure(figsize=(3.4, 3.0), layout="constrained")
+    axes = figure.subplots()
+    for i, (label, found) in enumerate(models.items()):
+        colour, places = _COLOURS[i % len(_COLOURS)], range(len(found))
+        balanced = [each.balanced_accuracy for each in found]
+        axes.plot(places, [_number(each.value) for each in balanced], color=colour, label=label)
+        low, high = [_number(each.low) for each in balanced], [_number(each.high) for each in balanced]
+        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        coverage = [_number(each.coverage.value) for each in found]
+        if min(coverage) < 1:
+            axes.plot(places, coverage, ":", color=colour)
+    axes.set_xticks(range(len(strengths.amounts) + 1), ["0", *(f"{amount:g}" for amount in strengths.amounts)])
+    axes.set_ylim(0.4, 1.01)
+    axes.legend(fontsize=7, loc="lower left")
+    name(axes, title, strengths.unit, "balanced accuracy")
+    return svg(figure)
+
+
+def bars(figures: Mapping[str, Range], title: str, unit: str) -> str:
+    """Figures with their ranges, one bar a contender."""
+    figure = Figure(figsize=(6.4, 0.9 + 0.3 * len(figures)), layout="constrained")
+    axes = figure.subplots()
+    values = [each.value for each in figures.values()]
+    reach = np.hstack([_reach(each) for each in figures.values()])
+    axes.barh(list(figures), values, xerr=reach, color=_COLOURS[0], alpha=0.6)
+    axes.invert_yaxis()
+    name(axes, title, unit, "")
+    return svg(figure)
+
+
+def _reach(figure: Range | Estimate) -> np.ndarray:
+    """How far a figure's bounds lie below and above it, float [2, 1]."""
+    value, low, high = (_number(each) for each in (figure.value, figure.low, figure.high))
+    return np.array([[value - low], [high - value]])
+
+
+def _number(value: float | None) -> float:
+    """NaN, which isn't drawn, for a figure that isn't defined."""
+    return np.nan if value is None else value

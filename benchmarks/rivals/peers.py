@@ -1,0 +1,200 @@
+"""What a user might run instead, and what it costs: seconds from a cold start, pictures a second, and memory."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import command
+from benchmarks.interleaved import ROUNDS
+from benchmarks.machine import Watch
+from benchmarks.ranges import spread
+from benchmarks.rivals.comparison import Comparison, Contender, Settings
+from benchmarks.rivals.runtimes import RIVALS
+from edge.errors import UserError
+from edge.output.tables import Table
+from edge.system.progress import Progress, silent
+from train import compare
+
+UNITS = {"cold": "seconds to the first answer", "per_second": "pictures a second", "megabytes": "peak"}
+_OURS = "edge-classify"
+_SECONDS = 3.0  # that the pictures of the long process take
+_FEWEST, _MOST = 50, 20_000  # of these pictures
+_LEFT_OUT = {
+    "Ultralytics `yolo classify predict`": "it needs PyTorch, which comes with several GB of CUDA from PyPI on x86-64; "
+    "`make rivals` doesn't install it"
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peers(Comparison):
+    """All figures of `benchmark peers`.
+
+    Attributes:
+        against: each figure divided by that of edge-classify, by peer and name of the figure.
+    """
+
+    against: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One way to answer pictures.
+
+    Attributes:
+        command: reads the list of pictures on standard input.
+        answers: what it answers.
+    """
+
+    command: tuple[str, ...]
+    answers: str
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """What one round cost.
+
+    Attributes:
+        cold: seconds of one picture.
+        long: seconds of many pictures in one process.
+        megabytes: peak memory of the latter.
+    """
+
+    cold: float
+    long: float
+    megabytes: float
+
+
+def peers(
+    pictures: Sequence[str], run: Path, rounds: int = ROUNDS, rivals: Path = RIVALS, progress: Progress = silent
+) -> Peers:
+    """Runs each way as a process that answers the same pictures, all on the same single core, in turns.
+
+    In each round it answers one picture, and then as many as it answers in some seconds. Where there are fewer
+    pictures, they are answered again and again.
+
+    Args:
+        pictures: files.
+        run: of `train`, with its model.keras and the int8 file that `convert` put beside it.
+        rounds: how many.
+        rivals: the folder of the peers' environments.
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: where the int8 file is missing, or where no peer is installed.
+    """
+    network = compare.read(run).network
+    int8, keras = run / f"{network}-int8.tflite", run / "model.keras"
+    if not int8.is_file():
+        raise UserError(f"{int8} is missing; make it with `convert --int8 {run}`.")
+    ways, missing = _ways(int8, keras, rivals)
+    if len(ways) <= 2:
+        raise UserError(f"{rivals} is missing: run `make rivals`, which installs the peers.")
+    core = command.last_core()
+    counts = {}
+    for name, way in list(ways.items()):
+        try:
+            counts[name] = _enough(way, pictures, core)
+        except UserError as error:
+            missing[name] = str(error)
+            del ways[name]
+    spent: dict[str, list[_Spent]] = {name: [] for name in ways}
+    with Watch() as watch:
+        for number in range(rounds):
+            for name, way in ways.items():
+                one = command.timed(way.command, _listed(pictures, 1), core)
+                many = command.timed(way.command, _listed(pictures, counts[name]), core)
+                spent[name].append(_Spent(one.seconds, many.seconds, many.megabytes))
+            progress(f"Running {len(ways)} programs", number + 1, rounds)
+    contenders = {name: _contender(spent[name], counts[name], way.answers) for name, way in ways.items()}
+    return Peers(
+        settings=Settings(rounds=rounds, cores=1, pictures=len(pictures)),
+        contenders=contenders,
+        units=UNITS,
+        missing=missing | _LEFT_OUT,
+        against=_against(contenders),
+        state=watch.conditions,
+    )
+
+
+def _enough(way: _Way, pictures: Sequence[str], core: int | None) -> int:
+    """How many pictures a way answers in _SECONDS; with fewer, the noise of its start would hide them.
+
+    This also fills the disk's cache. Raises UserError where the command fails.
+    """
+    command.timed(way.command, _listed(pictures, 1), core)
+    one = command.timed(way.command, _listed(pictures, 1), core).seconds
+    count = _FEWEST
+    while True:
+        many = command.timed(way.command, _listed(pictures, count), core).seconds
+        if many - one > _SECONDS / 3 or count >= _MOST:
+            return min(_MOST, max(_FEWEST, round(count * _SECONDS / max(many - one, 0.1))))
+        count *= 4
+
+
+def _listed(pictures: Sequence[str], count: int) -> str:
+    return command.listed([pictures[i % len(pictures)] for i in range(count)])
+
+
+def _ways(int8: Path, keras: Path, rivals: Path) -> tuple[dict[str, _Way], dict[str, str]]:
+    """The ways by name, and why some are missing."""
+    ours = (sys.executable, "-m", "edge", "-", "--model", str(int8))
+    whole = "the picture as it is"
+    ways = {_OURS: _Way(ours, "every cell"), f"{_OURS} --whole-image": _Way((*ours, "--whole-image"), whole)}
+    missing = {}
+    others = {
+        "TensorFlow Lite, label_image": ("runtimes", "label_image", int8),
+        "Keras, predict in a loop": ("runtimes", "keras", keras),
+        "MediaPipe ImageClassifier": ("mediapipe", "mediapipe", int8),
+    }
+    for name, (environment, way, file) in others.items():
+        python = rivals / environment / "bin" / "python"
+        if python.exists():
+            script = Path(__file__).with_name("peer.py")
+            ways[name] = _Way((str(python), "-I", str(script), way, str(file)), whole)
+        else:
+            missing[name] = f"{python.parent.parent} is missing: run `make rivals`"
+    return ways, missing
+
+
+def _contender(spent: Sequence[_Spent], count: int, answers: str) -> Contender:
+    """The figures of one way. count: pictures of the long process."""
+    rates = [(count - 1) / (each.long - each.cold) for each in spent if each.long > each.cold]
+    return Contender(
+        cold=spread([each.cold for each in spent]),
+        per_second=spread(rates) if rates else None,
+        megabytes=spread([each.megabytes for each in spent]),
+        pictures=count,
+        answers=answers,
+    )
+
+
+def _against(contenders: Mapping[str, Contender]) -> dict[str, dict[str, float]]:
+    if _OURS not in contenders:
+        return {}
+    result: dict[str, dict[str, float]] = {}
+    for name, each in contenders.items():
+        pairs = {unit: (each.figure(unit), contenders[_OURS].figure(unit)) for unit in UNITS}
+        if name != _OURS:
+            result[name] = {
+                unit: theirs.value / ours.value for unit, (theirs, ours) in pairs.items() if theirs and ours
+            }
+    return result
+
+
+def table(result: Peers) -> str:
+    """The result as text for a terminal."""
+    rows = []
+    for name, each in result.contenders.items():
+        assert each.cold and each.megabytes
+        rate = each.per_second.text(0) if each.per_second else "-"
+        rows.append([name, each.cold.text(), rate, f"{each.megabytes.value:.0f}", each.answers])
+    lines = [
+        *result.state.notes(),
+        f"one core, {result.settings.rounds} rounds in which the programs take turns",
+        Table(["", "s from cold", "pictures a second", "MB", "answers"], rows).text(),
+    ]
+    for name, ratios in result.against.items():
+        parts = ", ".join(f"{ratio:.1f} times the {unit.replace('_', ' ')}" for unit, ratio in ratios.items())
+        lines.append(f"{name}: {parts} of {_OURS}")
+    return "\n".join([*lines, *(f"{name}: not measured, {why}" for name, why in result.missing.items())])
