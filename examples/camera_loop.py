@@ -8,14 +8,16 @@ from collections import Counter
 
 from edge.camera.reader import FIRST, Camera
 from edge.camera.source import opener
-from edge.live.session import Session
+from edge.live.session import Session, SessionSettings
 from edge.locate import Locator
 from edge.model import Model
 
 source, wanted = sys.argv[1], int(sys.argv[2])
 model = Model()
-camera = Camera(opener(source), source, say=print)
-session = Session(model, Locator(), still=camera.still, rules=model.rules(0.01))
+camera = Camera(opener(source), source)
+print(camera.facts)
+settings = SessionSettings(rules=model.rules(0.01), unrelated_frames=camera.unrelated_frames)
+session = Session(model, Locator(), settings)
 counts: Counter[str] = Counter()
 
 try:

@@ -108,7 +108,7 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that holds what `make demo` draws."""
     folder = tmp_path_factory.mktemp("docs")
-    assert run("-m", "edge.simulator.drawing", "demo", folder=folder).returncode == 0
+    assert run("-m", "edge.simulator", "demo", folder=folder).returncode == 0
     return folder
 
 
@@ -251,7 +251,7 @@ def test_int8_against_float(source: str) -> None:
 
 
 def test_benchmark_readme_knows_every_page_with_a_mark() -> None:
-    from benchmarks import readme
+    from benchmarks.report import readme
 
     marked = {file for file, text in PAGES.items() if re.search(r"^<!-- benchmark \w+ [\w.-]+ -->$", text, re.M)}
     assert marked == {ROOT / page for page in readme.PAGES}

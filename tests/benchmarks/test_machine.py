@@ -55,10 +55,10 @@ def test_state_reads_clock_heat_and_throttling(tmp_path: Path) -> None:
     ],
 )
 def test_a_throttled_pi_spoils_the_result(before: int, after: int, word: str) -> None:
-    states = [replace(machine.state(), throttled=bits, throttle_count=None) for bits in (before, after)]
-    reasons = machine.spoiled(*states)
+    first, last = (replace(machine.state(), throttled=bits, throttle_count=None) for bits in (before, after))
+    reasons = machine.spoiled(first, last)
     assert bool(reasons) == bool(word) and word in "".join(reasons)
-    conditions = machine.Conditions(*states, tuple(reasons))
+    conditions = machine.Conditions(first, last, tuple(reasons))
     assert conditions.notes()[0].startswith("SPOILED") == bool(word)
 
 

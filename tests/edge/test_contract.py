@@ -63,6 +63,7 @@ def test_what_is_missing_or_of_another_type_is_named(change: Callable[[dict], ob
 
 
 def test_what_is_no_object_is_refused() -> None:
-    for document in (None, [], "contract", 3):
+    documents: tuple[object, ...] = (None, [], "contract", 3)
+    for document in documents:
         with pytest.raises(ValueError):
             contract.read(document)

@@ -185,7 +185,7 @@ def test_real_fields_of_one_camera_agree(data: Path, locator: Locator) -> None:
         if each.film in FILMS:
             films.setdefault(each.film, []).append(str(data / each.path))
     assert len(films) == len(FILMS) and all(len(paths) >= FEWEST for paths in films.values())
-    diameters = []
+    diameters: list[float] = []
     for paths in films.values():
         found = [
             each for each in classify.find_cells(paths, "cell", locator=locator) if isinstance(each, classify.Found)

@@ -107,7 +107,8 @@ def test_compare_puts_seeds_together(tmp_path: Path) -> None:
     rows = compare.compare(runs)
     assert [row.settings for row in rows] == [{"augment": "light"}, {"augment": "none"}]
     assert rows[0].seeds == (0, 1)
-    assert rows[0].test["here"]["balanced accuracy"] == compare.Spread(pytest.approx(0.85), 0.8, 0.9, 2)
+    spread = rows[0].test["here"]["balanced accuracy"]
+    assert spread.mean == pytest.approx(0.85) and (spread.low, spread.high, spread.seeds) == (0.8, 0.9, 2)
     assert "| baseline augment light (2 seeds) | here | 0.850 (0.800 to 0.900) |" in compare.table(rows).markdown()
     (tmp_path / "d").mkdir()
     assert_refused(invoke("train", "compare", tmp_path / "d"), "not a finished training run")
