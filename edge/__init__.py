@@ -3,4 +3,4 @@
 from datetime import date
 
 __version__ = "0.1.0"
-RELEASED = date(2026, 11, 23)  # by which `edge-doctor` knows a clock that is wrong
+RELEASED = date(2026, 11, 23)  # edge-doctor reports a clock that shows an earlier date

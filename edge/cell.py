@@ -1,4 +1,4 @@
-"""One white cell of a frame: what the locator finds and everything after it works on."""
+"""One white cell of a frame. The locator finds it, and every later step works on it."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from edge.frames import Picture
 
-SIDE = 3.2  # width of the square that a network sees, in red-cell diameters: 24 micrometres, a cell and a little more
+# Width of the square that the network sees, in red-cell diameters: about 24 micrometres, a little more than a cell.
+SIDE = 3.2
 
 
 @dataclass(frozen=True)
@@ -15,14 +16,14 @@ class Cell:
 
     Attributes:
         box: (x, y, width, height) of the cell, clipped to the frame.
-        number: from 0 in its frame; in a live run its number for good.
+        number: its index in the frame, from 0; in a live run, a number that it keeps from frame to frame.
         centre: (x, y) of the nucleus.
-        nucleus: diameter of a circle with the area of the nucleus' convex hull.
-        diameter: of the whole cell, estimated from its nucleus.
-        red_cell: diameter of the red cells around it, about 7.5 micrometres on every slide.
-        at_border: whether the frame's border cuts it.
+        nucleus: diameter of the circle that has the same area as the convex hull of the nucleus.
+        diameter: diameter of the whole cell, estimated from its nucleus.
+        red_cell: diameter of the red cells around it, which is about 7.5 micrometres on every slide.
+        at_border: whether the cell is cut off by the frame's border.
         score: how sure the locator is, 0 to 1.
-        uncertainty: standard deviation of `red_cell` as a share of it; 0 where it is small.
+        uncertainty: standard deviation of `red_cell`, divided by `red_cell`; 0 if that is below 0.05.
     """
 
     box: tuple[int, int, int, int]
@@ -37,25 +38,28 @@ class Cell:
 
 
 def centre_distance(cell: Cell, picture: Picture) -> float:
-    """From the nucleus to the middle of the picture, in shares of its diagonal: 0 to 0.5."""
+    """The distance from the nucleus to the middle of the picture, divided by the picture's diagonal: 0 to 0.5."""
     x, y = cell.centre
     return math.hypot(x - picture.width / 2, y - picture.height / 2) / math.hypot(picture.width, picture.height)
 
 
 def whole_image(picture: Picture) -> list[Cell]:
-    """The picture as one cell that fills it: `--whole-image`."""
+    """Treats the whole picture as one cell (`--whole-image`)."""
     width, height = picture.width, picture.height
     side = float(min(width, height))
     return [Cell((0, 0, width, height), 0, (width / 2, height / 2), side / 2, side, side / SIDE, False, 1.0)]
 
 
 def single(picture: Picture, cells: Sequence[Cell]) -> list[Cell]:
-    """Exactly one cell, the one nearest to the middle; the whole picture where none was found: `--single`."""
+    """Chooses exactly one cell (`--single`): the one nearest to the middle, or the whole picture if none was found."""
     return sorted(cells, key=lambda cell: centre_distance(cell, picture))[:1] or whole_image(picture)
 
 
 def emptiest(picture: Picture, cells: Sequence[Cell]) -> Cell:
-    """The place that lies farthest from all cells, as if the locator had found a usual white cell there."""
+    """A cell of the usual size at an empty place, as training needs it: an example that shows no white cell.
+
+    The place is the point of a 7 x 7 grid that is farthest from all cells.
+    """
     width, height = picture.width, picture.height
     red_cell = sum(c.red_cell for c in cells) / len(cells) if cells else min(width, height) / 2 / SIDE
     grid = [(width * x / 8, height * y / 8) for y in range(1, 8) for x in range(1, 8)]

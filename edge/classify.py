@@ -1,7 +1,7 @@
-"""The way of a picture, whole: Frame -> Cells -> crops -> Predictions -> Decisions.
+"""The whole path of a picture: Frame -> Cells -> crops -> Predictions -> Decisions.
 
-Each picture is decoded and located once. The red cells of a run are measured in its pictures before the first cell is
-cut out; what is needed of a picture until then is kept (edge.kept).
+Each picture is decoded once, and the locator runs on it once. The red cells of all pictures of a run are measured
+before the first cell is cut out. Until then, edge.kept holds the pixels that will be needed.
 
 >>> from edge import classify, frames, model
 >>> opened = model.Model()
@@ -29,26 +29,27 @@ if TYPE_CHECKING:
     from edge.locate import Located, Locator, LocatorTrace
     from edge.red_cells import RedCellRuler
 
-_SURVEY = 200  # pictures of a run, spread over it, in which red cells are measured
-_WHOLE = 24_000_000  # bytes of the first pictures that are held until the run's ruler is known
-# So much larger the run's ruler may be in the end than when pixels were kept: where the run had one already, and where
-# it hadn't. With these no picture of ../shared/data is read twice, whatever folders make a run.
-_KNOWN, _UNKNOWN = 1.1, 1.35
+_SURVEY = 200  # red cells are measured in at most so many pictures, spread evenly over the run
+_WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
+# Pixels are kept before the run's final ruler is known. It may turn out larger than the ruler at that moment by the
+# first factor if the run had a ruler by then, and by the second if it had none. With these factors, no picture of
+# ../shared/data has to be read twice, whichever of its folders form a run.
+_MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.1, 1.35
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which cells of a picture are answered, and how large its red cells are taken to be.
+    """Which cells of a picture get an answer, and how its red cells are measured.
 
     Attributes:
-        single: only the cell nearest to the middle; the whole picture where none is found.
-        whole: the picture is the cell; nothing is located.
-        red_cell: diameter of a red cell in pixels, where it is known; else None.
-        pooled: red cells are measured in all pictures of a run together, as those of one microscope; else in each
-            picture by itself.
-        trace: keep what the locator saw, for a person who asks (a third of a megabyte a picture).
-        keep_whole: keep whole pictures, for answers that are drawn on them.
-        threads: of the locator.
+        single: only the cell nearest to the middle, or the whole picture if no cell is found.
+        whole: the whole picture is treated as one cell, without a search for nuclei.
+        red_cell: diameter of a red cell in pixels, if it is known; otherwise None.
+        pooled: if True, the red cells of all pictures of a run are measured together, as if from one microscope;
+            if False, those of each picture by itself.
+        trace: keep what the locator saw, for `--explain` (a third of a megabyte per picture).
+        keep_whole: keep whole pictures, so that answers can be drawn on them.
+        threads: number of threads that the locator uses.
     """
 
     single: bool = False
@@ -65,10 +66,10 @@ class Found:
     """One picture with its cells.
 
     Attributes:
-        picture: its pixels, as far as they are needed.
-        cells: from the top down.
-        red_cell: diameter of a red cell, pixels; 0 where nothing was located.
-        trace: what the locator saw, where it was asked for.
+        picture: its pixels, or only those that later steps need.
+        cells: ordered from top to bottom.
+        red_cell: diameter of a red cell in pixels; 0 if the locator didn't run.
+        trace: what the locator saw; None unless the search asks for it.
     """
 
     picture: Picture
@@ -79,12 +80,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Predicted:
-    """One picture with its cells and what the network makes of each.
+    """One picture with its cells and the network's output for each cell.
 
     Attributes:
         found: the picture and its cells.
-        predictions: one a cell.
-        doubts: what is wrong with the picture of each cell, where that was judged already; else None.
+        predictions: one per cell, in the order of the cells.
+        doubts: for each cell, what is wrong with its picture, "" for nothing; None if this wasn't judged yet.
     """
 
     found: Found
@@ -97,8 +98,8 @@ class Answer:
     """One picture with the answers for its cells.
 
     Attributes:
-        picture: its pixels, as far as they were kept.
-        cells: each with its answer.
+        picture: its pixels, or only those that were kept.
+        cells: each cell with its answer.
         found: how the cells were found; None in a live run.
     """
 
@@ -115,14 +116,14 @@ def classify(
     shift: float = 0.0,
     progress: Progress = silent,
 ) -> Iterator[Answer | Unreadable]:
-    """Reads and answers picture files, in their order.
+    """Reads picture files and answers the cells in them, in the order of the files.
 
     Args:
         files: paths, as edge.frames.expand gives them.
         model: an opened classifier.
-        rules: how answers are made; of Model.rules.
-        search: which cells are answered.
-        shift: logits to subtract from the second name; see edge.site.unlabelled_threshold.
+        rules: how answers are made, from Model.rules.
+        search: which cells get an answer.
+        shift: subtracted from the logit of the second name (monocyte); see edge.site.unlabelled_threshold.
         progress: see edge.system.progress.
 
     Yields:
@@ -135,19 +136,19 @@ def classify(
 def predict_files(
     files: Sequence[str], model: Model, search: Search | None = None, progress: Progress = silent
 ) -> Iterator[Predicted | Unreadable]:
-    """The same without the answers: what the network makes of each cell."""
+    """Like `classify` without its last step: yields the network's output for each cell, and no answers yet."""
     for found in find_cells(files, model.policy, search, progress=progress):
         if isinstance(found, Unreadable):
             yield found
             continue
         try:
             yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
-        except UserError:  # a file that had to be read again and vanished meanwhile
-            yield Unreadable(found.picture.source, "vanished while it was read.")
+        except UserError:  # the file had to be read again, but was removed or changed meanwhile
+            yield Unreadable(found.picture.source, "can no longer be read: it was removed or changed during the run.")
 
 
 def answer(predicted: Predicted, rules: Rules, shift: float = 0.0) -> Answer:
-    """The answers for one picture's cells."""
+    """Makes the answers for the cells of one picture."""
     found = predicted.found
     if predicted.doubts is None:
         doubts = [partial(picture_doubt, found.picture, cell) for cell in found.cells]
@@ -169,18 +170,18 @@ def find_cells(
     locator: "Locator | None" = None,
     observe: Observer = unobserved,
 ) -> Iterator[Found | Unreadable]:
-    """Reads picture files and finds their cells, in the files' order. Each file is decoded and located once.
+    """Reads picture files and finds their cells, in the order of the files. Each file is decoded and located once.
 
     Args:
-        files: paths, each once.
-        policy: the crop that will be made of the cells, a key of edge.crop.POLICIES. A model that was trained on whole
-            pictures gets whole pictures.
-        search: which cells.
-        run: the pictures whose red cells are measured together, where these are more than `files`.
+        files: paths, without duplicates.
+        policy: how the cells will be cropped, a key of edge.crop.POLICIES. With "whole-image", for models that were
+            trained on whole pictures, each picture is one cell.
+        search: which cells to find, and how to measure red cells.
+        run: the pictures whose red cells are measured together, if these are more than `files`; None for `files`.
         progress: see edge.system.progress.
-        locator: an opened one; else it is opened here.
-        observe: told at the end of each step of a picture: "decode", "locate", "measure" (its red cells, twice) and
-            "keep" (the surroundings of its cells).
+        locator: an open locator; None to open one.
+        observe: called at the end of each step of a picture: "decode", "locate", "measure" (its red cells, up to
+            twice) and "keep" (the surroundings of its cells).
     """
     search = search or Search()
     if search.whole or policy == "whole-image":
@@ -190,7 +191,7 @@ def find_cells(
             yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
             progress("Reading pictures", number + 1, len(files))
         return
-    from edge.locate import Locator  # brings OpenCV, which whole pictures do without
+    from edge.locate import Locator  # imports OpenCV, which whole pictures don't need
     from edge.red_cells import FEWEST, RedCellRuler
 
     run = files if run is None else run
@@ -218,7 +219,10 @@ def find_cells(
 
 
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
-    """The cells of one frame, measured by itself or by a diameter that is known. policy: as of `find_cells`."""
+    """Finds the cells of one frame. policy: see `find_cells`.
+
+    Red cells are measured in this frame alone, unless `search` says their diameter.
+    """
     from edge.red_cells import RedCellRuler
 
     search = search or Search()
@@ -248,7 +252,7 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
 
 
 class _Survey:
-    """Measures the red cells of a run's pictures and keeps of each what its answers will need."""
+    """Measures the red cells in the pictures of a run, and keeps the parts of each picture that later steps need."""
 
     def __init__(
         self,
@@ -285,7 +289,7 @@ class _Survey:
             self.finish()
 
     def finish(self) -> None:
-        """Cuts out what is needed of the first pictures; called once more after the last picture."""
+        """Keeps only the needed parts of the first pictures, held whole so far. Also called after the last picture."""
         for frame, located in self._whole or ():
             self._keep(frame, located)
         self._whole = None
@@ -296,7 +300,7 @@ class _Survey:
         self._observe("keep", frame.source)
 
     def _boxes(self, frame: Frame, located: "Located") -> list[Box]:
-        """The parts of a frame that its answers will need, whether the run's ruler or its own is used in the end."""
+        """The parts of a frame that its answers will need, whichever ruler applies in the end: the run's or its own."""
         from edge.locate import cells
         from edge.red_cells import by_itself
 
@@ -306,7 +310,7 @@ class _Survey:
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)
         largest = []
         for alone, together in zip(cells(located, own), cells(located, pooled or own), strict=True):
-            margin = _KNOWN if pooled else _UNKNOWN
+            margin = _MARGIN_WITH_RULER if pooled else _MARGIN_WITHOUT
             size = max(alone.red_cell * (1 + own.uncertainty), together.red_cell * margin * (1 + together.uncertainty))
             largest.append(replace(alone, red_cell=size))
         chosen = single(frame, largest) if self._search.single else largest
@@ -314,12 +318,12 @@ class _Survey:
 
 
 def predict(model: Model, picture: Picture, cell: Cell) -> Prediction:
-    """What the network makes of one cell. Where its ruler is uncertain, the mean over what the ruler may be."""
+    """Runs the network on one cell. If the cell's ruler is uncertain, takes the mean over three possible rulers."""
     return mean([model.predict(each) for each in crops(model, picture, cell)])
 
 
 def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
-    """The cell as the model wants it, uint8 [size, size, 3]: once, or three times where its ruler is uncertain."""
+    """The model's input for one cell, uint8 [size, size, 3]: one crop, or three by three rulers if it is uncertain."""
     rulers = [cell]
     if cell.uncertainty:
         factors = (1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty)
@@ -328,7 +332,10 @@ def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
 
 
 def mean(predictions: Sequence[Prediction]) -> Prediction:
-    """The mean, with the largest distance: a cell with another answer by another ruler becomes doubtful."""
+    """The mean of one cell's predictions by several rulers, with the largest of their distances.
+
+    If the rulers lead to different answers, the mean lies between them, so the cell becomes doubtful.
+    """
     if len(predictions) == 1:
         return predictions[0]
     kinds = np.stack([each.kinds for each in predictions]).mean(axis=0)
@@ -337,15 +344,18 @@ def mean(predictions: Sequence[Prediction]) -> Prediction:
 
 
 def second_name_shares(predicted: Iterable[Predicted]) -> list[float]:
-    """The probability of the second name against the first, of each cell that rather has a name than is *other*."""
+    """The probability of the second name (monocyte), given that a cell has one of the two names (see edge.decide).
+
+    Cells that are more likely *other* are left out.
+    """
     names = [each.kinds[:2] for one in predicted for each in one.predictions]
     return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
 
 
 def set_aside(predicted: Predicted, model: Model, search: Search, store: PixelStore) -> Predicted:
-    """The same in a few hundred bytes a cell, for answers that are given only after all pictures were seen.
+    """Reduces a prediction to a few hundred bytes per cell, for answers that have to wait until all pictures are read.
 
-    What is wrong with the picture of a cell is judged now. Pixels go into the store where they will be drawn.
+    The picture of each cell is judged now, before its pixels are dropped. Only pixels that will be drawn are stored.
     """
     picture = predicted.found.picture
     doubts = [picture_doubt(picture, cell) for cell in predicted.found.cells]

@@ -1,4 +1,4 @@
-"""`edge-classify`: options and nothing else. Also what the other commands' options share."""
+"""The command `edge-classify`: its options. Also help, progress bars and log lines, which all commands share."""
 
 import logging
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.output.sinks import Sink
     from edge.system.progress import Progress
 
-_MANY = 20  # pictures from which on a progress bar helps more than it distracts
+_MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
 _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
@@ -44,7 +44,10 @@ class Grouped(click.Command):
 
 @contextmanager
 def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
-    """A Progress that draws bars on stderr, with speed and time left; without a terminal it draws nothing."""
+    """Gives a Progress that draws bars on stderr, with speed and remaining time.
+
+    shown: whether bars are drawn; None to draw them only if stderr is a terminal.
+    """
     from edge.system.progress import silent
 
     if not (sys.stderr.isatty() if shown is None else shown):
@@ -72,7 +75,7 @@ def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
 
 
 class LogLines(logging.Handler):
-    """Writes log lines on stderr, above a progress bar where there is one."""
+    """Writes log lines to stderr, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
@@ -81,7 +84,7 @@ class LogLines(logging.Handler):
 
 
 def show_log(*packages: str) -> None:
-    """Shows what these packages log, from INFO on, as plain lines on stderr."""
+    """Shows what these packages log, at level INFO and above, as plain lines on stderr."""
     for name in packages:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
@@ -94,13 +97,13 @@ def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int,
         return None
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
     if not found or "0" in found.groups():
-        raise click.BadParameter(f"{text!r} is no size such as 1280x720.")
+        raise click.BadParameter(f"{text!r} is not a size: give WIDTHxHEIGHT, such as 1280x720.")
     return int(found[1]), int(found[2])
 
 
 def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     if text is not None and not (len(text) == 4 and text.isascii()):
-        raise click.BadParameter(f"{text!r} is no code of four letters, such as MJPG.")
+        raise click.BadParameter(f"{text!r} is not a code of four characters, such as MJPG.")
     return text
 
 
@@ -112,7 +115,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     except ValueError:
         pixels = 0.0
     if not 3 <= pixels <= 10_000:
-        raise click.BadParameter(f"{text!r} is neither run, picture, nor a red cell's diameter in pixels.")
+        raise click.BadParameter(f"{text!r} is not run, picture, or a red cell's diameter in pixels (3 to 10000).")
     return pixels
 
 
@@ -122,33 +125,32 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 @click.option(
     "--camera",
     metavar="SOURCE",
-    help="Count cells at a camera until ctrl-C. SOURCE is its number, /dev/video*, picamera, an rtsp:// or http:// "
-    "stream, a video, a folder, or sim, the simulated microscope.",
+    help="Count the cells that a camera shows, until ctrl-C. SOURCE is the camera's number, /dev/video*, picamera, an "
+    "rtsp:// or http:// stream, a video, a folder of pictures, or sim (the simulated microscope).",
 )
-@click.option("--single", is_flag=True, help="One answer a picture: about the cell nearest to its middle.")
-@click.option("--whole-image", is_flag=True, help="Take the whole picture as the cell; locate nothing.")
+@click.option("--single", is_flag=True, help="Give one answer per picture: for the cell nearest to its middle.")
+@click.option("--whole-image", is_flag=True, help="Treat the whole picture as one cell; don't search for cells.")
 @click.option(
     "--model",
     "model_path",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="A .tflite file that `convert` made, instead of the shipped one.",
+    help="Use this .tflite file, made by `convert`, instead of the shipped model.",
 )
-@click.option(
-    "--site", metavar="FILE", help="Answer by this profile of your microscope, which `edge-site adapt` wrote."
-)
+@click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site adapt`.")
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1),
     metavar="SHARE",
-    help="At most this share of the answers given may be wrong; less certain cells are left to you.  [default: 0.01]",
+    help="At most this share of the given answers may be wrong; less certain cells are left for you to review.  "
+    "[default: 0.01]",
 )
 @click.option("--no-review", is_flag=True, help="Always give the likeliest answer, however doubtful.")
 @click.option(
     "--adapt",
     is_flag=True,
-    help="For many pictures of lymphocytes and monocytes alone, from one microscope: read all first, without labels, "
-    "and put the threshold between the two groups that their answers form.",
+    help="For many unlabelled pictures from one microscope that show only lymphocytes and monocytes: read all of them "
+    "first, then set the threshold between the two groups that their probabilities form.",
 )
 @click.option(
     "--ruler",
@@ -156,33 +158,41 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     default="run",
     show_default=True,
     callback=_ruler,
-    help="How red cells are measured, to which white ones are compared: in all pictures of one size together, as those "
-    "of one microscope; in each picture by itself; or their diameter in pixels, where you know it.",
+    help="How red cells, the ruler for white cells, are measured. run: in all pictures of one size together, as if "
+    "from one microscope; picture: in each picture by itself; PIXELS: their diameter in pixels, if you know it.",
 )
 @click.option(
     "--threads",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Cores for each network. One is fastest for small networks; with --camera, reading takes another one.",
+    help="CPU cores for each network. One is fastest for small networks. With --camera, reading takes another one.",
 )
 @click.option("--json", "json_target", metavar="FILE|-", help="Write the answers as JSON lines.")
 @click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
-@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on.")
-@click.option("--explain", metavar="DIR", help="Write what the locator saw, kept and refused, and why.")
+@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on them.")
+@click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
 @click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
-@click.option("--show", is_flag=True, help="With --camera: show the picture in a window, where there is a display.")
-@click.option("--size", metavar="WxH", callback=_size, help="Of the camera's pictures, such as 1280x720.")
+@click.option("--show", is_flag=True, help="With --camera: show the picture in a window, if there is a display.")
+@click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
-    "--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames a second; a video is played at that pace."
+    "--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames per second; a video is played at this speed."
 )
-@click.option("--exposure", type=float, help="Fixed, in the camera's own units (picamera: microseconds).")
-@click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed, in kelvin.")
+@click.option("--exposure", type=float, help="Fixed exposure, in the camera's own units (picamera: microseconds).")
+@click.option(
+    "--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed white balance, in kelvin."
+)
 @click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Pixel format: MJPG, YUYV, ...")
-@click.option("--flat", metavar="FILE|capture", help="Even the light out by a picture of an empty spot of the slide.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after so many seconds.")
-@click.option("--cells", type=click.IntRange(1), metavar="N", help="Stop after so many cells.")
-@click.option("--verify", is_flag=True, help="Check that this device gives the answers that the model file expects.")
+@click.option(
+    "--flat",
+    metavar="FILE|capture",
+    help="Even out the light with a picture of an empty spot of the slide; capture takes that picture first.",
+)
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after this many seconds.")
+@click.option("--cells", type=click.IntRange(1), metavar="N", help="Stop after this many cells.")
+@click.option(
+    "--verify", is_flag=True, help="Check that this device gives the right answers for the samples in the model file."
+)
 @exits_on_user_error
 def main(
     paths: tuple[str, ...], camera: str | None, model_path: Path | None, site: str | None, verify: bool, **options: Any
@@ -190,13 +200,15 @@ def main(
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
     PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
-    was answered; 1: some could not be read, or it was stopped; 2: nothing could be done. Assists a person; not a
-    medical device.
+    was answered; 1: some pictures could not be read, or the run was stopped; 2: nothing could be done. The answers
+    are for a person to check: not a medical device.
     """
     try:
-        from edge import files, frames, model, system  # noqa: F401 after --help, which needs none of them
+        from edge import files, frames, model, system  # noqa: F401 not needed for --help
     except ImportError as error:
-        raise UserError(f"A library is missing or doesn't work here: {broken(error)}. Run edge-doctor.") from error
+        raise UserError(
+            f"A library is missing or doesn't work on this machine: {broken(error)}. Run edge-doctor."
+        ) from error
 
     if verify:
         _verify(model_path, options["threads"])
@@ -213,24 +225,24 @@ def _verify(model_path: Path | None, threads: int) -> None:
 
     right, count = verify(model_path, threads)
     if right < count:
-        raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model here.")
+        raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model on this device.")
     click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
 
 
 def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[str, Any]) -> None:
-    """`--camera`. Exits with the run's code."""
+    """Runs `--camera` and exits with the run's exit code."""
     from edge.camera.device import CameraSettings
     from edge.live import run
     from edge.system.signals import Stop
 
     for name in ("annotate", "explain", "single", "whole_image", "adapt"):
         if options[name]:
-            raise UserError(f"--{name.replace('_', '-')} doesn't go with --camera; see --help.")
+            raise UserError(f"--{name.replace('_', '-')} can't be used with --camera; see --help.")
     if paths:
-        raise UserError("Naming pictures doesn't go with --camera; see --help.")
+        raise UserError("PATHS can't be given together with --camera; see --help.")
     ruler = options["ruler"]
     if ruler == "picture":
-        raise UserError("A camera's pictures are of one microscope: --ruler picture doesn't go with --camera.")
+        raise UserError("A camera's pictures come from one microscope: --ruler picture can't be used with --camera.")
     settings = CameraSettings(*(options[name] for name in ("size", "fps", "exposure", "white_balance", "fourcc")))
     job = run.Job(
         source=camera,
@@ -249,26 +261,30 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 
 
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
-    """Picture files. Exits with 1 where some could not be read, or where it was stopped."""
+    """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
     from edge import classify, files, frames
     from edge.output import sinks
     from edge.system.signals import Stop
 
     for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
         if options[name]:
-            raise UserError(f"--{name.replace('_', '-')} goes with --camera only.")
+            raise UserError(f"--{name.replace('_', '-')} can only be used with --camera.")
     found = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
     if not any(Path(file).exists() for file in found):
-        raise UserError(f"No pictures found in {' '.join(paths)}." if paths else "Name pictures, or see --help.")
+        raise UserError(
+            f"No pictures found in {' '.join(paths)}." if paths else "Give the paths of pictures; see --help."
+        )
     for target in (options["json_target"], options["csv_target"]):
         if target in found:
-            raise UserError(f"{target} is one of the pictures; results there would destroy it.")
+            raise UserError(f"{target} is one of the pictures, which the results would overwrite; give another file.")
     if site and options["adapt"]:
         raise UserError(
-            "--site has its threshold from labelled cells, --adapt looks for one without; give one of them."
+            "--site sets the threshold from labelled cells, --adapt from unlabelled cells; use only one of them."
         )
     if options["single"] and options["whole_image"]:
-        raise UserError("--single looks for the cell in the middle, --whole-image for none; give one of them.")
+        raise UserError(
+            "--single searches for the cell in the middle, --whole-image doesn't search; use only one of them."
+        )
     model = _opened(model_path, options["threads"], site)
     rules = _rules(model, options["risk"], options["no_review"])
     ruler = options["ruler"]
@@ -287,7 +303,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
 
         threshold = shift
         if len(model.labels) - rules.knows_other != 2:
-            raise UserError(f"--adapt moves the threshold between two kinds; this model knows {len(model.labels)}.")
+            known = ", ".join(model.labels)
+            raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
     tally = sinks.Tally()
     with ExitStack() as stack:
@@ -297,9 +314,11 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         job = files.Job(found, model, rules, search, threshold)
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
     if threshold:
-        moved = outcome.shift is not None
-        where = f"the answers move by {-(outcome.shift or 0):+.2f} logits" if moved else "they form no two clear groups"
-        click.echo(f"Of {outcome.cells} cells, unlabelled: {where}.", err=True)
+        if outcome.shift is None:
+            adapted = "they don't form two clear groups, so the threshold stays where it is"
+        else:
+            adapted = f"the logit of {model.labels[1]} changes by {-outcome.shift:+.2f}"
+        click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
     if outcome.pictures < len(found):
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
     click.echo(str(tally), err=True)
@@ -307,7 +326,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
 
 
 def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":
-    """What was asked for. hold: a progress bar has the terminal until the end."""
+    """The sinks that the options ask for. hold: the table waits, because a progress bar occupies the terminal."""
     from edge.output import sinks
 
     yield sinks.Complaints(lambda text: click.echo(text, err=True))
@@ -331,23 +350,23 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
     from edge.site.profile import SiteModel
 
     model = SiteModel(path or SHIPPED, threads, site)
-    click.echo(f"Answers by {site}, which was learned from {model.profile.learned_from()}.", err=True)
+    click.echo(f"Uses the profile {site}, which was learned from {model.profile.learned_from()}.", err=True)
     return model
 
 
 def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """Raises UserError for a risk that the model has no thresholds for."""
+    """How answers are made at this risk. Raises UserError if the model has no thresholds for it."""
     from edge.decide import RISK
 
     if no_review:
         if risk is not None:
-            raise UserError("--no-review gives every answer, whatever its risk; leave --risk away.")
+            raise UserError("--no-review gives every answer, whatever its risk; leave out --risk.")
         return model.rules(None)
     if risk is not None and not any(known <= risk + 1e-9 for known in model.risks):
         known = ", ".join(f"{each:g}" for each in model.risks)
         raise UserError(
-            f"{model.path} can't be held to a risk of {risk:g}; "
-            + (f"it knows {known}." if known else "its contract names none: convert a run of this version.")
+            f"{model.path} has no thresholds for a risk of {risk:g}; "
+            + (f"it has some for {known}." if known else "it has none at all: convert a training run of this version.")
         )
     return model.rules(RISK if risk is None else risk)
 

@@ -1,7 +1,9 @@
-"""The contract of a model file: all that a runner and a reader must know, stored as JSON inside the .tflite file.
+"""The contract of a model file: what a program or a person must know about the model, as JSON inside the file.
 
-`read` makes dataclasses of the JSON and `write` makes JSON of the dataclasses. Keys that were chosen before a field got
-its present name stay as they are, so that older files can be read; such a field names its key.
+`read` turns the JSON into dataclasses, and `write` turns the dataclasses into JSON. Some fields have been renamed, but
+their JSON keys still have the old names, so that older files can be read. Such a field states its key.
+
+A *name* is the label of a cell that isn't *other*: lymphocyte or monocyte. A *named cell* is a cell with such a label.
 """
 
 import dataclasses
@@ -14,24 +16,24 @@ from typing import Any
 
 from edge.share import Share
 
-VERSION = 2  # of the contract that `convert` writes
-KNOWN = (1, 2)  # versions that can be read; the first had no subclasses, no risks and no features
+VERSION = 2  # version of the contract that `convert` writes
+KNOWN = (1, 2)  # versions that can be read; version 1 had no subclasses, no risks and no features
 
 
 def _key(name: str, **more: Any) -> Any:
-    """A field that stands under another key in the JSON."""
+    """A dataclass field whose key in the JSON differs from its name."""
     return field(metadata={"key": name}, **more)
 
 
 @dataclass(frozen=True)
 class Input:
-    """What the graph takes.
+    """The picture that the graph takes.
 
     Attributes:
         size: width and height in pixels.
-        dtype: "uint8".
-        colour: "RGB".
-        range: the lowest and the highest level, (0, 255); scaling is inside the graph.
+        dtype: type of its values, "uint8".
+        colour: order of its channels, "RGB".
+        range: lowest and highest value, (0, 255). The graph itself scales them.
     """
 
     size: int
@@ -58,8 +60,8 @@ class Platt:
     """Platt scaling of the logit of *other*: (logit - shift) / scale.
 
     Attributes:
-        scale: above 0; above 1 makes answers less sure.
-        shift: in logits.
+        scale: above 0; a scale above 1 makes answers less sure.
+        shift: in logits; a shift above 0 makes *other* less likely.
     """
 
     scale: float = 1.0
@@ -68,14 +70,14 @@ class Platt:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What an answer must keep to at one stated risk; None where the model has no such threshold.
+    """The limits that an answer must meet at one stated risk. None: the model has no such limit.
 
     Attributes:
-        max_distance: largest Mahalanobis distance from the training cells, above 0; 1 is usual.
-        max_other: largest probability of *other* with which a cell still gets a name, 0 to 1.
-        min_other: least probability with which a cell is called *other*, 0 to 1.
-        min_subclass: least probability of the likeliest kind of *other*, 0 to 1.
-        min_confidence: least probability of the likelier name, among the names, 0 to 1.
+        max_distance: largest Mahalanobis distance from the training cells, above 0; a usual cell has about 1.
+        max_other: largest probability of *other* at which a cell still gets a name, 0 to 1.
+        min_other: least probability of *other* at which a cell is called *other*, 0 to 1.
+        min_subclass: least probability of the likeliest kind within *other*, 0 to 1.
+        min_confidence: least probability of the likelier name, where those of the two names sum to 1; 0 to 1.
     """
 
     max_distance: float | None = _key("far", default=None)
@@ -87,12 +89,13 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Decision:
-    """How answers are made of probabilities; see edge.decide.
+    """How probabilities become answers; see edge.decide.
 
     Attributes:
-        temperature: divides the logits of the names, above 0.
-        other: Platt scaling of *other*; None where the model doesn't know *other*.
-        risks: thresholds by stated risk, such as "0.01": at most that share of the answers given may be wrong.
+        temperature: the logits of the names are divided by it, above 0.
+        other: Platt scaling of *other*; None if the model doesn't know *other*.
+        risks: thresholds by stated risk. The risk, such as "0.01", is the largest share of given answers that may be
+            wrong.
     """
 
     temperature: float
@@ -105,10 +108,10 @@ class Data:
     """What the network was trained and measured on.
 
     Attributes:
-        counts: pictures by source, split and label.
-        split_sha256: hash over which picture is in which split under which label.
-        clear: of a locator, single-cell pictures with a clear nucleus that it learned from.
-        fields: of a locator, camera fields that it learned from.
+        counts: number of pictures [source][split][label].
+        split_sha256: hash of the list that gives the split and label of each picture.
+        clear: for a locator, the number of single-cell pictures with a clear nucleus that it was trained on.
+        fields: for a locator, the number of camera fields that it was trained on.
     """
 
     counts: dict[str, dict[str, dict[str, int]]]
@@ -119,12 +122,12 @@ class Data:
 
 @dataclass(frozen=True)
 class Quantization:
-    """What was really emitted, read back from the graph.
+    """The number types that the converter really produced, read back from the graph.
 
     Attributes:
         kind: "int8", "dynamic", "float16", "float32" or "mixed".
-        tensors: number of tensors by dtype.
-        operators: number of operators by name.
+        tensors: number of tensors of each dtype.
+        operators: number of operators of each name.
     """
 
     kind: str
@@ -134,10 +137,10 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The representative data set by which int8's ranges were chosen.
+    """The training pictures that showed which value ranges int8 must cover.
 
     Attributes:
-        count: training pictures; 0 for a file without int8.
+        count: number of these pictures; 0 for a file without int8.
         method: how the ranges were chosen, such as "mse, bias corrected"; None for a file without int8.
         sha256: hash of the list of pictures; None for a file without int8.
     """
@@ -149,11 +152,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Loss:
-    """Points of accuracy, as shares: allowed to be lost, or lost (float minus quantized).
+    """A loss of accuracy by quantization (float minus quantized): the measured loss, or the largest one allowed.
 
     Attributes:
-        balanced_accuracy: 0 to 1, or below 0 where the quantized file is better.
-        recall: of the rare class, likewise.
+        balanced_accuracy: its loss, -1 to 1; below 0 if the quantized file is better.
+        recall: the loss of the rare class' recall, -1 to 1.
     """
 
     balanced_accuracy: float
@@ -162,12 +165,12 @@ class Loss:
 
 @dataclass(frozen=True)
 class Differences:
-    """How far the probabilities of the float and the quantized file lie apart, each 0 to 1.
+    """How much quantization changes the probabilities of a picture: the largest change among its classes, 0 to 1.
 
     Attributes:
-        mean: over all pictures.
-        percentile_99: of them.
-        largest: of them.
+        mean: mean of all pictures.
+        percentile_99: 99th percentile of all pictures.
+        largest: maximum of all pictures.
     """
 
     mean: float
@@ -177,14 +180,14 @@ class Differences:
 
 @dataclass(frozen=True)
 class Changes:
-    """Pictures that the quantized file answers otherwise than the float model.
+    """How many pictures get a different answer from the quantized file than from the float model.
 
     Attributes:
         count: pictures compared.
-        changed: with another answer.
-        spoiled: right before and wrong now.
-        mended: wrong before and right now.
-        p: McNemar's exact p value, 0 to 1.
+        changed: pictures with a different answer.
+        spoiled: pictures that the float model answers rightly and the quantized file wrongly.
+        mended: pictures that the float model answers wrongly and the quantized file rightly.
+        p: McNemar's exact p value of spoiled against mended, 0 to 1.
     """
 
     count: int
@@ -196,15 +199,15 @@ class Changes:
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict of the gate that a quantized file had to pass; see convert.gate.
+    """The result of the gate, a test that a quantized file must pass before it is written; see convert.gate.
 
     Attributes:
-        split: which split it was measured on, "val".
-        limits: what may be lost.
+        split: the split that it was measured on, "val".
+        limits: the largest loss allowed.
         rare: the class whose recall is watched.
-        lost: what was lost.
-        differences: of the probabilities.
-        answers: which changed.
+        lost: the measured loss.
+        differences: how much the probabilities changed.
+        answers: how many answers changed.
     """
 
     split: str
@@ -217,12 +220,12 @@ class Gate:
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class.
+    """How well one class is recognised.
 
     Attributes:
-        recall: share of its cells that are called so.
-        precision: share of what is called so that is.
-        f1: harmonic mean of the two, 0 to 1; None where the class neither occurs nor is answered.
+        recall: share of the cells of this class that are answered with it.
+        precision: share of the answers with this class that are right.
+        f1: harmonic mean of the two, 0 to 1; None if no cell is of this class and no answer either.
     """
 
     recall: Share
@@ -232,12 +235,12 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class OtherFigures:
-    """What becomes of the cells of *other*.
+    """How well the cells of *other* are told from named cells.
 
     Attributes:
-        recall: share of them that is called *other*.
-        lost: share of the named cells that is called *other*.
-        auroc: between the two, 0 to 1; None where there is only one of them.
+        recall: share of the cells of *other* that are called *other*.
+        lost: share of the named cells that are called *other*.
+        auroc: area under the ROC curve of *other* against named cells, 0 to 1; None if only one of the two occurs.
     """
 
     recall: Share
@@ -247,16 +250,17 @@ class OtherFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """How one set of labelled pictures is answered; see train.evaluation.evaluate.
+    """The results on one set of labelled pictures; see train.evaluation.evaluate.
 
     Attributes:
-        count: pictures with a name.
+        count: number of pictures of named cells.
         accuracy: share of right answers.
         balanced_accuracy: mean recall of the classes, 0 to 1.
         classes: figures by label.
-        confusion: counts [truth][answer].
-        auroc: of the second class against the first, 0 to 1; None where it isn't defined.
-        other: what becomes of other cells; None where the model doesn't know *other*.
+        confusion: number of pictures [true class][answered class].
+        auroc: area under the ROC curve of the second class against the first, 0 to 1; None unless there are
+            exactly two classes and both occur.
+        other: figures on cells of *other*; None if the model doesn't know *other*.
     """
 
     count: int
@@ -274,8 +278,8 @@ class Selective:
 
     Attributes:
         coverage: share of the named cells that get an answer.
-        risk: share of wrong answers among these.
-        named: share of other cells that get a name; None where the model doesn't know *other*.
+        risk: share of these answers that are wrong.
+        named: share of the cells of *other* that wrongly get a name; None if the model doesn't know *other*.
     """
 
     coverage: Share
@@ -285,31 +289,31 @@ class Selective:
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """The contract of one model file. Its fields stand in the order of the keys in the file.
+    """The contract of one model file. The fields are in the order of the keys in the file.
 
     Attributes:
-        version: of the contract, one of KNOWN.
-        network: its name, such as "compact".
-        parameters: of the Keras model.
-        input: what the graph takes.
-        labels: what an answer can be, in the order of the outputs; *other* last where it is one.
+        version: version of the contract, one of KNOWN.
+        network: the network's name, such as "compact".
+        parameters: number of parameters of the Keras model.
+        input: the picture that the graph takes.
+        labels: the possible answers, in the order of the outputs; *other*, if the model knows it, is the last.
         crop: the preprocessing; None for a locator, which takes whole fields.
-        decision: how answers are made; None for a locator.
+        decision: how probabilities become answers; None for a locator.
         keras_sha256: hash of the Keras file.
-        data: what it was trained and measured on.
-        attributions: by source, whose pictures it learned from.
-        licence: SPDX name, or where it isn't known a sentence.
-        preprocess: what a user's own Keras file expected of its caller, now inside the graph.
-        kinds: what the network tells apart in the order of its outputs, where these are finer than the labels.
+        data: what the network was trained and measured on.
+        attributions: for each source, who made the pictures.
+        licence: SPDX name, or a sentence if the licence isn't known.
+        preprocess: the preprocessing that a user's own Keras file expected from its caller; now it is inside the graph.
+        kinds: what the network tells apart, in the order of its outputs; None if these are the labels.
         training: the settings of the training run.
-        quantization: what was emitted.
-        calibration: the representative data set.
-        gate: the verdict on this file.
-        rescue: how a file that failed the gate was mended.
-        metrics: figures by model ("float", or the kind of this file), split and source.
-        doubt: selective classification by stated risk and source.
-        code_version: of this package, when the file was made.
-        graph_sha256: hash of the flatbuffer in front of the archive.
+        quantization: the number types in the graph.
+        calibration: the pictures from which the ranges of int8 were chosen.
+        gate: the result of the gate for this file.
+        rescue: how the file was repaired after it had failed the gate.
+        metrics: figures [model][split][source], where the model is "float" or the kind of this file.
+        doubt: selective classification [stated risk][source].
+        code_version: version of this package that made the file.
+        graph_sha256: hash of the flatbuffer, which precedes the archive in the file.
     """
 
     version: int = _key("contract", default=VERSION)
@@ -337,21 +341,21 @@ class Contract:
 
 
 def read(document: Any) -> Contract:
-    """The JSON document of a model file -> its contract.
+    """Turns the JSON document of a model file into its contract.
 
     Raises:
-        ValueError: where a field is missing or of another type; the message names it.
+        ValueError: if a field is missing or has the wrong type; the message names the field.
     """
     return _load(Contract, document, "contract")
 
 
 def write(contract: Contract) -> dict[str, Any]:
-    """The contract as the JSON document that `read` takes; a field that is None by default is left out."""
+    """Turns a contract into the JSON document that `read` takes. A field that is None, its default, is left out."""
     return document(contract)
 
 
 def document(value: Any) -> Any:
-    """A dataclass of this module, or a container of them, as JSON has it."""
+    """Turns a dataclass of this module, or a container of them, into dicts, lists and values for JSON."""
     if isinstance(value, Share):
         return value.document()
     if dataclasses.is_dataclass(value):
@@ -373,7 +377,7 @@ def load(kind: type, value: Any) -> Any:
 
 
 def _load(kind: Any, value: Any, where: str) -> Any:
-    """A JSON value as a value of an annotated type. Raises ValueError; `where` is the path to it, for the message."""
+    """Converts a JSON value to an annotated type. where: the path to the value, for the message of the ValueError."""
     if kind is Any:
         return value
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -389,7 +393,7 @@ def _load(kind: Any, value: Any, where: str) -> Any:
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
-    raise ValueError(f"{where} is {value!r:.80}")
+    raise ValueError(f"{where} is {value!r:.80}, which has the wrong type")
 
 
 def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
@@ -409,7 +413,7 @@ def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
 
 @functools.cache
 def _fields(kind: Any) -> list[tuple[str, str, bool, Any]]:
-    """(name, key in the JSON, whether it must be there, type) of each field of a dataclass."""
+    """For each field of a dataclass: its name, its key in the JSON, whether the key is required, and its type."""
     hints = typing.get_type_hints(kind)
     missing = dataclasses.MISSING
     return [

@@ -1,7 +1,7 @@
-"""A Cell -> the model's input. The one and only preprocessing: training and the Pi call the same function.
+"""A Cell -> the model's input. This is the only preprocessing: training and the Pi call the same function.
 
-A policy has a name and a version, and the model file carries both: a change of pixels is a new version. Only operations
-that give the same bytes on x86-64 and on a Pi are used.
+A policy is a way to crop. It has a name and a version, and the model file records both. If the pixels of a policy
+change, so must its version. Only operations that give the same bytes on x86-64 and on a Pi are used.
 """
 
 import numpy as np
@@ -12,36 +12,36 @@ from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
 
 POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2}  # name -> version
-LIGHT = WHITE  # level to which the background is brought
-_SAMPLES = 64  # of the background, along each axis
+LIGHT = WHITE  # level (0 to 255) to which the background is brought
+_SAMPLES = 64  # pixels along each axis from which the light is measured
 
 
 def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.ndarray:
-    """The cell as the model wants it -> RGB uint8 [size, size, 3].
+    """Cuts a cell out of its picture, as the model needs it: RGB uint8 [size, size, 3].
 
     Args:
-        picture: where the cell is.
-        cell: its centre and the diameter of its red cells decide what is cut out.
+        picture: the picture that shows the cell.
+        cell: its centre and the diameter of its red cells determine the square that is cut out.
         size: width and height of the result in pixels.
         policy: a key of POLICIES.
             "whole-image": the largest square in the middle of the cell's box, unchanged.
-            "cell": a square of 3.2 red-cell diameters around the nucleus, so that cells of every magnification come out
-            alike and small cells stay small. Its background is brought to one white, and so is what lies beyond the
-            picture.
-            "normalised": the same square, with light and nucleus brought to fixed densities by edge.normalise, and with
-            everything but the cell made white.
+            "cell": a square around the nucleus, 3.2 red-cell diameters wide. Cells therefore look the same at every
+            magnification, and small cells stay small. The background is brought to the same white in all crops, and
+            so is whatever lies outside the picture.
+            "normalised": the same square, but edge.normalise brings light and nucleus to fixed optical densities and
+            makes everything except the cell white.
 
     Raises:
-        KeyError: for another policy.
+        KeyError: if the policy is unknown.
     """
     return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](picture, cell, size)
 
 
 def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, int]:
-    """The pixels that crop() and edge.quality read for a cell, (left, top, right, bottom), cut off at the border.
+    """The box of pixels that crop() and edge.quality read for a cell: (left, top, right, bottom), inside the picture.
 
-    The light around a cell is measured in twice the square's width: always with "cell", and with "normalised" where the
-    square reaches beyond the picture.
+    It is the cell's square, or one twice as wide if the light around the cell is measured. The policy "cell" always
+    measures the light; "normalised" does only if the square reaches beyond the picture.
     """
     side = SIDE * cell.red_cell
     (x, y), half = cell.centre, side / 2
@@ -53,7 +53,7 @@ def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, in
 
 
 def nucleus(cell: Cell) -> float:
-    """The diameter of a cell's nucleus in shares of its square's width."""
+    """The diameter of a cell's nucleus, divided by the width of its square."""
     return cell.nucleus / (SIDE * cell.red_cell)
 
 
@@ -78,7 +78,7 @@ def _normalised(picture: Picture, cell: Cell, size: int) -> np.ndarray:
 
 
 def _white(picture: Picture, cell: Cell) -> np.ndarray:
-    """The light around a cell, from a square twice as wide as its own, uint8 [3]."""
+    """The colour of the light around a cell, uint8 [3], measured in a square twice as wide as its own."""
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
     return light(picture, (left - side / 2, top - side / 2, 2 * side))
@@ -90,15 +90,15 @@ def _square(
     """The square around a cell.
 
     Args:
-        white: colour of what lies beyond the picture, uint8 [3]; None to measure it where it is needed.
+        white: colour for the pixels beyond the picture, uint8 [3]; None to measure it if it is needed.
 
     Returns:
-        Its pixels, uint8 [size, size, 3], and which of them lie beyond the picture, bool [size, size], or None where
-        none does.
+        Its pixels, uint8 [size, size, 3], and a mask of the pixels beyond the picture, bool [size, size]; None instead
+        of the mask if there are no such pixels.
     """
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    # Whole pixels that hold the square; what lies beyond the picture gets the colour of the light.
+    # The whole pixels that cover the square. Those beyond the picture get the colour of the light.
     x0, y0 = int(np.floor(left)), int(np.floor(top))
     x1, y1 = int(np.ceil(left + side)), int(np.ceil(top + side))
     width, height = picture.width, picture.height
@@ -127,7 +127,8 @@ def _square(
 def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
     """The colour of the empty background in a square (left, top, side): the 90th percentile of each channel, uint8 [3].
 
-    Of the neighbourhood, not of the whole field, because lamps are uneven. At least 40, so that dark stays dark.
+    It is measured near the cell and not in the whole field, because lamps light a field unevenly. Each channel is at
+    least 40, so that a dark picture stays dark.
     """
     left, top, side = square
     step = max(1, int(side / _SAMPLES))
@@ -136,7 +137,7 @@ def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
     samples = picture.window(x0, y0, max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side)))[::step, ::step]
     samples = samples.reshape(-1, 3)
     place = len(samples) * 9 // 10
-    # The level at which more than `place` samples are as dark or darker; a histogram is faster than a partition.
+    # The lowest level at which more than `place` samples are as dark or darker; a histogram is faster than a partition.
     levels = [int((np.bincount(channel, minlength=256).cumsum() > place).argmax()) for channel in samples.T]
     return np.array([max(level, 40) for level in levels], np.uint8)
 

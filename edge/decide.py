@@ -1,7 +1,8 @@
 """Probabilities -> lymphocyte | monocyte | other | review, with the reason.
 
-A network tells *kinds* apart. The first kinds are the names (lymphocyte, monocyte); all kinds after them merge into
-OTHER. An answer that isn't sure enough becomes REVIEW, which asks a person to look: selective classification.
+The network gives a probability for each *kind* of cell. The first two kinds, lymphocyte and monocyte, are the *names*;
+a cell that is answered with one of them is *named*. All further kinds merge into OTHER. An answer that isn't sure
+enough becomes REVIEW: a person has to look. This is called selective classification.
 """
 
 import math
@@ -11,30 +12,33 @@ from dataclasses import dataclass
 import numpy as np
 
 OTHER, REVIEW = "other", "review"
-RISK = 0.01  # the stated risk unless the user asks for another: the share of wrong answers among those given
-# The least probability of OTHER where every cell is answered (no review). On a microscope that the network has never
-# seen, doubt shows as OTHER first: of a network trained on pbc alone, 0.29 of raabin's named cells had 0.5 of OTHER and
-# 0.15 had 0.8; at home 0.03 and 0.01.
+RISK = 0.01  # stated risk unless the user gives another: the largest share of the given answers that may be wrong
+# If every cell is answered (no review), a cell is called OTHER from this probability of OTHER on. It is so high because
+# a network that doubts, on a microscope that it has never seen, gives OTHER a higher probability first. A network
+# trained on pbc alone gave OTHER at least 0.5 for a share of 0.29 of raabin's named cells, and at least 0.8 for 0.15.
+# On pbc itself, the shares were 0.03 and 0.01.
 PLAIN_OTHER = 0.8
-LEAST = 1 / 512  # probabilities are clipped to this and to 1 - this before a logit is taken: int8 has steps of 1/256
+# Probabilities are clipped to LEAST .. 1 - LEAST before a logit is computed, because int8 outputs have steps of 1/256.
+LEAST = 1 / 512
 PictureDoubt = Callable[[], str]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How answers are made of probabilities. The defaults give the likeliest label.
+    """How probabilities become answers. The defaults give the likeliest label.
 
     Attributes:
-        labels: what an answer can be; OTHER last where it is one.
-        kinds: what the network tells apart: the names first, then the kinds that merge into OTHER.
-        temperature: divides the logits of the names, above 0 (Guo et al., ICML 2017).
+        labels: the possible answers; OTHER, if the model knows it, is the last.
+        kinds: what the network tells apart: first the names, then the kinds that merge into OTHER.
+        temperature: the logits of the names are divided by it, above 0 (Guo et al., ICML 2017).
         other_platt: scale and shift of the logit of OTHER (Platt, 1999).
-        min_confidence: least probability of the likelier name, among the names, 0 to 1.
-        max_other: largest probability of OTHER with which a cell still gets a name, 0 to 1.
-        min_other: least probability of OTHER with which a cell is called that, 0 to 1.
-        min_subclass: least probability of the likeliest kind of OTHER then, 0 to 1.
+        min_confidence: least probability of the likelier name, where those of the two names sum to 1; 0 to 1.
+        max_other: largest probability of OTHER at which a cell still gets a name, 0 to 1.
+        min_other: least probability of OTHER at which a cell is called OTHER, 0 to 1.
+        min_subclass: least probability of the likeliest kind within OTHER at which a cell is called OTHER, 0 to 1.
         max_distance: largest Mahalanobis distance from the training cells, above 0.
-        abstain: whether a doubtful picture also makes the answer REVIEW, and OTHER begins at 0.5.
+        abstain: True for answers with review. Then a poor picture also makes a name REVIEW, and a cell whose
+            probability of OTHER is at least 0.5 never gets a name: it becomes OTHER or REVIEW.
     """
 
     labels: tuple[str, ...]
@@ -59,10 +63,10 @@ class Decision:
 
     Attributes:
         label: one of the rules' labels, or REVIEW.
-        probabilities: by label, 0 to 1, to ten-thousandths.
-        shift: what was subtracted from the logit of the second name; 0 where nothing was.
-        frames: of how many frames it is the mean; 0 for a picture file.
-        reason: why a person should look, or which kind of OTHER it is most like; "" where there is nothing to add.
+        probabilities: by label, 0 to 1, rounded to four decimals.
+        shift: what was subtracted from the logit of the second name (monocyte); 0 for nothing.
+        frames: number of frames whose mean the answer is; 0 for a picture file.
+        reason: why a person should look, or which kind of OTHER the cell resembles most; "" for nothing to add.
     """
 
     label: str
@@ -73,8 +77,9 @@ class Decision:
 
 
 def merged(probabilities: np.ndarray, labels: int) -> np.ndarray:
-    """Probabilities of kinds, float [..., kinds] -> of labels, float [..., labels]: the last label is the sum of all
-    kinds from its place on.
+    """Turns probabilities of kinds, float [..., kinds], into those of labels, float [..., labels].
+
+    The last label gets the sum of all kinds from its position on.
     """
     if probabilities.shape[-1] == labels:
         return probabilities
@@ -89,18 +94,18 @@ def decide(
     distance: float = 0.0,
     picture_doubt: PictureDoubt | None = None,
 ) -> Decision:
-    """Makes one answer.
+    """Makes the answer for one cell.
 
     Args:
-        probabilities: float [kinds], or [labels], summing to 1.
-        rules: how answers are made.
-        shift: logits to subtract from the second of two names; see edge.site.unlabelled_threshold.
-        distance: Mahalanobis distance from the training cells; 0 where it isn't known.
-        picture_doubt: says in a few words what is wrong with the picture of the cell, "" for nothing; it is asked only
-            where nothing else speaks against a name, since it costs time.
+        probabilities: of the kinds, float [kinds], or of the labels, float [labels]; they sum to 1.
+        rules: how probabilities become answers.
+        shift: subtracted from the logit of the second name (monocyte); see edge.site.unlabelled_threshold.
+        distance: Mahalanobis distance from the training cells; 0 if it isn't known.
+        picture_doubt: returns in a few words what is wrong with the picture of the cell, "" for nothing. This takes
+            time, so it is called only for a name that no other rule forbids.
 
-    The sums are over Python's floats, whose powers are the C library's: numpy's differ in the last bit from processor
-    to processor.
+    The calculation uses Python's floats, whose powers come from the C library. NumPy's powers differ in the last bit
+    between processors.
     """
     kinds = [float(p) for p in probabilities]
     count = len(rules.labels) - rules.knows_other
@@ -119,14 +124,14 @@ def decide(
 
 
 def _other(share: float, platt: tuple[float, float]) -> float:
-    """The probability of OTHER, once it is as sure as it is right."""
+    """The probability of OTHER after Platt scaling, so that it matches how often OTHER is right."""
     share = min(max(share, LEAST), 1 - LEAST)
     scale, shift = platt
     return 1 / (1 + math.exp(-(math.log(share / (1 - share)) - shift) / scale))
 
 
 def _tempered(names: list[float], temperature: float, shift: float) -> list[float]:
-    """The probabilities of the names among themselves, summing to 1."""
+    """The probabilities of the names after shift and temperature, scaled to sum to 1."""
     odds = list(names)
     if shift:
         odds[1] *= math.exp(-shift)
@@ -137,18 +142,18 @@ def _tempered(names: list[float], temperature: float, shift: float) -> list[floa
 
 
 def _against_other(other: float, likeliest: float, distance: float, rules: Rules) -> str:
-    """Why a cell may not be called OTHER; "" where it may."""
+    """Why a cell may not be called OTHER; "" if it may."""
     if distance > rules.max_distance:
         return "unlike anything in training"
     if other < rules.min_other:
         return f"perhaps another type, {100 * other:.0f} %"
-    return "like no kind that it knows" if likeliest < rules.min_subclass else ""
+    return "like no known kind" if likeliest < rules.min_subclass else ""
 
 
 def _against_name(
     names: list[float], other: float, distance: float, picture_doubt: PictureDoubt | None, rules: Rules
 ) -> str:
-    """Why a cell may not be given the likeliest name; "" where it may."""
+    """Why a cell may not be given the likeliest name; "" if it may."""
     if distance > rules.max_distance:
         return "unlike anything in training"
     if other > rules.max_other:
@@ -160,7 +165,7 @@ def _against_name(
 
 
 def _resembles(kind: str) -> str:
-    """What a cell of OTHER is most like, as a reason."""
+    """Which kind a cell of OTHER resembles most, worded as a reason; "" if the kinds don't say."""
     if not kind or kind == OTHER:
         return ""
     return "no white cell" if kind == "patch" else f"like {'an' if kind[0] in 'aeiou' else 'a'} {kind}"

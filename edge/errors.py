@@ -11,10 +11,10 @@ R = TypeVar("R")
 
 
 class UserError(Exception):
-    """Wrong input. The message is one sentence that says what is wrong and what to do.
+    """An error that the user can cause and correct. The message is one sentence: what is wrong and what to do.
 
     Attributes:
-        exit_code: what a command exits with, 2.
+        exit_code: the exit code of the command, 2.
     """
 
     exit_code = 2
@@ -25,7 +25,7 @@ class UserError(Exception):
 
 
 def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorates the function of a command: a UserError becomes one sentence on stderr and its exit code."""
+    """Decorates the function of a command: on a UserError, it prints the sentence on stderr and exits with its code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -42,7 +42,8 @@ def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
 def writing(target: object) -> Iterator[None]:
     """Turns an OSError while `target` is written, such as a full disk, into a UserError.
 
-    A broken pipe passes: whoever read it had enough, and the command ends quietly.
+    A broken pipe is passed on: the program that read the output, such as `head`, has ended, and so does the command,
+    quietly.
     """
     try:
         yield
@@ -53,12 +54,12 @@ def writing(target: object) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """The short cause of an error ("No space left on device"), without its number, its path and its full stop."""
+    """The short cause of an error ("No space left on device"), without error number, path or full stop."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0].rstrip(". ")
 
 
 def broken(error: ImportError) -> str:
-    """What is wrong with a library, on one line: the shared object that it lacks, else the first line of the error."""
+    """What is wrong with a library: the line that names a shared object (.so), else the first line of the error."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
     return cause.removeprefix("Original error was: ").rstrip(".")

@@ -1,4 +1,4 @@
-"""`edge-classify` on picture files: from paths to sinks."""
+"""Runs `edge-classify` on picture files: reads them, answers them, and passes the answers to sinks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +27,11 @@ class Job:
     Attributes:
         files: paths, as edge.frames.expand gives them.
         model: an opened classifier.
-        rules: how answers are made; of Model.rules.
-        search: which cells are answered.
-        threshold: given the shares of the second name of all cells, says what to subtract from its logit, or None for
-            nothing (edge.site.unlabelled_threshold). With it, all pictures are read before the first is answered.
+        rules: how answers are made, from Model.rules.
+        search: which cells get an answer.
+        threshold: a function such as edge.site.unlabelled_threshold.shift. It gets edge.classify.second_name_shares of
+            all cells, and returns what to subtract from the logit of the second name (monocyte), or None for nothing.
+            With such a function, all pictures are read before the first is answered; None to do without.
     """
 
     files: Sequence[str]
@@ -42,13 +43,13 @@ class Job:
 
 @dataclass
 class Outcome:
-    """What became of a job.
+    """The result of a job.
 
     Attributes:
-        pictures: how many were answered or found unreadable; fewer than there are files where it was stopped.
-        unreadable: those that can't be read.
-        cells: how many had a share in the threshold, 0 without one.
-        shift: what was subtracted from the logit of the second name; None where no threshold was found.
+        pictures: number of pictures done, answered or unreadable; fewer than the files if the job was stopped.
+        unreadable: number of pictures that could not be read.
+        cells: number of cells that the threshold was computed from; 0 without a threshold.
+        shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.
     """
 
     pictures: int = 0
@@ -63,7 +64,7 @@ def run(
     progress: Progress = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Answers a job's files and gives each answer to the sinks, in the files' order, until told to stop."""
+    """Answers the files of a job in order, and passes each answer to the sinks. Ends early if `stopped` says so."""
     outcome = Outcome()
     for result in _answers(job, outcome, progress):
         outcome.pictures += 1

@@ -1,4 +1,4 @@
-"""Where pictures come from: files, folders, glob patterns and lists of them -> Frame."""
+"""Reads pictures: files, folders, glob patterns and lists of them -> Frame."""
 
 import glob
 import os
@@ -15,15 +15,15 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from edge.errors import UserError, reason
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-# Pillow needs 4 bytes a pixel and our array 3 more: 448 MB at this limit, what a Pi with 1 GB can still hold.
+# Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
 MAX_PIXELS = 64_000_000
 _ORIENTATION = 0x0112  # the EXIF tag
-# Bytes that Pillow reads and hands over at once; with its own 64 kB a field of 640 x 480 takes half as long again.
+# Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
 ImageFile.MAXBLOCK = 1 << 20
 
 
 class Picture(Protocol):
-    """A picture whose pixels can be asked for: a Frame, or what was kept of one (edge.kept)."""
+    """A picture whose pixels can be read: a Frame, or the parts of one that were kept (edge.kept)."""
 
     @property
     def source(self) -> str: ...
@@ -37,19 +37,20 @@ class Picture(Protocol):
     def height(self) -> int: ...
 
     def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """The pixels from (left, top) up to (right, bottom), RGB uint8, cut off at the picture's border."""
+        """The pixels from (left, top) up to (right, bottom), RGB uint8, clipped to the picture."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture, whole.
+    """One picture with all its pixels.
 
     Attributes:
         image: RGB uint8 [height, width, 3].
         source: where it comes from: a path, or a camera's name.
-        number: its place in that source, from 0.
+        number: its position in that source, from 0.
         taken: when it was read or taken, seconds since the epoch.
-        clock: the same on the monotonic clock, for a live frame's age; 0 for a picture file.
+        clock: the same moment in seconds of the monotonic clock, which gives the age of a live frame; 0 for a picture
+            file.
     """
 
     image: np.ndarray
@@ -77,7 +78,7 @@ class Unreadable:
 
     Attributes:
         source: its path.
-        error: why, as the rest of a sentence that begins with the path: "is empty (0 bytes)."
+        error: why; it completes a sentence that begins with the path, such as "is empty (0 bytes)."
     """
 
     source: str
@@ -85,10 +86,10 @@ class Unreadable:
 
 
 def expand(paths: Iterable[str]) -> list[str]:
-    """Files, folders (searched with all their subfolders) and glob patterns -> the files, in order, each once.
+    """Turns files, folders (with all subfolders) and glob patterns into a list of files, in order, without duplicates.
 
-    A path that doesn't exist stays in the list, so that reading it reports it. A folder without pictures and a pattern
-    without a match give nothing.
+    A path that doesn't exist stays in the list, so that the attempt to read it reports the error. A folder without
+    pictures, or a pattern without a match, adds nothing.
     """
     found: dict[str, None] = {}
     for path in paths:
@@ -111,7 +112,7 @@ def _pictures_below(folder: str) -> Iterator[str]:
 
 
 def read(path: str) -> Frame | Unreadable:
-    """Reads one picture file. Never raises for what a file holds or lacks: that becomes an Unreadable."""
+    """Reads one picture file. It never raises an error: a file that can't be read becomes an Unreadable."""
     try:
         return Frame(decode(path), path, 0, time.time())
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -126,7 +127,7 @@ def read(path: str) -> Frame | Unreadable:
 
 
 def load(path: str | Path) -> Frame:
-    """Reads one picture file that must be readable. Raises UserError where it isn't."""
+    """Reads one picture file that must be readable. Raises UserError if it isn't."""
     frame = read(str(path))
     if isinstance(frame, Unreadable):
         raise UserError(f"{frame.source} {frame.error}")
@@ -136,11 +137,11 @@ def load(path: str | Path) -> Frame:
 def decode(path: str | Path) -> np.ndarray:
     """A picture file -> RGB uint8 [height, width, 3], turned upright by its EXIF tag.
 
-    Grey becomes equal channels, 16 bits become 8, transparency is laid over white (the colour of an empty field).
-    Raises OSError, ValueError or Pillow's own errors for what cannot be read.
+    A grey picture gets three equal channels, 16 bits become 8, and transparent pixels are laid over white (the colour
+    of an empty field). Raises OSError, ValueError or one of Pillow's own errors if the file can't be read.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns on stderr of odd metadata; what matters raises
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
         with Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise ValueError(
@@ -152,14 +153,17 @@ def decode(path: str | Path) -> np.ndarray:
 
 
 def _see_through(picture: Image.Image) -> bool:
-    """Whether it has transparent pixels: Pillow's has_transparency_data, which 32-bit Bookworm's Pillow lacks."""
+    """Whether a picture has transparent pixels.
+
+    Newer versions of Pillow have has_transparency_data for this; the one of 32-bit Raspberry Pi OS Bookworm doesn't.
+    """
     palette = picture.palette.mode if picture.mode == "P" and picture.palette else ""
     return picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info or palette[-1:] == "A"
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
-        # convert() would clip at 255 instead of scaling; 16-bit greys are all that reach us in these modes.
+        # convert() would clip at 255 instead of scaling. Files in these modes are all 16-bit grey pictures.
         levels = np.asarray(picture).astype(np.uint32) // 257
         return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode == "F":
@@ -168,7 +172,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")  # which would copy it
+    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() would copy an RGB picture
 
 
 def _unidentified(path: str, error: Exception) -> str:

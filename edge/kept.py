@@ -1,7 +1,7 @@
 """What is kept of a picture between locating its cells and answering them.
 
-The red cells of all pictures of a run are measured before the first cell is cut out. Pictures are too large to be kept
-until then, and too slow to be read twice, so the surroundings of their cells are.
+The red cells of all pictures of a run are measured before the first cell is cut out. Whole pictures would be too large
+to keep until then, and reading them twice would be too slow. So only the surroundings of their cells are kept.
 """
 
 import os
@@ -16,18 +16,19 @@ from edge.errors import UserError
 from edge.frames import Frame, Picture, read
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-_MEMORY = 36_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
-_MOST = 1_000_000_000  # bytes of that file; what doesn't fit is read again
+_MEMORY = 36_000_000  # bytes of pixels that are kept in memory; the others go to a temporary file
+_MOST = 1_000_000_000  # largest size of that file, bytes; pixels that don't fit are read again from their picture
 
 
 @dataclass(frozen=True)
 class KeptPicture:
-    """The surroundings of a picture's cells: a Picture.
+    """The surroundings of a picture's cells, which can be used as a Picture.
 
     Attributes:
-        source, number, taken: as of the Frame.
+        source, number, taken: as in the Frame.
         width, height: of the whole picture, in pixels.
-        windows: which parts were kept, and where each lies in the store.
+        windows: the box of each part that was kept, and its place in the store.
+        store: what holds the pixels.
     """
 
     source: str
@@ -39,10 +40,10 @@ class KeptPicture:
     store: "PixelStore" = field(repr=False, compare=False)
 
     def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """See Picture. A part that was not kept is read from the source again.
+        """See Picture. A part that was not kept is read again from the source.
 
         Raises:
-            UserError: where the source can't be read any more.
+            UserError: if the source can no longer be read.
         """
         left, top = max(0, left), max(0, top)
         right, bottom = min(self.width, max(0, right)), min(self.height, max(0, bottom))
@@ -54,10 +55,13 @@ class KeptPicture:
 
 
 class PixelStore:
-    """Pixels by their place: the first in memory, the others in a temporary file that vanishes with the process.
+    """Holds pixels and returns them by their place.
+
+    The first go to memory, the others to a temporary file, which is deleted when the process ends.
+
 
     Attributes:
-        reads: how many pictures had to be read again.
+        reads: number of pictures that had to be read again.
     """
 
     def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
@@ -65,15 +69,13 @@ class PixelStore:
         self._held: list[np.ndarray] = []
         self._memory, self._most, self._size = memory, most, 0
         self._file: IO[bytes] | None = None
-        self._at, self._pixels = (
-            -1,
-            np.zeros((0, 0, 3), np.uint8),
-        )  # what was read last from the file, for the next look
+        # The part that was last read from the file, and its place, in case the next request is for the same part.
+        self._at, self._pixels = -1, np.zeros((0, 0, 3), np.uint8)
         self._latest: Frame | None = None
         self.reads = 0
 
     def keep(self, picture: Picture, boxes: Sequence[Box]) -> KeptPicture:
-        """Keeps these parts of a picture; all of it, where they are more than half."""
+        """Keeps these parts of a picture, or all of it if they cover more than half."""
         width, height = picture.width, picture.height
         area = sum((right - left) * (bottom - top) for left, top, right, bottom in boxes)
         whole = 2 * area > width * height
@@ -85,9 +87,9 @@ class PixelStore:
         return KeptPicture(picture.source, picture.number, picture.taken, width, height, tuple(windows), self)
 
     def _put(self, pixels: np.ndarray, whole: bool) -> int | None:
-        """The place where they are now: below 0 in memory, else in the file; None where there is no room.
+        """Stores pixels and returns their place: below 0 in memory, otherwise the position in the file; None if full.
 
-        whole: they are a picture's only pixels, and needn't be copied to let go of the others.
+        whole: whether they are a whole picture. Parts are copied, so that the rest of their picture can be freed.
         """
         if pixels.nbytes <= self._memory:
             self._memory -= pixels.nbytes
@@ -108,7 +110,7 @@ class PixelStore:
         return place
 
     def get(self, place: int, shape: tuple[int, int, int]) -> np.ndarray:
-        """uint8 of that shape."""
+        """The pixels at a place, uint8 [shape]."""
         if place < 0:
             return self._held[-place - 1]
         if place != self._at and self._file is not None:
@@ -118,7 +120,7 @@ class PixelStore:
         return self._pixels
 
     def read_again(self, source: str) -> Frame:
-        """The picture from its file; the latest one stays at hand. Raises UserError where it can't be read."""
+        """Reads a picture from its file again. The last one stays in memory. Raises UserError if it can't be read."""
         if self._latest is None or self._latest.source != source:
             frame = read(source)
             if not isinstance(frame, Frame):
@@ -129,8 +131,11 @@ class PixelStore:
 
 
 def _temporary_file() -> IO[bytes]:
-    """In /var/tmp, which is on a disk: on a Pi with Trixie /tmp is memory. Raises OSError."""
-    import tempfile  # takes a few milliseconds, and most runs do without it
+    """A file in /var/tmp, which is on a disk; on Raspberry Pi OS Trixie, /tmp is in memory. Raises OSError.
+
+    If the environment sets TMPDIR, the file is there.
+    """
+    import tempfile  # this import takes a few milliseconds, and most runs don't need it
 
     folder = "/var/tmp" if Path("/var/tmp").is_dir() and "TMPDIR" not in os.environ else None
     return tempfile.TemporaryFile(dir=folder)

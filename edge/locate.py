@@ -1,8 +1,8 @@
-"""The white cells of a Frame: where each nucleus is, and later, with a ruler, how large its cell is.
+"""Finds the white cells of a Frame: first where each nucleus is; then, with a ruler, how large its cell is.
 
-A small network (train/locator/network.py) marks the cores of the nuclei in the field, shrunk to 320 pixels; connected
-marks are one cell. All sums are over integers and the network's bytes are the same on every machine, so the Cells are
-too.
+A small network (train/locator/network.py) marks the cores of the nuclei in the field, which is shrunk to 320 pixels.
+Marked pixels that touch each other are one cell, unless a neck divides them. All sums are over integers, and the
+network's bytes are the same on every machine. So the Cells are too.
 """
 
 import math
@@ -20,23 +20,30 @@ from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
 from edge.stain import like_a_nucleus
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
-FILL = 128  # level with which a picture that isn't square is filled up; the network was trained with it
-_CONTRAST = 10  # levels between the darkest and the brightest: less is one colour, with nothing to see
-_MARKED = 128  # of 256: from here on a pixel is nucleus
-_SMALLEST = 8  # marked pixels, of the network's 160 x 160; less is a platelet or a speck
-_CERTAIN = 200  # of 256: a nucleus has at least one pixel as sure as this
-_APART = 0.95  # red cells: no white cell is smaller, so marks whose middles are nearer are lobes of one nucleus
-_NECK = 1.1  # how much thicker than its neck a part must be to be a cell of its own
-_LEVELS = (0.35, 0.5, 0.65, 0.75, 0.85)  # of a mark's depth: where necks are looked for
-_CORE = 0.83  # of a nucleus' diameter is what the network marks (0.75 was asked for), so that touching ones stay apart
-_SIBLING = 0.3  # of the field's largest nucleus: what is smaller is a platelet
-_GOOD = 0.78  # the mean mark, of 1, that a nucleus needs
-_NUCLEI = (0.7, 2.6)  # nuclei measure so many red cells; where no red cell was counted, a ruler that says else is wrong
-_RULER = (4, 256)  # pixels of the network's input: the red cells that it can measure
-_BEYOND_DOUBT = 0.85  # a mean mark that needs no second opinion from the stain
-_PLATELET = 0.47  # red cells: no nucleus is so small
-_SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))  # of an octagon's erosion
-_CELL = 1.5  # diameter of a cell in diameters of its nucleus' hull: from 1.1 (small lymphocytes) to 2
+FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
+_CONTRAST = 10  # levels between the darkest and the brightest pixel; with less, the picture shows nothing
+_MARKED = 128  # mark (0 to 255) from which on a pixel counts as nucleus
+_SMALLEST = 8  # marked pixels, of the network's 160 x 160; a smaller mark is a platelet or a speck
+_CERTAIN = 200  # mark (0 to 255) that at least one pixel of a nucleus must reach
+_APART = 0.95  # red-cell diameters: no white cell is smaller, so marks that are closer are lobes of one nucleus
+_NECK = 1.1  # a part of a mark must be this many times as thick as the neck to be a cell of its own
+_LEVELS = (0.35, 0.5, 0.65, 0.75, 0.85)  # fractions of a mark's greatest depth at which necks are searched for
+# The fraction of a nucleus' diameter that the network marks, so that touching nuclei stay apart. It was trained to mark
+# 0.75.
+_CORE = 0.83
+_SIBLING = 0.3  # diameters of the field's largest nucleus: a smaller mark is a platelet
+_GOOD = 0.78  # mean mark (0 to 1) that a nucleus must reach
+# Smallest and largest nucleus, in red-cell diameters. An uncertain ruler, read from hardly any red cells, is corrected
+# if it says otherwise.
+_NUCLEI = (0.7, 2.6)
+_RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
+_BEYOND_DOUBT = 0.85  # mean mark (0 to 1) from which on the stain needs no check
+_PLATELET = 0.47  # red-cell diameters: a smaller mark is not a nucleus
+_SHAPES = (
+    cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)),
+    np.ones((3, 3), np.uint8),
+)  # in turn: erosion by an octagon
+_CELL = 1.5  # diameter of a cell, in diameters of its nucleus' hull; it varies from 1.1 (small lymphocytes) to 2
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,10 @@ class Nucleus:
     """A marked nucleus.
 
     Attributes:
-        x, y: its middle, pixels.
-        diameter: pixels.
-        marked: whether the mark is large and sure enough.
-        touches: whether the border cuts it.
+        x, y: its middle, pixels of the frame (or of the marks, in `nuclei`).
+        diameter: in the same pixels.
+        marked: whether the mark is large enough and certain enough.
+        touches: whether it touches the frame's border.
         score: mean mark, 0 to 1.
     """
 
@@ -61,12 +68,12 @@ class Nucleus:
 
 @dataclass(frozen=True)
 class LocatorTrace:
-    """What the locator saw, for a person who asks why a cell was missed (`--explain`).
+    """What the locator saw, to explain to a person why a cell was missed (`--explain`).
 
     Attributes:
         small: the shrunk field, RGB uint8 [h, w, 3].
-        marks: the network's, uint8 [h / 2, w / 2].
-        refused: what was marked and is no white cell: (x, y in pixels of the frame, why).
+        marks: what the network marked as nucleus, uint8 [h / 2, w / 2].
+        refused: marks that aren't white cells: (x, y in pixels of the frame, why).
     """
 
     small: np.ndarray
@@ -80,10 +87,10 @@ class Located:
 
     Attributes:
         width, height: of the frame, pixels.
-        scale: pixels of the frame to a pixel of the shrunk field, at least 1.
-        estimate: diameter of a red cell by the network, pixels of the shrunk field.
-        nuclei: of the white cells, from the top down, in pixels of the frame.
-        trace: what the locator saw; None once it was dropped.
+        scale: pixels of the frame per pixel of the shrunk field, at least 1.
+        estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
+        nuclei: of the white cells, ordered from top to bottom, in pixels of the frame.
+        trace: what the locator saw; None after it was dropped.
     """
 
     width: int
@@ -100,29 +107,29 @@ class Located:
 
     @cached_property
     def red_cells(self) -> RedCells:
-        """The outlines of its red cells, counted when they are first asked for, which takes a millisecond or two.
+        """The outlines of its red cells. They are counted at the first access, which takes a millisecond or two.
 
-        Raises ValueError where the trace was dropped before they were.
+        Raises ValueError if the trace was dropped before that.
         """
         if self.trace is None:
             raise ValueError("the red cells must be counted before the trace is dropped")
         return RedCells(self.side, self.scale, self.estimate, outlines(self.trace.small, self.trace.marks))
 
     def measure(self, ruler: RedCellRuler | None) -> Measure:
-        """How large its red cells are: by the run's ruler or, where that doesn't know, by this frame alone."""
+        """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""
         pooled = ruler.pooled(self.side, self.scale, self.estimate) if ruler else None
         return pooled or by_itself(self.red_cells)
 
     def without_trace(self) -> "Located":
-        """The same in a few kilobytes, its red cells counted."""
-        seen = self.red_cells
-        small = replace(self, trace=None)
-        small.__dict__["red_cells"] = seen
-        return small
+        """A copy without the trace, of a few kilobytes. Its red cells are counted before."""
+        red_cells = self.red_cells
+        copy = replace(self, trace=None)
+        copy.__dict__["red_cells"] = red_cells
+        return copy
 
 
 class Locator(File):
-    """The locator's model file: opened once, then called for each frame.
+    """The locator's model file. It is opened once, then used for each frame.
 
     Attributes:
         size: width and height of the network's input, pixels.
@@ -133,7 +140,7 @@ class Locator(File):
         self.size = self.contract.input.size
 
     def locate(self, frame: Frame) -> Located:
-        """The nuclei of the frame's white cells."""
+        """Finds the nuclei of the frame's white cells."""
         height, width = frame.image.shape[:2]
         small = shrink(frame.image, self.size)
         h, w = small.shape[:2]
@@ -158,30 +165,33 @@ class Locator(File):
         return Located(width, height, scale, estimate, tuple(kept), LocatorTrace(small, marks, tuple(refused)))
 
     def cells(self, frame: Frame, ruler: RedCellRuler | None = None) -> list[Cell]:
-        """The frame's cells, from the top down. Without a ruler its red cells are measured in this frame alone."""
+        """The frame's cells, ordered from top to bottom. Without a ruler, its red cells are measured in it alone."""
         located = self.locate(frame)
         return cells(located, located.measure(ruler))
 
 
 def cells(located: Located, red_cells: Measure) -> list[Cell]:
-    """The nuclei of one frame, with the size of its red cells -> its cells, from the top down."""
+    """The nuclei of one frame and the size of its red cells -> its cells, ordered from top to bottom."""
     return [_cell(nucleus, red_cells, number, located) for number, nucleus in enumerate(located.nuclei)]
 
 
 def _in_frame(n: Nucleus, step: float) -> Nucleus:
-    """From pixels of the marks to those of the frame, and from the marked core to the whole nucleus."""
+    """Converts pixels of the marks to pixels of the frame, and the size of the marked core to that of the nucleus."""
     return Nucleus((n.x + 0.5) * step, (n.y + 0.5) * step, n.diameter * step / _CORE, n.marked, n.touches, n.score)
 
 
 def joined(found: list[Nucleus], reach: float) -> list[Nucleus]:
-    """Joins the lobes of one nucleus: marks whose middles are nearer than `reach` to each other, in a chain."""
+    """Joins marks that are lobes of one nucleus: a chain of marks, each of them less than `reach` from another one.
+
+    reach: distance between the middles of two marks, in the pixels of `found`.
+    """
     result = [n for n in found if not n.marked]
-    left = [n for n in found if n.marked]
-    while left:
-        chain = [left.pop(0)]
-        for member in chain:  # grows while it is walked
-            lobes = [n for n in left if math.hypot(n.x - member.x, n.y - member.y) < reach]
-            left = [n for n in left if n not in lobes]
+    remaining = [n for n in found if n.marked]
+    while remaining:
+        chain = [remaining.pop(0)]
+        for member in chain:  # the chain grows during this loop
+            lobes = [n for n in remaining if math.hypot(n.x - member.x, n.y - member.y) < reach]
+            remaining = [n for n in remaining if n not in lobes]
             chain += lobes
         whole = chain[0]
         for lobe in chain[1:]:
@@ -191,7 +201,7 @@ def joined(found: list[Nucleus], reach: float) -> list[Nucleus]:
 
 
 def _join(a: Nucleus, b: Nucleus) -> Nucleus:
-    """Two lobes as one nucleus: of the size of the band that holds both."""
+    """Joins two lobes into one nucleus with the area of a band that encloses both."""
     apart = math.hypot(a.x - b.x, a.y - b.y)
     area = math.pi * (a.diameter**2 + b.diameter**2) / 8 + apart * (a.diameter + b.diameter) / 2
     share = a.diameter**2 / (a.diameter**2 + b.diameter**2)
@@ -206,12 +216,12 @@ def _join(a: Nucleus, b: Nucleus) -> Nucleus:
 
 
 def _refusal(nucleus: Nucleus, largest: float, red_cell: float) -> str:
-    """Why a mark is no white cell, in a few words; "" where it is one."""
+    """Why a mark isn't a white cell, in a few words; "" if it is one."""
     if not nucleus.marked:
         return "too small or too faint"
     if nucleus.score < _GOOD:
-        return "marked unsurely"
-    if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # the border makes it small
+        return "mark too uncertain"
+    if nucleus.diameter < _SIBLING * largest and not nucleus.touches:  # a nucleus that the border cuts looks small
         return "far smaller than the other nuclei"
     if nucleus.diameter < _PLATELET * red_cell and not nucleus.touches:
         return "far smaller than a red cell"
@@ -219,24 +229,24 @@ def _refusal(nucleus: Nucleus, largest: float, red_cell: float) -> str:
 
 
 def ruler_mark(diameter: float) -> float:
-    """A red cell's diameter in pixels of the network's input -> how the network's output codes it, 0 to 1."""
+    """A red cell's diameter in pixels of the network's input -> the code for it in the network's output, 0 to 1."""
     return min(1.0, max(0.0, math.log2(diameter / _RULER[0]) / math.log2(_RULER[1] / _RULER[0])))
 
 
 def red_cell_estimate(ruler: np.ndarray) -> float:
-    """The network's estimate of a red cell's diameter at each pixel, uint8 [h, w] -> pixels of its input."""
+    """The network's codes for the red cells' diameter, uint8 [h, w] -> their mean, in pixels of the network's input."""
     share = int(ruler.sum(dtype=np.int64)) / (255 * ruler.size)
-    return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # last digits of powers differ
+    return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # machines differ in the last digits
 
 
 def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
-    """Why its stain is no nucleus'; "" where it may be one, or where the mark is beyond doubt."""
+    """Why a mark isn't stained like a nucleus; "" if it may be one or if the mark is beyond doubt."""
     if nucleus.score >= _BEYOND_DOUBT:
         return ""
     wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
     others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _MARKED
     place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
-    return "" if like_a_nucleus(small, others, *place) else "stained like the red cells round it"
+    return "" if like_a_nucleus(small, others, *place) else "stained like the red cells around it"
 
 
 def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -> Cell:
@@ -263,10 +273,10 @@ def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -
 
 
 def shrink(image: np.ndarray, size: int) -> np.ndarray:
-    """RGB uint8 [height, width, 3] -> the same with at most `size` pixels a side; every machine gives the same bytes.
+    """Shrinks a picture, RGB uint8 [height, width, 3], to at most `size` pixels a side, to the same bytes everywhere.
 
-    Halved as often as possible, since one large step of a bilinear resize would skip pixels. Never enlarged: enlarged
-    red cells were taken for nuclei.
+    It is halved as often as possible, because bilinear resizing in one large step would skip pixels. It is never
+    enlarged, because enlarged red cells were mistaken for nuclei.
     """
     while max(image.shape[:2]) >= 2 * size:
         image = _resize(image, image.shape[1] // 2, image.shape[0] // 2)
@@ -282,9 +292,9 @@ def _resize(image: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def nuclei(marks: np.ndarray) -> list[Nucleus]:
-    """The network's marks, uint8 [h, w] -> the cores of nuclei, in pixels of the marks.
+    """Finds the cores of nuclei in the network's marks, uint8 [h, w]; places and sizes are in pixels of the marks.
 
-    The centre weighs each pixel by its mark, which is finer than the pixel grid.
+    Each pixel is weighted by its mark, which makes the middle of a core finer than the pixel grid.
     """
     count, parts, stats, _ = cv2.connectedComponentsWithStats((marks >= _MARKED).astype(np.uint8), connectivity=4)
     found = []
@@ -311,13 +321,14 @@ def nuclei(marks: np.ndarray) -> list[Nucleus]:
 
 
 def _split(mask: np.ndarray) -> list[np.ndarray]:
-    """A connected mark, uint8 [h, w] -> itself, or the cells that it joins, cut apart where it has a neck.
+    """Cuts a connected mark, uint8 [h, w], apart where it has a neck -> its parts, or the whole mark.
 
-    The network marks a cell's core as one convex spot, whatever its lobes: a mark with a neck is two cells that touch.
+    The network marks the core of a nucleus as one convex spot, even if the nucleus has lobes. A mark with a neck is
+    therefore two cells that touch.
     """
     depth = _depth(mask)
     deepest = int(depth.max())
-    whole = -1  # the last depth at which the mark is in one piece
+    whole = -1  # the last depth at which the mark was found in one piece
     for level in _LEVELS:
         if int(level * deepest) == whole:
             continue
@@ -339,16 +350,16 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:
-    """How many octagonal erosions each pixel of a mark survives, uint8 [h, w].
+    """How many erosions by an octagon each pixel of a mark survives, uint8 [h, w].
 
-    Not OpenCV's distance transform: on x86-64 that is another implementation than on a Pi, with other last digits.
+    OpenCV's distance transform isn't used: its implementations on x86-64 and on a Pi differ in the last digits.
     """
-    left = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
-    left[1:-1, 1:-1] = mask
-    depth = left.copy()
+    remaining = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)
+    remaining[1:-1, 1:-1] = mask
+    depth = remaining.copy()
     for step in range(max(mask.shape)):
-        left = cv2.erode(left, _SHAPES[step % 2], borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
-        if not left.any():
+        remaining = cv2.erode(remaining, _SHAPES[step % 2], borderType=cv2.BORDER_CONSTANT, borderValue=(0,))
+        if not remaining.any():
             break
-        depth += left
+        depth += remaining
     return depth[1:-1, 1:-1]

@@ -1,9 +1,12 @@
-"""The .tflite file: open it, check it against its contract, run it.
+"""The .tflite file: opens it, checks it against its contract, and runs it.
 
-The file is a TFLite flatbuffer with a zip archive behind it, as TFLite metadata prescribes. The archive is uncompressed
-and holds labels.txt, contract.json (edge/contract.py), samples.npz, a few inputs with the outputs expected of them, and
-distance.npz (edge/mahalanobis.py), where the network shows its last features. `unzip -p MODEL contract.json` shows the
-contract on any machine.
+The file is a TFLite flatbuffer followed by a zip archive, as TFLite metadata prescribes. The archive is uncompressed
+and holds:
+
+- labels.txt
+- contract.json (edge/contract.py); `unzip -p MODEL contract.json` shows it on any machine
+- samples.npz: a few inputs with their expected outputs
+- distance.npz (edge/mahalanobis.py), if the network also outputs its features, the inputs of its last layer
 """
 
 import hashlib
@@ -32,16 +35,16 @@ class File:
     """An opened model file of any kind, checked against its contract. Not for use from several threads at once.
 
     Attributes:
-        path: of the file.
-        sha256: of its content.
-        contract: what it says of itself.
+        path: where the file is.
+        sha256: hash of its content, in hexadecimal digits.
+        contract: what the file says about itself.
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Opens the file for so many threads.
+        """Opens the file. threads: number of threads that run the network.
 
         Raises:
-            UserError: where it isn't a model file with a contract that this code knows, or where it doesn't run here.
+            UserError: if it isn't a model file with a contract that this code knows, or doesn't run on this machine.
         """
         try:
             content = Path(path).read_bytes()
@@ -50,13 +53,13 @@ class File:
         self.path = path
         self.sha256 = hashlib.sha256(content).hexdigest()
         self.contract, self._arrays = _open(content, path)
-        del content  # the runtime maps the file itself
+        del content  # frees its memory: the runtime maps the file by itself
         try:
             with quiet():
                 self._interpreter = _interpreter(path, threads)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise UserError(f"The model {path} doesn't run here: {str(error).splitlines()[0]}") from error
+            raise UserError(f"The model {path} doesn't run on this machine: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
         self._softmax = softmax(self._interpreter)
         self._output, *self._more = self._interpreter.get_output_details()
@@ -65,7 +68,7 @@ class File:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
-        """RGB uint8 [size, size, 3] -> the graph's first output without its batch: uint8 (int8 models) or float32.
+        """RGB uint8 [size, size, 3] -> the graph's first output for it: uint8 (int8 models) or float32.
 
         Every machine gives the same uint8 bytes.
         """
@@ -74,9 +77,10 @@ class File:
         return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
-        """Runs the samples inside the file -> (answers as expected, samples).
+        """Runs the samples inside the file -> (number of answers as expected, number of samples).
 
-        Integer outputs must be the same to the byte; floats, whose sums may be taken in another order here, to 1e-4.
+        Integer outputs must be the same to the byte. Floats may differ by 1e-4, because the order of a sum may depend
+        on the machine.
         """
         expected, inputs = self._arrays["samples"]["outputs"], self._arrays["samples"]["inputs"]
         limit = 1e-4 if expected.dtype.kind == "f" else 0
@@ -86,12 +90,12 @@ class File:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network makes of a crop.
+    """The network's output for one crop.
 
     Attributes:
-        kinds: probabilities, float32 [kinds], summing to 1.
-        features: the inputs of its last layer, float32 [n]; n is 0 where the file doesn't show them.
-        distance: Mahalanobis distance from the training cells, 1 for a usual one; 0 where it isn't known.
+        kinds: probabilities of the kinds, float32 [kinds]; they sum to 1.
+        features: the inputs of the network's last layer, float32 [n]; n is 0 if the file doesn't output them.
+        distance: Mahalanobis distance from the training cells, about 1 for a usual cell; 0 if it isn't known.
     """
 
     kinds: np.ndarray
@@ -103,16 +107,16 @@ class Model(File):
     """A classifier.
 
     Attributes:
-        labels: what an answer can be.
+        labels: the possible answers.
         kinds: what the network tells apart, in the order of its outputs; see edge.decide.
         size: the input's width and height, pixels.
         policy: the crop that it was trained on, a key of edge.crop.POLICIES.
-        decision: how answers are made, as its contract says.
-        distance: from the training cells; None where the file doesn't show its features or doesn't know theirs.
+        decision: how probabilities become answers, from its contract.
+        distance: computes the distance from the training cells; None if the file doesn't hold what this needs.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
-        """Raises UserError as File does, and for a file that is no classifier of this version."""
+        """Raises UserError as File does, and if the file isn't a classifier for this version."""
         super().__init__(path, threads)
         incomplete = UserError(f"{path} has an incomplete contract; convert the model again.")
         if self.contract.crop is None or self.contract.decision is None:
@@ -131,7 +135,7 @@ class Model(File):
         if self.contract.crop.version != known:
             raise UserError(
                 f"{path} was trained on crops {self.policy!r} version {self.contract.crop.version}, which this "
-                "edge-classify doesn't make; convert a newer run."
+                "edge-classify can't make; train and convert a newer model."
             )
         if tuple(self._output["shape"]) != (1, len(self.kinds)):
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
@@ -142,12 +146,13 @@ class Model(File):
         return _risks(self.decision)
 
     def rules(self, risk: float | None, decision: contracts.Decision | None = None) -> Rules:
-        """How answers are made at a stated risk.
+        """How probabilities become answers at a stated risk.
 
         Args:
-            risk: at most this share of the answers given may be wrong; None for the likeliest label, without review.
-                A risk between two that the model knows takes the stricter one; one below all of them takes none.
-            decision: in place of the model's own.
+            risk: at most this share of the given answers may be wrong; None for the likeliest label, without review.
+                Between two risks that the model knows, the lower one applies. Below all of them, none applies, and
+                answers are given without review.
+            decision: replaces the model's own; None for the model's own.
         """
         decision = decision or self.decision
         other = decision.other or contracts.Platt()
@@ -165,7 +170,7 @@ class Model(File):
         return merged(self._kinds(crop), len(self.labels))
 
     def predict(self, crop: np.ndarray) -> Prediction:
-        """RGB uint8 [size, size, 3] -> all that the file shows of it."""
+        """RGB uint8 [size, size, 3] -> everything that the network outputs for it."""
         kinds = self._kinds(crop)
         if not self._more:
             return Prediction(kinds, np.zeros(0, np.float32))
@@ -182,13 +187,13 @@ def _risks(decision: contracts.Decision) -> tuple[float, ...]:
 
 
 def _real(output: np.ndarray, details: dict[str, Any]) -> np.ndarray:
-    """An output as float32: int8's levels times their scale. details: the interpreter's, of this output."""
+    """Converts an output to float32, from levels if it is quantized. details: of this output, by the interpreter."""
     scale, zero = details["quantization"]
     return (output.astype(np.float32) - zero) * np.float32(scale) if scale else output.astype(np.float32)
 
 
 def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, dict[str, np.ndarray]]]:
-    """The file's bytes -> its contract and arrays, once the graph's hash is the contract's. Raises UserError."""
+    """The file's bytes -> its contract and arrays. Raises UserError, also if the graph's hash isn't the contract's."""
     if content[4:8] != b"TFL3":
         raise UserError(f"{path} is not a TFLite model.")
     try:
@@ -203,10 +208,12 @@ def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, dict[st
                 }
     except (zipfile.BadZipFile, AttributeError, KeyError, ValueError) as error:
         raise UserError(
-            f"{path} carries no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
+            f"{path} has no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
         ) from error
     if version not in contracts.KNOWN:
-        raise UserError(f"{path} has contract version {version}; this edge-classify knows up to {contracts.VERSION}.")
+        raise UserError(
+            f"{path} has contract version {version}; this edge-classify knows versions up to {contracts.VERSION}."
+        )
     try:
         contract = contracts.read(document)
     except ValueError as error:
@@ -217,7 +224,7 @@ def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, dict[st
 
 
 def _interpreter(path: str | Path, threads: int) -> Any:
-    """The TFLite runtime with the file mapped into memory; it ignores the archive behind the graph."""
+    """Opens the file in the TFLite runtime, mapped into memory. The runtime ignores the archive after the graph."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:

@@ -1,9 +1,10 @@
 """Stain normalisation: on every slide the background becomes white, and every nucleus equally dark.
 
-Microscopes differ most in their light, their stain and their camera's colours. A network that learns these reads
-another microscope wrongly. So both ends of the scale are fixed in each crop: the light end by a plane fitted to its
-brightest parts, the dark end by the nucleus, which the locator has put in the middle. This is done in optical density,
-where light and stain add up (Beer-Lambert). All sums are over integers, so that a Pi gives the same bytes.
+Microscopes differ most in their light, their stain and their camera's colours. A network that learns these
+differences makes errors on another microscope. So both ends of the scale are fixed in each crop. The bright end is a
+plane fitted to the brightest parts of the crop. The dark end is the nucleus, which the locator has put in the middle.
+All this is done in optical density, where light and stain add up (Beer-Lambert law). All sums are over integers, so
+that a Pi gives the same bytes.
 """
 
 import functools
@@ -11,33 +12,35 @@ import math
 
 import numpy as np
 
-_NEPER = 1000  # units of optical density
+_NEPER = 1000  # units of optical density to a factor of e in light
 DENSITY = np.array([round(-_NEPER * math.log((level + 1) / 256)) for level in range(256)], np.int32)
 _DEEPEST = int(DENSITY[0])
 LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST + 1)]).clip(0, 255).astype(np.uint8)
-WHITE = 245  # level of the light
-_TILES = 8  # along each axis: parts of the crop in which light is looked for
-_MIDDLE = 0.19  # of the width: tiles nearer to the middle show the nucleus and no light
+WHITE = 245  # level (0 to 255) to which the light is brought
+_TILES = 8  # tiles along each axis of the crop, in each of which the light is measured
+_MIDDLE = 0.19  # of the crop's width: tiles closer to the middle show the nucleus and no light
 _UNIT_BITS = 12
-_UNIT = 1 << _UNIT_BITS  # by which the plane's coefficients are multiplied to be integers
-_STEPS = 6  # of the fit at most; it stands still after four or five
-_BELOW, _ABOVE = 16, 1  # weights of tiles that are brighter and darker than the plane: it follows the brightest
-_FAR = 250  # units of optical density: a tile so much darker than the plane shows no light at all
-_CORE = 0.104  # of the width: pixels nearer to the middle are surely nucleus
-_NUCLEUS = (1100, 1600, 700)  # optical density of the nucleus' median in red, green, blue: that of a good Giemsa stain
-_WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # of 256: limits of the factor that brings it there
-_APART = 64  # steps to a nucleus' diameter, in which distances from its middle are counted
-REACH = 70  # of these steps: radius of the disc that stays visible, as large as nearly all white cells
-# How much stays visible at each distance, of 256: the disc has a soft rim.
+_UNIT = 1 << _UNIT_BITS  # the plane's coefficients are multiplied by it, so that they can be integers
+_STEPS = 6  # largest number of steps of the fit; it converges after four or five
+_BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane, so that it follows the brightest
+_FAR = 250  # units of optical density per channel: a tile that is darker than the plane by more shows no light
+_CORE = 0.104  # of the crop's width: pixels closer to the middle are certainly nucleus
+# The optical density that the nucleus is brought to in red, green and blue: that of a good Giemsa stain. The nucleus is
+# measured by the 60th percentile of its central pixels.
+_NUCLEUS = (1100, 1600, 700)
+_WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # in 1/256: smallest and, by channel, largest factor that brings it there
+_APART = 64  # distances from the middle of a nucleus are counted in its diameter divided by this
+REACH = 70  # in these steps: radius of the disc that stays visible; nearly all white cells fit into it
+# How much stays visible at each distance, 0 to 256. The disc has a soft rim.
 SEEN = np.clip(128 - 32 * (np.arange(256) - REACH), 0, 256).astype(np.int32)
 
 
 def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
-    """A crop with normalised light and nucleus, uint8 [s, s, 3].
+    """Normalises the light and the nucleus of a crop -> uint8 [s, s, 3].
 
     Args:
         square: RGB uint8 [s, s, 3], s at least 16, with a nucleus in the middle.
-        beyond: which pixels lie beyond the picture, bool [s, s]: they show no light, and become white.
+        beyond: mask of the pixels beyond the picture, bool [s, s]. They don't count as light, and become white.
     """
     density = DENSITY.take(square)
     density -= plane(density, beyond)
@@ -54,36 +57,39 @@ def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarra
 def distance(size: int, nucleus: float) -> np.ndarray:
     """The distance of each pixel from the middle, uint8 [size, size], in 64ths of the nucleus' diameter, at most 255.
 
-    nucleus: its diameter in shares of the width.
+    nucleus: its diameter, divided by the width of the crop.
     """
     return np.minimum(_apart(size) * (_APART / (2 * size * nucleus)), 255).astype(np.uint8)
 
 
 @functools.cache
 def _apart(size: int) -> np.ndarray:
-    """How far each pixel lies from the middle, in half pixels, float64 [size, size]."""
+    """The distance of each pixel from the middle, in half pixels, float64 [size, size]."""
     half = 2 * np.arange(size) + 1 - size
     return np.sqrt((half[None, :] ** 2 + half[:, None] ** 2).astype(np.float64))
 
 
 def alone(square: np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """The cell alone, RGB uint8 [s, s, 3]: what lies farther away becomes white. distance: of `distance`.
+    """Makes everything around the cell white -> RGB uint8 [s, s, 3]. distance: from the function `distance`.
 
-    The surroundings of a white cell say nothing of its kind, but much of the slide.
+    The surroundings of a white cell say nothing about its kind, but much about the slide.
     """
     seen = SEEN.take(distance)[..., None]
     return ((square * seen + WHITE * (256 - seen)) >> 8).astype(np.uint8)
 
 
 def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
-    """The light of a crop: a plane for each channel, int32 [s, s, 3]. 0 (white) where too little light is seen.
+    """The light of a crop, as a plane of optical density for each channel: int32 [s, s, 3], in thousandths.
+
+    All zeros (white) if too little light is visible.
 
     Args:
         density: optical density in thousandths, int32 [s, s, 3].
-        beyond: as of `normalise`.
+        beyond: as in `normalise`.
 
-    Source: an expectile regression (Newey and Powell, Econometrica 1987) on the lightest fifth of each tile, by least
-    squares over integers.
+    The plane is an expectile regression on the 20th percentile of each tile's density, by least squares over integers.
+
+    Source: Newey and Powell, Econometrica 1987.
     """
     s = len(density)
     side, inner, x, y, known, usable = _grid(s)
@@ -94,7 +100,7 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
         usable = usable & (2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side)
     if usable.sum() < _TILES:
         return np.zeros_like(density)
-    total = values.sum(axis=1)  # over the channels: one fit decides which tiles show light
+    total = values.sum(axis=1)  # of the channels: one fit for all of them decides which tiles show light
     basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
     brightest = total[usable].min()
     weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
@@ -102,11 +108,11 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
         a, b, c = _fit((weights @ basis[:, :9]).tolist(), s)
         over = total * _UNIT - (a + b * x + c * y)
         before, weights = weights, np.where(over <= 0, _BELOW, _ABOVE) * (usable & (over <= 3 * _FAR * _UNIT))
-        if (weights == before).all():  # it stands still
+        if (weights == before).all():  # the fit has converged
             break
     sums = (weights @ basis).tolist()
     result = np.empty_like(density)
-    half = 2 * np.arange(s) + 1 - s  # pixels' places in half pixels
+    half = 2 * np.arange(s) + 1 - s  # the pixels' positions, in half pixels from the middle
     for channel in range(3):
         a, b, c = _fit(sums[:6] + sums[9 + 3 * channel : 12 + 3 * channel], s)
         result[..., channel] = ((a + b * half)[None, :] + (c * half)[:, None]) >> _UNIT_BITS
@@ -115,12 +121,12 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
 
 @functools.cache
 def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The tiles of a square [s, s].
+    """The tiles of a crop [s, s].
 
     Returns:
-        Their side in pixels; the rows, and columns, that they cover; x and y of their middles in half pixels, int64
-        [64] each; the columns of plane()'s regression that depend on places alone, int64 [64, 6]; and which tiles may
-        show light, bool [64].
+        The tiles' side in pixels; the range of rows, and of columns, that they cover; x and y of their middles, in half
+        pixels from the middle of the crop, int64 [64] each; those columns of plane()'s regression that depend only on
+        positions, int64 [64, 6]; and which tiles may show light, bool [64].
     """
     side = s // _TILES
     start = (s - side * _TILES) // 2
@@ -131,13 +137,13 @@ def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _tiles(image: np.ndarray, side: int) -> np.ndarray:
-    """[8 side, 8 side, c] -> [64, side side, c]."""
+    """Cuts an image [8 * side, 8 * side, c] into tiles [64, side * side, c]."""
     c = image.shape[2]
     return image.reshape(_TILES, side, _TILES, side, c).transpose(0, 2, 1, 3, 4).reshape(_TILES**2, side * side, c)
 
 
 def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
-    """Weighted least squares of z on 1, x, y, with a slight pull towards no slope -> coefficients in units of 1 / 4096.
+    """Weighted least squares of z on 1, x, y, with a slight pull towards zero slope -> coefficients in 1 / 4096.
 
     sums: the weighted sums of 1, x, y, xx, xy, yy, z, xz, yz.
     """
@@ -154,13 +160,13 @@ def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
 
 @functools.cache
 def _core(s: int) -> np.ndarray:
-    """The pixels of a square [s, s] that are surely nucleus, by their number."""
+    """The flat indices of the pixels of a crop [s, s] that are certainly nucleus."""
     half = 2 * np.arange(s) + 1 - s
     return np.flatnonzero(half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2)
 
 
 def _gain(density: np.ndarray) -> np.ndarray:
-    """The factor of each channel that brings the nucleus to its density, int32 [3], in units of 1 / 256."""
+    """The factor for each channel that brings the nucleus to _NUCLEUS, int32 [3], in units of 1 / 256."""
     core = density.reshape(-1, 3)[_core(len(density))]
     place = len(core) * 3 // 5
     nucleus = np.maximum(np.partition(core, place, axis=0)[place], 1).astype(np.int32)

@@ -1,4 +1,4 @@
-"""Is a picture sharp and well lit enough: a whole view, and the surroundings of one cell?"""
+"""Is a picture sharp enough and well lit? Answers this for a whole view and for the surroundings of one cell."""
 
 from dataclasses import dataclass
 
@@ -7,31 +7,39 @@ import numpy as np
 from edge.cell import SIDE, Cell
 from edge.frames import Picture
 
-# Where a number comes from fields, these are bccd's learned half (100 to 160 of them) and 30 to 40 simulated ones; of
-# the fields that benchmarks measure on, one film had a say: edge/live/focus_monitor.py names it.
-_RED_CELL = 16.0  # pixels to which a red cell is brought before focus is measured: magnification and noise drop out
-_BANDS = 1.2, 5.0  # of these pixels: finer than the first is detail, between the two are cells
-_LEAST = 2.0  # levels of contrast: less is an empty view; camera noise of 3 levels leaves 0.5 of it at most
-# Sharpness below which nothing is decided, on any slide. Sharp fields have 0.33 to 0.61. Blurred by 2/32 of a red cell
-# they have 0.28, and 5 % of the answers change (of simulated cells 8 %). By 3/32: 0.21, 12 % and 18 %. By 4/32: 0.17,
-# 15 % and 28 %.
+# The numbers in this file that were measured on fields come from the half of bccd that is used for training (100 to 160
+# fields) and from 30 to 40 simulated fields. The fields of the benchmarks weren't used, except for one film:
+# edge/live/focus_monitor.py says which.
+_RED_CELL = (
+    16.0  # pixels: red cells are shrunk to this before sharpness is measured, to take out magnification and noise
+)
+# Standard deviations of two blurs, in pixels after this shrinking. What the first blur removes is fine detail; what the
+# second removes in addition are cells.
+_BANDS = 1.2, 5.0
+_LEAST = 2.0  # levels of contrast: a view with less is empty; camera noise of 3 levels leaves at most 0.5 of them
+# Sharpness below which no answer is given, on any slide. Sharp fields have 0.33 to 0.61. Blurred fields have:
+#   blur in red cells  sharpness  answers that change  the same for simulated cells
+#   2/32               0.28       5 %                   8 %
+#   3/32               0.21       12 %                  18 %
+#   4/32               0.17       15 %                  28 %
 USELESS = 0.19
-_SPOTS = 12  # along each axis, in which light is looked for: so large that a tenth of each is empty glass
-CLIPPED = 0.25  # share of pixels at full level from which on the light is lost; good fields have 0.00
-DIM = 90  # level of the light below which noise grows; good fields have 200
-_SAMPLE = 32  # pixels along the shorter side, from which the light around a cell is judged
+_SPOTS = 12  # spots along each axis in which light is measured, so large that a tenth of each is empty glass
+CLIPPED = 0.25  # share of pixels at full level from which on a picture is overexposed; good fields have 0.00
+DIM = 90  # level of the light (0 to 255) below which noise grows; good fields have 200
+_SAMPLE = 32  # pixels along the shorter side of the sample in which the light around a cell is judged
 
 
 @dataclass(frozen=True)
 class ImageQuality:
-    """Of one view.
+    """The quality of one view.
 
     Attributes:
-        sharpness: of `sharpness`; 0.33 to 0.52 on bccd's fields, 0.15 to 0.18 on the same far out of focus, more with
-            noise, 0 where nothing is seen.
-        light: level of the empty glass, RGB, each 0 to 255.
-        clipped: share of the picture at full level, 0 to 1.
-        unevenness: the lightest spot's light divided by the darkest one's, at least 1.
+        sharpness: see `sharpness`. It is 0.33 to 0.52 on bccd's fields and 0.15 to 0.18 on the same fields far out of
+            focus; noise raises it. 0 if nothing is visible.
+        light: level of the empty glass in red, green and blue, each 0 to 255.
+        clipped: share of the pixels at full level, 0 to 1.
+        unevenness: light of the brightest spots (95th percentile) divided by that of the darkest (5th percentile), at
+            least 1.
     """
 
     sharpness: float
@@ -41,7 +49,7 @@ class ImageQuality:
 
 
 def image_quality(image: np.ndarray, red_cell: float) -> ImageQuality:
-    """RGB uint8 [height, width, 3] and the diameter of a red cell in its pixels -> its quality."""
+    """A view, RGB uint8 [height, width, 3], and the diameter of a red cell in pixels -> its quality."""
     step = max(1, min(image.shape[:2]) // 120)
     sample = image[::step, ::step]
     spots = _spots(sample)
@@ -57,7 +65,7 @@ def image_quality(image: np.ndarray, red_cell: float) -> ImageQuality:
 
 
 def _spots(sample: np.ndarray) -> np.ndarray:
-    """The light of each spot, its 90th percentile: float [spots, spots, 3]."""
+    """The light of each spot, the 90th percentile of its pixels: float [spots, spots, 3]."""
     h, w = (n // _SPOTS for n in sample.shape[:2])
     if not h or not w:
         return np.ones((1, 1, 3))
@@ -66,19 +74,19 @@ def _spots(sample: np.ndarray) -> np.ndarray:
 
 
 def sharpness(image: np.ndarray, red_cell: float) -> float:
-    """Fine detail in shares of coarse detail: the ratio of two bands' standard deviations.
+    """The amount of fine detail divided by that of coarse detail, each as the standard deviation of a frequency band.
 
-    The picture is shrunk until a red cell is 16 pixels wide, so that magnification doesn't matter and noise averages
-    out. Defocus takes the fine band (edges) away and leaves the coarse one (cells).
+    The picture is first shrunk until a red cell is 16 pixels wide. Then magnification doesn't matter, and noise
+    averages out. Defocus removes the fine band (edges), but not the coarse one (cells).
 
     Args:
         image: RGB uint8 [height, width, 3].
         red_cell: diameter of a red cell, pixels.
 
     Returns:
-        0 where there is too little contrast to tell.
+        The ratio; 0 if there is too little contrast.
     """
-    import cv2  # pictures that are taken whole do without it
+    import cv2  # pictures that are taken whole don't need it
 
     factor = min(1.0, _RED_CELL / max(red_cell, 1.0))
     size = max(8, round(image.shape[1] * factor)), max(8, round(image.shape[0] * factor))
@@ -93,10 +101,10 @@ def sharpness(image: np.ndarray, red_cell: float) -> float:
 def picture_doubt(picture: Picture, cell: Cell) -> str:
     """What is wrong with the picture of one cell, in a few words; "" for nothing.
 
-    Judged in the square around the cell. On the val pictures of raabin and pbc it objects to less than one cell in a
-    hundred; blurred by 3/32 of a red cell, half of raabin's are "out of focus", by 4/32 all.
+    It judges the square around the cell. On the val pictures of raabin and pbc, it finds fault with less than one cell
+    in a hundred. If raabin's pictures are blurred by 3/32 of a red cell, half are "out of focus"; by 4/32, all are.
     """
-    if cell.box == (0, 0, picture.width, picture.height):  # taken whole, it has no red cells to measure by
+    if cell.box == (0, 0, picture.width, picture.height):  # a picture taken whole: its red cells were not measured
         return ""
     if cell.at_border:
         return "cut by the border"

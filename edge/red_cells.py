@@ -1,9 +1,9 @@
-"""Red cells as a ruler: how many pixels they measure. On every slide a red cell measures about 7.5 micrometres.
+"""Red cells as a ruler: their diameter in pixels. On every slide, a red cell measures about 7.5 micrometres.
 
-The size of a nucleus tells a lymphocyte from a monocyte better than anything else, and a ruler that is off by a tenth
-spoils it. In one picture red cells are few and no two are alike, but all pictures of a run come from one microscope: so
-they are measured together. There are two sources: the outlines of red cells that lie alone, which are counted, and the
-locator's network, which guesses where no outline can be counted.
+The size of its nucleus tells a lymphocyte from a monocyte better than anything else. But with a ruler that is off by a
+tenth, this no longer works. One picture shows few red cells, and no two are alike. But all pictures of a run come from
+one microscope, so they are measured together. The diameter comes from two sources. The outlines of red cells that lie
+alone are counted. The locator's network gives an estimate, which is all there is if no outline can be counted.
 """
 
 import math
@@ -15,27 +15,29 @@ import numpy as np
 
 from edge.normalise import DENSITY
 
-VERSION = 2  # of what is measured here
-FEWEST = 8  # pictures of one size, from which on they are measured together
-_STEPS = 32  # histogram bins an octave of diameters
-_OCTAVES = 6
-_SMALLEST = 6  # pixels
-_LEVELS = (2, 3, 4)  # quarters of the level between light and cells, at which outlines are drawn
-_UNIT = 4  # thousandths of optical density
+VERSION = 2  # version of the method: to be raised when it gives other diameters
+FEWEST = 8  # pictures of one size: with this many or more, they are measured together
+_STEPS = 32  # bins per octave in the histogram of diameters; an octave is a doubling
+_OCTAVES = 6  # octaves in the histogram
+_SMALLEST = 6  # pixels: smallest diameter in the histogram
+_LEVELS = (2, 3, 4)  # outlines are drawn at so many quarters of the threshold between light and cells
+_UNIT = 4  # unit of optical density here, in thousandths
 _FAINT = 3  # of these units: a smaller contrast is noise
-_WINDOW = 9  # bins: red cells of one slide differ by a fifth
-_CHANCE = 0.02  # round things a picture that are no red cells: seen in pictures cut so close that no red cell is whole
-_RANGE = (0.45, 1.4)  # of the network's estimate: smaller things are platelets, larger ones clumps
-_UNCERTAINTY, _CERTAIN = 0.14, 0.05  # where no red cell was counted; below the second it counts as none
-_INSIDE = 0.9  # the network was taught that a red cell's diameter is so much of its outline's
-_OWN = 1.9  # red cells that a picture needs for a ruler of its own
-_FACTOR = 1.35  # two diameters that differ by more are of two microscopes
-_MIXED = 0.25  # share of pictures that may differ so much from the others of one microscope
-# A camera's field is wider than so many red cells. Narrower pictures may have been cut out and resized: they were where
-# the network's estimates scatter by more than the second number (standard deviation of logarithms). It was 0.09 to 0.13
-# for pictures of one microscope, 0.18 to 0.26 for cells that were cut out and resized to one size.
+_WINDOW = 9  # bins that belong together, because red cells of one slide differ by a fifth
+# Round things per picture that are not red cells, counted in pictures cut so closely that no red cell is whole.
+_CHANCE = 0.02
+_RANGE = (0.45, 1.4)  # in units of the network's estimate: smaller things are platelets, larger ones are clumps
+# The uncertainty of a diameter (as in `Measure`) if no red cell was counted; uncertainties below the second count as 0.
+_UNCERTAINTY, _CERTAIN = 0.14, 0.05
+_INSIDE = 0.9  # a red cell's diameter as the network was taught it, divided by that of its outline
+_OWN = 1.9  # red cells that a picture must show to have a diameter of its own
+_FACTOR = 1.35  # diameters that differ by a larger factor come from two microscopes
+_MIXED = 0.25  # largest share of the pictures of one microscope that may differ so much from all together
+# A camera's field is wider than _WIDE red cells. Narrower pictures may be cells that were cut out and resized to one
+# size. They are if the network's estimates scatter by more than _SCATTER (standard deviation of their natural
+# logarithms). This was 0.09 to 0.13 for pictures of one microscope, and 0.18 to 0.26 for cells cut out and resized.
 _WIDE, _SCATTER = 6.5, 0.15
-# Twice the areas at the borders of the bins.
+# The borders of the bins, given as twice the area of a disc in pixels.
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
 )
@@ -45,13 +47,13 @@ _DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
 
 @dataclass(frozen=True)
 class RedCells:
-    """What one picture shows of its red cells. "Shrunk" means the field as the locator's network gets it.
+    """What one picture shows of its red cells. The "shrunk field" is the picture as the locator's network gets it.
 
     Attributes:
         side: the longer side of the picture, pixels.
-        scale: pixels of the picture to a pixel of the shrunk field, at least 1.
-        estimate: diameter of a red cell by the network, pixels of the shrunk field.
-        outlines: of `outlines`, int64 [193].
+        scale: pixels of the picture per pixel of the shrunk field, at least 1.
+        estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
+        outlines: histogram from the function `outlines`, int64 [193].
     """
 
     side: int
@@ -61,7 +63,7 @@ class RedCells:
 
     @cached_property
     def own(self) -> tuple[float, float]:
-        """Of `diameter`, for this picture alone: pixels of the shrunk field, and red cells counted."""
+        """By this picture alone: the diameter in pixels of the shrunk field, and how many red cells were counted."""
         return diameter(self.outlines, self.estimate)
 
 
@@ -71,7 +73,7 @@ class Measure:
 
     Attributes:
         diameter: pixels of the picture.
-        uncertainty: standard deviation of `diameter` as a share of it; 0 where it is small.
+        uncertainty: standard deviation of `diameter`, divided by `diameter`; 0 if that is below 0.05.
     """
 
     diameter: float
@@ -86,8 +88,8 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
         marks: the locator's marks of nuclei, uint8 [h / 2, w / 2]; nothing is counted there.
 
     Returns:
-        int64 [193], a histogram of diameters. Each thing is counted three times, at three levels. The sums are over
-        integers, so that all machines agree.
+        A histogram of diameters, int64 [193]. Each thing is counted up to three times, once at each of three levels.
+        The sums are over integers, so that all machines agree.
     """
     height, width = small.shape[:2]
     counts = np.zeros(len(_DIAMETERS), np.int64)
@@ -107,19 +109,19 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
             x, y, w, h = cv2.boundingRect(outline)
             if x <= 1 or y <= 1 or x + w >= width - 1 or y + h >= height - 1 or not 3 * w < 4 * h < 5.4 * w:
                 continue
-            # Convex, and as full of its box as a circle (0.785): neither square nor slanting.
+            # It must be convex and fill its box about as a circle does (0.785), unlike a square or a slanted shape.
             area, hull = cv2.contourArea(outline), cv2.contourArea(cv2.convexHull(outline))
             if area < 0.94 * hull or not 0.73 <= hull / ((w - 1) * (h - 1)) <= 0.87:
                 continue
             if nuclei[y : y + h, x : x + w].any():
                 continue
-            # An outline runs through its pixels' middles, half a pixel inside.
+            # An outline runs through the middles of its pixels, half a pixel inside the true border.
             counts[np.searchsorted(_EDGES, int(2 * area) + len(outline) + 2)] += 1
     return counts
 
 
 def _depth(green: np.ndarray) -> np.ndarray:
-    """How much darker a field is than its light, uint8 [h, w], in units of the optical density of green light."""
+    """How much darker each pixel is than the light around it, uint8 [h, w], as density of green light in _UNITs."""
     height, width = green.shape
     coarse = cv2.resize(green, (width // 4, height // 4), interpolation=cv2.INTER_LINEAR_EXACT)
     side = 2 * (max(height, width) // 32) + 1
@@ -136,7 +138,7 @@ def _depth(green: np.ndarray) -> np.ndarray:
 
 
 def _level(counts: np.ndarray) -> int:
-    """Otsu's threshold (1979): what divides a histogram, int64 [256], best in two."""
+    """Otsu's threshold (1979): the level that best divides a histogram, int64 [256], into two groups."""
     below, sums = np.cumsum(counts), np.cumsum(counts * np.arange(256))
     inner = (below > 0) & (below < below[-1])
     if not inner.any():
@@ -151,11 +153,11 @@ def diameter(counts: np.ndarray, estimate: float, pictures: int = 1) -> tuple[fl
 
     Args:
         counts: sum of `outlines` over pictures, int64 [193].
-        estimate: the network's, pixels of the shrunk field; it weighs as much as one red cell.
-        pictures: how many there were.
+        estimate: the network's estimate, pixels of the shrunk field; it weighs as much as one red cell.
+        pictures: number of pictures.
 
     Returns:
-        The diameter in the same pixels, and how many red cells were counted beyond those that chance brings.
+        The diameter in pixels of the shrunk field, and how many red cells were counted, less those expected by chance.
     """
     near = np.where((_RANGE[0] * estimate < _DIAMETERS) & (_RANGE[1] * estimate > _DIAMETERS), counts, 0)
     dense = np.convolve(near, np.ones(_WINDOW, np.int64), mode="same") * np.sqrt(_DIAMETERS)
@@ -165,14 +167,15 @@ def diameter(counts: np.ndarray, estimate: float, pictures: int = 1) -> tuple[fl
     if cells <= 0:
         return estimate, 0.0
     middle = float((near[place] * np.log(_DIAMETERS[place])).sum()) / float(near[place].sum())
-    return round(
-        math.exp((cells * middle + math.log(estimate)) / (cells + 1)), 2
-    ), cells  # last digits of powers differ
+    found = math.exp((cells * middle + math.log(estimate)) / (cells + 1))
+    return round(found, 2), cells  # machines differ in the last digits
 
 
 def uncertainty(cells: float) -> float:
-    """The standard deviation, as a share, of a diameter that was read from so many red cells and the network's
-    estimate; 0 where it is small. Measured on the val pictures of raabin and pbc against the ruler of a run of all.
+    """The standard deviation of a diameter, divided by the diameter; 0 if that is below 0.05.
+
+    cells: number of red cells that the diameter was read from, besides the network's estimate. The formula was measured
+    on the val pictures of raabin and pbc, against the ruler of a run of all of them.
     """
     share = round(_UNCERTAINTY / math.sqrt(1 + cells), 3)
     return share if share >= _CERTAIN else 0.0
@@ -180,12 +183,12 @@ def uncertainty(cells: float) -> float:
 
 @dataclass
 class _Group:
-    """Pictures that may be of one microscope.
+    """Pictures that may come from one microscope.
 
     Attributes:
-        counts: sum of their outlines.
-        estimates: the network's, one a picture.
-        own: the diameter by the picture alone, of those that show enough red cells.
+        counts: sum of the histograms of their outlines.
+        estimates: the network's estimates, one per picture.
+        own: the diameters by one picture alone, of those pictures that show enough red cells.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros(len(_DIAMETERS), np.int64))
@@ -199,9 +202,10 @@ class _Group:
             self.own.append(own[0])
 
     def measure(self, cut: float) -> Measure | None:
-        """The red cells of all; None where the pictures differ too much to be of one microscope.
+        """The red cells of all pictures; None if the pictures differ too much to come from one microscope.
 
-        cut: pixels, the width of pictures that somebody may have cut out and resized to one size.
+        cut: width of the pictures in pixels. If it is small, they may be cells that were cut out and resized to one
+        size. 0 for pictures of different sizes.
         """
         found, cells = diameter(self.counts, float(np.median(self.estimates)), len(self.estimates))
         different = sum(not _alike(own, found) for own in self.own)
@@ -213,14 +217,14 @@ class _Group:
 
 
 class RedCellRuler:
-    """The red cells of one run.
+    """The ruler of one run: measures the red cells of all its pictures together.
 
-    Pictures with the same longer side are taken to be of one microscope. Where there are too few of one size, all
-    pictures are, as long as their red cells measure as many pixels: cells that were cut out of fields.
+    Pictures with the same longer side are assumed to come from one microscope. If there are too few of one size, this
+    is assumed of all pictures whose red cells have the same diameter in pixels, such as cells cut out of fields.
     """
 
     def __init__(self, fewest: int = FEWEST, fixed: float | None = None) -> None:
-        """fewest: with fewer pictures, each is measured by itself; fixed: the diameter in pixels, where it is known."""
+        """fewest: with fewer pictures, each is measured by itself. fixed: the diameter in pixels, if it is known."""
         self.fixed = fixed
         self._fewest = fewest
         self._sizes: dict[int, _Group] = {}
@@ -228,7 +232,7 @@ class RedCellRuler:
         self._known: dict[int, Measure | None] = {}
 
     def add(self, seen: RedCells) -> None:
-        """One picture of the run."""
+        """Adds one picture of the run."""
         self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate, seen.own)
         if seen.scale > 1:
             counts, estimate = _enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale
@@ -239,9 +243,9 @@ class RedCellRuler:
         self._known.pop(0, None)
 
     def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
-        """What the run says of a picture with these values of RedCells, in pixels of the picture.
+        """What the run says about a picture with these values of RedCells, in pixels of the picture.
 
-        None where too few pictures are like it, or where they are not of one microscope.
+        None if too few pictures are like it, or if they don't come from one microscope.
         """
         if self.fixed:
             return Measure(self.fixed, 0.0)
@@ -262,17 +266,17 @@ class RedCellRuler:
 
 
 def by_itself(seen: RedCells) -> Measure:
-    """What one picture alone says, in pixels of the picture."""
+    """What one picture says about itself, in its own pixels."""
     found, cells = seen.own
     return Measure(seen.scale * found, uncertainty(cells))
 
 
 def _alike(one: float, other: float) -> bool:
-    """Whether two diameters may be of one microscope."""
+    """Whether two diameters may come from one microscope."""
     return 1 / _FACTOR < one / other < _FACTOR
 
 
 def _enlarged(counts: np.ndarray, scale: float) -> np.ndarray:
-    """The outlines of a shrunk field -> of the picture, which is `scale` times larger."""
+    """Converts a histogram of outlines from the shrunk field to the picture, which is `scale` times larger."""
     steps = round(_STEPS * math.log2(scale)) if scale > 1 else 0
     return np.concatenate([np.zeros(steps, np.int64), counts])[: len(counts)]

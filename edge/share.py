@@ -1,4 +1,4 @@
-"""A proportion with its confidence interval: how every recall, precision and risk of this project is reported."""
+"""A proportion with its confidence interval. This project reports every recall, precision and risk in this way."""
 
 import math
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ class Share:
     """A proportion of counted cases.
 
     Attributes:
-        value: right / count, 0 to 1; None where nothing was counted.
-        low: lower bound of the 95 % interval, 0 to 1; None where nothing was counted.
+        value: right / count, 0 to 1; None if nothing was counted.
+        low: lower bound of the 95 % interval, 0 to 1; None if nothing was counted.
         high: upper bound, likewise.
         right: successes, 0 to `count`.
         count: trials.
-        cells: physical cells behind the trials, where a cell may have been photographed more than once; else None.
+        cells: number of different cells in the trials, if a cell may have been photographed more than once; else None.
     """
 
     value: float | None
@@ -27,18 +27,18 @@ class Share:
     cells: int | None = None
 
     def document(self) -> dict[str, Any]:
-        """The share as JSON has it: keys value, right, count, low, high and, where it is known, cells."""
+        """The share as a JSON object: keys value, right, count, low, high and, if it is known, cells."""
         found = {"value": self.value, "right": self.right, "count": self.count, "low": self.low, "high": self.high}
         return found if self.cells is None else found | {"cells": self.cells}
 
     @classmethod
     def of(cls, document: dict[str, Any]) -> "Share":
-        """The inverse of `document`. Raises KeyError for a missing key."""
+        """The inverse of `document`. Raises KeyError if a key is missing."""
         value, low, high = document["value"], document["low"], document["high"]
         return cls(value, low, high, document["right"], document["count"], document.get("cells"))
 
     def __str__(self) -> str:
-        """As reports show it: "0.971 [0.950, 0.983] 431/444", or "-" where nothing was counted."""
+        """The share as in reports: "0.971 [0.950, 0.983] 431/444", or "-" if nothing was counted."""
         if self.value is None:
             return "-"
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] {self.right}/{self.count}"
@@ -65,7 +65,7 @@ def share(right: int, count: int, level: float = 0.95) -> Share:
     """
     right, count = int(right), int(count)
     if not 0 <= right <= count:
-        raise ValueError(f"{right} of {count} is no proportion")
+        raise ValueError(f"{right} of {count} is not a proportion")
     if not count:
         return Share(None, None, None, 0, 0)
     low, high = wilson(right / count, count, level)
@@ -77,7 +77,7 @@ def wilson(value: float, count: float, level: float = 0.95) -> tuple[float, floa
 
     Args:
         value: the proportion that was observed, 0 to 1.
-        count: trials, above 0; an effective number of trials, which need not be whole, where they depend on each other.
+        count: number of trials, above 0. If they depend on each other, the effective number, which may be a fraction.
         level: confidence, 0 to 1.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)

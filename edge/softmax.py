@@ -1,7 +1,8 @@
 """The last step of an int8 classifier, computed so that every machine gives the same bytes.
 
-LiteRT's int8 SOFTMAX has one implementation on 64-bit ARM and another one elsewhere: of 65,536 random logits of three
-classes, 108 to 393 came out one level of 256 apart. Its input is the same everywhere, so the softmax is computed here.
+LiteRT's int8 SOFTMAX has one implementation on 64-bit ARM and another one elsewhere. For 65,536 random logits of three
+classes, 108 to 393 results differed by one level of 256. The input of SOFTMAX is the same everywhere, so this module
+computes the softmax from it.
 """
 
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 
 
 class Softmax:
-    """Stands in for an output that ends in an int8 SOFTMAX, or in that and QUANTIZE: it reads the logits before it.
+    """Replaces an output of a graph that comes from an int8 SOFTMAX, with or without a QUANTIZE after it.
+
+    It reads the logits, which are the input of that SOFTMAX.
 
     Attributes:
-        output: which of the interpreter's outputs that is, by its place in get_output_details().
+        output: index of the replaced output in the interpreter's get_output_details().
     """
 
     def __init__(self, interpreter: Any, output: int, index: int, scale: float) -> None:
@@ -21,17 +24,17 @@ class Softmax:
         self._interpreter, self._index, self._scale = interpreter, index, scale
 
     def answer(self) -> np.ndarray:
-        """After invoke(): probabilities in 1/256, uint8 of the output's shape without its batch."""
+        """After invoke(): the probabilities in 1/256, uint8 in the shape of the output for one picture."""
         logits = self._interpreter.get_tensor(self._index)[0].astype(np.float64) * self._scale
         shares = np.exp(logits - logits.max())
         return np.minimum(np.floor(256 * shares / shares.sum() + 0.5), 255).astype(np.uint8)
 
 
 def softmax(interpreter: Any) -> Softmax | None:
-    """The first output that ends in an int8 SOFTMAX; None where there is none. The tensors must be allocated.
+    """Finds the first output that comes from an int8 SOFTMAX; None if there is none. The tensors must be allocated.
 
-    In a file with three outputs, which `convert` makes, the third output is the logits. In other files the logits are
-    looked up in the graph. There they may share memory with a later tensor, which overwrites them: then None as well.
+    `convert` makes files with three outputs, and the third output is the logits. In other files, the logits are
+    searched for in the graph. A later tensor may share their memory and overwrite them; then the result is None, too.
     """
     outputs = interpreter.get_output_details()
     if len(outputs) == 3:
@@ -46,7 +49,7 @@ def softmax(interpreter: Any) -> Softmax | None:
     makers = {
         int(tensor): op
         for op in interpreter._get_ops_details()
-        if op["op_name"] != "DELEGATE"  # stands for operators that are in the list as well
+        if op["op_name"] != "DELEGATE"  # it stands for operators that the list holds as well
         for tensor in op["outputs"]
     }
     details = {int(tensor["index"]): tensor for tensor in interpreter.get_tensor_details()}

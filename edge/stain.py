@@ -4,17 +4,20 @@ import math
 
 import numpy as np
 
-# Absorbance of each level, in hundredths of a neper: integers, alike on every machine.
+# Absorbance of each level, in hundredths of a neper. As integers, they are the same on every machine.
 ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
-_REACH = 2.5  # the neighbourhood to each side, in diameters of a red cell or, where that is larger, of the nucleus
-_INSIDE, _OUTSIDE = 0.3, 0.9  # radii in diameters of the nucleus: below the first surely nucleus, above the second not
-_FEWEST = 30  # pixels of red cells that are needed for a comparison
-_DENSER = 150  # a nucleus absorbs at least so many percent of what red cells absorb of green light,
-_BLUER = 180  # or so many percent of what they absorb of red light, each divided by its absorbance of blue light
+_REACH = 2.5  # half the width of the neighbourhood, in diameters of a red cell or of the nucleus if that is larger
+_INSIDE, _OUTSIDE = (
+    0.3,
+    0.9,
+)  # radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none
+_FEWEST = 30  # pixels: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
+_DENSER = 150  # a nucleus absorbs at least so many percent of the green light that red cells absorb,
+_BLUER = 180  # or its ratio of absorbed red light to absorbed blue light is at least so many percent of theirs
 
 
 def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nucleus: float, red_cell: float) -> bool:
-    """Whether a mark absorbs more green light than the red cells around it, or more red light against blue light.
+    """Whether a mark absorbs more green light than the red cells around it, or more red light in relation to blue.
 
     Haemoglobin absorbs blue and green light; the azure of Giemsa's stain absorbs red light as well. The mark is
     compared with its own neighbourhood, whose lightest tenth counts as clear background. So neither the colour of the
@@ -22,13 +25,13 @@ def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nu
 
     Args:
         small: the shrunk field, RGB uint8 [h, w, 3].
-        nuclei: what is surely no red cell, bool [h, w].
+        nuclei: mask of the pixels that are certainly not red cells, bool [h, w].
         x, y: middle of the mark, pixels of `small`.
         nucleus: diameter of the mark, pixels of `small`.
         red_cell: diameter of a red cell, pixels of `small`.
 
     Returns:
-        True also where there are too few red cells to compare with.
+        Also True if there are too few red cells to compare with.
     """
     side = _REACH * max(nucleus, red_cell)
     x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), int(x + side) + 1, int(y + side) + 1
@@ -54,5 +57,5 @@ def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nu
 
 
 def _median(values: np.ndarray) -> np.ndarray:
-    """The (upper) median of each column, int32 [n, 3] -> [3]."""
+    """The median of each column (the upper one if n is even), int32 [n, 3] -> [3]."""
     return np.partition(values, len(values) // 2, axis=0)[len(values) // 2]

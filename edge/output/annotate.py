@@ -1,4 +1,4 @@
-"""Answers drawn on their picture."""
+"""Draws answers on their picture."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def annotate(answer: Answer) -> Image.Image:
 
 
 def letters(size: int) -> Any:
-    """Pillow's default font, so many pixels high; in its only size where Pillow is as old as 32-bit Bookworm's."""
+    """Pillow's default font, `size` pixels high. An old Pillow, as on 32-bit Bookworm, has only one size."""
     try:
         return ImageFont.load_default(size)
     except TypeError:

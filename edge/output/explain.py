@@ -10,17 +10,17 @@ from edge.locate import LocatorTrace
 from edge.model import Model
 from edge.output.annotate import letters
 
-_GAP = 8
-_TEXT = 22
-_NARROWEST = 120  # pixels that a panel's caption needs
+_GAP = 8  # pixels between panels
+_TEXT = 22  # pixels, height of a caption
+_NARROWEST = 120  # pixels, least width of a panel, for its caption
 
 
 def explain(answer: Answer, model: Model) -> Image.Image:
     """A sheet of pictures for one answer, which must have been made with Search(trace=True).
 
     The first row shows the field with the cells that were kept (green) and the marks that were refused (red, with the
-    reason), its absorbance, and the locator's marks. Below are the crops as the model got them, with their answers. A
-    picture that was taken whole has only its crop.
+    reason), its absorbance, and the locator's marks. Below are the crops as the model got them, with their answers. For
+    a picture that was taken whole (`--whole-image`), the sheet shows only its crop.
     """
     found = answer.found
     rows = []
@@ -54,11 +54,11 @@ def _panels(answer: Answer, trace: LocatorTrace, red_cell: float) -> list[tuple[
         x, y = left / scale, top / scale
         draw.ellipse((x - 5, y - 5, x + 5, y + 5), outline=(220, 0, 0), width=2)
         draw.text((x + 7, y - 6), why, (220, 0, 0), font)
-    # Optical density of green light, the brightest level as no density: a nucleus is white here, glass black.
+    # Optical density of green light, relative to the brightest pixel. Nuclei come out white, empty glass black.
     green = trace.small[..., 1].astype(np.float32) + 1
     density = np.clip(np.log(green.max() / green) * 160, 0, 255).astype(np.uint8)
     marks = Image.fromarray(trace.marks).resize(field.size, Image.Resampling.NEAREST)
-    heading = f"kept and refused, red cells about {red_cell:.0f} pixels"
+    heading = f"kept (green), refused (red); red cells: {red_cell:.0f} pixels"
     return [(heading, field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
 
 

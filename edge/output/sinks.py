@@ -1,4 +1,4 @@
-"""Where answers go: JSON lines, CSV, a table for a person, pictures. Each sink is a context manager with add().
+"""Where answers go: JSON lines, CSV, a table for a person, or pictures. Each sink is a context manager with add().
 
 >>> from edge.output.sinks import JsonLines
 >>> with JsonLines("answers.jsonl", model.sha256) as sink:
@@ -44,11 +44,11 @@ class Sink:
 
 
 class _Text(Sink):
-    """A text file or, for "-", standard output. What was added is in it even if the run is cut short.
+    """A text file or, for "-", standard output. If the run is cut short, it holds everything that was added so far.
 
-    With live=True each line is handed to the system at once, so that it survives the end of the process, and reaches
-    the disk within a second, so that it survives a power cut. New lines are then added to those of an earlier run: a
-    camera's run that starts again must not destroy what it counted.
+    With live=True, each line is handed to the operating system at once, so that it survives if the process ends. It
+    reaches the disk within a second, so that it survives a power cut. And new lines are added to those of an earlier
+    run: a run at a camera that starts again must not destroy what was counted before.
     """
 
     def __init__(self, target: str, live: bool = False) -> None:
@@ -74,7 +74,7 @@ class _Text(Sink):
             if earlier:
                 fsync.mend(target)
             self.appends = bool(earlier and fsync.first_line(target))
-        # Names of files may hold bytes that are no text: they are escaped.
+        # File names may hold bytes that aren't valid text; these are escaped.
         mode, lines = "a" if self.appends else "w", 1 if live else -1
         return Path(target).open(mode, buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
 
@@ -99,7 +99,7 @@ class _Text(Sink):
 
 
 class JsonLines(_Text):
-    """One JSON object a cell, or a picture without a cell, or one that can't be read."""
+    """One JSON object per cell, and one for each picture that has no cell or can't be read."""
 
     def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
         super().__init__(target, live)
@@ -117,7 +117,7 @@ class JsonLines(_Text):
 
 
 def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
-    """The objects of the JSON lines: one a cell, or one that says that there was none, or that it can't be read."""
+    """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
     if not result.cells:
@@ -148,7 +148,7 @@ def _moment(seconds: float) -> str:
 
 
 class Csv(_Text):
-    """A table for a spreadsheet: a row a cell, its box in four columns, a column p_LABEL for each probability."""
+    """A table for a spreadsheet: a row per cell, with its box in four columns and a column p_LABEL per probability."""
 
     def __init__(self, target: str, labels: Sequence[str], model_sha256: str, live: bool = False) -> None:
         self.model = model_sha256
@@ -191,7 +191,7 @@ class Csv(_Text):
 class Table(_Text):
     """Aligned lines for a person, on standard output.
 
-    hold: write them at the end, where a progress bar has the terminal until then.
+    hold: write them only at the end, because a progress bar occupies the terminal until then.
     """
 
     def __init__(self, labels: Sequence[str], hold: bool = False) -> None:
@@ -227,7 +227,7 @@ class Table(_Text):
 
 
 class _Pictures(Sink):
-    """Pictures drawn of the answers, as NAME.KIND.jpg in a folder."""
+    """Draws a picture of each answer and writes it as NAME.KIND.jpg in a folder."""
 
     def __init__(self, folder: str, kind: str, draw: Callable[[Answer], Image.Image]) -> None:
         self.folder, self.kind, self.draw = Path(folder), kind, draw
@@ -240,7 +240,7 @@ class _Pictures(Sink):
             return
         stem = Path(result.picture.source).stem
         self.names[stem] += 1
-        if self.names[stem] > 1:  # pictures of one name from several folders
+        if self.names[stem] > 1:  # pictures with the same name from several folders
             stem = f"{stem}-{self.names[stem]}"
         path = self.folder / f"{stem}.{self.kind}.jpg"
         with writing(path):
@@ -248,7 +248,7 @@ class _Pictures(Sink):
 
 
 class Annotated(_Pictures):
-    """The pictures with boxes and answers drawn on. They must be kept whole: Search(keep_whole=True)."""
+    """The pictures with boxes and answers drawn on them. Needs answers with whole pictures: Search(keep_whole=True)."""
 
     def __init__(self, folder: str) -> None:
         from edge.output.annotate import annotate
@@ -257,16 +257,16 @@ class Annotated(_Pictures):
 
 
 class Explained(_Pictures):
-    """What the locator and the network saw in each picture: Search(trace=True)."""
+    """What the locator and the network saw in each picture. Needs answers with a trace: Search(trace=True)."""
 
     def __init__(self, folder: str, model: Model) -> None:
-        from edge.output.explain import explain  # brings OpenCV, which the other sinks do without
+        from edge.output.explain import explain  # imports OpenCV, which the other sinks don't need
 
         super().__init__(folder, "explained", lambda answer: explain(answer, model))
 
 
 class Complaints(Sink):
-    """Says of each picture that can't be read, why. say: gets one line."""
+    """Reports each picture that can't be read, and why. say: called with one line per such picture."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
@@ -277,7 +277,7 @@ class Complaints(Sink):
 
 
 class Tally(Sink):
-    """Counts answers, for the last line and the exit code."""
+    """Counts answers, for the last line of the output."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -298,12 +298,12 @@ class Tally(Sink):
 
 
 def counted(count: int, label: str) -> str:
-    """ "3 monocytes", "2 to review"."""
+    """A count with its label, such as "3 monocytes" or "2 to review"."""
     if label in (OTHER, REVIEW):
         return f"{count} {'to review' if label == REVIEW else label}"
     return f"{count} {label}{'' if count == 1 else 's'}"
 
 
 def _printable(name: str) -> str:
-    """A file name for a terminal: bytes that aren't text and characters that move the cursor are escaped."""
+    """A file name for a terminal: bytes that aren't text, and characters that move the cursor, are escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

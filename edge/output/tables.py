@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """Cells that are text already.
+    """A table whose cells are text.
 
     Attributes:
-        heads: one a column.
+        heads: the headings, one per column.
         rows: each as long as `heads`.
     """
 
@@ -23,7 +23,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     def text(self) -> str:
-        """Aligned columns, two spaces apart: the first to the left, the others to the right."""
+        """Columns two spaces apart; the first is aligned to the left, the others to the right."""
         lines = [list(self.heads), *map(list, self.rows)]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.heads))]
 

@@ -1,1 +1,1 @@
-"""What the operating system does for us: results that reach the disk, signals, and quiet native libraries."""
+"""Work with the operating system: writing results to the disk, signals, and keeping native libraries quiet."""

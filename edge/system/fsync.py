@@ -1,4 +1,4 @@
-"""Writes results through to the disk: what the operating system still holds in memory is lost when the power fails."""
+"""Syncs results to the disk, because what the operating system holds in memory is lost when the power fails."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ def first_line(path: str) -> str:
 
 
 def mend(path: str) -> None:
-    """Removes an unfinished last line from a file, as a power failure leaves it. Raises OSError."""
+    """Removes an unfinished last line from a file, such as a power failure leaves. Raises OSError."""
     with Path(path).open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _LINE))
@@ -30,13 +30,13 @@ def mend(path: str) -> None:
 
 
 class Syncing:
-    """Writes a file's new lines through to the disk once a second, in a thread of its own.
+    """Syncs a file's new lines to the disk once a second, in a thread of its own.
 
-    A memory card may take a second for it; frames don't wait meanwhile. Pipes and terminals are left alone.
+    A memory card may take a second to sync, and frames must not wait for it. Pipes and terminals aren't synced.
     """
 
     def __init__(self, file: IO[str], path: str) -> None:
-        """Begins with a file that is open for writing at this path."""
+        """Starts the thread. file: open for writing; path: where it is."""
         self._file, self._folder = file, Path(path).resolve().parent
         self._new, self._stop = threading.Event(), threading.Event()
         self._error: OSError | None = None
@@ -46,13 +46,13 @@ class Syncing:
             self._thread.start()
 
     def wrote(self) -> None:
-        """Call it after lines were written and flushed. Raises OSError where earlier lines could not be synced."""
+        """Call it after lines were written and flushed. Raises OSError if earlier lines could not be synced."""
         if self._error:
             raise self._error
         self._new.set()
 
     def close(self) -> None:
-        """Syncs the last lines; call it before the file is closed. Raises OSError where that isn't possible."""
+        """Syncs the last lines; call it before the file is closed. Raises OSError if that isn't possible."""
         self._stop.set()
         if self._thread:
             self._thread.join()
@@ -75,7 +75,7 @@ class Syncing:
 
     def _sync_name(self) -> None:
         """Syncs the folder, which holds the file's name."""
-        with suppress(OSError):  # FAT and network file systems can't, or do it by themselves
+        with suppress(OSError):  # FAT and network file systems can't sync a folder, or do so by themselves
             folder = os.open(self._folder, os.O_RDONLY)
             try:
                 os.fsync(folder)

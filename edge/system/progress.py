@@ -1,13 +1,13 @@
 """How long-running work reports its progress, and which of its steps has just ended.
 
-Only commands draw progress bars, and only `benchmark latency` measures steps. From Python, pass functions of your own,
-or nothing.
+Commands pass functions that draw progress bars, and `benchmark latency` passes one that measures steps. From Python,
+pass functions of your own, or nothing.
 """
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done ("Reading pictures"), how many steps are done, and how many there are in all."""
+"""Called with the name of the work ("Reading pictures"), the number of steps done, and the number of all steps."""
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -15,7 +15,7 @@ def silent(what: str, done: int, total: int) -> None:
 
 
 Observer = Callable[[str, str], None]
-"""Called when a step of one picture's way has ended, with the step ("decode") and the picture's source."""
+"""Called when a processing step of one picture has ended, with the step ("decode") and the picture's source."""
 
 
 def unobserved(step: str, source: str) -> None:

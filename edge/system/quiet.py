@@ -10,7 +10,7 @@ from typing import IO
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back what is written to stdout and stderr while the block runs. If the block fails, it is shown after all.
+    """Holds back what is written to stdout and stderr while the block runs. It is shown only if the block fails.
 
     LiteRT and TensorFlow announce their delegates and passes there from C++, whatever their log levels are.
     """

@@ -17,17 +17,17 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator["Stop"]:
-        """Catches the signals while the block runs, and restores their earlier handlers afterwards."""
+        """Catches these signals while the block runs, and restores their earlier handlers afterwards."""
 
         def ask(*_: object) -> None:
             self.asked = True
 
-        names = [signal.SIGINT, signal.SIGTERM]
+        numbers = [signal.SIGINT, signal.SIGTERM]
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
-            names.append(signal.SIGHUP)
-        before = {name: signal.signal(name, ask) for name in names}
+            numbers.append(signal.SIGHUP)
+        earlier = {number: signal.signal(number, ask) for number in numbers}
         try:
             yield self
         finally:
-            for name, handler in before.items():
-                signal.signal(name, handler)
+            for number, handler in earlier.items():
+                signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The way of a picture: each is decoded and located once, whatever is asked for, and comes out the same."""
+"""The path of a picture: it is decoded and located once, whichever outputs are asked for, with the same result."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def test_each_picture_is_decoded_and_located_once(
 
 @pytest.mark.parametrize("options", [(), ("annotate",), ("explain",), ("annotate", "explain")])
 @pytest.mark.parametrize("adapt", [False, True])
-def test_once_with_every_sink_as_well(
+def test_each_picture_is_decoded_and_located_once_with_every_sink(
     folder: Path, model: Model, counted: Counter[str], tmp_path: Path, options: Sequence[str], adapt: bool
 ) -> None:
     files = frames.expand([str(folder)])
@@ -93,8 +93,8 @@ def test_once_with_every_sink_as_well(
         assert len(list((tmp_path / option[0]).iterdir())) == len(files) - 1
 
 
-def test_a_kept_picture_is_answered_as_a_whole_one(folder: Path, model: Model) -> None:
-    """Cells are cut out of windows where a run has a ruler; here of the pictures themselves, by the same ruler."""
+def test_a_kept_picture_gets_the_same_answer_as_a_whole_one(folder: Path, model: Model) -> None:
+    """In a run, cells are cut out of the parts that were kept. Here they are also cut out of the whole pictures."""
     files = frames.expand([str(folder)])
     for policy in ("cell", "normalised"):
         for each in classify.find_cells(files, policy):
@@ -108,7 +108,7 @@ def test_a_kept_picture_is_answered_as_a_whole_one(folder: Path, model: Model) -
                 assert classify.picture_doubt(each.picture, cell) == classify.picture_doubt(whole, cell)
 
 
-def test_answers_wait_for_the_threshold_and_stay_the_same(folder: Path, model: Model) -> None:
+def test_answers_that_wait_for_the_threshold_stay_the_same(folder: Path, model: Model) -> None:
     files, rules = frames.expand([str(folder)]), model.rules(0.01)
     direct = [r.cells for r in classify.classify(files, model, rules, shift=0.5) if isinstance(r, Answer)]
     collected: list[Answer] = []
@@ -122,8 +122,8 @@ def test_answers_wait_for_the_threshold_and_stay_the_same(folder: Path, model: M
     assert [each.cells for each in collected] == direct
 
 
-def test_only_the_run_s_pictures_that_are_asked_for_are_answered(folder: Path, counted: Counter[str]) -> None:
-    """Training crops are made of some of a source's pictures, by the ruler of all of them."""
+def test_only_the_requested_pictures_of_a_run_are_answered(folder: Path, counted: Counter[str]) -> None:
+    """Training makes crops from some pictures of a source, with the ruler of all its pictures."""
     run_of_all = frames.expand([str(folder)])[:12]
     some = run_of_all[3:5]
     found = [each for each in classify.find_cells(some, "cell", run=run_of_all) if isinstance(each, Found)]

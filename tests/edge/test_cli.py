@@ -70,8 +70,8 @@ def test_json_lines(folder: Path) -> None:
     assert whole["box"] == [0, 0, 256, 256] and whole["diameter"] == 256 and whole["centre_distance"] == 0
 
 
-def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_path: Path) -> None:
-    """Drawings are not like anything that the network learned from, so that some must be."""
+def test_cells_that_are_not_certain_enough_are_left_for_review(folder: Path, tmp_path: Path) -> None:
+    """The network has never seen drawings, so it must leave some of them for review."""
     for i in range(12):
         Image.fromarray(drawing.picture("monocyte", np.random.default_rng(i))).save(tmp_path / f"{i}.png")
     plain, asked = (
@@ -89,11 +89,11 @@ def test_what_is_not_sure_enough_is_for_a_person_to_review(folder: Path, tmp_pat
         assert [row["reason"] for row in csv.DictReader(file) if row["label"] == "review"] == [
             each["reason"] for each in doubted
         ]
-    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it knows 0.005, 0.01")
-    assert_refused(command("edge", tmp_path, "--risk", 0.01, "--no-review"), "leave --risk away")
+    assert_refused(command("edge", tmp_path, "--risk", 0.0001), "it has some for 0.005, 0.01")
+    assert_refused(command("edge", tmp_path, "--risk", 0.01, "--no-review"), "leave out --risk")
 
 
-def test_files_and_glob_and_standard_input_agree(folder: Path, tmp_path: Path) -> None:
+def test_files_a_pattern_and_standard_input_give_the_same_answers(folder: Path, tmp_path: Path) -> None:
     paths = [str(folder / "lymphocyte.png"), str(folder / "monocyte.png")]
     direct = command("edge", *paths, "--json", "-").stdout
     assert command("edge", f"{folder}/*.png", "--json", "-").stdout == direct
@@ -127,14 +127,14 @@ def test_annotate(folder: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def field(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[drawing.Truth]]:
-    """A drawn field with four cells that stand apart."""
+    """A drawn field with four cells that don't touch."""
     image, truth = drawing.field(np.random.default_rng(2), 4, kinds=drawing.KINDS)
     path = tmp_path_factory.mktemp("field") / "field.png"
     Image.fromarray(image).save(path)
     return path, truth
 
 
-def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
+def test_a_field_gives_one_answer_per_cell(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
     path, truth = field
     done = command("edge", path, "--model", cell_model, "--json", "-")
     answers = [json.loads(line) for line in done.stdout.splitlines()]
@@ -146,7 +146,7 @@ def test_a_field_gives_an_answer_a_cell(field: tuple[Path, list[drawing.Truth]],
     assert "#3" in command("edge", path, "--model", cell_model).stdout
 
 
-def test_single_answers_once_about_the_middle(
+def test_single_answers_only_the_cell_in_the_middle(
     field: tuple[Path, list[drawing.Truth]], cell_model: Path, tmp_path: Path
 ) -> None:
     path, truth = field
@@ -160,14 +160,14 @@ def test_single_answers_once_about_the_middle(
     assert fallback["box"] == [0, 0, 300, 200] and fallback["centre_distance"] == 0
 
 
-def test_whole_image_looks_for_nothing(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
+def test_whole_image_does_not_search_for_cells(field: tuple[Path, list[drawing.Truth]], cell_model: Path) -> None:
     done = command("edge", field[0], "--whole-image", "--model", cell_model, "--json", "-")
     (answer,) = map(json.loads, done.stdout.splitlines())
     assert answer["box"] == [0, 0, 640, 480]
     assert_refused(command("edge", field[0], "--whole-image", "--single"), "give one of them")
 
 
-def test_no_cell_is_an_answer(tmp_path: Path, cell_model: Path) -> None:
+def test_a_picture_without_cells_is_answered_with_no_cell(tmp_path: Path, cell_model: Path) -> None:
     Image.new("RGB", (300, 200), "white").save(tmp_path / "empty.png")
     options = ("--model", cell_model, "--annotate", tmp_path)
     done = command("edge", tmp_path / "empty.png", "--json", "-", "--csv", tmp_path / "a.csv", *options)
@@ -193,7 +193,7 @@ def test_verify() -> None:
     assert done.returncode == 0 and "All 5 sample answers are as expected" in done.stdout
 
 
-def test_odd_names(tmp_path: Path) -> None:
+def test_file_names_with_odd_bytes_are_escaped(tmp_path: Path) -> None:
     name = os.fsencode(tmp_path) + b"/caf\xe9 \x1b[31m.png"  # Latin-1 and an escape sequence
     with open(name, "wb") as file:  # noqa: PTH123
         Image.new("RGB", (50, 50), "white").save(file, "png")
@@ -223,12 +223,12 @@ def test_a_batch_goes_on_past_every_bad_file(folder: Path, tmp_path: Path) -> No
     assert last["label"] == "lymphocyte" and "Traceback" not in done.stderr
 
 
-def test_refusals(folder: Path, tmp_path: Path) -> None:
+def test_errors_of_the_user_are_refused_in_one_sentence(folder: Path, tmp_path: Path) -> None:
     good = folder / "lymphocyte.png"
     (tmp_path / "text.tflite").write_text("no model")
     (tmp_path / "file").touch()
     (tmp_path / "empty").mkdir()
-    assert_refused(command("edge"), "Name pictures")
+    assert_refused(command("edge"), "Give the paths of pictures")
     assert_refused(command("edge", tmp_path / "missing.png"), "missing.png")
     assert_refused(command("edge", tmp_path / "empty"), "No pictures")
     assert_refused(command("edge", "-", stdin=""), "No pictures")
@@ -248,7 +248,7 @@ def test_full_disk(folder: Path, option: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
-def test_full_disk_behind_standard_output(folder: Path) -> None:
+def test_full_disk_when_standard_output_is_redirected(folder: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "edge", str(folder / "lymphocyte.png")],
@@ -258,7 +258,7 @@ def test_full_disk_behind_standard_output(folder: Path) -> None:
 
 
 def terminal(*arguments: str) -> str:
-    """What a command shows on a terminal, stdout and stderr alike."""
+    """What a command shows on a terminal, on both stdout and stderr."""
     shown = []
 
     def read(fd: int) -> bytes:
@@ -270,7 +270,7 @@ def terminal(*arguments: str) -> str:
     return b"".join(shown).decode()
 
 
-def test_progress_only_on_a_terminal_and_only_for_many(folder: Path, tmp_path: Path) -> None:
+def test_progress_is_shown_only_on_a_terminal_and_only_for_many_pictures(folder: Path, tmp_path: Path) -> None:
     content = (folder / "lymphocyte.png").read_bytes()
     for i in range(30):
         (tmp_path / f"{i:02}.png").write_bytes(content)
@@ -281,7 +281,7 @@ def test_progress_only_on_a_terminal_and_only_for_many(folder: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_leaves_whole_lines_and_pictures(name: str, tmp_path: Path) -> None:
+def test_a_signal_leaves_no_partial_lines_or_pictures(name: str, tmp_path: Path) -> None:
     count, out = 400, tmp_path / "out"
     (tmp_path / "in").mkdir()
     for i in range(count):
@@ -307,8 +307,8 @@ def test_a_signal_leaves_whole_lines_and_pictures(name: str, tmp_path: Path) -> 
             opened.load()
 
 
-def test_a_field_in_little_memory(tmp_path: Path) -> None:
-    """At most 130 MB resident at once, the libraries' pages among them: a Pi may have 512."""
+def test_a_field_needs_little_memory(tmp_path: Path) -> None:
+    """At most 130 MB of resident memory, libraries included: a Pi may have 512 MB."""
     field = drawing.field(np.random.default_rng(0), 6, shape=(900, 1440), look=drawing.Look(red_cell=60))[0]
     Image.fromarray(field).save(tmp_path / "field.png")
     code = "from edge.cli import main\ntry: main()\nfinally: print(open('/proc/self/status').read())"

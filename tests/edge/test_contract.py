@@ -1,4 +1,4 @@
-"""The contract: dataclasses in code, the JSON of the model file outside."""
+"""The contract: dataclasses in the code, JSON in the model file."""
 
 import io
 import json
@@ -20,11 +20,11 @@ def stored(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["compact-int8", "compact-float32", "locator-int8"])
-def test_nothing_of_a_shipped_contract_is_lost(name: str) -> None:
+def test_reading_and_writing_a_shipped_contract_loses_nothing(name: str) -> None:
     assert contract.write(contract.read(stored(name))) == stored(name)
 
 
-def test_fields_are_read_by_their_present_names() -> None:
+def test_renamed_fields_are_read_from_their_old_keys() -> None:
     found = contract.read(stored("compact-int8"))
     assert found.version == 2 and found.decision and found.decision.risks and found.decision.other
     told = stored("compact-int8")["decision"]
@@ -35,7 +35,7 @@ def test_fields_are_read_by_their_present_names() -> None:
     assert found.metrics and found.metrics["int8"]["test"]["all"].classes["monocyte"].recall.count == 444
 
 
-def test_what_is_none_is_left_out() -> None:
+def test_fields_that_are_none_are_left_out() -> None:
     assert contract.document(contract.Thresholds(min_confidence=0.9)) == {"sure": 0.9}
     nothing = contract.Calibration(0, None, None)
     assert contract.document(nothing) == {"count": 0, "method": None, "sha256": None}
@@ -55,14 +55,16 @@ def test_what_is_none_is_left_out() -> None:
         (lambda d: d.update(labels="lymphocyte"), "contract.labels is 'lymphocyte'"),
     ],
 )
-def test_what_is_missing_or_of_another_type_is_named(change: Callable[[dict], object], words: str) -> None:
+def test_the_error_names_a_field_that_is_missing_or_of_the_wrong_type(
+    change: Callable[[dict], object], words: str
+) -> None:
     document = stored("compact-int8")
     change(document)
     with pytest.raises(ValueError, match=words.replace("'", ".")):
         contract.read(document)
 
 
-def test_what_is_no_object_is_refused() -> None:
+def test_a_document_that_is_not_an_object_is_refused() -> None:
     documents: tuple[object, ...] = (None, [], "contract", 3)
     for document in documents:
         with pytest.raises(ValueError):

@@ -36,15 +36,15 @@ def test_whole_image_takes_the_square_in_the_middle() -> None:
     assert (crop(f, whole_image(f)[0], 32, "whole-image") == 255).all()
 
 
-def test_averages_what_it_shrinks() -> None:
-    """A fine grid must become grey; a resize that only picks pixels would keep it, and differ with the place."""
+def test_shrinking_averages_pixels() -> None:
+    """A fine grid must become grey. A resize that only picks pixels would keep the grid, and depend on its place."""
     image = np.indices((96, 96)).sum(axis=0) % 2 * np.uint8(255)
     f = frame(np.repeat(image[..., None], 3, axis=2).astype(np.uint8))
     out = crop(f, whole_image(f)[0], 32, "whole-image")
     assert out[4:-4, 4:-4].min() > 110 and out[4:-4, 4:-4].max() < 145
 
 
-def test_cells_of_every_magnification_come_alike() -> None:
+def test_a_cell_looks_the_same_at_every_magnification() -> None:
     small = crop(frame(disc(200, 240, 100, 90, 20)), cell(100, 90, 40), 64)
     large = crop(frame(disc(600, 720, 300, 270, 60)), cell(300, 270, 120), 64)
     assert np.abs(small.astype(int) - large).mean() < 3
@@ -53,7 +53,7 @@ def test_cells_of_every_magnification_come_alike() -> None:
 
 
 def test_a_small_cell_stays_small() -> None:
-    """The ruler are the red cells, not the nucleus: a lymphocyte's is small in the crop, a monocyte's large."""
+    """Crops are scaled by red cells, not by the nucleus. So a lymphocyte's nucleus is small, and a monocyte's large."""
     dark = [(crop(frame(disc(300, 300, 150, 150, r)), cell(150, 150, 60), 64)[..., 1] < 120).sum() for r in (30, 60)]
     assert dark[1] == pytest.approx(4 * dark[0], rel=0.1)
 
@@ -65,20 +65,20 @@ def test_the_light_becomes_white_whatever_its_colour() -> None:
     assert (np.abs(a[0, 0] - LIGHT) <= 2).all() and np.abs(a - b).max() <= 4
 
 
-def test_beyond_the_border_is_light() -> None:
+def test_pixels_beyond_the_border_have_the_colour_of_the_light() -> None:
     f = frame(disc(200, 200, 3, 197, 20))
     out = crop(f, cell(3, 197, 40), 64)
     assert out.shape == (64, 64, 3) and (np.abs(out[50:, :8].astype(int) - LIGHT) <= 3).all()
     assert crop(f, cell(-500, 900, 40), 64).shape == (64, 64, 3)
 
 
-def test_dark_stays_dark() -> None:
+def test_a_dark_picture_stays_dark() -> None:
     f = frame(np.full((100, 100, 3), 3, np.uint8))
     assert light(f, (0, 0, 100)).tolist() == [40, 40, 40]
     assert crop(f, cell(50, 50, 20), 32).max() < 25
 
 
-def test_same_pixels_from_a_view_and_a_copy() -> None:
+def test_a_numpy_view_and_a_copy_give_the_same_pixels() -> None:
     big = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
     view = big[10:210, 20:220]
     for policy in ("whole-image", "cell"):
@@ -86,15 +86,15 @@ def test_same_pixels_from_a_view_and_a_copy() -> None:
         assert np.array_equal(a, b)
 
 
-def test_known_bytes() -> None:
-    """A policy's version stands for these bytes; if they change, so must the version."""
+def test_a_policy_gives_the_bytes_of_its_version() -> None:
+    """If these bytes change, the version of the policy must change, too."""
     image = np.asarray(Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     f = frame(image)
     assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [38, 96, 160, 217]
     assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [51, 96, 147, 194]
 
 
-def test_an_unknown_policy() -> None:
+def test_an_unknown_policy_is_an_error() -> None:
     f = frame(np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(KeyError):
         crop(f, whole_image(f)[0], 4, "guess")

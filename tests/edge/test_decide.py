@@ -67,22 +67,24 @@ def test_the_logit_of_other_is_scaled_and_shifted() -> None:
         ([0.02, 0.95, 0.03, 0, 0], 2.1, "", "unlike anything in training"),
         ([0.02, 0.95, 0.03, 0, 0], 1.0, "cut by the border", "cut by the border"),
         ([0.10, 0.20, 0.70, 0, 0], 1.0, "", "perhaps another type, 70 %"),
-        ([0.02, 0.03, 0.35, 0.3, 0.3], 1.0, "", "like no kind that it knows"),
+        ([0.02, 0.03, 0.35, 0.3, 0.3], 1.0, "", "like no known kind"),
         ([0.02, 0.03, 0.95, 0, 0], 2.1, "", "unlike anything in training"),
     ],
 )
-def test_what_is_left_for_a_person(kinds: list[float], distance: float, doubt: str, reason: str) -> None:
+def test_doubtful_cells_are_left_for_review_with_a_reason(
+    kinds: list[float], distance: float, doubt: str, reason: str
+) -> None:
     decision = decide(kinds, STRICT, distance=distance, picture_doubt=lambda: doubt)
     assert decision.reason == reason and decision.label == ("review" if reason else "monocyte")
 
 
-def test_plain_answers_are_given_however_doubtful() -> None:
+def test_without_review_even_doubtful_cells_get_an_answer() -> None:
     assert (
         decide([0.3, 0.4, 0.3, 0, 0], WITH_OTHER, distance=9.0, picture_doubt=lambda: "cut by the border").label
         == "monocyte"
     )
 
 
-def test_another_type_is_answered_even_where_the_border_cuts_it() -> None:
+def test_a_cell_of_other_is_answered_even_if_the_border_cuts_it() -> None:
     decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, picture_doubt=lambda: "cut by the border")
     assert decision.label == "other" and decision.reason == "like an eosinophil"

@@ -1,4 +1,4 @@
-"""Reading pictures: every kind of file that a user may have, and many that are none."""
+"""Reading pictures: every format that a user may have, and many files that aren't pictures."""
 
 import os
 import struct
@@ -41,7 +41,7 @@ def error(path: Path) -> str:
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "webp"])
 def test_lossless_formats_keep_their_pixels(picture: np.ndarray, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a.{suffix}"
-    Image.fromarray(picture).save(path, lossless=True)  # which only WebP needs to be told
+    Image.fromarray(picture).save(path, lossless=True)  # only WebP needs this option
     assert np.array_equal(read(path).image, picture)
 
 
@@ -63,7 +63,7 @@ def test_16_bits_are_scaled_not_clipped(tmp_path: Path) -> None:
 
 
 def test_16_bit_rgb_is_scaled(tmp_path: Path) -> None:
-    """Pillow can't write one, so it is put together by hand."""
+    """Pillow can't write such a file, so the test builds one."""
     rows = b"".join(b"\0" + struct.pack(">3H", 65535, 32768, 0) * 5 for _ in range(5))
 
     def chunk(name: bytes, body: bytes) -> bytes:
@@ -83,7 +83,7 @@ def test_transparency_lies_over_white(picture: np.ndarray, tmp_path: Path) -> No
     assert np.array_equal(image[:20], picture[:20]) and (image[20:] == 255).all()
 
 
-def test_cmyk_and_palette(picture: np.ndarray, tmp_path: Path) -> None:
+def test_cmyk_and_palette_become_rgb(picture: np.ndarray, tmp_path: Path) -> None:
     Image.fromarray(picture).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     assert read(tmp_path / "a.jpg").image[20, 15].min() > 180 and read(tmp_path / "a.jpg").image[20, 45].max() < 20
     Image.fromarray(picture).quantize(8).save(tmp_path / "a.png")
@@ -97,12 +97,12 @@ def test_exif_turns_it_upright(picture: np.ndarray, tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "a.png").image, np.rot90(picture, -1))
 
 
-def test_one_pixel(tmp_path: Path) -> None:
+def test_a_picture_of_one_pixel(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1), "red").save(tmp_path / "a.png")
     assert read(tmp_path / "a.png").image.tolist() == [[[255, 0, 0]]]
 
 
-def test_truncated(data: Path, tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error(data: Path, tmp_path: Path) -> None:
     whole = next((data / "cells/raabin/val/monocyte").glob("*.jpg")).read_bytes()
     for share in (0.02, 0.5, 0.95):
         (tmp_path / "a.jpg").write_bytes(whole[: int(len(whole) * share)])
@@ -110,7 +110,7 @@ def test_truncated(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_cut_png_gives_an_error_or_all_its_pixels(picture: np.ndarray, tmp_path: Path) -> None:
-    """Never a part of them: of the last bytes, which hold no pixels, some may be missing."""
+    """It never gives only some pixels. A cut in the last bytes, which hold no pixels, does no harm."""
     Image.fromarray(picture).save(tmp_path / "a.png")
     whole = (tmp_path / "a.png").read_bytes()
     errors = 0
@@ -123,7 +123,7 @@ def test_a_cut_png_gives_an_error_or_all_its_pixels(picture: np.ndarray, tmp_pat
     assert errors > len(whole) * 0.8
 
 
-def test_empty_text_and_folder(tmp_path: Path) -> None:
+def test_an_empty_file_a_text_and_a_folder_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").touch()
     assert "empty" in error(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_text("no picture at all")
@@ -133,10 +133,10 @@ def test_empty_text_and_folder(tmp_path: Path) -> None:
     assert "No such file" in error(tmp_path / "d.jpg")
 
 
-def test_unreadable(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
     (tmp_path / "a.png").chmod(0)
-    if os.geteuid() == 0:  # whom no mode stops; this file of the kernel's gives an input/output error even to root
+    if os.geteuid() == 0:  # root may read any file; reading this file of the kernel is an error even for root
         (tmp_path / "b.png").symlink_to("/proc/self/mem")
         assert "nput/output error" in error(tmp_path / "b.png")
     else:

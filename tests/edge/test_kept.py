@@ -1,4 +1,4 @@
-"""What is kept of a picture gives the very pixels of the picture."""
+"""The parts of a picture that are kept have exactly the pixels of the picture."""
 
 from pathlib import Path
 
@@ -30,13 +30,13 @@ def test_windows_from_memory_and_from_the_file(frame: Frame, memory: int) -> Non
     assert store.reads == 0
 
 
-def test_most_of_a_picture_is_all_of_it(frame: Frame) -> None:
+def test_all_of_a_picture_is_kept_if_most_of_it_is_needed(frame: Frame) -> None:
     kept = PixelStore().keep(frame, [(0, 0, 100, 80)])
     assert np.array_equal(kept.window(0, 0, 120, 90), frame.image)
     assert kept.store.reads == 0
 
 
-def test_what_was_not_kept_is_read_again(frame: Frame) -> None:
+def test_parts_that_were_not_kept_are_read_again(frame: Frame) -> None:
     store = PixelStore()
     kept = store.keep(frame, [(10, 20, 40, 50)])
     assert np.array_equal(kept.window(0, 0, 120, 90), frame.image) and store.reads == 1
@@ -47,7 +47,7 @@ def test_what_was_not_kept_is_read_again(frame: Frame) -> None:
         kept.window(0, 0, 120, 90)
 
 
-def test_a_full_disk_costs_a_second_reading(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_full_disk_pictures_are_read_again(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
     def full() -> None:
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,4 @@
-"""The locator, on drawn fields, on what no locator should trip over, and on real fields."""
+"""The locator on drawn fields, on difficult pictures, and on real fields."""
 
 import csv
 import tracemalloc
@@ -28,7 +28,7 @@ def near(cell: Cell, truth: drawing.Truth) -> bool:
     return bool(np.hypot(cell.centre[0] - truth.x, cell.centre[1] - truth.y) < truth.radius)
 
 
-def test_drawn_fields(locator: Locator) -> None:
+def test_each_white_cell_of_drawn_fields_is_found_once(locator: Locator) -> None:
     """Lymphocytes, monocytes and lobed neutrophils, each found once; red cells, platelets and dirt not at all."""
     rng = np.random.default_rng(11)
     found = drawn = 0
@@ -42,7 +42,7 @@ def test_drawn_fields(locator: Locator) -> None:
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])
-def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> None:
+def test_sizes_and_places_scale_with_the_picture(locator: Locator, scale: float) -> None:
     image, truth = drawing.field(np.random.default_rng(4), 1)
     size = (round(640 * scale), round(480 * scale))
     picture = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
@@ -56,40 +56,40 @@ def test_size_and_place_follow_the_picture(locator: Locator, scale: float) -> No
 
 @pytest.mark.parametrize("diameter", [24, 40, 90])
 def test_the_red_cells_are_measured(locator: Locator, diameter: int) -> None:
-    """Whatever white cells are there: the ruler is what keeps their size."""
+    """They are measured rightly whichever white cells are in the field."""
     image, _ = drawing.field(np.random.default_rng(3), 2, look=drawing.Look(red_cell=diameter))
     assert locator.locate(frame(image)).measure(None).diameter == pytest.approx(diameter, rel=0.25)
 
 
-def test_the_ruler_is_read_as_it_was_taught() -> None:
+def test_the_estimate_inverts_the_code_that_the_network_was_taught() -> None:
     for diameter in (4, 17.3, 52, 256):
         level = round(255 * ruler_mark(diameter))
         assert red_cell_estimate(np.full((9, 7), level, np.uint8)) == pytest.approx(diameter, rel=0.01)
     assert ruler_mark(1) == 0 and ruler_mark(900) == 1
 
 
-def test_a_ruler_misread_is_held_to_what_nuclei_can_be(locator: Locator) -> None:
-    """Nothing but a nucleus in the picture: no red cells to measure."""
+def test_a_wrong_ruler_is_corrected_by_the_size_of_the_nucleus(locator: Locator) -> None:
+    """The picture shows only a nucleus, so there are no red cells to measure."""
     ys, xs = np.mgrid[:256, :256]
     image = np.where((np.hypot(xs - 128, ys - 128) < 90)[..., None], [90, 50, 130], [225, 215, 210]).astype(np.uint8)
     for cell in locator.cells(frame(image)):
         assert cell.nucleus / 2.61 <= cell.red_cell <= cell.nucleus / 0.69
 
 
-def test_a_cut_cell_is_said_to_be_cut(locator: Locator) -> None:
+def test_a_cell_cut_by_the_border_is_reported_as_such(locator: Locator) -> None:
     image, truth = drawing.field(np.random.default_rng(4), 1)
     edge = int(truth[0].x)
     cells = locator.cells(frame(np.ascontiguousarray(image[:, edge:])))
     assert len(cells) == 1 and cells[0].at_border and cells[0].box[0] == 0
 
 
-def test_a_cell_that_fills_the_picture(locator: Locator) -> None:
+def test_a_cell_that_fills_the_picture_is_found(locator: Locator) -> None:
     image = drawing.picture("lymphocyte", np.random.default_rng(0), 256, drawing.Look(red_cell=150))
     cells = locator.cells(frame(image))
     assert len(cells) == 1 and centre_distance(cells[0], frame(image)) < 0.1
 
 
-def test_no_cell_at_all(locator: Locator) -> None:
+def test_nothing_is_found_where_there_is_no_cell(locator: Locator) -> None:
     image, _ = drawing.field(np.random.default_rng(1), 0)
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
@@ -101,11 +101,11 @@ def test_no_cell_at_all(locator: Locator) -> None:
 
 @pytest.mark.parametrize("level", [0, 90, 255])
 @pytest.mark.parametrize("size", [(1, 1), (16, 16), (640, 480), (3, 900)])
-def test_one_colour(locator: Locator, level: int, size: tuple[int, int]) -> None:
+def test_nothing_is_found_in_a_picture_of_one_colour(locator: Locator, level: int, size: tuple[int, int]) -> None:
     assert locator.cells(frame(np.full((size[1], size[0], 3), level, np.uint8))) == []
 
 
-def test_noise(locator: Locator) -> None:
+def test_nothing_is_found_in_noise(locator: Locator) -> None:
     rng = np.random.default_rng(0)
     for size in (16, 300, 1000):
         cells = locator.cells(frame(rng.integers(0, 256, (size, size, 3), np.uint8)))
@@ -128,10 +128,10 @@ def test_shrink() -> None:
         assert max(small.shape[:2]) == min(320, max(height, width)) and min(small.shape[:2]) >= 1 and (small == 9).all()
 
 
-def test_nuclei_are_measured_finer_than_the_grid() -> None:
+def test_nuclei_are_located_more_finely_than_the_pixel_grid() -> None:
     marks = np.zeros((40, 60), np.uint8)
     marks[10:20, 20:30] = 255
-    marks[10:20, 30] = 128  # half as sure on the right
+    marks[10:20, 30] = 128  # half as certain on the right
     marks[30, 50] = 255  # a speck
     (one,) = nuclei(marks)
     assert (one.x, one.y) == (pytest.approx((24.5 * 100 * 255 + 30 * 10 * 128) / (100 * 255 + 10 * 128)), 14.5)
@@ -159,7 +159,7 @@ def test_single_answers_exactly_once() -> None:
 
 
 def test_real_fields(locator: Locator, data: Path) -> None:
-    """A sample of the benchmark's figures: `benchmark locating` measures them all."""
+    """Checks a sample of the fields that `benchmark locating` measures in full."""
     rows = list(csv.DictReader((data / "fields.csv").open()))
     for source, floor in (("bccd", 0.97), ("chula_rpi", 0.9)):
         chosen = [r for r in rows if f"/{source}/" in r["path"] and r["width"]][::3]

@@ -1,4 +1,4 @@
-"""The model file: what is accepted, what is refused, and why."""
+"""The model file: which files are accepted, which are refused, and with which message."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def graph_of(content: bytes) -> bytes:
 
 
 def repack(path: Path, out: Path, change: Callable[[dict], object]) -> Path:
-    """The same file with another contract.json."""
+    """Writes a copy of a model file with a changed contract.json."""
     content = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {e.filename: archive.read(e) for e in archive.infolist()}
@@ -58,7 +58,7 @@ def test_verify_notices_a_wrong_answer(tiny_model: Path) -> None:
     assert model.verify() == (3, 4)
 
 
-def test_missing_empty_text_and_foreign(tmp_path: Path, tiny_model: Path) -> None:
+def test_missing_empty_text_and_foreign_files_are_refused(tmp_path: Path, tiny_model: Path) -> None:
     assert "No such file" in refusal(tmp_path / "none.tflite")
     (tmp_path / "empty.tflite").touch()
     assert "not a TFLite model" in refusal(tmp_path / "empty.tflite")
@@ -70,7 +70,7 @@ def test_missing_empty_text_and_foreign(tmp_path: Path, tiny_model: Path) -> Non
 
 
 def test_any_flipped_byte_is_noticed(tmp_path: Path, tiny_model: Path) -> None:
-    """Of the graph: by the contract's hash, before the runtime (which would crash on some) sees it."""
+    """A flipped byte in the graph is noticed by its hash, before the runtime opens it. Some would crash the runtime."""
     content = bytearray(tiny_model.read_bytes())
     graph = len(graph_of(bytes(content)))
     for place in np.linspace(8, graph - 1, 40).astype(int):
@@ -99,7 +99,7 @@ def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
         (lambda d: d["crop"].update(version=7), "newer run"),
     ],
 )
-def test_contracts_that_cannot_be_kept(
+def test_files_that_contradict_their_contract_are_refused(
     tmp_path: Path, tiny_model: Path, change: Callable[[dict], object], words: str
 ) -> None:
     assert words in refusal(repack(tiny_model, tmp_path / "a.tflite", change))

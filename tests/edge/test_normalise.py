@@ -1,4 +1,4 @@
-"""What normalisation takes out of a picture, and what it leaves."""
+"""What normalisation removes from a picture, and what it leaves."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ def cell(size: int = 96) -> np.ndarray:
 
 
 def seen_through(picture: np.ndarray, factor: np.ndarray | float, extra: np.ndarray | float = 0.0) -> np.ndarray:
-    """The same slide, its optical density multiplied and added to."""
+    """The same slide under another stain (factor of optical density) and another light (density to add)."""
     density = -np.log((picture.astype(float) + 1) / 256)
     return (256 * np.exp(-(density * factor + extra)) - 1).clip(0, 255).round().astype(np.uint8)
 
 
-def test_density_and_level_are_inverse() -> None:
+def test_level_inverts_density() -> None:
     assert np.array_equal(LEVEL[DENSITY], np.arange(256))
 
 
@@ -37,7 +37,7 @@ def test_shape_and_type(size: int) -> None:
         (1.0, np.linspace(0, 0.4, 96)[:, None, None]),  # a lamp off centre
     ],
 )
-def test_stain_and_light_are_taken_out(factor: np.ndarray | float, extra: np.ndarray | float) -> None:
+def test_differences_of_stain_and_light_are_removed(factor: np.ndarray | float, extra: np.ndarray | float) -> None:
     picture = cell()
     other = seen_through(picture, factor, extra)
     before = np.abs(picture.astype(int) - other).mean()
@@ -59,7 +59,7 @@ def test_a_plane_is_found_under_cells() -> None:
     assert np.abs(plane(covered) - slope).max() < 60
 
 
-def test_what_lies_beyond_is_white_and_shows_no_light() -> None:
+def test_pixels_beyond_the_picture_become_white_and_do_not_count_as_light() -> None:
     picture = cell()
     beyond = np.zeros((96, 96), bool)
     beyond[:20] = True
@@ -71,13 +71,13 @@ def test_what_lies_beyond_is_white_and_shows_no_light() -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_one_colour_does_not_break(level: int) -> None:
+def test_a_picture_of_one_colour_is_no_error(level: int) -> None:
     picture = np.full((64, 64, 3), level, np.uint8)
     assert normalise(picture).shape == picture.shape
     assert normalise(picture, np.full((64, 64), True)).min() == WHITE
 
 
-def test_the_cell_stands_alone() -> None:
+def test_everything_around_the_cell_becomes_white() -> None:
     apart = distance(96, 0.3)
     assert apart.dtype == np.uint8 and apart[48, 48] < 3 and apart[0, 0] == min(255, int(64 * 47.5 * 2**0.5 / 28.8))
     out = alone(np.zeros((96, 96, 3), np.uint8), apart)

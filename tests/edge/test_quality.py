@@ -1,4 +1,4 @@
-"""Pictures of cells that should not be judged."""
+"""Pictures of cells that are too poor to be judged."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ def seen() -> tuple[Frame, Cell]:
     return frame, classify.find(frame, "cell", Locator(), classify.Search(single=True)).cells[0]
 
 
-def test_what_speaks_against_a_picture(seen: tuple[Frame, Cell]) -> None:
+def test_a_poor_picture_is_named_with_its_fault(seen: tuple[Frame, Cell]) -> None:
     frame, cell = seen
     assert picture_doubt(frame, cell) == ""
     assert picture_doubt(frame, replace(cell, at_border=True)) == "cut by the border"
@@ -31,7 +31,7 @@ def test_what_speaks_against_a_picture(seen: tuple[Frame, Cell]) -> None:
     assert picture_doubt(replace(frame, image=light), cell) == "too bright"
 
 
-def test_a_cell_in_a_corner_and_an_empty_picture_are_judged_as_well(seen: tuple[Frame, Cell]) -> None:
+def test_a_cell_in_a_corner_and_an_empty_picture_can_be_judged(seen: tuple[Frame, Cell]) -> None:
     frame, cell = seen
     corner = replace(cell, centre=(2.0, 3.0))
     assert picture_doubt(frame, corner) in ("", "out of focus")

@@ -1,4 +1,4 @@
-"""The ruler: red cells measured over a run, on drawn fields, on what no ruler fits, and on real fields."""
+"""The ruler: red cells of a run measured together, on drawn fields, on unsuitable pictures, and on real fields."""
 
 import csv
 from dataclasses import replace
@@ -18,8 +18,9 @@ from edge.red_cells import FEWEST, RedCellRuler, diameter, outlines
 from edge.simulator import drawing
 from train.data import fields
 
-# The seven slides of the Raspberry Pi camera, each with at least eight fields, that the figures were measured on. Six
-# came later. One of them, subject 53's, is read as 187 pixels: a fault to be mended, not a slide to leave out for good.
+# The seven slides of the Raspberry Pi camera that the figures were measured on, each with at least eight fields. Six
+# more slides came later. On one of them, from subject 53, red cells are measured as 187 pixels. That is a fault to be
+# repaired, and no reason to leave the slide out for good.
 FILMS = {f"subject_{name}" for name in ("30", "42", "13", "14", "10", "5Bb", "1B")}
 
 
@@ -34,7 +35,7 @@ def field(seed: int, red_cell: float) -> Frame:
 
 
 def measured(locator: Locator, frames: list[Frame], ruler: RedCellRuler) -> list[float]:
-    """The diameter of a red cell in each of the frames, once all of them have been measured."""
+    """The diameter of a red cell in each frame, by the ruler after it has seen all frames."""
     found = [locator.locate(each) for each in frames]
     for each in found:
         ruler.add(each.red_cells)
@@ -42,7 +43,7 @@ def measured(locator: Locator, frames: list[Frame], ruler: RedCellRuler) -> list
 
 
 def alone(locator: Locator, frame: Frame) -> float:
-    """The diameter of a red cell by this frame alone."""
+    """The diameter of a red cell, measured in this frame alone."""
     return locator.locate(frame).measure(None).diameter
 
 
@@ -52,7 +53,7 @@ def test_a_run_of_one_microscope_has_one_ruler(locator: Locator, red_cell: float
     assert len(found) == 1 and found.pop() == pytest.approx(0.92 * red_cell, rel=0.05)
 
 
-def test_the_cells_of_a_run_share_it(locator: Locator) -> None:
+def test_the_cells_of_a_run_share_its_ruler(locator: Locator) -> None:
     ruler = RedCellRuler()
     shown = [field(i, 40) for i in range(FEWEST)]
     measured(locator, shown, ruler)
@@ -66,7 +67,7 @@ def test_too_few_pictures_are_measured_each_by_itself(locator: Locator) -> None:
     assert found == [alone(locator, each) for each in few] and len(set(found)) > 1
 
 
-def test_other_sizes_of_pictures_are_other_runs(locator: Locator) -> None:
+def test_pictures_of_different_sizes_have_different_rulers(locator: Locator) -> None:
     ruler = RedCellRuler()
     measured(locator, [field(i, 40) for i in range(FEWEST)], ruler)
     drawn, _ = drawing.field(np.random.default_rng(0), 4, shape=(480, 800), look=drawing.Look(red_cell=60))
@@ -74,13 +75,13 @@ def test_other_sizes_of_pictures_are_other_runs(locator: Locator) -> None:
     assert locator.locate(other).measure(ruler).diameter == alone(locator, other)
 
 
-def test_two_magnifications_are_not_one_microscope(locator: Locator) -> None:
+def test_two_magnifications_do_not_share_a_ruler(locator: Locator) -> None:
     mixed = [field(i, 30 if i % 2 else 60) for i in range(2 * FEWEST)]
     assert measured(locator, mixed, RedCellRuler()) == [alone(locator, each) for each in mixed]
 
 
-def test_cells_brought_to_one_size_are_not_alike(locator: Locator) -> None:
-    """Cut out of fields, each as large as its cell, and resized: one size of pictures, but no one magnification."""
+def test_cells_resized_to_one_size_do_not_share_a_ruler(locator: Locator) -> None:
+    """Each was cut out as large as its cell, then resized: the pictures have one size, but many magnifications."""
     rng = np.random.default_rng(0)
     shown = [_cell(rng, 160, red_cell) for red_cell in np.linspace(30, 75, 2 * FEWEST)]
     found = measured(locator, shown, RedCellRuler())
@@ -88,8 +89,8 @@ def test_cells_brought_to_one_size_are_not_alike(locator: Locator) -> None:
     assert np.corrcoef(found, np.linspace(30, 75, 2 * FEWEST))[0, 1] > 0.9
 
 
-def test_cells_cut_out_as_they_are_share_a_ruler(locator: Locator) -> None:
-    """Each picture of another size, but red cells measure as many pixels in all."""
+def test_cells_cut_out_without_resizing_share_a_ruler(locator: Locator) -> None:
+    """The pictures differ in size, but their red cells have the same diameter in pixels."""
     rng = np.random.default_rng(0)
     shown = [_cell(rng, size, 40) for size in range(120, 120 + 16 * 20, 20)]
     found = measured(locator, shown, RedCellRuler())
@@ -105,13 +106,13 @@ def _cell(rng: np.random.Generator, size: int, red_cell: float) -> Frame:
     return Frame(drawn, "test", 0, 0.0)
 
 
-def test_a_ruler_that_is_known_is_not_measured(locator: Locator) -> None:
+def test_a_known_ruler_is_not_measured(locator: Locator) -> None:
     ruler = RedCellRuler(fixed=50)
     assert {cell.red_cell for cell in locator.cells(field(0, 40), ruler)} == {50}
 
 
 def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:
-    """The mean over what the red cells may measure, which a run's ruler leaves no doubt of."""
+    """The answer is the mean over several rulers. With the ruler of a run, there is no such doubt."""
     model, picture = Model(), drawing.picture("lymphocyte", np.random.default_rng(3))
     frame = Frame(picture, "test", 0, 0.0)
     cell = replace(locator.cells(frame)[0], uncertainty=0.12)
@@ -127,7 +128,7 @@ def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
-def test_without_red_cells_the_network_s_estimate_counts(level: int) -> None:
+def test_without_red_cells_the_network_s_estimate_is_used(level: int) -> None:
     small = np.full((240, 320, 3), level, np.uint8)
     small[::7, ::5] = min(255, level + 2)  # a sensor's noise
     counts = outlines(small, np.zeros((120, 160), np.uint8))
@@ -147,7 +148,7 @@ def test_round_things_are_counted_by_size() -> None:
     assert outlines(small, marks).sum() == 6
 
 
-def test_what_is_counted_by_chance_is_no_ruler() -> None:
+def test_round_things_counted_by_chance_are_no_ruler() -> None:
     counts = outlines(_spots(15), np.zeros((120, 160), np.uint8))
     assert diameter(counts, 40.0, 8)[1] == pytest.approx(3 - 8 * 0.02)
     assert diameter(counts, 40.0, 150) == (40.0, 0)
@@ -163,7 +164,7 @@ def _spots(radius: int) -> np.ndarray:
 
 @pytest.mark.parametrize("share", [0.6, 0.45])
 def test_pictures_cut_close_keep_their_ruler(data: Path, locator: Locator, share: float) -> None:
-    """Where no red cell is whole, a platelet or two in a hundred pictures mustn't set the scale."""
+    """If no red cell is whole, one or two platelets in a hundred pictures must not become the ruler."""
     chosen = sorted((data / "cells/raabin/test/lymphocyte").glob("*.jpg"))[:300:2]
     whole, cut = RedCellRuler(), RedCellRuler()
     for path in chosen:
@@ -202,7 +203,7 @@ def _frame(path: str) -> Frame:
     return frame
 
 
-def test_the_command_takes_a_ruler(tmp_path: Path) -> None:
+def test_the_command_has_an_option_for_the_ruler(tmp_path: Path) -> None:
     for i in range(FEWEST):
         Image.fromarray(field(i, 40).image).save(tmp_path / f"{i}.png")
 
@@ -217,4 +218,4 @@ def test_the_command_takes_a_ruler(tmp_path: Path) -> None:
         done = command("edge", tmp_path, "--ruler", wrong)
         assert done.returncode == 2 and "pixels" in done.stderr and "Traceback" not in done.stderr
     done = command("edge", "--camera", "sim", "--ruler", "picture")
-    assert done.returncode == 2 and "--ruler picture doesn't go with --camera" in done.stderr
+    assert done.returncode == 2 and "--ruler picture can't be used with --camera" in done.stderr

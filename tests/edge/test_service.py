@@ -1,4 +1,4 @@
-"""The systemd unit, and the run that it describes: read-only but for one folder, ended by SIGTERM."""
+"""The systemd unit and the run that it describes. It may write only to one folder, and SIGTERM ends it."""
 
 import configparser
 import shlex
@@ -22,13 +22,13 @@ def service() -> configparser.SectionProxy:
     return parser["Service"]
 
 
-def test_its_command_parses() -> None:
+def test_the_options_of_its_command_are_valid() -> None:
     program, *arguments = shlex.split(service()["ExecStart"])
     assert program == "/opt/edge-classify/bin/edge-classify"
     assert edge.cli.main.make_context("test", arguments).params["camera"] == "0"
 
 
-def test_systemd_takes_it(tmp_path: Path) -> None:
+def test_systemd_accepts_it(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is absent")
     program = service()["ExecStart"].split()[0]
@@ -39,7 +39,7 @@ def test_systemd_takes_it(tmp_path: Path) -> None:
 
 
 def test_it_writes_only_its_results_and_ends_at_sigterm(tmp_path: Path) -> None:
-    """All file systems read-only but one folder, as ProtectSystem=strict makes them; /tmp too."""
+    """All file systems, /tmp included, are read-only except for one folder, as with ProtectSystem=strict."""
     camera = "sim:seed=3,width=480,height=360,red_cell=30,fps=15,white=5"
     run = f"{sys.executable} -B -m edge --camera {camera} --csv cells.csv"
     script = f"""

@@ -1,4 +1,4 @@
-"""Wilson's interval, against SciPy's."""
+"""Wilson's interval, compared with SciPy's."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from edge.share import Share, share
 
 
 @pytest.mark.parametrize(("right", "count"), [(0, 1), (1, 1), (0, 10), (9, 10), (10, 10), (431, 444), (1230, 1351)])
-def test_the_interval_is_scipy_s(right: int, count: int) -> None:
+def test_the_interval_equals_scipy_s(right: int, count: int) -> None:
     stats = pytest.importorskip("scipy.stats")
     for level in (0.9, 0.95):
         expected = stats.binomtest(right, count).proportion_ci(level, method="wilson")
@@ -20,12 +20,12 @@ def test_without_trials_there_is_no_proportion() -> None:
 
 
 @pytest.mark.parametrize(("right", "count"), [(-1, 3), (4, 3)])
-def test_counts_that_cannot_be(right: int, count: int) -> None:
-    with pytest.raises(ValueError, match="no proportion"):
+def test_impossible_counts_are_errors(right: int, count: int) -> None:
+    with pytest.raises(ValueError, match="not a proportion"):
         share(right, count)
 
 
-def test_as_json_and_as_text() -> None:
+def test_a_share_as_json_and_as_text() -> None:
     found = share(431, 444)
     assert str(found) == "0.971 [0.951, 0.983] 431/444"
     assert Share.of(found.document()) == found and "cells" not in found.document()

@@ -1,4 +1,4 @@
-"""The last step of an int8 classifier, against the runtime's own."""
+"""The softmax of an int8 classifier, compared with the runtime's own."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from edge import locate, model
 from edge.softmax import softmax
 
 
-def test_it_is_the_graphs_own_answer(tiny_model: Path) -> None:
-    """On x86-64 to the byte; elsewhere LiteRT's differs by a level, which is why there is this one."""
+def test_it_gives_the_answer_of_the_graph(tiny_model: Path) -> None:
+    """On x86-64 they are equal to the byte. Elsewhere LiteRT's differs by a level, so edge has its own."""
     opened, rng = model.Model(tiny_model), np.random.default_rng(0)
     assert opened._softmax is not None
     seen = set()
@@ -24,7 +24,7 @@ def test_it_is_the_graphs_own_answer(tiny_model: Path) -> None:
     assert len(seen) > 3
 
 
-def test_the_shipped_model_has_it_and_others_go_without() -> None:
+def test_it_is_used_for_the_shipped_model_but_not_for_others() -> None:
     assert model.Model()._softmax is not None
     assert model.Model(model.SHIPPED.with_name("compact-float32.tflite"))._softmax is None
     assert locate.Locator()._softmax is None
@@ -32,7 +32,7 @@ def test_the_shipped_model_has_it_and_others_go_without() -> None:
 
 @pytest.mark.parametrize("first", ["features", "classes"])
 def test_it_is_found_among_several_outputs(first: str, tmp_path: Path) -> None:
-    """Of a graph that gives what it saw, too, in either order."""
+    """The graph outputs both its features and its classes, in either order."""
     import keras
     import tensorflow as tf
 

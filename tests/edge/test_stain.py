@@ -7,7 +7,7 @@ GLASS, RED_CELL, NUCLEUS = (235, 225, 215), (205, 150, 140), (110, 60, 140)
 
 
 def field(middle: tuple[int, int, int], lamp: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> np.ndarray:
-    """Red cells of 40 pixels all over, and one thing of 44 in the middle."""
+    """Red cells of 40 pixels everywhere, and one disc of 44 pixels in the middle."""
     ys, xs = np.mgrid[:240, :320]
     image = np.full((240, 320, 3), GLASS)
     image[np.hypot(xs % 60 - 30, ys % 60 - 30) < 20] = RED_CELL
@@ -17,14 +17,14 @@ def field(middle: tuple[int, int, int], lamp: tuple[float, float, float] = (1.0,
 
 
 @pytest.mark.parametrize("lamp", [(1.0, 1.0, 1.0), (1.0, 0.6, 0.75), (0.5, 0.8, 0.5)])
-def test_a_nucleus_and_a_red_cell_under_any_lamp(lamp: tuple[float, float, float]) -> None:
+def test_a_nucleus_is_told_from_a_red_cell_under_any_lamp(lamp: tuple[float, float, float]) -> None:
     none = np.zeros((240, 320), bool)
     assert like_a_nucleus(field(NUCLEUS, lamp), none, 160, 120, 44, 40)
     assert not like_a_nucleus(field(RED_CELL, lamp), none, 160, 120, 44, 40)
 
 
-def test_other_nuclei_are_no_measure() -> None:
-    """Among many white cells each is still compared with red cells alone."""
+def test_a_mark_is_not_compared_with_other_nuclei() -> None:
+    """Even among many white cells, each is compared only with red cells."""
     image = field(NUCLEUS)
     ys, xs = np.mgrid[:240, :320]
     nuclei = np.hypot(xs % 60 - 30, ys % 60 - 30) < 20
@@ -33,7 +33,7 @@ def test_other_nuclei_are_no_measure() -> None:
     assert like_a_nucleus(image, nuclei, 160, 120, 44, 40)
 
 
-def test_nothing_to_compare_with() -> None:
+def test_with_no_red_cells_to_compare_any_mark_may_be_a_nucleus() -> None:
     image = np.full((60, 60, 3), 120, np.uint8)
     assert like_a_nucleus(image, np.zeros((60, 60), bool), 30, 30, 50, 40)
     assert like_a_nucleus(image[:1, :1], np.zeros((1, 1), bool), 0.5, 0.5, 1, 1)

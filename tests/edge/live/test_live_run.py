@@ -209,14 +209,14 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(
         command("edge", "--camera", "sim:cells=3"), "'cells=3' is no option with a number; the options are seed, width"
     )
-    assert_refused(command("edge", "--camera", video, "--single"), "--single doesn't go with --camera")
-    assert_refused(command("edge", "--camera", video, tmp_path), "Naming pictures doesn't go with --camera")
+    assert_refused(command("edge", "--camera", video, "--single"), "--single can't be used with --camera")
+    assert_refused(command("edge", "--camera", video, tmp_path), "PATHS can't be given together with --camera")
     assert_refused(command("edge", "--camera", video, "--size", "0x3"), "no size")
     assert_refused(command("edge", "--camera", video, "--fourcc", "MJ"), "four letters")
     assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "No such file")
     assert_refused(command("edge", "--camera", video, "--model", tiny_model), "trained on whole pictures")
     assert_refused(command("edge", "--camera", video, "--csv", "/dev/full"), "No space left")
-    assert_refused(command("edge", "--save", tmp_path, "a.png"), "--save goes with --camera only")
+    assert_refused(command("edge", "--save", tmp_path, "a.png"), "--save can only be used with --camera")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")

@@ -13,13 +13,13 @@ from edge.output.explain import explain
 
 
 def test_an_answer_that_is_review_is_explained(tmp_path: Path) -> None:
-    """It ended in KeyError: 'review' on the README's own picture."""
+    """This once failed with KeyError: 'review' on the picture of the README."""
     done = command("edge", ROOT / "docs" / "drawn-field.annotated.jpg", "--explain", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "drawn-field.annotated.explained.jpg").is_file()
 
 
-def test_it_shows_the_field_and_a_crop_a_cell() -> None:
+def test_it_shows_the_field_and_a_crop_per_cell() -> None:
     model = Model()
     picture = str(ROOT / "docs" / "drawn-field.annotated.jpg")
     [answer] = classify.classify([picture], model, model.rules(0.01), Search(trace=True))

@@ -1,4 +1,4 @@
-"""Live results reach the disk, and the work doesn't wait for it. No test can cut the power, so fsync is watched."""
+"""Live results reach the disk, and a run doesn't wait for that. A test can't cut the power, so it watches fsync."""
 
 import os
 import threading
@@ -25,7 +25,7 @@ def answer(number: int) -> Answer:
 
 @pytest.fixture
 def synced(monkeypatch: pytest.MonkeyPatch) -> dict[int, int]:
-    """By inode: how many bytes a file had when it was last synced to the disk, by the real fsync."""
+    """For each inode, how many bytes the file had at its last fsync. The real fsync is called, too."""
     real, sizes = os.fsync, {}
 
     def fsync(file: int) -> None:
@@ -46,7 +46,9 @@ def test_lines_and_the_file_s_name_are_synced_to_the_disk(tmp_path: Path, synced
     assert synced[path.stat().st_ino] == path.stat().st_size and tmp_path.stat().st_ino in synced
 
 
-def test_they_are_synced_while_it_runs(tmp_path: Path, synced: dict[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_are_synced_during_the_run(
+    tmp_path: Path, synced: dict[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fsync, "_EVERY", 0.01)
     path = tmp_path / "a.json"
     with JsonLines(str(path), "model", live=True) as lines:
@@ -58,7 +60,7 @@ def test_they_are_synced_while_it_runs(tmp_path: Path, synced: dict[int, int], m
                 time.sleep(0.01)
 
 
-def test_a_slow_disk_keeps_nobody_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_disk_does_not_delay_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     busy, free = threading.Event(), threading.Event()
 
     def slow(file: int) -> None:
@@ -86,7 +88,7 @@ def test_a_disk_that_fails_is_reported_in_one_sentence(tmp_path: Path, monkeypat
         lines.__exit__(None, None, None)
 
 
-def test_pictures_results_are_left_to_the_system(tmp_path: Path, synced: dict[int, int]) -> None:
+def test_results_of_picture_files_are_not_synced(tmp_path: Path, synced: dict[int, int]) -> None:
     with JsonLines(str(tmp_path / "a.json"), "model") as lines:
         lines.add(answer(0))
     assert not synced
