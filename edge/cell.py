@@ -56,7 +56,7 @@ def single(picture: Picture, cells: Sequence[Cell]) -> list[Cell]:
 
 
 def emptiest(picture: Picture, cells: Sequence[Cell]) -> Cell:
-    """A cell of the usual size at an empty place, as training needs it: an example that shows no white cell.
+    """An invented cell of the usual size at an empty place. Training uses it as an example without a white cell.
 
     The place is the point of a 7 x 7 grid that is farthest from all cells.
     """

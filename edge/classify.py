@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from edge.locate import Located, Locator, LocatorTrace
     from edge.red_cells import RedCellRuler
 
-_SURVEY = 200  # red cells are measured in at most so many pictures, spread evenly over the run
+_SURVEY = 200  # red cells are measured in at most this many pictures, spread evenly over the run
 _WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
-# Pixels are kept before the run's final ruler is known. It may turn out larger than the ruler at that moment by the
-# first factor if the run had a ruler by then, and by the second if it had none. With these factors, no picture of
+# Pixels are kept before the run's final ruler is known. So a margin is kept in case it gets larger: by the first factor
+# if the run has a ruler already, by the second if it has none. With these factors, no picture of
 # ../shared/data has to be read twice, whichever of its folders form a run.
 _MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.1, 1.35
 
@@ -221,7 +221,7 @@ def find_cells(
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
     """Finds the cells of one frame. policy: see `find_cells`.
 
-    Red cells are measured in this frame alone, unless `search` says their diameter.
+    Red cells are measured in this frame alone, unless `search.red_cell` gives their diameter.
     """
     from edge.red_cells import RedCellRuler
 
@@ -323,7 +323,7 @@ def predict(model: Model, picture: Picture, cell: Cell) -> Prediction:
 
 
 def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
-    """The model's input for one cell, uint8 [size, size, 3]: one crop, or three by three rulers if it is uncertain."""
+    """The model's input for one cell, uint8 [size, size, 3]: one crop, or three if its ruler is uncertain."""
     rulers = [cell]
     if cell.uncertainty:
         factors = (1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty)

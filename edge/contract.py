@@ -350,7 +350,7 @@ def read(document: Any) -> Contract:
 
 
 def write(contract: Contract) -> dict[str, Any]:
-    """Turns a contract into the JSON document that `read` takes. A field that is None, its default, is left out."""
+    """Turns a contract into the JSON document that `read` takes, without the fields that kept their default None."""
     return document(contract)
 
 

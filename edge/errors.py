@@ -42,8 +42,8 @@ def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
 def writing(target: object) -> Iterator[None]:
     """Turns an OSError while `target` is written, such as a full disk, into a UserError.
 
-    A broken pipe is passed on: the program that read the output, such as `head`, has ended, and so does the command,
-    quietly.
+    A broken pipe is passed on: the program that read the output, such as `head`, has ended. The command then ends
+    without a message.
     """
     try:
         yield

@@ -46,7 +46,7 @@ class Outcome:
     """The result of a job.
 
     Attributes:
-        pictures: number of pictures done, answered or unreadable; fewer than the files if the job was stopped.
+        pictures: number of pictures that were answered or unreadable; fewer than the files if the job was stopped.
         unreadable: number of pictures that could not be read.
         cells: number of cells that the threshold was computed from; 0 without a threshold.
         shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.

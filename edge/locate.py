@@ -39,10 +39,8 @@ _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
 _BEYOND_DOUBT = 0.85  # mean mark (0 to 1) from which on the stain needs no check
 _PLATELET = 0.47  # red-cell diameters: a smaller mark is not a nucleus
-_SHAPES = (
-    cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)),
-    np.ones((3, 3), np.uint8),
-)  # in turn: erosion by an octagon
+# Applied in turn, these two erode by an octagon.
+_SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))
 _CELL = 1.5  # diameter of a cell, in diameters of its nucleus' hull; it varies from 1.1 (small lymphocytes) to 2
 
 

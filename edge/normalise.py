@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-_NEPER = 1000  # units of optical density to a factor of e in light
+_NEPER = 1000  # units of optical density per neper, which is a factor of e in light
 DENSITY = np.array([round(-_NEPER * math.log((level + 1) / 256)) for level in range(256)], np.int32)
 _DEEPEST = int(DENSITY[0])
 LEVEL = np.array([round(256 * math.exp(-d / _NEPER)) - 1 for d in range(_DEEPEST + 1)]).clip(0, 255).astype(np.uint8)

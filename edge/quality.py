@@ -8,20 +8,19 @@ from edge.cell import SIDE, Cell
 from edge.frames import Picture
 
 # The numbers in this file that were measured on fields come from the half of bccd that is used for training (100 to 160
-# fields) and from 30 to 40 simulated fields. The fields of the benchmarks weren't used, except for one film:
-# edge/live/focus_monitor.py says which.
-_RED_CELL = (
-    16.0  # pixels: red cells are shrunk to this before sharpness is measured, to take out magnification and noise
-)
+# fields) and from 30 to 40 simulated fields. Of the fields that the benchmarks
+# measure on, only one film had an influence: edge/live/focus_monitor.py says which.
+# Pixels to which red cells are shrunk before sharpness is measured, so that magnification and noise have no influence.
+_RED_CELL = 16.0
 # Standard deviations of two blurs, in pixels after this shrinking. What the first blur removes is fine detail; what the
 # second removes in addition are cells.
 _BANDS = 1.2, 5.0
 _LEAST = 2.0  # levels of contrast: a view with less is empty; camera noise of 3 levels leaves at most 0.5 of them
 # Sharpness below which no answer is given, on any slide. Sharp fields have 0.33 to 0.61. Blurred fields have:
 #   blur in red cells  sharpness  answers that change  the same for simulated cells
-#   2/32               0.28       5 %                   8 %
-#   3/32               0.21       12 %                  18 %
-#   4/32               0.17       15 %                  28 %
+#   2/32               0.28       5 %                  8 %
+#   3/32               0.21       12 %                 18 %
+#   4/32               0.17       15 %                 28 %
 USELESS = 0.19
 _SPOTS = 12  # spots along each axis in which light is measured, so large that a tenth of each is empty glass
 CLIPPED = 0.25  # share of pixels at full level from which on a picture is overexposed; good fields have 0.00

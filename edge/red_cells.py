@@ -1,7 +1,7 @@
 """Red cells as a ruler: their diameter in pixels. On every slide, a red cell measures about 7.5 micrometres.
 
-The size of its nucleus tells a lymphocyte from a monocyte better than anything else. But with a ruler that is off by a
-tenth, this no longer works. One picture shows few red cells, and no two are alike. But all pictures of a run come from
+The size of its nucleus tells a lymphocyte from a monocyte better than anything else. But a ruler that is off by a
+tenth spoils this. One picture shows few red cells, and no two are alike. But all pictures of a run come from
 one microscope, so they are measured together. The diameter comes from two sources. The outlines of red cells that lie
 alone are counted. The locator's network gives an estimate, which is all there is if no outline can be counted.
 """
@@ -20,7 +20,7 @@ FEWEST = 8  # pictures of one size: with this many or more, they are measured to
 _STEPS = 32  # bins per octave in the histogram of diameters; an octave is a doubling
 _OCTAVES = 6  # octaves in the histogram
 _SMALLEST = 6  # pixels: smallest diameter in the histogram
-_LEVELS = (2, 3, 4)  # outlines are drawn at so many quarters of the threshold between light and cells
+_LEVELS = (2, 3, 4)  # quarters of the threshold between light and cells: outlines are drawn at each of these
 _UNIT = 4  # unit of optical density here, in thousandths
 _FAINT = 3  # of these units: a smaller contrast is noise
 _WINDOW = 9  # bins that belong together, because red cells of one slide differ by a fifth

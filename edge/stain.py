@@ -7,10 +7,8 @@ import numpy as np
 # Absorbance of each level, in hundredths of a neper. As integers, they are the same on every machine.
 ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
 _REACH = 2.5  # half the width of the neighbourhood, in diameters of a red cell or of the nucleus if that is larger
-_INSIDE, _OUTSIDE = (
-    0.3,
-    0.9,
-)  # radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none
+# Radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none.
+_INSIDE, _OUTSIDE = 0.3, 0.9
 _FEWEST = 30  # pixels: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
 _DENSER = 150  # a nucleus absorbs at least so many percent of the green light that red cells absorb,
 _BLUER = 180  # or its ratio of absorbed red light to absorbed blue light is at least so many percent of theirs
