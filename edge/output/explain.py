@@ -58,7 +58,7 @@ def _panels(answer: Answer, trace: LocatorTrace, red_cell: float) -> list[tuple[
     green = trace.small[..., 1].astype(np.float32) + 1
     density = np.clip(np.log(green.max() / green) * 160, 0, 255).astype(np.uint8)
     marks = Image.fromarray(trace.marks).resize(field.size, Image.Resampling.NEAREST)
-    heading = f"kept (green), refused (red); red cells: {red_cell:.0f} pixels"
+    heading = f"kept (green), refused (red); red cells: about {red_cell:.0f} pixels"
     return [(heading, field), ("absorbance", Image.fromarray(density)), ("marks", marks)]
 
 

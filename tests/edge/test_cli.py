@@ -164,7 +164,7 @@ def test_whole_image_does_not_search_for_cells(field: tuple[Path, list[drawing.T
     done = command("edge", field[0], "--whole-image", "--model", cell_model, "--json", "-")
     (answer,) = map(json.loads, done.stdout.splitlines())
     assert answer["box"] == [0, 0, 640, 480]
-    assert_refused(command("edge", field[0], "--whole-image", "--single"), "give one of them")
+    assert_refused(command("edge", field[0], "--whole-image", "--single"), "use only one of them")
 
 
 def test_a_picture_without_cells_is_answered_with_no_cell(tmp_path: Path, cell_model: Path) -> None:
