@@ -1,5 +1,6 @@
 """`edge-classify`: options and nothing else."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -136,6 +137,8 @@ def main(
     was answered; 1: some could not be read, or it was stopped; 2: nothing could be done. Assists a person; not a
     medical device.
     """
+    # numpy's linear algebra has a few hundred numbers to do here, and its idle threads would spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from edge import files, frames, model, system  # noqa: F401 after --help, which needs none of them
     except ImportError as error:
