@@ -4,6 +4,7 @@ The red cells of all pictures of a run are measured before the first cell is cut
 to keep until then, and reading them twice would be too slow. So only the surroundings of their cells are kept.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import numpy as np
 
 from edge.errors import UserError
 from edge.frames import Frame, Picture, read
+
+logger = logging.getLogger(__name__)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _MEMORY = 36_000_000  # bytes of pixels that are kept in memory; the others go to a temporary file
@@ -58,10 +61,6 @@ class PixelStore:
     """Holds pixels and returns them by their place.
 
     The first go to memory, the others to a temporary file, which is deleted when the process ends.
-
-
-    Attributes:
-        reads: number of pictures that had to be read again.
     """
 
     def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
@@ -72,7 +71,6 @@ class PixelStore:
         # The part that was last read from the file, and its place, in case the next request is for the same part.
         self._at, self._pixels = -1, np.zeros((0, 0, 3), np.uint8)
         self._latest: Frame | None = None
-        self.reads = 0
 
     def keep(self, picture: Picture, boxes: Sequence[Box]) -> KeptPicture:
         """Keeps these parts of a picture, or all of it if they cover more than half."""
@@ -125,8 +123,8 @@ class PixelStore:
             frame = read(source)
             if not isinstance(frame, Frame):
                 raise UserError(f"{source} {frame.error}")
+            logger.debug("%s is read again: what is needed of it was not kept", source)
             self._latest = frame
-            self.reads += 1
         return self._latest
 
 

@@ -135,7 +135,7 @@ class Model(File):
         if self.contract.crop.version != known:
             raise UserError(
                 f"{path} was trained on crops {self.policy!r} version {self.contract.crop.version}, which this "
-                "edge-classify can't make; train and convert a newer model."
+                "edge-classify can't make; convert a newer training run."
             )
         if tuple(self._output["shape"]) != (1, len(self.kinds)):
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")

@@ -96,7 +96,7 @@ def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
         (lambda d: d.update(decision=None), "incomplete"),
         (lambda d: d.update(labels=["a", "b", "c"]), "outputs are not its labels"),
         (lambda d: d["input"].update(size=48), "input is not uint8"),
-        (lambda d: d["crop"].update(version=7), "newer run"),
+        (lambda d: d["crop"].update(version=7), "newer training run"),
     ],
 )
 def test_files_that_contradict_their_contract_are_refused(
