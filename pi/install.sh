@@ -65,7 +65,7 @@ pip() {
 pip --find-links "$here/wheels" -r "$here/requirements.txt"
 pip --no-deps "$here"/wheels/edge_classify-*.whl
 cp -R "$here/docs" "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
-# The shipped model must run here, and give the answers that its file expects.
+# The shipped model must run on this machine, and give the answers that its file expects.
 "$prefix/bin/edge-classify" --verify > /dev/null || { "$prefix/bin/edge-doctor" --seconds 0 >&2 || :; exit 1; }
 for name in edge-classify edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done
 trap - EXIT

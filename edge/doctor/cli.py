@@ -45,7 +45,7 @@ _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
     default=10.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="Seconds for which speed is measured; 0 skips it.",
+    help="How many seconds to measure speed for; 0 skips it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
 @exits_on_user_error

@@ -161,7 +161,7 @@ def white_cell(
         density: optical density of the slide, float32 [height, width, 3]; it is changed.
         kind: one of WHITE.
         x: position of the cell's middle, pixels from the left; it may lie outside the slide.
-        y: position of its middle, pixels from the top; likewise.
+        y: position of the cell's middle, pixels from the top; it may lie outside the slide.
         red_cell: diameter of a red cell, pixels.
         rng: decides size and shape.
 

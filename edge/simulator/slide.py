@@ -66,7 +66,7 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
     Args:
         text: options of Scenario such as "seed=7,faults=20,white=5"; a bare number is the seed.
         size: (width, height) of the frames in pixels, instead of those in `text`.
-        fps: frames a second, likewise.
+        fps: frames a second, instead of those in `text`.
 
     Raises:
         UserError: where an option doesn't exist, or its value is out of range.

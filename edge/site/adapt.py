@@ -14,7 +14,7 @@ from edge.site.figures import LeftOut, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 
-_REPEATS = 2  # runs of the cross-validation, each with the cells divided anew
+_REPEATS = 2  # runs of the cross-validation, each with the cells divided in another way
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ _model = click.option(
     metavar="FILE",
     help="A .tflite file that `convert` made, instead of the shipped one.",
 )
-_whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell; locate nothing.")
+_whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell, without locating it.")
 
 
 @main.command()

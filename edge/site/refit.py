@@ -207,7 +207,7 @@ def _thresholds(cells: Cells, second: np.ndarray, other: np.ndarray, rules: Rule
     Args:
         cells: n pictures.
         second: probability of the second name against the first, float64 [n], fitted without the cell itself.
-        other: probability of *other*, likewise.
+        other: probability of *other*, float64 [n], fitted without the cell itself.
         rules: the model's own rules at that risk.
         risk: share of wrong answers among those given, 0 to 1.
     """

@@ -25,7 +25,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = os.environ | {"PYTHON": sys.executable, "PACK": "xz -T0 -0"}
     done = subprocess.run([ROOT / "pi" / "bundle", file], capture_output=True, text=True, env=environment)
     if done.returncode and any(sign in done.stderr for sign in OFFLINE):
-        pytest.skip("wheels for the bundle can't be downloaded here")
+        pytest.skip("wheels for the bundle can't be downloaded on this machine")
     assert done.returncode == 0, done.stderr
     return file
 

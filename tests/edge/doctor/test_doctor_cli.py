@@ -145,7 +145,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     )
     done = run(["unshare", "--mount", "--map-root-user", "sh", "-c", script])
     if not done.stdout:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        pytest.skip(f"no file system can be mounted on this machine: {done.stderr.strip()}")
     code, found = findings(done)
     assert code == 2
     bad(found["disk"], f"Nothing can be written to {tmp_path}: No space left on device.", "make room")

@@ -41,7 +41,7 @@ def program(folder: Path, name: str, answer: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def pi(tmp_path: Path) -> Iterator[Path]:
-    """The files in which Linux says that this is a Pi, and how warm it is."""
+    """The files in which Linux says that a machine is a Pi and how warm it is."""
     place = tmp_path / "root"
     for file, text in (
         ("sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.5\0"),
