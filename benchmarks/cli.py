@@ -12,8 +12,8 @@ import click
 
 from benchmarks.report import result
 from edge import __version__, model
-from edge.cli import progress_bars
 from edge.errors import UserError, exits_on_user_error
+from edge.system.cli import progress_bars
 from train.cli import data_option
 
 SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edge import __version__
-from edge.cli import Grouped, progress_bars, show_log
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
+from edge.system.cli import Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
-"""`edge-classify`: options and nothing else. Also what the other commands' options share."""
+"""`edge-classify`: options and nothing else."""
 
-import logging
+import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +12,12 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
+from edge.system.cli import Grouped, progress_bars
 
 if TYPE_CHECKING:
     from edge.decide import Rules
     from edge.model import Model
     from edge.output.sinks import Sink
-    from edge.system.progress import Progress
 
 _MANY = 20  # pictures from which on a progress bar helps more than it distracts
 _GROUPS = {
@@ -30,63 +29,8 @@ _GROUPS = {
 }
 
 
-class Grouped(click.Command):
-    """A command whose --help shows its options in groups."""
-
+class _EdgeClassify(Grouped):
     groups = _GROUPS
-
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        records = {option.opts[-1]: option.get_help_record(ctx) for option in self.get_params(ctx)}
-        for title, names in self.groups.items():
-            with formatter.section(title):
-                formatter.write_dl([record for name in names if (record := records[name])])
-
-
-@contextmanager
-def progress_bars(shown: bool | None = None) -> Iterator["Progress"]:
-    """A Progress that draws bars on stderr, with speed and time left; without a terminal it draws nothing."""
-    from edge.system.progress import silent
-
-    if not (sys.stderr.isatty() if shown is None else shown):
-        yield silent
-        return
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm] = {}
-
-    def progress(what: str, done: int, total: int) -> None:
-        bar = bars.get(what)
-        if bar is None or done < bar.n:
-            if bar is not None:
-                bar.close()
-            # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
-            columns, rows = shutil.get_terminal_size()
-            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
-        bar.update(done - bar.n)
-
-    try:
-        yield progress
-    finally:
-        for bar in bars.values():
-            bar.close()
-
-
-class LogLines(logging.Handler):
-    """Writes log lines on stderr, above a progress bar where there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(self.format(record), file=sys.stderr)
-
-
-def show_log(*packages: str) -> None:
-    """Shows what these packages log, from INFO on, as plain lines on stderr."""
-    for name in packages:
-        logger = logging.getLogger(name)
-        logger.setLevel(logging.INFO)
-        logger.handlers = [LogLines()]
-        logger.propagate = False
 
 
 def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
@@ -116,7 +60,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     return pixels
 
 
-@click.command(cls=Grouped)
+@click.command(cls=_EdgeClassify)
 @click.version_option(__version__)
 @click.argument("paths", nargs=-1)
 @click.option(
@@ -193,6 +137,8 @@ def main(
     was answered; 1: some could not be read, or it was stopped; 2: nothing could be done. Assists a person; not a
     medical device.
     """
+    # numpy's linear algebra has a few hundred numbers to do here, and its idle threads would spin.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         from edge import files, frames, model, system  # noqa: F401 after --help, which needs none of them
     except ImportError as error:

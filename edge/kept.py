@@ -4,6 +4,7 @@ The red cells of all pictures of a run are measured before the first cell is cut
 until then, and too slow to be read twice, so the surroundings of their cells are.
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import numpy as np
 
 from edge.errors import UserError
 from edge.frames import Frame, Picture, read
+
+logger = logging.getLogger(__name__)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _MEMORY = 36_000_000  # bytes of pixels that are kept in memory; more go to a temporary file
@@ -54,11 +57,7 @@ class KeptPicture:
 
 
 class PixelStore:
-    """Pixels by their place: the first in memory, the others in a temporary file that vanishes with the process.
-
-    Attributes:
-        reads: how many pictures had to be read again.
-    """
+    """Pixels by their place: the first in memory, the others in a temporary file that vanishes with the process."""
 
     def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
         """memory: bytes kept in memory; most: bytes of the temporary file."""
@@ -70,7 +69,6 @@ class PixelStore:
             np.zeros((0, 0, 3), np.uint8),
         )  # what was read last from the file, for the next look
         self._latest: Frame | None = None
-        self.reads = 0
 
     def keep(self, picture: Picture, boxes: Sequence[Box]) -> KeptPicture:
         """Keeps these parts of a picture; all of it, where they are more than half."""
@@ -123,8 +121,8 @@ class PixelStore:
             frame = read(source)
             if not isinstance(frame, Frame):
                 raise UserError(f"{source} {frame.error}")
+            logger.debug("%s is read again: what is needed of it was not kept", source)
             self._latest = frame
-            self.reads += 1
         return self._latest
 
 

@@ -131,6 +131,7 @@ class Locator(File):
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
         self.size = self.contract.input.size
+        cv2.setNumThreads(threads)  # OpenCV's own threads would spin for longer than its small tasks here take
 
     def locate(self, frame: Frame) -> Located:
         """The nuclei of the frame's white cells."""

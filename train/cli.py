@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.cli import Grouped, progress_bars, show_log
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
+from edge.system.cli import Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings, Transfer
 

@@ -44,7 +44,7 @@ def python(version: tuple[int, int] | None = None, bits: int = 8 * struct.calcsi
     machine = platform.machine()
     if bits < 64:
         sentence = f"This is a 32-bit system (Python {name}, kernel {machine}), for which LiteRT isn't made."
-        remedy = "put 64-bit Raspberry Pi OS on the card, or follow the documentation for 32-bit Bookworm"
+        remedy = 'put 64-bit Raspberry Pi OS on the card, or follow "32-bit Bookworm" in docs/raspberry-pi.md'
         return Finding("python", "warn" if importlib.util.find_spec("tflite_runtime") else "bad", sentence, remedy)
     if not _PYTHONS[0] <= version <= _PYTHONS[1]:
         remedy = "make the environment with another Python: Bookworm brings 3.11, Trixie 3.13"

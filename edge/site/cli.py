@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.cli import progress_bars
 from edge.errors import UserError, exits_on_user_error
+from edge.system.cli import progress_bars
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable

@@ -1,0 +1,73 @@
+"""What the commands share: help in groups, progress bars, log lines."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import click
+
+from edge.system.progress import Progress, silent
+
+
+class Grouped(click.Command):
+    """A command whose --help shows its options in groups. A subclass names them.
+
+    Attributes:
+        groups: the names of options, such as "--json", by the title of their group.
+    """
+
+    groups: ClassVar[dict[str, tuple[str, ...]]] = {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {option.opts[-1]: option.get_help_record(ctx) for option in self.get_params(ctx)}
+        for title, names in self.groups.items():
+            with formatter.section(title):
+                formatter.write_dl([record for name in names if (record := records[name])])
+
+
+@contextmanager
+def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
+    """A Progress that draws bars on stderr, with speed and time left; without a terminal it draws nothing."""
+    if not (sys.stderr.isatty() if shown is None else shown):
+        yield silent
+        return
+    from tqdm import tqdm
+
+    bars: dict[str, tqdm] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        bar = bars.get(what)
+        if bar is None or done < bar.n:
+            if bar is not None:
+                bar.close()
+            # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
+            columns, rows = shutil.get_terminal_size()
+            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
+        bar.update(done - bar.n)
+
+    try:
+        yield progress
+    finally:
+        for bar in bars.values():
+            bar.close()
+
+
+class LogLines(logging.Handler):
+    """Writes log lines on stderr, above a progress bar where there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def show_log(*packages: str) -> None:
+    """Shows what these packages log, from INFO on, as plain lines on stderr."""
+    for name in packages:
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.INFO)
+        logger.handlers = [LogLines()]
+        logger.propagate = False
