@@ -1,6 +1,6 @@
 """Does a Raspberry Pi, emulated by QEMU, install the bundle and give the same answers as this machine, byte for byte?
 
-`python pi/prove.py BUNDLE --data ../shared/data`, or `make pi-proof`. For each system and core it runs, in an arm64
+`python -m pi BUNDLE --data ../shared/data`, or `make pi-proof`. For each system and core it runs, in an arm64
 Debian root:
 
 1. the two commands of README that install the bundle,
@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
+from edge.errors import UserError
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
@@ -36,14 +37,14 @@ SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,every=1"
 ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify" / "pi"
 
 
-class Failed(click.ClickException):
+class Failed(UserError):
     """The proof failed: something on the emulated Pi is wrong."""
 
+    exit_code = 1
 
-class Absent(click.ClickException):
+
+class Absent(UserError):
     """No Pi can be emulated on this machine."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -229,82 +230,41 @@ def compare(theirs: Path, ours: Path) -> str:
     return f"{len(lines)} answers equal to the byte, {len(here)} cells at the camera equal"
 
 
-@click.command()
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--data",
-    type=click.Path(exists=True, path_type=Path),
-    required=True,
-    help="The data set: a folder with cells.csv and fields.",
-)
-@click.option(
-    "--system",
-    "systems",
-    multiple=True,
-    type=click.Choice(SYSTEMS),
-    default=SYSTEMS,
-    show_default=True,
-    help="Release of Raspberry Pi OS; may be given several times.",
-)
-@click.option(
-    "--core",
-    "cores",
-    multiple=True,
-    type=click.Choice(list(CORES)),
-    default=list(CORES),
-    show_default=True,
-    help="Processor; may be given several times.",
-)
-@click.option("--cells", default=200, show_default=True, help="How many pictures of one cell are answered.")
-@click.option("--fields", default=20, show_default=True, help="How many camera fields are answered.")
-@click.option(
-    "--seconds", default=12.0, show_default=True, help="Seconds that a simulated camera runs, at 8 frames a second."
-)
-@click.option(
-    "--roots",
-    type=click.Path(path_type=Path),
-    default=ROOTS,
-    show_default=True,
-    help="Folder in which the emulated systems are kept for later runs.",
-)
-def main(
-    bundle: Path,
-    data: Path,
-    systems: tuple[str, ...],
-    cores: tuple[str, ...],
-    cells: int,
-    fields: int,
-    seconds: float,
-    roots: Path,
+def prove(
+    bundle: Path, task: Task, systems: Sequence[str], cores: Sequence[str], roots: Path, report: Callable[[str], None]
 ) -> None:
-    """Prove that emulated Raspberry Pis install BUNDLE and give the same answers as this machine.
+    """Installs a bundle on emulated Pis and compares their answers with this machine's.
 
-    Exit code 0: all is equal; 1: something differs; 2: no Pi can be emulated on this machine.
+    Args:
+        bundle: what `make pi-bundle` made.
+        task: what is answered.
+        systems: keys of SYSTEMS.
+        cores: keys of CORES.
+        roots: folder in which the emulated systems are kept for later runs.
+        report: gets a line for each step that held.
+
+    Raises:
+        Absent: where no Pi can be emulated on this machine.
+        Failed: where something differs.
     """
     need_tools()
-    task = Task(data.resolve(), pictures(data.resolve(), cells, fields), seconds)
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
         ours.mkdir()
         (ours / "list").write_text("\n".join(task.names) + "\n")
         answer_here(task, ours)
-        click.echo(f"{os.uname().machine}: {cells} cells and {fields} fields answered.")
-        for system in systems:
+        report(f"{os.uname().machine}: {len(task.names)} pictures answered.")
+        for system, core in itertools.product(systems, cores):
             root = system_root(system, roots.resolve())
-            for core in cores:
-                began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
-                theirs.mkdir()
-                shutil.copy(ours / "list", theirs)
-                pi = Pi(root, core, [task.folder, theirs])
-                click.echo(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
-                click.echo(f"  edge-doctor: {run_doctor(pi)}")
-                pi.run(script(task, str(theirs)))
-                click.echo(f"  {compare(theirs, ours)}")
-                pi.run("sh /opt/edge-classify/install.sh --uninstall")
-                if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):
-                    raise Failed(f"{system}: uninstalling left files behind.")
-                click.echo(f"  removed without a trace; {time.monotonic() - began:.0f} s")
-
-
-if __name__ == "__main__":
-    main()
+            began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
+            theirs.mkdir()
+            shutil.copy(ours / "list", theirs)
+            pi = Pi(root, core, [task.folder, theirs])
+            report(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
+            report(f"  edge-doctor: {run_doctor(pi)}")
+            pi.run(script(task, str(theirs)))
+            report(f"  {compare(theirs, ours)}")
+            pi.run("sh /opt/edge-classify/install.sh --uninstall")
+            if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):
+                raise Failed(f"{system}: uninstalling left files behind.")
+            report(f"  removed without a trace; {time.monotonic() - began:.0f} s")

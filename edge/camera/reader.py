@@ -31,7 +31,6 @@ class Camera:
         facts: what the source really gives, as one line for the user.
         live, unrelated_frames: as in Device.
         over: whether there are no more frames, because the recording or the thread has ended.
-        dropped: how many frames arrived that nobody had asked for.
         broken: how many frames could not be decoded.
         reconnections: how often the source was lost and opened again.
     """
@@ -49,7 +48,7 @@ class Camera:
         self._open_device, self.name = open_device, name
         self._device = device = open_device()
         self.facts, self.unrelated_frames, self.live = device.facts, device.unrelated_frames, device.live
-        self.dropped = self.broken = self.reconnections = 0
+        self.broken = self.reconnections = 0
         self.over = False
         self._frame: Frame | None = None
         self._error: BaseException | None = None
@@ -116,7 +115,6 @@ class Camera:
             clock = time.monotonic()
             number += 1
             if device.live and not self._wanted.is_set():
-                self.dropped += 1
                 continue
             while not self._wanted.wait(0.1):
                 if self._stop.is_set():

@@ -23,7 +23,13 @@ from edge.doctor.finding import Finding
 
 _PYTHONS = ((3, 11), (3, 13))  # the first and the last version for which every library has wheels
 # Modules that are imported, and the wheels that they come from. One of the runtimes is enough.
-_LIBRARIES = {"numpy": "numpy", "PIL.Image": "pillow", "cv2": "opencv-python-headless", "click": "click"}
+_LIBRARIES = {
+    "numpy": "numpy",
+    "PIL.Image": "pillow",
+    "cv2": "opencv-python-headless",
+    "click": "click",
+    "tqdm": "tqdm",
+}
 _RUNTIMES = {"ai_edge_litert.interpreter": "ai-edge-litert", "tflite_runtime.interpreter": "tflite-runtime"}
 _AGAIN = "install again: `install.sh` of the bundle, or `pip install --force-reinstall`"
 _LEAST, _LITTLE = 50, 500  # free MB; below the first there is no room for results, the second is enough for a few days

@@ -145,7 +145,7 @@ def test_a_single_different_byte_fails_the_proof(tmp_path: Path) -> None:
 def test_an_emulated_pi_gives_the_same_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
     """One system, one core and few pictures; `make pi-proof` tests both systems and both cores with 220 pictures."""
     options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2", "--seconds", "6"]
-    command = [sys.executable, ROOT / "pi" / "prove.py", bundle, "--data", data, "--roots", tmp_path, *options]
+    command = [sys.executable, "-m", "pi", bundle, "--data", data, "--roots", tmp_path, *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode == 2:
         pytest.skip(done.stderr.strip())
