@@ -107,7 +107,7 @@ pi-bundle: .venv/edge
 	@PYTHON=$(BIN)/python pi/bundle $(BUNDLE)
 
 pi-proof: pi-bundle
-	@$(BIN)/python pi/prove.py $(BUNDLE) --data $(DATA)
+	@$(BIN)/python -m pi $(BUNDLE) --data $(DATA)
 
 clean:
 	rm -rf .venv .rivals demo dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache

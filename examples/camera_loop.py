@@ -1,6 +1,7 @@
 """Count cells at a camera: `python examples/camera_loop.py SOURCE CELLS`.
 
-SOURCE is what `edge-classify --camera` takes: 0 for the first USB camera, `sim` for the simulated microscope.
+SOURCE is what `edge-classify --camera` takes: 0 for the first USB camera, `sim` for the simulated microscope. CELLS is
+the number of cells after which the program stops.
 """
 
 import sys
@@ -14,8 +15,8 @@ from edge.model import Model
 
 source, wanted = sys.argv[1], int(sys.argv[2])
 model = Model()
-camera = Camera(opener(source), source)
-print(camera.facts)
+camera = Camera(opener(source), source)  # opens it and reads it in a thread
+print(camera.facts)  # what the camera really gives, such as its picture size
 settings = SessionSettings(rules=model.rules(0.01), unrelated_frames=camera.unrelated_frames)
 session = Session(model, Locator(), settings)
 counts: Counter[str] = Counter()
@@ -25,7 +26,7 @@ try:
         frame = camera.newest(timeout=FIRST)
         if frame is None:
             continue
-        # A cell is answered once, from several frames in which it lay still and in focus.
+        # Each cell is answered once, from several frames in which it was still and in focus.
         for answer in session.step(frame):
             for cell, decision in answer.cells:
                 counts[decision.label] += 1

@@ -10,7 +10,7 @@ from edge.output.annotate import annotate
 picture, out = sys.argv[1:]
 model = Model()
 
-# keep_whole: the picture itself is needed for drawing, not only its cells.
+# keep_whole: keeps the whole picture in memory, because the answers are drawn on it.
 for result in classify([picture], model, model.rules(0.01), Search(keep_whole=True)):
     if isinstance(result, Unreadable):
         sys.exit(f"{result.source} {result.error}")

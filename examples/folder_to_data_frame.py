@@ -1,4 +1,4 @@
-"""Classify a folder, to a pandas data frame: `python examples/folder_to_data_frame.py FOLDER`.
+"""Classify a folder of pictures into a pandas data frame: `python examples/folder_to_data_frame.py FOLDER`.
 
 Without pandas (`pip install pandas`) it prints the same columns as CSV.
 """
@@ -16,7 +16,7 @@ model = Model()
 rules = model.rules(0.01)
 rows: list[dict[str, Any]] = []
 
-# All pictures in one call: their red cells are measured together.
+# All pictures in one call, so that their red cells are measured together.
 for result in classify(expand([sys.argv[1]]), model, rules):
     if isinstance(result, Unreadable):
         print(f"{result.source} {result.error}", file=sys.stderr)

@@ -7,7 +7,7 @@ from edge.frames import Unreadable
 from edge.model import Model
 
 model = Model()
-# At most one answer in a hundred should be wrong; less certain cells are left for review.
+# A stated risk of 1 %: at most one answer in a hundred should be wrong. Less certain cells are left for review.
 rules = model.rules(0.01)
 
 for result in classify([sys.argv[1]], model, rules):

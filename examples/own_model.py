@@ -1,6 +1,7 @@
 """Classify a picture with your own model: `python examples/own_model.py MODEL.tflite PICTURE`.
 
-`convert --int8 mine.keras --data pictures --labels cat,dog` makes the file. Its contract says which crop it wants.
+`convert --int8 mine.keras --data pictures --labels cat,dog` makes such a file. Its contract says how a
+crop is made for it.
 """
 
 import sys
@@ -18,6 +19,6 @@ locator = None if model.policy == "whole-image" else Locator()
 found = find(frame, model.policy, locator, Search(single=True))
 
 for cell in found.cells:
-    crop = crops(model, frame, cell)[0]  # uint8 [size, size, 3], as the network gets it
+    crop = crops(model, frame, cell)[0]  # uint8 [size, size, 3], the network's input
     for label, share in zip(model.labels, model.probabilities(crop), strict=True):
         print(f"{label:12} {share:.3f}")

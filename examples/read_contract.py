@@ -1,4 +1,4 @@
-"""Read the contract of a model file: `python examples/read_contract.py [MODEL.tflite]`."""
+"""Print what a model file says about itself, its contract: `python examples/read_contract.py [MODEL.tflite]`."""
 
 import sys
 

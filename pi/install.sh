@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-clean() { # removes what an earlier installation left
+clean() { # removes an earlier or unfinished installation
   for name in edge-classify edge-site edge-doctor; do
     if [ "$(readlink "$links/$name" 2>/dev/null)" = "$prefix/bin/$name" ]; then rm "$links/$name"; fi
   done
@@ -26,7 +26,7 @@ clean() { # removes what an earlier installation left
 }
 
 if [ -e "$prefix" ] && [ ! -e "$prefix/edge-classify.installed" ]; then
-  say "$prefix holds something else than edge-classify; name another folder with --prefix."; exit 2
+  say "$prefix holds something other than edge-classify; name another folder with --prefix."; exit 2
 fi
 if [ "$remove" ]; then
   [ -e "$prefix" ] || { say "Nothing is installed in $prefix."; exit 2; }
@@ -43,7 +43,7 @@ python=$(python3 -c 'import platform, struct, sys
 print("%d.%d %s %d" % (*sys.version_info[:2], platform.machine(), 8 * struct.calcsize("P")))')
 case $python in
   "3.11 aarch64 64" | "3.13 aarch64 64") ;;
-  *) say "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); here is Python $python bits."
+  *) say "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); this machine has Python $python bits."
      exit 2 ;;
 esac
 
@@ -52,7 +52,7 @@ trap 'say "Not installed."; clean' EXIT
 trap 'exit 130' INT TERM HUP
 mkdir -p "$prefix" "$links"
 : > "$prefix/edge-classify.installed"
-# The Pi's own camera needs Debian's picamera2. An environment finds it only together with all packages of the system.
+# The Pi's own camera needs Debian's picamera2. A virtual environment finds it only if it sees all packages of the system.
 system=
 if python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("picamera2"))'; then
   system=--system-site-packages
@@ -65,7 +65,7 @@ pip() {
 pip --find-links "$here/wheels" -r "$here/requirements.txt"
 pip --no-deps "$here"/wheels/edge_classify-*.whl
 cp -R "$here/docs" "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
-# The shipped model must run here, and give the answers that its file expects.
+# The shipped model must run on this machine, and give the answers that its file expects.
 "$prefix/bin/edge-classify" --verify > /dev/null || { "$prefix/bin/edge-doctor" --seconds 0 >&2 || :; exit 1; }
 for name in edge-classify edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done
 trap - EXIT

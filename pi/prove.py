@@ -1,15 +1,15 @@
 """Does a Raspberry Pi, emulated by QEMU, install the bundle and give the same answers as this machine, byte for byte?
 
-`python pi/prove.py BUNDLE --data ../shared/data`, or `make pi-proof`. For each system and core it runs, in an arm64
+`python -m pi BUNDLE --data ../shared/data`, or `make pi-proof`. For each system and core it runs, in an arm64
 Debian root:
 
 1. the two commands of README that install the bundle,
 2. edge-doctor,
 3. edge-classify on real cells and fields, whose JSON is compared,
 4. edge-classify --camera sim, whose counted cells are compared,
-5. the removal.
+5. the command that removes edge-classify.
 
-How long that takes on an emulated Pi says nothing about a real one.
+The time that this takes on an emulated Pi says nothing about a real one.
 """
 
 import csv
@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
+from edge.errors import UserError
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
@@ -36,24 +37,24 @@ SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,every=1"
 ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify" / "pi"
 
 
-class Failed(click.ClickException):
-    """The proof failed: something on the emulated Pi is not as it must be."""
+class Failed(UserError):
+    """The proof failed: something on the emulated Pi is wrong."""
+
+    exit_code = 1
 
 
-class Absent(click.ClickException):
+class Absent(UserError):
     """No Pi can be emulated on this machine."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
 class Task:
-    """What both machines answer.
+    """The pictures that both machines answer.
 
     Attributes:
-        folder: of the data set.
-        names: of the pictures, relative to the folder.
-        seconds: of a simulated camera.
+        folder: the data set.
+        names: paths of the pictures, relative to the folder.
+        seconds: how long the simulated camera sends pictures.
     """
 
     folder: Path
@@ -66,7 +67,7 @@ def need_tools() -> None:
     missing = [tool for tool in TOOLS if not shutil.which(tool)]
     if missing:
         raise Absent(
-            f"A Pi can't be emulated here without {', '.join(missing)}: "
+            f"A Pi can't be emulated on this machine without {', '.join(missing)}: "
             "run `sudo apt-get install qemu-user-static mmdebstrap arch-test proot`."
         )
 
@@ -79,12 +80,14 @@ def readme_commands() -> str:
 
 
 def pictures(data: Path, cells: int, fields: int) -> list[str]:
-    """Test pictures of cells, as many of each source, and camera fields, both from all over the data set.
+    """Chooses pictures of cells from the test split, equally many of each source, and camera fields.
+
+    Both are spread evenly over the data set.
 
     Args:
         data: the data set.
-        cells: how many pictures of one cell.
-        fields: how many camera fields.
+        cells: number of pictures of one cell.
+        fields: number of camera fields.
 
     Returns:
         Their paths relative to the data set.
@@ -101,7 +104,7 @@ def pictures(data: Path, cells: int, fields: int) -> list[str]:
 
 
 def spread(names: list[str], count: int) -> list[str]:
-    """`count` names from all over a list, or all of them."""
+    """`count` names, spread evenly over a list, or all of them."""
     return [names[i * len(names) // count] for i in range(min(count, len(names)))]
 
 
@@ -123,7 +126,7 @@ class Pi:
 
         Args:
             script: what sh runs.
-            codes: exit codes that it may have; without any, only 0.
+            codes: exit codes that count as success; if none is given, only 0.
 
         Returns:
             Its standard output.
@@ -141,7 +144,7 @@ class Pi:
 
 
 def system_root(system: str, roots: Path) -> Path:
-    """The root of a system, in a folder of roots; it is made where it doesn't exist. Raises Absent where that fails."""
+    """The root folder of a system, inside `roots`. It is made if it doesn't exist; raises Absent if that fails."""
     root = roots / system
     if not root.exists():
         roots.mkdir(parents=True, exist_ok=True)
@@ -150,7 +153,7 @@ def system_root(system: str, roots: Path) -> Path:
                 [HERE / "make-root", system, f"{unfinished}/root"], capture_output=True, text=True, check=False
             )
             if done.returncode:
-                raise Absent(f"No root of {system} can be made here: {done.stderr.strip()}")
+                raise Absent(f"No root of {system} can be made on this machine: {done.stderr.strip()}")
             Path(unfinished, "root").rename(root)
     return root
 
@@ -180,7 +183,7 @@ def answer_here(task: Task, out: Path) -> None:
 
 
 def install(pi: Pi, bundle: Path) -> str:
-    """Runs README's two commands in an empty home -> the last line that the installer prints."""
+    """Runs README's two commands in an empty home folder; returns the last line that the installer prints."""
     home = pi.root / "root"
     shutil.rmtree(pi.root / "opt" / "edge-classify", ignore_errors=True)
     shutil.rmtree(home)
@@ -193,7 +196,7 @@ def install(pi: Pi, bundle: Path) -> str:
 
 
 def run_doctor(pi: Pi) -> str:
-    """Runs edge-doctor -> what it finds to be fine. Raises Failed where more is wrong than the missing camera."""
+    """Runs edge-doctor; returns what is fine. Raises Failed where more is wrong than the missing camera."""
     document = json.loads(pi.run("edge-doctor --json --seconds 1", 0, 1))
     states = {finding["name"]: finding["state"] for finding in document["findings"]}
     wrong = [name for name in ("python", "numpy", "ai-edge-litert", "model", "locator") if states[name] != "fine"]
@@ -206,11 +209,11 @@ def compare(theirs: Path, ours: Path) -> str:
     """Compares the Pi's answers with this machine's: pictures to the byte, counted cells by number and answer.
 
     Args:
-        theirs: the folder with the Pi's files.
-        ours: the folder with this machine's.
+        theirs: the folder with the Pi's answers.
+        ours: the folder with this machine's answers.
 
     Returns:
-        How much is equal, in words.
+        How many answers are equal, in words.
 
     Raises:
         Failed: where something differs.
@@ -220,84 +223,48 @@ def compare(theirs: Path, ours: Path) -> str:
     other = [pair for pair in lines if pair[0] != pair[1]]
     if other or not lines:
         first = "\n".join(map(str, other[0])) if other else ""
-        raise Failed(f"{len(other)} of {len(lines)} answers differ, the first on the Pi and here:\n{first}")
+        raise Failed(f"{len(other)} of {len(lines)} answers differ. The first, on the Pi and on this machine:\n{first}")
     there, here = (counted_cells(place / "camera.json") for place in (theirs, ours))
     if there != here:
-        raise Failed(f"The camera's cells differ, on the Pi and here: {there}, {here}")
+        raise Failed(f"The camera's cells differ, on the Pi and on this machine: {there}, {here}")
     return f"{len(lines)} answers equal to the byte, {len(here)} cells at the camera equal"
 
 
-@click.command()
-@click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--data", type=click.Path(exists=True, path_type=Path), required=True, help="A folder with cells.csv and fields."
-)
-@click.option(
-    "--system",
-    "systems",
-    multiple=True,
-    type=click.Choice(SYSTEMS),
-    default=SYSTEMS,
-    show_default=True,
-    help="Release of Raspberry Pi OS; may be given several times.",
-)
-@click.option(
-    "--core",
-    "cores",
-    multiple=True,
-    type=click.Choice(list(CORES)),
-    default=list(CORES),
-    show_default=True,
-    help="Processor; may be given several times.",
-)
-@click.option("--cells", default=200, show_default=True, help="Pictures of one cell that are answered.")
-@click.option("--fields", default=20, show_default=True, help="Camera fields that are answered.")
-@click.option("--seconds", default=12.0, show_default=True, help="Seconds of a simulated camera, 8 frames each.")
-@click.option(
-    "--roots",
-    type=click.Path(path_type=Path),
-    default=ROOTS,
-    show_default=True,
-    help="Folder in which the emulated systems are kept for the next time.",
-)
-def main(
-    bundle: Path,
-    data: Path,
-    systems: tuple[str, ...],
-    cores: tuple[str, ...],
-    cells: int,
-    fields: int,
-    seconds: float,
-    roots: Path,
+def prove(
+    bundle: Path, task: Task, systems: Sequence[str], cores: Sequence[str], roots: Path, report: Callable[[str], None]
 ) -> None:
-    """Prove that emulated Raspberry Pis install BUNDLE and answer as this machine does.
+    """Installs a bundle on emulated Pis and compares their answers with this machine's.
 
-    Exit code 0: all is equal; 1: something differs; 2: no Pi can be emulated here.
+    Args:
+        bundle: what `make pi-bundle` made.
+        task: what is answered.
+        systems: keys of SYSTEMS.
+        cores: keys of CORES.
+        roots: folder in which the emulated systems are kept for later runs.
+        report: gets a line for each step that held.
+
+    Raises:
+        Absent: where no Pi can be emulated on this machine.
+        Failed: where something differs.
     """
     need_tools()
-    task = Task(data.resolve(), pictures(data.resolve(), cells, fields), seconds)
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
         ours.mkdir()
         (ours / "list").write_text("\n".join(task.names) + "\n")
         answer_here(task, ours)
-        click.echo(f"{os.uname().machine}: {cells} cells and {fields} fields answered.")
-        for system in systems:
+        report(f"{os.uname().machine}: {len(task.names)} pictures answered.")
+        for system, core in itertools.product(systems, cores):
             root = system_root(system, roots.resolve())
-            for core in cores:
-                began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
-                theirs.mkdir()
-                shutil.copy(ours / "list", theirs)
-                pi = Pi(root, core, [task.folder, theirs])
-                click.echo(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
-                click.echo(f"  edge-doctor: {run_doctor(pi)}")
-                pi.run(script(task, str(theirs)))
-                click.echo(f"  {compare(theirs, ours)}")
-                pi.run("sh /opt/edge-classify/install.sh --uninstall")
-                if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):
-                    raise Failed(f"{system}: the removal left files behind.")
-                click.echo(f"  removed without a trace; {time.monotonic() - began:.0f} s")
-
-
-if __name__ == "__main__":
-    main()
+            began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
+            theirs.mkdir()
+            shutil.copy(ours / "list", theirs)
+            pi = Pi(root, core, [task.folder, theirs])
+            report(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
+            report(f"  edge-doctor: {run_doctor(pi)}")
+            pi.run(script(task, str(theirs)))
+            report(f"  {compare(theirs, ours)}")
+            pi.run("sh /opt/edge-classify/install.sh --uninstall")
+            if list((root / "opt").iterdir()) or list((root / "usr/local/bin").iterdir()):
+                raise Failed(f"{system}: uninstalling left files behind.")
+            report(f"  removed without a trace; {time.monotonic() - began:.0f} s")

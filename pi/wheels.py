@@ -22,8 +22,8 @@ class Requirement:
 
     Attributes:
         pinned: "NAME==VERSION".
-        marker: on which systems it is needed; "" for all.
-        hashes: as pip's options --hash.
+        marker: pip's condition for the systems that need it; "" for all systems.
+        hashes: its hashes, as options --hash for pip.
     """
 
     pinned: str
@@ -43,7 +43,7 @@ def requirements() -> list[Requirement]:
 
 
 def needed(requirement: Requirement, python: str) -> bool:
-    """Whether a Pi with that version of Python needs a package. pip itself would ask about its own Python."""
+    """Whether a Pi with that version of Python needs a package. pip itself would check this machine instead."""
     pi = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
     return not requirement.marker or Marker(requirement.marker).evaluate(
         pi | {"platform_machine": "aarch64", "platform_system": "Linux"}
@@ -57,7 +57,7 @@ def pip(command: str, *arguments: object) -> None:
 
 
 def download(folder: Path) -> None:
-    """Downloads the wheels for all SYSTEMS, and pip, which a Pi may lack."""
+    """Downloads the wheels for all SYSTEMS, and pip itself, which a Pi may lack."""
     folder.mkdir(parents=True, exist_ok=True)
     for python, glibc in SYSTEMS.items():
         wanted = folder / "wanted.txt"
@@ -75,7 +75,7 @@ def download(folder: Path) -> None:
 
 
 def unpack(wheel: Path) -> None:
-    """Writes a wheel anew without compression, since compressing it twice would hardly make it smaller."""
+    """Rewrites a wheel without compression. The bundle as a whole is compressed, which then saves more."""
     plain = wheel.with_suffix(".part")
     with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(plain, "w") as new:
         for entry in old.infolist():
@@ -86,7 +86,7 @@ def unpack(wheel: Path) -> None:
 
 
 def main() -> None:
-    """See the head of this file."""
+    """See the top of this file."""
     folder = Path(sys.argv[1])
     download(folder / "wheels")
     for wheel in (folder / "wheels").glob("*.whl"):

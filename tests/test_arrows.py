@@ -1,6 +1,6 @@
-"""Imports point one way: between the packages, between the wings of edge/, and never in a circle.
+"""Imports go one way: between the packages, and between the wings (folders) of edge/; no modules import in a circle.
 
-The Pi's part stays light, only commands know click, and no function takes too many parameters.
+Also: a run on the Pi imports nothing heavy, only commands import click, and no function takes too many parameters.
 """
 
 import ast
@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "convert": {"edge", "train", "convert"},
     "benchmarks": {"edge", "train", "convert", "benchmarks"},
 }
-# The wings of edge/ and what each may import beside itself. The core is the files at the top of edge/.
+# The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
     "core": {"system"},
     "system": set(),
@@ -31,14 +31,11 @@ WINGS = {
     "site": {"core", "system", "output"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
 }
-TOP = (
-    "edge",
-    "edge.__main__",
-    "edge.cli",
-)  # the command above all wings; a wing's own cli.py keeps to its wing's arrows
+# The command above all wings. A wing's own cli.py may import no more than the other files of that wing.
+TOP = ("edge", "edge.__main__", "edge.cli")
 COMMANDS = ("cli.py", "__main__.py")  # files that may import click
-MOST_FILES = 22  # in a folder of edge/
-MOST_PARAMETERS = 8  # of a function outside of cli.py
+MOST_FILES = 22  # Python files in one folder of edge/
+MOST_PARAMETERS = 8  # of a function outside cli.py, not counting self and cls
 
 
 def module_name(file: Path) -> str:
@@ -59,9 +56,9 @@ def tree(file: Path) -> ast.Module:
 
 
 def imported(node: ast.AST) -> Iterator[str]:
-    """The names that are imported anywhere below a node, also inside functions. `if TYPE_CHECKING:` is left out.
+    """The names that are imported anywhere below a node, also inside functions, but not below `if TYPE_CHECKING:`.
 
-    `from edge import crop` gives "edge.crop": whether that is a module, `imports` finds out.
+    `from edge import crop` gives "edge.crop"; `imports` finds out whether that is a module.
     """
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
@@ -70,7 +67,7 @@ def imported(node: ast.AST) -> Iterator[str]:
         elif isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
-            assert not child.level, "imports are absolute here"
+            assert not child.level, "this project uses absolute imports"
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
         else:
             yield from imported(child)
@@ -88,7 +85,7 @@ def imports(module: str) -> frozenset[str]:
 
 
 def wing(module: str) -> str:
-    """The wing of edge/ that a module belongs to."""
+    """The wing of edge/ that a module belongs to, or "core"."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (ROOT / "edge" / parts[1]).is_dir() else "core"
 
@@ -185,7 +182,7 @@ def test_no_function_takes_too_many_parameters() -> None:
 
 
 def test_a_run_imports_nothing_heavy() -> None:
-    """Not even OpenCV, where whole pictures are read, and nothing of cameras."""
+    """Nothing of the other wings either; and with --whole-image not even OpenCV, since nothing is located."""
     picture = ROOT / "docs" / "drawn-monocyte-3.annotated.jpg"
     code = (
         f"import sys; sys.argv = ['edge-classify', '--whole-image', {str(picture)!r}]\n"

@@ -1,4 +1,4 @@
-"""README and docs: commands parse, examples run, links lead somewhere, figures are the shipped model's."""
+"""README and docs: commands parse, examples run, links have targets, figures are those of the shipped model."""
 
 import ast
 import importlib
@@ -36,10 +36,10 @@ MAINS = {
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,
 }
-# Programs of others that a page may tell its reader to run.
+# Programs from outside this project that a page may tell its reader to run.
 OTHERS = {"tar", "sudo", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
-MOST_WORDS = 1500  # of README, tables and code among them
-MOST_LINES = 59  # of an example
+MOST_WORDS = 1500  # in README, including its tables and code
+MOST_LINES = 59  # in an example
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -47,12 +47,12 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def prose(text: str) -> str:
-    """A page without its fenced blocks."""
+    """A page without its fenced code blocks."""
     return re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
 
 
 def typed(text: str) -> set[str]:
-    """What a page tells its reader to type: lines of shell, commands at a prompt, commands inside a sentence."""
+    """What a page tells its reader to type: lines of `sh` blocks, commands at a prompt, and commands in a sentence."""
     lines = {line for block in blocks(text, "sh") for line in block.splitlines()}
     lines |= {line[2:] for block in blocks(text, "console") for line in block.splitlines() if line.startswith("$ ")}
     inline = {" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose(text))}
@@ -66,7 +66,9 @@ LINES = sorted({line for text in PAGES.values() for line in typed(text)})
 def parses(main: click.Command, arguments: list[str]) -> None:
     if "--help" in arguments:
         return
-    if isinstance(main, click.Group) and len(arguments) == 1:  # a sentence names the command alone
+    if (
+        isinstance(main, click.Group) and len(arguments) == 1
+    ):  # a sentence names a subcommand or option without arguments
         options = {name for child in main.commands.values() for each in child.params for name in each.opts}
         assert arguments[0] in main.commands or arguments[0] in options
         return
@@ -98,7 +100,7 @@ def test_there_are_commands_to_test() -> None:
 
 
 def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
-    """In a folder of its own, with this checkout's packages."""
+    """Runs Python in a folder, with the packages of this checkout."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     arguments = [sys.executable, *map(str, words)]
     return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
@@ -106,7 +108,7 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that holds what `make demo` draws."""
+    """A folder that contains demo/, the pictures that `make demo` draws."""
     folder = tmp_path_factory.mktemp("docs")
     assert run("-m", "edge.simulator", "demo", folder=folder).returncode == 0
     return folder
@@ -150,14 +152,14 @@ def test_snippets_compile_and_their_imports_exist(page: str, code: str) -> None:
 
 
 def test_the_python_page_runs(demo: Path) -> None:
-    """Its snippets one after the other, as a reader would try them, beside the demo's pictures."""
+    """Runs its snippets one after the other, as a reader would, in a folder with the demo's pictures."""
     code = "\n".join(blocks(PAGES[ROOT / "docs/python.md"], "python"))
     done = run("-c", code, folder=demo)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "".join(blocks(PAGES[ROOT / "docs/python.md"], "text"))
 
 
-# What an example is given, beside the demo's pictures, and what it prints then.
+# The arguments of each example, which runs in a folder with the demo's pictures, and a text that it must print.
 GIVEN: dict[str, tuple[list[object], str]] = {
     "one_picture": (["demo/drawn-lymphocyte-1.png"], "lymphocyte"),
     "folder_to_data_frame": (["demo"], "drawn-field-1.png"),
@@ -185,7 +187,7 @@ def test_readme_is_short() -> None:
     assert len(README.split()) <= MOST_WORDS
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for page, text in PAGES.items():
         for target in re.findall(r"\]\((?!https?:)([^)]+)\)", prose(text)):
             file, _, place = target.partition("#")
@@ -195,13 +197,13 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def anchors(text: str) -> set[str]:
-    """The places in a page that GitHub gives its headings."""
+    """The anchors that GitHub makes from the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", prose(text), re.M)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_path_named_is_there() -> None:
-    """A file that moves is found here, so that "Where to find things" stays true."""
+def test_every_path_named_exists() -> None:
+    """Fails if a file was moved and a page still names its old path, so that "Where to find things" stays true."""
     for page, text in PAGES.items():
         for path in re.findall(r"`((?:edge|train|convert|benchmarks|pi|tests|docs|examples)/[\w./-]*)`", prose(text)):
             assert (ROOT / path).exists() or path.startswith("docs/figures"), f"{page}: {path}"
@@ -214,7 +216,7 @@ def test_the_design_names_every_folder_of_edge() -> None:
             assert f"`edge/{folder.name}/`" in design, folder
 
 
-def test_readme_s_figures_stand_in_the_figures_pages() -> None:
+def test_figures_of_readme_are_in_the_pages_of_figures() -> None:
     shares = re.findall(r"[\d.]+ \[[\d., ]+\](?: \d+/\d+)?", prose(README))
     assert len(shares) >= 9
     for share in shares:
@@ -222,7 +224,7 @@ def test_readme_s_figures_stand_in_the_figures_pages() -> None:
 
 
 def shipped_figures(kind: str) -> dict[str, Figures]:
-    """A shipped file's figures on the test split, by source, as its contract has them."""
+    """The figures of a shipped file on the test split, by source, from its contract."""
     contract = model.Model(model.SHIPPED.with_name(f"compact-{kind}.tflite")).contract
     assert contract.metrics
     return contract.metrics[kind]["test"]
@@ -237,7 +239,9 @@ def test_accuracy_is_the_shipped_model_s(kind: str) -> None:
         figures = shipped_figures(kind)["all" if source == "both" else source]
         recalls = [figures.classes[label].recall for label in ("monocyte", "lymphocyte")]
         texts = [f"{each.value:.3f} {each.right}/{each.count}" for each in recalls]
-        without = re.sub(r" \[[^]]*\]", "", cells)  # intervals: of cells there, of pictures here
+        without = re.sub(
+            r" \[[^]]*\]", "", cells
+        )  # the page counts physical cells in its intervals, the contract counts pictures
         assert without == " | ".join([*texts, f"{figures.balanced_accuracy:.3f}"])
 
 

@@ -1,1 +1,1 @@
-"""Cameras, streams, videos and picture files. Each is a Device, which gives one picture after the other."""
+"""Cameras, streams, videos and picture files. Each is a Device, which gives one picture after another."""

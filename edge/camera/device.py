@@ -34,11 +34,13 @@ class Device(Protocol):
     """An opened source of pictures. It may be used from any thread, but never from two at once.
 
     Attributes:
-        live: True where only the newest picture counts; False where every picture counts.
+        live: True for a source of which only the newest picture is wanted, such as a camera; False where every picture
+            is wanted, as in a recording.
         comes_back: True for a camera or a stream, which may be reachable again after it was lost; False for a
-            recording, which has an end.
-        unrelated_frames: True where each picture shows another place, as picture files do; False for a moving view.
-        fps: frames a second of a recording, by which frame numbers become times; 0 where it is unknown.
+            recording, which comes to an end.
+        unrelated_frames: True where each picture shows another place, as picture files do; False where the view moves
+            over a slide.
+        fps: frames a second; 0 where it is unknown. The time of a recording's frame is its number divided by this.
         facts: what the source really gives, as one line for the user.
     """
 
@@ -50,11 +52,11 @@ class Device(Protocol):
 
     @property
     def missing_frames(self) -> int:
-        """How many pictures a recording still lacks when it ends too early; 0 for any other source."""
+        """How many frames of a recording are still unread; those left at its end are missing. 0 for other sources."""
         ...
 
     def grab(self) -> bool:
-        """Waits for the next picture without decoding it. False where there is none, for now or for ever."""
+        """Waits for the next picture without decoding it. False where none comes: the source is lost or has ended."""
 
     def retrieve(self) -> np.ndarray | None:
         """The picture that was grabbed, RGB uint8 [height, width, 3]; None where it can't be decoded."""
@@ -64,7 +66,7 @@ class Device(Protocol):
 
 
 class Pictures:
-    """Picture files as a Device. Each file comes once; a file that can't be read is skipped and counted as broken."""
+    """Picture files as a Device. Each file is given once; an unreadable file is skipped and counted as broken."""
 
     unrelated_frames, comes_back, missing_frames = True, False, 0
 
@@ -93,14 +95,14 @@ class Pictures:
 
 
 class Pace:
-    """Makes something happen a given number of times a second. After a delay it doesn't hurry to catch up."""
+    """Makes something happen a given number of times a second. After a delay, it doesn't make up for lost times."""
 
     def __init__(self, rate: float) -> None:
         """rate: how many times a second, above 0."""
         self._step, self._next = 1 / rate, time.monotonic()
 
     def wait(self) -> None:
-        """Sleeps until it is time for the next one."""
+        """Sleeps until the next time is due."""
         now = time.monotonic()
         self._next = max(self._next + self._step, now - self._step)
         if self._next > now:

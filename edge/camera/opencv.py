@@ -1,4 +1,4 @@
-"""OpenCV's VideoCapture as a Device: streams, videos, and what USB cameras share with them."""
+"""OpenCV's VideoCapture as a Device: streams, videos, and the part that USB cameras share with them."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from edge.camera.device import CameraSettings, Pace
 from edge.errors import UserError, reason
 
 _PATIENCE = 5000  # milliseconds that a stream may take to open, and to send its next picture
-_TRIES = 50  # damaged pictures in a row after which the remainder of a video is given up
+_TRIES = 50  # after so many damaged frames in a row, the rest of a video is given up
 
 
 class Capture:
@@ -26,9 +26,10 @@ class Capture:
 
         Args:
             capture: the cv2.VideoCapture.
-            name: of the source, as users may see it.
+            name: the source's name as shown to users, without a password.
             live: True for a camera or a stream, False for a video.
-            pace: frames a second at which a video is played as if it were a camera; None to read it as fast as needed.
+            pace: frames a second at which a video is played as if it were a camera; None to read frames whenever they
+                are asked for.
             extra: further facts for the user, such as "exposure 9".
         """
         self._capture = capture
@@ -75,12 +76,12 @@ class Capture:
 
 
 def open_capture(target: str | int, backend: int, options: list[int]) -> Any:
-    """A cv2.VideoCapture whose libraries don't write on the terminal.
+    """Opens a cv2.VideoCapture and keeps its libraries from writing on the terminal.
 
     Args:
         target: address, path or device file.
         backend: one of OpenCV's CAP_ constants, such as cv2.CAP_FFMPEG.
-        options: OpenCV's properties and their values in turn.
+        options: OpenCV's properties, each followed by its value.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -92,10 +93,10 @@ def stream(address: str, name: str) -> Capture:
 
     Args:
         address: an rtsp:// or http:// URL.
-        name: the address as users may see it, without a password.
+        name: the address as shown to users, without a password.
 
     Raises:
-        UserError: where no picture comes.
+        UserError: where no picture arrives.
     """
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE]
     capture = open_capture(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
@@ -118,5 +119,5 @@ def video(path: str, settings: CameraSettings) -> Capture:
         raise UserError(f"{path} can't be read: {reason(error)}.") from error
     capture = None if empty else open_capture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if capture is None or not capture.isOpened():
-        raise UserError(f"{path} is not a video that this tool reads{' (0 bytes)' if empty else ''}.")
+        raise UserError(f"{path} is not a video that this tool can read{' (0 bytes)' if empty else ''}.")
     return Capture(capture, path, live=False, pace=settings.fps)

@@ -12,7 +12,7 @@ _PATIENCE = 5.0  # seconds that a frame may take; a camera with a loose cable se
 
 
 class Picamera:
-    """The Pi's own camera as a Device. It needs picamera2 of Raspberry Pi OS (`sudo apt install python3-picamera2`).
+    """The Pi's own camera as a Device. It needs Raspberry Pi OS's picamera2 (`sudo apt install python3-picamera2`).
 
     It was written from picamera2's source and tested with a stand-in that has the same signatures. Nobody has run it on
     a Pi yet. CameraSettings.exposure is in microseconds.
@@ -36,7 +36,7 @@ class Picamera:
         cameras = Picamera2.global_camera_info()
         if number >= len(cameras):
             names = ", ".join(f"picamera:{info['Num']} ({info['Model']})" for info in cameras) or "none"
-            raise UserError(f"There is no camera picamera:{number}; the Pi's own cameras here: {names}.")
+            raise UserError(f"There is no camera picamera:{number}; the Pi's own cameras: {names}.")
         self._request: Any = None
         self._camera: Any = None
         try:
@@ -57,13 +57,13 @@ class Picamera:
         controls: dict[str, object] = {}
         if settings.fps:
             controls["FrameDurationLimits"] = (round(1e6 / settings.fps),) * 2
-        if settings.exposure is not None:  # fixes the gain as well, which would keep adjusting itself
+        if settings.exposure is not None:  # the gain is fixed as well: it would keep changing otherwise
             controls |= {"AeEnable": False, "ExposureTime": round(settings.exposure), "AnalogueGain": 1.0}
         if settings.white_balance is not None:
             if "ColourTemperature" not in self._camera.camera_controls:
                 raise RuntimeError("its libcamera is too old for --white-balance; update Raspberry Pi OS")
             controls |= {"AwbEnable": False, "ColourTemperature": settings.white_balance}
-        # libcamera's "BGR888" is R, G, B in memory. queue=False: else a finished frame would wait for us and grow old.
+        # libcamera's "BGR888" is R, G, B in memory. queue=False: a queued frame would be old when it is asked for.
         main = {"size": settings.size or (1280, 720), "format": "BGR888"}
         asked = self._camera.create_video_configuration(main, raw=None, buffer_count=4, controls=controls, queue=False)
         self._camera.configure(asked)
@@ -82,7 +82,7 @@ class Picamera:
         return True
 
     def _wait(self, capture: Callable[..., Any]) -> Any:
-        """What picamera2's `capture` function gives next. Raises TimeoutError where nothing comes."""
+        """The next result of `capture`, one of picamera2's functions. Raises TimeoutError where none comes in time."""
         try:
             return capture(wait=_PATIENCE)
         except TimeoutError as error:

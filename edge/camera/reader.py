@@ -1,4 +1,4 @@
-"""A thread that reads a source and hands out its newest frame. A camera that was lost is opened again."""
+"""A thread that reads a source and hands out its newest frame. A camera that is lost is opened again."""
 
 import logging
 import threading
@@ -11,27 +11,26 @@ from edge.frames import Frame
 
 logger = logging.getLogger(__name__)
 
-FIRST = 8.0  # seconds that a source may take to its first frame
+FIRST = 8.0  # seconds that a source may take to send its first frame
 _BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reopen a lost camera; the last is repeated
-_OLD = 0.05  # seconds; a live frame that waited longer is not the newest
+_OLD = 0.05  # seconds; a live frame that has waited longer is thrown away
 _BROKEN = 60  # frames in a row that can't be decoded, after which the camera counts as lost
 
 
 class Camera:
-    """A source that a thread of its own reads. Each frame is handed out once.
+    """A source that is read by its own thread. Each frame is handed out once.
 
-    A live source decodes only what arrives after newest() was called: no old frame waits anywhere, and a frame that
-    nobody asked for isn't decoded. A recording hands out every frame, in order.
+    Of a live source, only a frame that arrives after the call of newest() is decoded. So no old frame waits anywhere,
+    and no time is lost on frames that nobody asked for. A recording hands out every frame, in order.
 
     The reading thread logs when the source is lost and when it is back, at level INFO: a run at the camera shows these
     lines to the user, other callers stay quiet.
 
     Attributes:
-        name: of the source, as it stands in the results.
+        name: the source's name in the results.
         facts: what the source really gives, as one line for the user.
-        live, unrelated_frames: as of the Device.
+        live, unrelated_frames: as in Device.
         over: whether there are no more frames, because the recording or the thread has ended.
-        dropped: how many frames arrived that nobody had asked for.
         broken: how many frames could not be decoded.
         reconnections: how often the source was lost and opened again.
     """
@@ -41,7 +40,7 @@ class Camera:
 
         Args:
             open_device: as edge.camera.source.opener returns it.
-            name: of the source, as it stands in the results.
+            name: the source's name in the results.
 
         Raises:
             UserError: where the source can't be opened.
@@ -49,7 +48,7 @@ class Camera:
         self._open_device, self.name = open_device, name
         self._device = device = open_device()
         self.facts, self.unrelated_frames, self.live = device.facts, device.unrelated_frames, device.live
-        self.dropped = self.broken = self.reconnections = 0
+        self.broken = self.reconnections = 0
         self.over = False
         self._frame: Frame | None = None
         self._error: BaseException | None = None
@@ -63,11 +62,11 @@ class Camera:
     def newest(self, timeout: float) -> Frame | None:
         """The next frame; None where none came within `timeout` seconds, or where the source is over.
 
-        Raises whatever the reading thread failed with.
+        Raises the error that ended the reading thread, if there was one.
         """
         with self._ready:
             if self._frame is not None and self.live and time.monotonic() - self._frame.clock > _OLD:
-                self._frame = None  # it arrived after the last call had given up
+                self._frame = None  # it arrived after the last call had timed out
             if self._frame is None and not self.over:
                 self._wanted.set()
                 self._ready.wait_for(lambda: self._frame is not None or self.over, timeout)
@@ -77,7 +76,7 @@ class Camera:
             return frame
 
     def reopen(self) -> None:
-        """Closes and opens a live camera that sends one picture over and over."""
+        """Has the thread close and reopen a camera that sends one picture over and over. Ignores recordings."""
         if self._device.comes_back:
             self._hangs.set()
 
@@ -116,7 +115,6 @@ class Camera:
             clock = time.monotonic()
             number += 1
             if device.live and not self._wanted.is_set():
-                self.dropped += 1
                 continue
             while not self._wanted.wait(0.1):
                 if self._stop.is_set():
@@ -142,7 +140,8 @@ class Camera:
         if self._hangs.is_set():
             logger.info("%s sends one picture over and over; opening it again.", self.name)
         else:
-            logger.info("No more pictures from %s: unplugged, or its sender ended? Trying until it is back.", self.name)
+            text = "No more pictures from %s. Is it unplugged, or has its sender stopped? Trying until it is back."
+            logger.info(text, self.name)
         tries = 0
         while not self._stop.wait(_BACK_OFF[min(tries, len(_BACK_OFF) - 1)]):
             tries += 1

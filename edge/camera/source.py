@@ -1,4 +1,4 @@
-"""What `--camera` may name: cameras, streams, videos, picture files, the simulated microscope -> a Device."""
+"""Opens what `--camera` may name as a Device: cameras, streams, videos, picture files, the simulated microscope."""
 
 import glob
 import re
@@ -10,12 +10,12 @@ from edge.camera.device import CameraSettings, Device, Pictures
 
 
 def opener(source: str, settings: CameraSettings | None = None) -> Callable[[], Device]:
-    """A function that opens the source that the user named. It is called again whenever the source was lost.
+    """A function that opens the source that the user named. It is called again whenever the source is lost.
 
     Args:
         source: what follows `--camera`: "0", "/dev/video0", "picamera", "sim:7", an rtsp:// or http:// address, a
             video, a picture, a folder or a glob pattern.
-        settings: what is asked of the camera.
+        settings: what the user asks of the camera; None leaves every choice to the camera.
 
     Returns:
         The function. It raises UserError where the source can't be opened.

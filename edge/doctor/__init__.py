@@ -1,1 +1,1 @@
-"""`edge-doctor`: can this machine run edge-classify, and what to do about each finding?"""
+"""`edge-doctor`: can this machine run edge-classify, and what should be done about each problem?"""

@@ -1,4 +1,4 @@
-"""`edge-doctor`: options and nothing else. It starts even where libraries are missing."""
+"""`edge-doctor`: options and nothing else. It starts even if libraries are missing."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from edge.errors import exits_on_user_error
 
 try:
     import click
-except ImportError:  # the one library that this itself needs
-    sys.stderr.write("click is missing: install again, by `install.sh` of the bundle or `pip install click`.\n")
+except ImportError:  # the one library that edge-doctor itself needs
+    sys.stderr.write("click is missing: install again, with the bundle's `install.sh` or `pip install click`.\n")
     sys.exit(2)
 
 _CODES = {"fine": 0, "warn": 1, "bad": 2}
@@ -24,30 +24,33 @@ _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
 @click.command()
 @click.version_option(__version__)
 @click.option(
-    "--camera", "source", metavar="SOURCE", help="As of edge-classify --camera; else the first one that is found here."
+    "--camera",
+    "source",
+    metavar="SOURCE",
+    help="Camera, as for edge-classify --camera.  [default: the first that is found]",
 )
 @click.option(
     "--model", type=click.Path(path_type=Path), metavar="FILE", help="A .tflite file, instead of the shipped one."
 )
-@click.option("--show", is_flag=True, help="Also find out whether edge-classify --show can open a window.")
+@click.option("--show", is_flag=True, help="Also check whether edge-classify --show can open a window.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
     default=Path(),
     metavar="DIR",
-    help="Where results will be written.  [default: here]",
+    help="Where results will be written.  [default: the current folder]",
 )
 @click.option(
     "--seconds",
     default=10.0,
     show_default=True,
     type=click.FloatRange(0),
-    help="How long to measure speed; 0 leaves it out.",
+    help="How many seconds to measure speed for; 0 skips it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
 @exits_on_user_error
 def main(source: str | None, model: Path | None, show: bool, folder: Path, seconds: float, as_json: bool) -> None:
-    """Find out whether this machine can run edge-classify, and what to do where it can't.
+    """Find out whether this machine can run edge-classify, and what to do if it can't.
 
     Exit code 0: all is fine; 1: something deserves a look; 2: something must be repaired first.
     """
@@ -62,7 +65,8 @@ def main(source: str | None, model: Path | None, show: bool, folder: Path, secon
     if as_json:
         rows = [finding.row() for finding in findings]
         click.echo(json.dumps({"state": state, "version": __version__, "findings": rows}, indent=1))
-    if threading.active_count() > 1:  # a camera's driver that hangs, which Python can neither end nor leave behind
+    # A camera's driver may hang in a thread. Python can neither end that thread nor exit before it has ended.
+    if threading.active_count() > 1:
         sys.stdout.flush()
         os._exit(_CODES[state])
     sys.exit(_CODES[state])

@@ -1,4 +1,4 @@
-"""Examines the whole machine, one thing after the other. Starts with what needs no library."""
+"""Examines the whole machine, one thing after another. Starts with what needs no library."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +14,14 @@ def examine(
     show: bool = False,
     seconds: float = 10.0,
 ) -> Iterator[Finding]:
-    """Examines everything that edge-classify needs here.
+    """Examines everything that edge-classify needs on this machine.
 
     Args:
         source: the camera, as `edge-classify --camera` takes it; None for the first one that is found.
         model: the classifier's file; None for the shipped one.
         folder: where results will be written.
         show: whether a window is needed.
-        seconds: how long to measure speed; 0 leaves it out.
+        seconds: how long to measure speed, in seconds; 0 skips it.
 
     Yields:
         Each finding as soon as it is made.
@@ -32,7 +32,7 @@ def examine(
     yield system_checks.disk(folder)
     yield system_checks.clock()
     if worst(libraries) == "bad":
-        yield Finding("work", "bad", "Models, camera and speed were not tried.", "repair the libraries first")
+        yield Finding("work", "bad", "Models, camera and speed were not examined.", "repair the libraries first")
     else:
         from edge.doctor import runtime_checks
 
@@ -43,4 +43,4 @@ def examine(
         yield runtime_checks.camera(source)
         if seconds and worst(models) == "fine":
             yield runtime_checks.speed(seconds, model)
-    yield system_checks.power()  # last: under load is when power and cooling fail
+    yield system_checks.power()  # last, because power and cooling fail under load

@@ -8,13 +8,13 @@ State = Literal["fine", "warn", "bad"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was examined.
+    """What was found out about one thing.
 
     Attributes:
-        name: of the thing, such as "camera".
+        name: what was examined, such as "camera".
         state: "fine"; "warn" where it deserves a look; "bad" where it must be repaired first.
         sentence: what was found.
-        remedy: what to do, as a part of a sentence; "" where nothing is to be done.
+        remedy: what to do, as a part of a sentence; "" where nothing needs to be done.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Finding:
     remedy: str = ""
 
     def row(self) -> dict[str, str]:
-        """The finding as JSON has it."""
+        """The finding as a JSON object."""
         return asdict(self)
 
 

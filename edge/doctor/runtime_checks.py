@@ -1,4 +1,4 @@
-"""Examines the work itself: model files, camera, speed. The libraries must have been found to work before."""
+"""Examines model files, camera and speed. Check first that the libraries work."""
 
 import os
 import statistics
@@ -16,20 +16,20 @@ from edge.errors import UserError
 from edge.frames import Frame
 
 _LOOK = 2.0  # seconds that a camera is watched
-_SLOW = 2.0  # fields a second: with fewer, the stage must wait for the answers
-_FADES = 1.5  # times the time that a field took at first: so much at the end means heat or too little power
-_FEWEST = 30  # fields, from which on first and last are compared
+_SLOW = 2.0  # fields a second; with fewer, the user must wait for the answers before moving the stage
+_FADES = 1.5  # times as long; a field that takes more at the end than at the start means heat or too little power
+_FEWEST = 30  # fields; with fewer, start and end aren't compared
 _PLUG = (
-    "plug it in, look for it with `v4l2-ctl --list-devices` or, for the Pi's own, `rpicam-hello --list-cameras`; or "
+    "plug it in; list cameras with `v4l2-ctl --list-devices` or, for the Pi's own, `rpicam-hello --list-cameras`; or "
     "name it with --camera"
 )
-_RIGHTS = "run `sudo usermod -aG video $USER` and log in anew"
+_RIGHTS = "run `sudo usermod -aG video $USER` and log in again"
 
 
 def models(path: Path | None = None) -> list[Finding]:
-    """The classifier's and the locator's file: is each whole, and are its samples answered as expected?
+    """Is each model file whole, the classifier's and the locator's, and are its samples answered as expected?
 
-    path: of the classifier; None for the shipped one.
+    path: the classifier's file; None for the shipped one.
     """
     return [_model(verified) for verified in verify_files(path)]
 
@@ -39,17 +39,19 @@ def _model(verified: Verified) -> Finding:
     if verified.error:
         return Finding(name, "bad", verified.error.message, "copy the file again, or install again")
     if right < count:
-        sentence = f"{file} answers differently here: {right} of {count} samples are as expected."
-        return Finding(name, "bad", sentence, "don't use it here; install again and, if that doesn't help, report this")
-    return Finding(name, "fine", f"{file} gives the expected answers here: {right} of {count} samples.")
+        sentence = f"{file} gives wrong answers on this machine: only {right} of {count} samples are as expected."
+        return Finding(
+            name, "bad", sentence, "don't use it on this machine; install again and, if that doesn't help, report this"
+        )
+    return Finding(name, "fine", f"{file} gives the expected answers: {right} of {count} samples.")
 
 
 def speed(seconds: float, path: Path | None = None) -> Finding:
-    """How fast fields are answered, with one thread: drawn fields of six cells, 1280 x 720 pixels.
+    """How fast one thread answers fields: drawn ones with six cells, 1280 x 720 pixels.
 
     Args:
-        seconds: how long to measure; at least one field is answered.
-        path: of the classifier; None for the shipped one.
+        seconds: how long to measure, in seconds; at least one field is answered.
+        path: the classifier's file; None for the shipped one.
     """
     from edge.simulator import drawing
 
@@ -96,10 +98,11 @@ def camera(source: str | None = None) -> Finding:
     if source.isdecimal() or source.startswith("/dev/"):
         device = Path(f"/dev/video{int(source)}" if source.isdecimal() else source)
         if not device.exists():
-            here = ", ".join(usb.found()) or "none"
-            return Finding("camera", "bad", f"There is no camera {device}; cameras here: {here}.", _PLUG)
+            cameras = ", ".join(usb.found()) or "none"
+            sentence = f"There is no camera {device}; cameras on this machine: {cameras}."
+            return Finding("camera", "bad", sentence, _PLUG)
         if not os.access(device, os.R_OK | os.W_OK):
-            return Finding("camera", "bad", f"No rights to {device}.", _RIGHTS)
+            return Finding("camera", "bad", f"No permission to use {device}.", _RIGHTS)
         users = _users(device)
         if users:
             return Finding("camera", "bad", f"{device} is in use by {', '.join(users)}.", "end that program first")
@@ -107,14 +110,14 @@ def camera(source: str | None = None) -> Finding:
 
 
 def _users(device: Path) -> list[str]:
-    """Other programs that have a file open, as far as this process may see them: NAME (process number)."""
+    """Other programs that have a file open, as far as this process may see that: "NAME (process number)"."""
     file, found = str(device.resolve()), {}
     for link in Path("/proc").glob("[0-9]*/fd/*"):
         process = link.parts[2]
         try:
             if process != str(os.getpid()) and str(link.readlink()) == file:
                 found[process] = Path("/proc", process, "comm").read_text().strip()
-        except OSError:  # ended meanwhile, or another user's
+        except OSError:  # the process has ended, or belongs to another user
             continue
     return [f"{name} ({process})" for process, name in found.items()]
 
@@ -136,7 +139,7 @@ def _delivered(source: str) -> Finding:
     while time.monotonic() < end and not opened.over:
         frame = opened.newest(0.1)
         if frame is not None:
-            if not count:  # the first may take long
+            if not count:  # the first picture may take long
                 began, end = time.monotonic(), time.monotonic() + _LOOK
             count += 1
             seen[faults.of(frame.image)] += 1

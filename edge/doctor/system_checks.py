@@ -1,4 +1,7 @@
-"""Examines the machine alone: Python, libraries, display, disk, power, clock. Needs no library that may be missing."""
+"""Examines the machine itself: Python, libraries, display, disk, power, clock.
+
+Only the check of the display needs a library; the others run with Python alone.
+"""
 
 import importlib
 import importlib.metadata
@@ -19,13 +22,19 @@ from edge import RELEASED
 from edge.doctor.finding import Finding
 
 _PYTHONS = ((3, 11), (3, 13))  # the first and the last version for which every library has wheels
-# Modules that are imported, and the wheels that bring them. One of the runtimes is enough.
-_LIBRARIES = {"numpy": "numpy", "PIL.Image": "pillow", "cv2": "opencv-python-headless", "click": "click"}
+# Modules that are imported, and the wheels that they come from. One of the runtimes is enough.
+_LIBRARIES = {
+    "numpy": "numpy",
+    "PIL.Image": "pillow",
+    "cv2": "opencv-python-headless",
+    "click": "click",
+    "tqdm": "tqdm",
+}
 _RUNTIMES = {"ai_edge_litert.interpreter": "ai-edge-litert", "tflite_runtime.interpreter": "tflite-runtime"}
 _AGAIN = "install again: `install.sh` of the bundle, or `pip install --force-reinstall`"
-_LEAST, _LITTLE = 50, 500  # free MB: less than the first is no room for results, the second lasts a few days
-_HOT = 80.0  # degrees Celsius from which on a Pi slows down
-# Bits of `vcgencmd get_throttled`; 16 bits higher stands the same "since it was started".
+_LEAST, _LITTLE = 50, 500  # free MB; below the first there is no room for results, the second is enough for a few days
+_HOT = 80.0  # degrees Celsius, at which a Pi slows down
+# Bits of `vcgencmd get_throttled`. The bits 16 places higher tell the same about the time since the Pi was started.
 _THROTTLED = {0: "too little voltage", 1: "a lowered clock", 2: "throttling", 3: "the soft temperature limit"}
 
 
@@ -33,15 +42,15 @@ def python(version: tuple[int, int] | None = None, bits: int = 8 * struct.calcsi
     """Is there a wheel of every library for this Python?
 
     Args:
-        version: major and minor; None for that of this process.
-        bits: of this process, which may be 32 even on a 64-bit kernel.
+        version: (major, minor); None for that of this process.
+        bits: size of this process's pointers, which may be 32 even on a 64-bit kernel.
     """
     version = version or (sys.version_info.major, sys.version_info.minor)
     name = ".".join(map(str, version))
     machine = platform.machine()
     if bits < 64:
         sentence = f"This is a 32-bit system (Python {name}, kernel {machine}), for which LiteRT isn't made."
-        remedy = "put 64-bit Raspberry Pi OS on the card, or follow the documentation for 32-bit Bookworm"
+        remedy = 'put 64-bit Raspberry Pi OS on the card, or follow "32-bit Bookworm" in docs/raspberry-pi.md'
         return Finding("python", "warn" if importlib.util.find_spec("tflite_runtime") else "bad", sentence, remedy)
     if not _PYTHONS[0] <= version <= _PYTHONS[1]:
         remedy = "make the environment with another Python: Bookworm brings 3.11, Trixie 3.13"
@@ -52,7 +61,7 @@ def python(version: tuple[int, int] | None = None, bits: int = 8 * struct.calcsi
 def libraries() -> list[Finding]:
     """Does each library work?
 
-    Each is imported in a process of its own, since a wrong wheel may end the process.
+    Each is imported in a process of its own, since a wrong wheel may crash the process.
     """
     found = [_library(module, wheel) for module, wheel in _LIBRARIES.items()]
     both = {"opencv-python", "opencv-python-headless"}
@@ -78,7 +87,7 @@ def _library(module: str, wheel: str) -> Finding:
         remedy = f"`sudo apt install` the package that holds {needs[1]}"
         if "opencv" in wheel:
             remedy += "; if that is part of a desktop, install the headless wheel instead"
-        return Finding(wheel, "bad", f"{wheel} needs {needs[1]}, which isn't here.", remedy)
+        return Finding(wheel, "bad", f"{wheel} needs {needs[1]}, which isn't installed.", remedy)
     return Finding(wheel, "bad", f"{wheel} doesn't work: {error}.", _AGAIN)
 
 
@@ -143,7 +152,7 @@ def display() -> Finding:
 
 
 def disk(folder: Path) -> Finding:
-    """Is there room in the folder of results, and may it be written to?
+    """Is there room in the folder for results, and may this user write to it?
 
     Writes a small file there and removes it.
     """
@@ -166,7 +175,7 @@ def disk(folder: Path) -> Finding:
 def power(root: Path = Path("/")) -> Finding:
     """Does a Pi get enough power and stay cool, now and since it was started?
 
-    root: of the file system in which the Pi's model and temperature are looked up.
+    root: root of the file system in which the Pi's model and temperature are looked up.
     """
     board = _text(root / "sys/firmware/devicetree/base/model").rstrip("\0")
     heat = _text(root / "sys/class/thermal/thermal_zone0/temp")
@@ -176,7 +185,7 @@ def power(root: Path = Path("/")) -> Finding:
         if "Raspberry Pi" in board:
             sentence = f"{board}{warm}: vcgencmd doesn't answer, so it isn't known whether it gets enough power."
             return Finding("power", "warn", sentence, "`sudo apt install raspi-utils`, and join the group video")
-        return Finding("power", "fine", f"{board or 'No Raspberry Pi'}{warm}: nothing is known of its power.")
+        return Finding("power", "fine", f"{board or 'No Raspberry Pi'}{warm}: its power supply can't be checked.")
     flags = int(throttled[1], 16)
     now = [name for bit, name in _THROTTLED.items() if flags >> bit & 1]
     before = [name for bit, name in _THROTTLED.items() if flags >> (bit + 16) & 1]
@@ -194,7 +203,7 @@ def power(root: Path = Path("/")) -> Finding:
 def clock(now: float | None = None) -> Finding:
     """Is the clock right? Results carry the time.
 
-    A Pi has no clock of its own that runs while it is off; before the Pi 5 it has none at all.
+    A Pi's clock doesn't run while it is off; models before the Pi 5 have no clock at all.
 
     now: seconds since the epoch; None for this machine's clock.
     """

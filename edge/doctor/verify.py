@@ -1,4 +1,4 @@
-"""Does this device give the answers that the model files expect? For `edge-classify --verify` and `edge-doctor`."""
+"""Does this machine give the answers that the model files expect? For `edge-classify --verify` and `edge-doctor`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from edge.errors import UserError
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of the samples inside one model file.
+    """How the samples inside one model file were answered.
 
     Attributes:
         name: "model" for the classifier, or "locator".
-        path: of the file.
-        right: samples that are answered as expected.
-        count: all samples; 0 where the file can't be opened.
+        path: the model file.
+        right: number of samples that are answered as expected.
+        count: number of all samples; 0 where the file can't be opened.
         error: why it can't be opened; else None.
     """
 
@@ -28,7 +28,7 @@ class Verified:
 
 
 def verify_files(path: Path | None = None, threads: int = 1) -> Iterator[Verified]:
-    """Runs the samples inside the classifier's file and inside the locator's. path: of the classifier, else shipped."""
+    """Runs the samples inside both model files. path: the classifier's file; None for the shipped one."""
     files: list[tuple[str, type[model.File], Path]] = [
         ("model", model.Model, path or model.SHIPPED),
         ("locator", locate.Locator, locate.SHIPPED),
@@ -43,7 +43,7 @@ def verify_files(path: Path | None = None, threads: int = 1) -> Iterator[Verifie
 
 
 def verify(path: Path | None = None, threads: int = 1) -> tuple[int, int]:
-    """The samples of both files: those that are answered as expected, and all.
+    """The number of samples in both files that are answered as expected, and of all samples.
 
     Raises:
         UserError: where a file can't be opened.

@@ -5,13 +5,14 @@ import numpy as np
 
 from edge.errors import UserError
 
-_EMPTY = 0.12  # share of the light; what differs more from the light around it is a cell. Fields have 0.27 and more
-_DARK = 20  # level 0..255 of the darkest spot, below which the picture is too dark
-_UNIT = 64  # gains are stored as uint8, in 64ths of 1: at most 255 / 64
+# Share of the light around a spot. Where a spot differs by more, it is a cell: in fields the largest is 0.27 and more.
+_EMPTY = 0.12
+_DARK = 20  # level, 0..255: the picture is too dark if its darkest spot is below this
+_UNIT = 64  # gains are stored as uint8, in 64ths: a gain is at most 255 / 64
 
 
 class FlatField:
-    """Evens out the light by a picture of an empty spot of the slide."""
+    """Evens out the light with the help of a picture of an empty spot of the slide."""
 
     def __init__(self, blank: np.ndarray) -> None:
         """Takes the picture of an empty spot, RGB uint8 [height, width, 3].
@@ -24,8 +25,8 @@ class FlatField:
         if np.abs(fine / np.maximum(smooth, 1) - 1).max() > _EMPTY:
             raise UserError("The picture for --flat isn't empty: move to a spot of the slide without any cell.")
         if smooth.min() < _DARK:
-            raise UserError("The picture for --flat is too dark: raise the lamp or the exposure.")
-        # The brightest spot stays as it is, so that nothing exceeds the camera's own white.
+            raise UserError("The picture for --flat is too dark: turn up the lamp or the exposure.")
+        # The gain is 1 at the brightest spot and larger elsewhere, so that empty glass never exceeds that spot's level.
         gain = smooth.max(axis=(0, 1)) / smooth
         self._gain = np.round(np.minimum(gain * _UNIT, 255)).astype(np.uint8)
 
@@ -33,7 +34,7 @@ class FlatField:
         """A frame as it would be under even light, RGB uint8 [height, width, 3].
 
         Raises:
-            UserError: where its size isn't that of the picture of the empty spot.
+            UserError: where it hasn't the size of the picture of the empty spot.
         """
         if image.shape != self._gain.shape:
             height, width = self._gain.shape[:2]

@@ -1,6 +1,6 @@
-"""Image registration: where each frame lies on the slide, so that a cell that was counted is recognised later.
+"""Image registration: finds where each frame lies on the slide, so that a counted cell is recognised when it returns.
 
-Lengths are in widths of the frame, so that they stay the same when a camera changes its size.
+Lengths are in widths of the frame, so that they stay the same when the camera changes the size of its frames.
 """
 
 from collections.abc import Sequence
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# The thresholds were chosen on 100 fields of the half of bccd that the locator learned from, and on 40 simulated ones.
-# None of the fields that benchmarks measure on was used.
-WIDTH = 160  # pixels of a thumbnail, at which frames are compared: a red cell is 6 of them wide, or more
-_FINE, _COARSE = 1.2, 8.0  # thumbnail pixels; noise is finer, and uneven light coarser, than what is compared
-# Correlation above which two frames show the same place. The same place has 0.95 and more, also where one frame is
-# blurred, noisy or moved by a third; two different places have 0.31 at most.
+# The thresholds were chosen on 40 simulated fields and on 100 fields of the data set bccd, from the half that the
+# locator was trained on. No field that the benchmarks measure on was used.
+WIDTH = 160  # width in pixels of the thumbnails that are compared; a red cell is then 6 pixels wide or more
+_FINE, _COARSE = 1.2, 8.0  # thumbnail pixels; finer detail (noise) and coarser detail (uneven light) is filtered out
+# Correlation above which two frames show the same place. Two frames of one place have 0.95 and more, even if one is
+# blurred, noisy or shifted by a third of the field; frames of different places have 0.31 at most.
 _MATCH = 0.5
-_CERTAIN = 0.8  # correlation at which no better match is looked for
-_OVERLAP = 0.12  # share of the field that two frames must have in common; less can't be judged
+_CERTAIN = 0.8  # correlation from which on no better match is looked for
+_OVERLAP = 0.12  # share of the field that two frames must both show; less can't be compared reliably
 _PEAKS = 4  # peaks of the phase correlation that are tried; noise and repeated patterns make false ones
-_KEYFRAME = 0.2  # widths from the key frame after which a new one replaces it; most of both still overlaps then
-_STEP = 0.02  # widths from one frame to the next: more means that the stage moves; a shaking table makes less
+_KEYFRAME = 0.2  # widths; a key frame farther away is replaced, while most of it still overlaps with the new one
+_STEP = 0.02  # widths from one frame to the next: more means that the stage moves; a shaking table causes less
 _DRIFT = 0.03  # widths within _WHILE: more means that the stage moves slowly
-_WHILE = 0.25  # seconds
+_WHILE = 0.25  # seconds, the period for _DRIFT
 _REST = 0.15  # seconds of rest before cells are judged: 4 frames at 30 a second
-_MEMORY = 16  # key frames kept, to recognise a place to which the stage returned unseen; each takes 0.1 ms to compare
-_FAR = 10.0  # widths between places whose true distance is unknown
+_MEMORY = 16  # key frames kept, to recognise a place after a fast move; comparing a frame with one takes 0.1 ms
+_FAR = 10.0  # widths that are assumed between two places whose true distance is unknown
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def thumbnail(image: np.ndarray) -> Thumbnail:
 
 @dataclass(frozen=True)
 class Shift:
-    """How one frame lies against another.
+    """How far the slide moved between two frames.
 
     Attributes:
-        dx: how far the slide moved to the right in the picture, widths.
-        dy: how far it moved down, widths.
-        correlation: of what both frames show, -1 to 1.
+        dx: distance to the right in the picture, widths.
+        dy: distance down, widths.
+        correlation: correlation of the part that both frames show, -1 to 1.
     """
 
     dx: float
@@ -107,7 +107,7 @@ def _correlation(before: np.ndarray, now: np.ndarray, dx: int, dy: int) -> float
 
 @dataclass
 class PlacedThumbnail:
-    """A frame and where its upper left corner lies on the slide, (x, y) in widths."""
+    """A frame's thumbnail, and where the frame's upper left corner lies on the slide: x and y in widths."""
 
     thumbnail: Thumbnail
     x: float
@@ -121,27 +121,27 @@ class StageTracker:
         place: where the frame's upper left corner lies on the slide, (x, y) in widths.
         known: whether the latest frame could be registered with an earlier one.
         resting: whether the stage has stood still for a while.
-        jumps: how often the stage went unseen to another place, new or known.
+        jumps: how often the stage moved too fast to be followed, and then came to rest at a new or known place.
     """
 
     def __init__(self) -> None:
         self.place = (0.0, 0.0)
         self.known, self.resting, self.jumps = False, False, 0
         self._latest: PlacedThumbnail | None = None
-        # A frame taken at rest, with which the next ones are registered, so that small errors don't add up.
+        # A frame taken at rest. The next frames are registered with it, so that small errors don't add up.
         self._keyframe: PlacedThumbnail | None = None
-        self._keyframes: list[PlacedThumbnail] = []  # that one and earlier ones
+        self._keyframes: list[PlacedThumbnail] = []  # that key frame and earlier ones
         self._unregistered: Thumbnail | None = None  # the latest frame, where it could not be registered
         self._path: list[tuple[float, float, float]] = []  # (time, x, y) of the last moments
-        self._still_since = -1e9  # seconds, when the stage last came to rest
-        self._farthest = 0.0  # widths, the largest x of all places before a jump
+        self._still_since = -1e9  # time when the stage last came to rest, seconds
+        self._farthest = 0.0  # the largest x of any place before a jump, widths
 
     def update(self, image: np.ndarray, time: float) -> None:
         """Registers the next good frame, RGB uint8 [height, width, 3], taken at `time` seconds."""
         now = thumbnail(image)
         if self._latest is None:
             self._arrive(now, (0.0, 0.0), time, jumped=False)
-            self._still_since = time - _REST  # the first place needn't be waited for
+            self._still_since = time - _REST  # at the first place there is no wait for rest
             return
         place = self._locate(now, (self._keyframe, self._latest))
         if place is not None:
@@ -156,7 +156,7 @@ class StageTracker:
         if not still:
             self._still_since = time
         elif time - self._still_since >= _REST:
-            # The stage rests where nobody saw it go: at a place that was seen earlier, or at a new one.
+            # The stage rests after a move that couldn't be followed: at a place that was seen earlier, or at a new one.
             self.jumps += 1
             self._farthest = max(self._farthest, self.place[0]) + _FAR
             self._arrive(now, self._locate(now, self._keyframes) or (self._farthest, 0.0), time, jumped=True)
@@ -164,14 +164,14 @@ class StageTracker:
             self.resting = True
 
     def correct(self, dx: float, dy: float) -> None:
-        """Moves the latest place by so many widths, because cells that are known lie there."""
+        """Moves the latest place by (dx, dy) widths, so that known cells lie where they are remembered."""
         self.place = self.place[0] + dx, self.place[1] + dy
         self._path = [(t, x + dx, y + dy) for t, x, y in self._path]
         if self._latest is not None:
             self._latest.x, self._latest.y = self.place
 
     def _locate(self, now: Thumbnail, earlier: Sequence[PlacedThumbnail | None]) -> tuple[float, float] | None:
-        """The place of a frame by the earlier frame that matches it best; None where it matches none."""
+        """The place of a frame, from the earlier frame that matches it best; None where none matches."""
         best = -1.0
         result = None
         for placed in earlier:
@@ -183,7 +183,7 @@ class StageTracker:
         return result
 
     def _arrive(self, now: Thumbnail, place: tuple[float, float], time: float, jumped: bool) -> None:
-        """Takes a frame's place, and notes whether the stage rests there."""
+        """Sets the frame's place, and notes whether the stage rests there."""
         x, y = place
         step = max(abs(x - self.place[0]), abs(y - self.place[1]))
         was_known, self.known = self.known, True

@@ -1,4 +1,4 @@
-"""`edge-classify --camera`: a run at the camera, from opening the source to the last line."""
+"""`edge-classify --camera`: a run at the camera, from opening the source to the last line of output."""
 
 import logging
 import os
@@ -31,7 +31,7 @@ from edge.system.signals import Stop
 
 logger = logging.getLogger(__name__)
 
-_WAIT = 0.05  # seconds to wait for a frame before signals and limits are checked again
+_WAIT = 0.05  # seconds to wait for a frame; then signals and limits are checked again
 _SILENT = 2.0  # seconds without a frame, after which the status line says so
 _RECENT = 3.0  # seconds over which the frame rate is measured
 
@@ -41,18 +41,19 @@ Show = Callable[[Frame | None, str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What is looked at, and how cells are answered.
+    """What a run watches, and how it answers cells.
 
     Attributes:
         source: what `--camera` names.
         model: an opened classifier.
-        rules: how answers are made; of Model.rules.
-        settings: what is asked of the camera.
-        red_cell: diameter of a red cell in pixels, where it is known; else None.
-        threads: of the locator.
-        flat: a picture file of an empty spot of the slide; "capture" to take one first; None to leave the light alone.
-        seconds: after which the run ends; 0 for no limit.
-        cells: after which the run ends; 0 for no limit.
+        rules: how answers are made; see Model.rules.
+        settings: what the user asks of the camera.
+        red_cell: diameter of a red cell in pixels; None to measure it.
+        threads: number of threads of the locator, at least 1.
+        flat: a picture file of an empty spot of the slide; "capture" to take one first; None to leave the light as it
+            is.
+        seconds: the run ends after this time; 0 for no limit.
+        cells: the run ends after this number of cells; 0 for no limit.
     """
 
     source: str
@@ -95,7 +96,7 @@ class Rate:
         self._answered.append((now, now - frame.clock))
 
     def __str__(self) -> str:
-        """As the status line shows it: "25 frames a second, 12 ms old"."""
+        """The text for the status line: "25 frames a second, 12 ms old"."""
         now = time.monotonic()
         recent = [(t, age) for t, age in self._answered if now - t <= _RECENT]
         if len(recent) < 2:
@@ -107,10 +108,10 @@ class Rate:
 def watch(job: Job, targets: Targets, stop: Stop) -> int:
     """Runs `edge-classify --camera`.
 
-    It ends the whole process where the camera's driver hangs.
+    Where the camera's driver hangs, this ends the whole process.
 
     Args:
-        job: what is looked at.
+        job: what the run watches.
         targets: where the answers go.
         stop: set by a signal, such as ctrl-C.
 
@@ -122,7 +123,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
     """
     cv2.setNumThreads(1)  # the camera's thread and the model's threads need the cores
     if job.model.policy == "whole-image":
-        raise UserError("--camera locates the cells, but this model was trained on whole pictures.")
+        raise UserError("This model was trained on whole pictures; --camera needs a model for located cells.")
     capture_flat = job.flat == "capture"
     flat = FlatField(frames.load(job.flat).image) if job.flat and not capture_flat else None
     tally, labels = sinks.Tally(), job.model.labels
@@ -160,11 +161,11 @@ def run(
     Args:
         camera: an opened source.
         session: counts and answers the cells.
-        outputs: get each cell's answer.
-        show: gets the frames and the status line.
+        outputs: the sinks that get each cell's answer.
+        show: called with each frame and the status line.
         stop: set by a signal.
-        seconds: after which the run ends; 0 for no limit.
-        cells: after which the run ends; 0 for no limit.
+        seconds: the run ends after this time; 0 for no limit.
+        cells: the run ends after this number of cells; 0 for no limit.
 
     Raises:
         UserError: where the source never gives a picture.
@@ -190,7 +191,7 @@ def run(
                 break
             if not session.status.frames and now - began > FIRST:
                 raise UserError(
-                    f"{camera.name} is open and sent no picture in {FIRST:.0f} seconds; does another program use it?"
+                    f"{camera.name} is open but sent no picture in {FIRST:.0f} seconds; does another program use it?"
                 )
             if now - last_frame > _SILENT:
                 session.status.doing = f"no picture for {now - last_frame:.0f} s"
@@ -215,16 +216,16 @@ def status_line(status: Status, rate: Rate) -> str:
 
 
 def summary(status: Status, camera: Camera) -> str:
-    """What became of the frames: "300 frames (12 frozen, back 1 time). "."""
+    """What became of the frames: "300 frames (12 frozen, reconnected 1 time). "."""
     parts = [f"{n} {name}" for name, n in status.faults.items()]
     parts += [f"{camera.broken} that could not be decoded"] if camera.broken else []
     times = camera.reconnections
-    parts += [f"back {times} time{'' if times == 1 else 's'}"] if times else []
+    parts += [f"reconnected {times} time{'' if times == 1 else 's'}"] if times else []
     return f"{status.frames} frames{' (' + ', '.join(parts) + ')' if parts else ''}. "
 
 
 def _show(terminal: LiveTerminal, session: Session, wants_window: bool) -> Show:
-    """Shows the status line on the terminal and, where it is asked for and possible, the frames in a window."""
+    """Shows the status line on the terminal and, if the user wants it and it is possible, the frames in a window."""
     window = None
     if wants_window:
         from edge.live.window import Window
@@ -246,8 +247,8 @@ def _show(terminal: LiveTerminal, session: Session, wants_window: bool) -> Show:
 def _closing(camera: Camera, terminal: LiveTerminal) -> Iterator[Camera]:
     """Ends the camera's thread, whatever happens.
 
-    Where the thread hangs in the camera's driver, this ends the process: Python can neither end such a thread nor exit
-    before it has ended.
+    Where the thread hangs in the camera's driver, this ends the process: Python can't end such a thread, nor exit as
+    long as it runs.
     """
     code, message = 1, ""
     try:

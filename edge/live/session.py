@@ -1,4 +1,4 @@
-"""A live session: it takes frames one after the other and returns each cell's answer once.
+"""A live session: it takes one frame after another and returns each cell's answer once.
 
 A session has no camera, no clock and no files, so that tests and benchmarks can give it any frames.
 """
@@ -26,8 +26,8 @@ from edge.red_cells import RedCellRuler
 logger = logging.getLogger(__name__)
 
 _EVERY = 0.5  # seconds between two measurements of focus and light
-_BLANKS = 16  # frames of an empty spot whose mean is taken for the flat field
-_STUCK = 5.0  # seconds of one and the same picture, after which the camera hangs
+_BLANKS = 16  # frames of an empty spot; the flat field is made from their mean
+_STUCK = 5.0  # seconds with one and the same picture, after which the camera is taken to hang
 _NEW = 0.1  # weight of a new frame in the running mean of the red cells' diameter
 _APART = 10.0  # widths between two unrelated frames: far enough that no cell of one is taken for a cell of the other
 
@@ -37,12 +37,12 @@ class SessionSettings:
     """How a session treats its frames.
 
     Attributes:
-        rules: how answers are made; of Model.rules. None gives the likeliest label, without review.
-        red_cell: diameter of a red cell in pixels, where it is known; None to measure it.
+        rules: how answers are made; see Model.rules. None gives the likeliest label, without review.
+        red_cell: diameter of a red cell in pixels; None to measure it.
         unrelated_frames: whether each frame shows another place, as picture files do. Then the stage isn't followed,
-            and one frame of a cell decides.
+            and each cell is answered from one frame.
         flat: evens out the light; None leaves the light as it is.
-        capture_flat: whether `flat` is made of the first frames, which must show an empty spot of the slide.
+        capture_flat: whether `flat` is made from the first frames, which must show an empty spot of the slide.
     """
 
     rules: Rules | None = None
@@ -57,14 +57,14 @@ class Status:
     """How a session is going, for the status line.
 
     Attributes:
-        doing: what it does, in a few words.
-        fault: of the latest frame, as edge.camera.faults names it; "" for a good frame.
+        doing: what the session is doing, in a few words.
+        fault: fault of the latest frame, as edge.camera.faults names it; "" for a good frame.
         focus: sharpness as a share of the best seen, 0 to 1.
-        quality: of the view, when it was last measured; None before.
+        quality: quality of the view, as last measured; None before the first measurement.
         warnings: what the user should do, the most urgent first.
-        frames: how many frames came.
+        frames: how many frames were taken.
         faults: how many frames had each fault.
-        counts: cells by answer.
+        counts: number of cells by answer.
     """
 
     doing: str = "waiting for the camera"
@@ -84,14 +84,14 @@ class Session:
         status: how it is going.
         stage: where the view lies on the slide.
         tracker: the cells that are remembered.
-        flat: evens out the light; None where it is left as it is.
+        flat: evens out the light; None where the light is left as it is.
     """
 
     def __init__(self, model: Model, locator: Locator, settings: SessionSettings | None = None) -> None:
         settings = settings or SessionSettings()
         self._unrelated_frames = settings.unrelated_frames
         self.status = Status()
-        # Of a cell in one frame, the probability of each kind and the distance from the training cells are measured.
+        # Measured of a cell in each frame: the probability of each kind, and the distance from the training cells.
         self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, settings.unrelated_frames)
         self.flat = settings.flat
         self._model, self._locator = model, locator
@@ -99,16 +99,16 @@ class Session:
         self._faults, self._focus = Faults(), FocusMonitor()
         self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell)
         self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None
-        self._judged = -1e9  # seconds, when focus and light were last measured
+        self._judged = -1e9  # time when focus and light were last measured, seconds
         self._red_cell = 0.0  # pixels, running mean of the diameter of red cells
-        self._changed = -1e9  # seconds, when a frame last differed from the one before
+        self._changed = -1e9  # time when a frame last differed from the one before, seconds
         self._rested = False  # whether the stage rested when the last good frame was taken
 
     def step(self, frame: Frame) -> list[Answer]:
         """Takes the next frame.
 
         Returns:
-            The cells that this frame decided. Each is an Answer of one cell, whose number is its own for good.
+            An Answer for each cell that this frame decided. The cell keeps its number for the whole session.
 
         Raises:
             UserError: where the frames for the flat field don't show an empty spot, or where the flat field has
@@ -118,7 +118,7 @@ class Session:
         status.frames += 1
         status.fault = self._faults.of(frame.image)
         if self._unrelated_frames and status.fault in ("frozen", "torn"):
-            status.fault = ""  # picture files may be alike, and may have sharp edges
+            status.fault = ""  # two picture files may be identical, and may have sharp edges
         if status.fault:
             status.faults[status.fault] += 1
             status.doing = f"{status.fault} picture"
@@ -139,9 +139,9 @@ class Session:
         return self._answers(self._count(frame))
 
     def stuck(self, now: float) -> bool:
-        """Whether the camera has sent one picture for so long that it must hang. True once in every such time.
+        """Whether the camera has sent the same picture for so long that it must hang. True once every _STUCK seconds.
 
-        now: seconds, as Frame.taken.
+        now: time in seconds, as in Frame.taken.
         """
         if self.status.fault != "frozen" or now - self._changed <= _STUCK:
             return False
@@ -149,11 +149,11 @@ class Session:
         return True
 
     def finish(self) -> list[Answer]:
-        """At the end of the frames: the cells that were found often enough and not yet answered."""
+        """After the last frame: the answers of cells that were found often enough and aren't answered yet."""
         return self._answers(self.tracker.flush())
 
     def _count(self, frame: Frame) -> list[Counted]:
-        """The cells that a frame decides, which was taken at rest."""
+        """The cells that are counted with this frame, which was taken at rest."""
         visible = self._locate(frame)
         if self._unrelated_frames or not self._rested or abs(frame.taken - self._judged) >= _EVERY:
             self._judge(frame)
@@ -178,7 +178,7 @@ class Session:
         return counted + self.tracker.prune(frame, place)
 
     def _locate(self, frame: Frame) -> list[Cell]:
-        """The cells of a frame. Its red cells are measured where the view is new, and count from then on."""
+        """The cells of a frame. Where the view is new, its red cells are added to the ruler."""
         located = self._locator.locate(frame)
         if not self._ruler.fixed and (self._unrelated_frames or not self._rested):
             self._ruler.add(located.red_cells)

@@ -1,4 +1,4 @@
-"""What the user gets of a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
+"""What the user gets from a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
 
 import logging
 import shutil
@@ -16,9 +16,9 @@ from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
 
-_LOGGER = "edge"  # whose lines at level INFO and above are shown
-_MARGIN = 1.4  # cell diameters that the saved picture of a cell shows
-_REFRESH, _LOG = 0.25, 60.0  # seconds between status lines: on a terminal, in a log
+_LOGGER = "edge"  # the logger whose lines at level INFO and above are shown
+_MARGIN = 1.4  # side of the saved picture of a cell, in diameters of the cell
+_REFRESH, _LOG = 0.25, 60.0  # seconds between two status lines: on a terminal, in a log
 
 
 class LiveTerminal(Sink):
@@ -27,15 +27,15 @@ class LiveTerminal(Sink):
     On a terminal there is also a status line below the other lines. Where standard error is a log (a file, systemd's
     journal), the status line is written once a minute, and a warning when it is new.
 
-    While the sink is entered, it also shows what the package logs.
+    Inside its `with` block, it also shows what the package logs.
     """
 
     def __init__(self, labels: Sequence[str], show_cells: bool) -> None:
-        """Writes the head of the table.
+        """Writes the header of the table.
 
         Args:
-            labels: of the model, a column each.
-            show_cells: whether cells are written; False where JSON lines have standard output.
+            labels: the model's labels; each gets a column.
+            show_cells: whether cells are written; False where standard output is used for JSON lines.
         """
         self.labels, self._show_cells = labels, show_cells
         self._is_terminal = sys.stderr.isatty()
@@ -73,7 +73,7 @@ class LiveTerminal(Sink):
         self._error(text + "\n")
 
     def status(self, text: str, warnings: Sequence[str]) -> None:
-        """Shows the status line. It may be called for every frame; the line is written only as often as is readable.
+        """Shows the status line. May be called for every frame; the line is written only as often as it can be read.
 
         Args:
             text: the line.
@@ -111,7 +111,7 @@ class LiveTerminal(Sink):
 
 
 class _Handler(logging.Handler):
-    """Gives each line that is logged to a function."""
+    """Passes each logged line to a function."""
 
     def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__(logging.INFO)
@@ -124,11 +124,11 @@ class _Handler(logging.Handler):
 class CropWriter(Sink):
     """Writes two pictures of each cell into a folder: the cell itself, and its field with a box around the cell.
 
-    Numbers continue those in the folder, so that no pictures of an earlier session are lost.
+    Numbers continue those in the folder, so that no picture of an earlier session is overwritten.
     """
 
     def __init__(self, folder: str) -> None:
-        """Makes the folder where it doesn't exist. Raises UserError where that isn't possible."""
+        """Makes the folder if it doesn't exist. Raises UserError where that isn't possible."""
         self._folder = Path(folder)
         with writing(folder):
             self._folder.mkdir(parents=True, exist_ok=True)

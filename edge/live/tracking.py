@@ -1,4 +1,4 @@
-"""Object tracking: cells followed from frame to frame, so that each is counted once, by the mean of several frames."""
+"""Object tracking: follows cells from frame to frame, to count each once, from the mean of several frames."""
 
 from dataclasses import dataclass, replace
 
@@ -7,13 +7,13 @@ import numpy as np
 from edge.cell import Cell
 from edge.frames import Frame
 
-ENOUGH = 8  # frames of a cell, at rest and in focus, after which it is counted
-_FEWEST = 3  # frames that suffice where the cell leaves the view, or after _SOON
-_SOON = 0.8  # seconds
-_OFTEN = 0.5  # share of the frames since its first in which a cell must be found; what is found more rarely is no cell
-_NEAR = 0.45  # cell diameters; two finds that are nearer to each other are the same cell
-_REMEMBERED = 3.0  # widths beyond the view up to which a counted cell is remembered
-_FORGOTTEN = 12  # frames at rest without the cell after which an uncounted find is dropped
+ENOUGH = 8  # a cell is counted once it was measured in so many frames, at rest and in focus
+_FEWEST = 3  # so many frames are enough if the cell leaves the view, or once _SOON has passed
+_SOON = 0.8  # seconds since the cell was first found
+_OFTEN = 0.5  # share of the frames since its first in which a cell must be found; anything found less often is no cell
+_NEAR = 0.45  # cell diameters; two detections that are nearer to each other are the same cell
+_REMEMBERED = 3.0  # widths; a counted cell is remembered up to this distance outside the view
+_FORGOTTEN = 12  # an uncounted cell is dropped if the frames without it exceed those with it by more than this
 
 
 @dataclass
@@ -21,15 +21,15 @@ class Track:
     """One cell of the slide. Places and lengths are in widths of the frame.
 
     Attributes:
-        x: of its nucleus on the slide.
-        y: likewise.
-        diameter: of the cell.
-        since: seconds, when it was first found whole.
-        total: sum of its measurements over `frames` frames, float [measurements].
+        x: position of its nucleus on the slide, from the first frame's left.
+        y: position of its nucleus on the slide, from the first frame's top.
+        diameter: diameter of the whole cell.
+        since: time when it was first found whole, seconds.
+        total: sum of its measurements in `frames` frames, float [measurements].
         frames: in how many frames it was found and measured.
         looks: how many frames at rest have shown its place since then.
-        latest: the newest frame with the cell; None once it was counted.
-        number: in the order in which cells are counted; -1 before.
+        latest: the newest frame with the cell, and the cell in it; None once it is counted.
+        number: its number in the order of counting, from 0; -1 before it is counted.
     """
 
     x: float
@@ -52,7 +52,7 @@ class Track:
         return self.frames >= _FEWEST and self.frames >= _OFTEN * self.looks
 
     def ready(self, now: float) -> bool:
-        """Whether it can be counted at this time, in seconds."""
+        """Whether it can be counted at the time `now`, in seconds."""
         return self.real and (self.frames >= ENOUGH or now - self.since >= _SOON)
 
 
@@ -62,9 +62,9 @@ class Counted:
 
     Attributes:
         frame: the newest frame with the cell.
-        cell: in that frame, with its number for good.
-        mean: of its measurements, float [measurements].
-        frames: how many were measured.
+        cell: the cell in that frame, with its final number.
+        mean: mean of its measurements, float [measurements].
+        frames: in how many frames it was measured.
     """
 
     frame: Frame
@@ -77,7 +77,7 @@ class Tracker:
     """The cells of a slide, in the view and near it.
 
     Attributes:
-        tracks: one a cell that is remembered.
+        tracks: one for each remembered cell.
         count: how many cells were counted so far.
     """
 
@@ -86,7 +86,7 @@ class Tracker:
 
         Args:
             measurements: how many numbers are measured of a cell in each frame.
-            unrelated_frames: whether every frame shows another place, so that one frame decides.
+            unrelated_frames: whether every frame shows another place, so that a cell is counted from one frame.
         """
         self.tracks: list[Track] = []
         self.count = 0
@@ -96,12 +96,12 @@ class Tracker:
         """Finds or begins the track of each whole cell. The nearest pairs are matched first.
 
         Args:
-            frame: one that was taken at rest.
-            cells: of the frame.
-            place: of the frame's upper left corner on the slide, (x, y) in widths.
+            frame: a frame that was taken at rest.
+            cells: the cells found in the frame.
+            place: position of the frame's upper left corner on the slide, (x, y) in widths.
 
         Returns:
-            The cells that no border cuts, each with its track.
+            The cells that no border of the frame cuts, each with its track.
         """
         width = frame.image.shape[1]
         for track in self.tracks:
@@ -127,18 +127,18 @@ class Tracker:
         return [(cell, track_of[i]) for i, (cell, _, _) in enumerate(whole)]
 
     def add(self, track: Track, frame: Frame, cell: Cell, measured: np.ndarray) -> Counted | None:
-        """Adds one frame's measurements of a cell, float [measurements]. Returns the cell where that decides it."""
+        """Adds one frame's measurements of a cell, float [measurements]. Returns the cell if it is counted now."""
         track.total = track.total + measured
         track.frames += 1
         track.latest = (frame, cell)
         return self._count(track) if self._unrelated_frames or track.ready(frame.taken) else None
 
     def prune(self, frame: Frame, place: tuple[float, float]) -> list[Counted]:
-        """Counts cells that leave the view, and drops what is far away or was not found again.
+        """Counts cells that leave the view, and forgets cells that are far away or weren't found again.
 
         Args:
-            frame: the latest one.
-            place: of the frame's upper left corner on the slide, (x, y) in widths.
+            frame: the latest frame.
+            place: position of the frame's upper left corner on the slide, (x, y) in widths.
         """
         counted = []
         kept = []
@@ -155,19 +155,19 @@ class Tracker:
         return counted
 
     def flush(self, tracks: list[Track] | None = None) -> list[Counted]:
-        """Counts those of the tracks (None: of all) that were found often enough and were not counted yet."""
+        """Counts the tracks (None: all of them) that were found often enough and aren't counted yet."""
         chosen = self.tracks if tracks is None else tracks
         return [self._count(track) for track in chosen if not track.counted and track.real]
 
     def drift(
         self, pairs: list[tuple[Cell, Track]], width: int, place: tuple[float, float]
     ) -> tuple[float, float] | None:
-        """By how much known cells say that a frame's place is wrong: the median, (dx, dy) in widths.
+        """The error of a frame's place, judged by its known cells: the median of their errors, (dx, dy) in widths.
 
         Args:
-            pairs: of `match`.
-            width: of the frame, pixels.
-            place: of the frame's upper left corner on the slide, (x, y) in widths.
+            pairs: as `match` returns them.
+            width: width of the frame, pixels.
+            place: position of the frame's upper left corner on the slide, (x, y) in widths.
 
         Returns:
             None where there are no known cells.

@@ -1,4 +1,4 @@
-"""A window with the live picture, where there is a display.
+"""A window with the live picture, if there is a display.
 
 It uses Tk, not OpenCV: OpenCV's headless package has no windows, and its full package ends the whole process where
 there is no display.
@@ -12,7 +12,7 @@ from PIL import Image
 
 from edge.errors import reason
 
-_EVERY = 0.1  # seconds between pictures; showing more would take time from the work
+_EVERY = 0.1  # seconds between pictures; showing more would slow down the run
 _WIDTH = 960  # pixels; wider pictures are shrunk
 
 
@@ -22,7 +22,7 @@ class Window:
     def __init__(self, title: str) -> None:
         """Opens the window. Raises RuntimeError, in one sentence, where that isn't possible."""
         if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            raise RuntimeError("There is no display here, so --show shows nothing; the work goes on.")
+            raise RuntimeError("There is no display, so --show shows nothing; the work goes on.")
         try:
             import tkinter
 
@@ -32,7 +32,7 @@ class Window:
         try:
             self._root = tkinter.Tk()
         except tkinter.TclError as error:
-            raise RuntimeError(f"No window can be opened ({reason(error)}); the work goes on without.") from error
+            raise RuntimeError(f"No window can be opened ({reason(error)}); the work goes on without it.") from error
         self._root.title(title)
         self._label = tkinter.Label(self._root)
         self._text = tkinter.Label(self._root, anchor="w")
@@ -47,7 +47,7 @@ class Window:
         self._root.destroy()
 
     def show(self, image: np.ndarray | None, text: str) -> None:
-        """Shows a picture and a line of text below it. Does nothing once the window was closed.
+        """Shows a picture and a line of text below it. Does nothing once the window is closed.
 
         Args:
             image: RGB uint8 [height, width, 3]; None to leave the picture as it is.

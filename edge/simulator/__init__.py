@@ -1,1 +1,1 @@
-"""A drawn slide under a simulated microscope, for demos and tests where no real picture may go."""
+"""A drawn slide under a simulated microscope, for demos and tests, which use no real pictures of patients' cells."""

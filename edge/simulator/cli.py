@@ -9,7 +9,9 @@ from edge.errors import exits_on_user_error
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--count", default=3, show_default=True, help="Pictures of each kind of cell, and as many fields.")
+@click.option(
+    "--count", default=3, show_default=True, help="How many pictures of each kind of cell, and how many fields."
+)
 @click.option("--seed", default=0, show_default=True, help="Another seed draws other pictures.")
 @exits_on_user_error
 def main(folder: Path, count: int, seed: int) -> None:

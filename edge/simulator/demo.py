@@ -10,11 +10,11 @@ from edge.simulator.drawing import KINDS, field, picture
 
 
 def draw(folder: Path, count: int = 3, seed: int = 0) -> int:
-    """Writes drawn-KIND-1.png, ... and drawn-field-1.png, ... into a folder, which is made where it doesn't exist.
+    """Writes drawn-KIND-1.png, ... and drawn-field-1.png, ... into a folder, which is made if it doesn't exist.
 
     Args:
-        folder: where the pictures go.
-        count: pictures of each kind of cell, and as many fields.
+        folder: the folder that the pictures go into.
+        count: how many pictures of each kind of cell, and how many fields.
         seed: the same seed draws the same pictures.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Drawings of stained blood cells, for demos and tests where no real picture may go.
+"""Drawings of stained blood cells, for demos and tests, which use no real pictures of patients' cells.
 
-A slide is drawn as light passes it: everything on it adds optical density, and lamp x exp(-density) reaches the camera
+Everything on the drawn slide adds optical density, and light of lamp x exp(-density) reaches the camera
 (Beer-Lambert). Lengths of cells are multiples of a red cell's diameter, about 7.5 micrometres.
 
 These are drawings. They show that the tool runs. They don't show how well it reads blood.
@@ -15,7 +15,7 @@ import numpy as np
 KINDS = ("lymphocyte", "monocyte")
 WHITE = (*KINDS, "neutrophil")
 
-# Optical densities (natural logarithm) of red, green, blue light, read off Giemsa smears by eye.
+# Optical densities (natural logarithm) for red, green and blue light, estimated by eye from Giemsa-stained smears.
 _RED_CELL = np.array([0.22, 0.42, 0.33], np.float32)
 _NUCLEUS = {
     "lymphocyte": np.array([1.25, 1.95, 0.75], np.float32),
@@ -76,13 +76,13 @@ def picture(kind: str, rng: np.random.Generator, size: int = 256, look: Look | N
 
 @dataclass(frozen=True)
 class Truth:
-    """One thing that was drawn, mostly a white cell.
+    """One drawn object, usually a white cell.
 
     Attributes:
         kind: one of WHITE; on a simulated slide also "platelet" or "dirt".
-        x: of its middle, pixels.
-        y: of its middle, pixels.
-        radius: pixels.
+        x: position of its middle, pixels from the left.
+        y: position of its middle, pixels from the top.
+        radius: radius of the whole object, pixels.
         nucleus: (x, y, radius) of the nucleus' convex hull, pixels.
     """
 
@@ -109,7 +109,7 @@ def field(
         touching: how many of the white cells touch or overlap an earlier one; the others stand apart.
         shape: (height, width) of the picture, pixels.
         look: how the microscope shows it; None for the usual one with red cells of 40 pixels.
-        kinds: from which the white cells are chosen, each of WHITE.
+        kinds: the kinds that white cells are chosen from, each one of WHITE.
 
     Returns:
         The picture, RGB uint8 [height, width, 3], and its white cells.
@@ -160,10 +160,10 @@ def white_cell(
     Args:
         density: optical density of the slide, float32 [height, width, 3]; it is changed.
         kind: one of WHITE.
-        x: of the cell's middle, pixels; it may lie outside the slide.
-        y: likewise.
+        x: position of the cell's middle, pixels from the left; it may lie outside the slide.
+        y: position of the cell's middle, pixels from the top; it may lie outside the slide.
         red_cell: diameter of a red cell, pixels.
-        rng: of size and shape.
+        rng: decides size and shape.
 
     Returns:
         (x, y, radius) of the nucleus' convex hull, pixels.
@@ -178,16 +178,16 @@ def white_cell(
         nucleus = red_cell * rng.uniform(0.56, 0.70)
         body = nucleus * rng.uniform(1.06, 1.25)
         outline = blob(nucleus, 0.03, rng)
-        aside = (body - nucleus) * 0.7
+        off_centre = (body - nucleus) * 0.7
     elif kind == "monocyte":  # a large kidney-shaped nucleus with loose chromatin, much grey-blue cytoplasm
         nucleus = red_cell * rng.uniform(0.78, 0.92)
         body = nucleus * rng.uniform(1.30, 1.50)
         outline = blob(nucleus, 0.04, rng, dent=rng.uniform(0.35, 0.6))
-        aside = (body - nucleus) * 0.35
+        off_centre = (body - nucleus) * 0.35
     else:
         raise ValueError(f"no drawing of a {kind}")
-    loose = kind == "monocyte"
-    cx, cy = x - aside * np.cos(turn), y - aside * np.sin(turn)
+    loose = kind == "monocyte"  # chromatin
+    cx, cy = x - off_centre * np.cos(turn), y - off_centre * np.sin(turn)
     add(density, Part(blob(body, 0.07 if loose else 0.03, rng), x, y, _CYTOPLASM[kind], grain=0.25, turn=turn), rng)
     add(density, Part(outline, cx, cy, _NUCLEUS[kind], grain=0.35 if loose else 0.2, turn=turn), rng)
     return float(cx), float(cy), float(nucleus)
@@ -230,7 +230,7 @@ def blob(radius: float, wobble: float, rng: np.random.Generator, dent: float = 0
     Args:
         radius: pixels.
         wobble: height of the waves as a share of the radius.
-        rng: of the waves.
+        rng: decides the waves.
         dent: depth of a dent at angle 0, as a share of the radius.
 
     Returns:
@@ -249,9 +249,9 @@ class Part:
     """One stained part of a slide, such as a nucleus.
 
     Attributes:
-        outline: round the origin, float [n, 2], pixels; of `blob`.
-        x: of its middle, pixels.
-        y: likewise.
+        outline: points (x, y) around the part's middle, float [n, 2], pixels; see `blob`.
+        x: position of the middle, pixels from the left.
+        y: position of the middle, pixels from the top.
         colour: optical density of red, green and blue light, float32 [3].
         grain: how uneven the stain is: standard deviation as a share of the density, at least 0.
         turn: rotation of the outline, radians.
@@ -302,13 +302,13 @@ def _texture(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 def scatter(
     shape: tuple[int, int], red_cell: float, occupied: list[tuple[float, float, float]], rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
-    """Chooses places for red cells, a little apart from one another and from what is there already.
+    """Chooses places for red cells that hardly overlap one another or what is there already.
 
     Args:
         shape: (height, width) of the slide, pixels.
         red_cell: mean diameter of a red cell, pixels.
         occupied: (x, y, radius) of what is there already, pixels.
-        rng: of places and sizes.
+        rng: decides places and sizes.
 
     Returns:
         (x, y, radius) of each red cell, pixels.
@@ -329,6 +329,6 @@ def scatter(
 
 
 def red_cell(density: np.ndarray, x: float, y: float, radius: float, rng: np.random.Generator) -> None:
-    """Adds one red cell to the optical density of a slide, float32 [height, width, 3]. Lengths in pixels."""
+    """Adds one red cell to the optical density of a slide, float32 [height, width, 3]. Lengths are in pixels."""
     colour = _RED_CELL * rng.uniform(0.85, 1.1)
     add(density, Part(blob(radius, 0.025, rng), x, y, colour, grain=0.03, hollow=rng.uniform(0.3, 0.75)), rng)

@@ -1,6 +1,6 @@
-"""The simulated microscope as a camera: a moving stage, light, focus, the faults that cameras have, and the truth.
+"""The simulated microscope as a camera: a moving stage, lamp, focus, camera faults, and where the cells truly are.
 
-Everything follows from one seed: a frame number shows the same picture however often it is asked for.
+One seed decides everything: the same frame number always shows the same picture.
 """
 
 import time
@@ -14,10 +14,12 @@ from edge.errors import UserError
 from edge.simulator.drawing import WHITE, Truth
 from edge.simulator.slide import MARGIN, Scenario, Slide
 
-_FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}  # frames that each lasts
-_ASIDE = 96  # pixels; one picture of sensor noise is moved by less than this from frame to frame
+# How many frames each fault lasts.
+_FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "unplug": 30}
+# Pixels: all frames get the same picture of sensor noise, each shifted by a random distance below this.
+_NOISE_SHIFT = 96
 _SHAKE = 1.2  # pixels; standard deviation of the stage's shake
-_TORN_BY = 0.4  # widths of the field by which the lower part of a torn frame is moved
+_TORN_BY = 0.4  # widths of the field; how far the lower part of a torn frame is shifted
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Fault:
 
     Attributes:
         kind: "black", "frozen", "torn", "saturated", "dropped" or "unplug".
-        first: number of the first frame with it.
+        first: number of the first frame with the fault.
         count: how many frames it lasts.
     """
 
@@ -40,33 +42,33 @@ class SimulatedCamera:
 
     Attributes:
         scenario: what it shows.
-        number: of the latest frame; -1 before the first.
-        live, comes_back, unrelated_frames, fps, facts, missing_frames: as of any Device.
+        number: number of the latest frame; -1 before the first.
+        live, comes_back, unrelated_frames, fps, facts, missing_frames: as in Device.
     """
 
     unrelated_frames, comes_back, missing_frames = False, True, 0
 
     def __init__(self, scenario: Scenario, paced: bool = True) -> None:
-        """paced: whether frames come at the scenario's rate, as a camera's; otherwise each grab() is the next frame."""
+        """paced: whether frames come at the scenario's rate, as from a camera; else grab() gives them at once."""
         self.scenario, self.live = scenario, paced
         self.fps = scenario.fps
         self.facts = (
             f"sim: {scenario.width}x{scenario.height}, {scenario.fps:g} frames a second, seed {scenario.seed}; "
-            "drawings, no blood"
+            "drawings, not blood"
         )
         self.number = -1
         self._began = 0.0  # seconds, when the first frame of a paced camera was due
         self._slide = Slide(scenario)
-        shape = (scenario.height + _ASIDE, scenario.width + _ASIDE, 3)
+        shape = (scenario.height + _NOISE_SHIFT, scenario.width + _NOISE_SHIFT, 3)
         rng = np.random.default_rng([scenario.seed, 1])
         noise = np.round(rng.standard_normal(shape, np.float32) * np.float32(scenario.noise))
         self._noise = noise.clip(0, 255).astype(np.uint8), (-noise).clip(0, 255).astype(np.uint8)  # to add, to subtract
         ys, xs = (np.linspace(-1, 1, n, dtype=np.float32) for n in (scenario.height, scenario.width))
         self._shade = 1 - scenario.shading * (ys[:, None] ** 2 + xs**2) / 2
-        self._light: tuple[int, np.ndarray] | None = None  # when it was drawn, in steps of two seconds, and the light
+        self._light: tuple[int, np.ndarray] | None = None  # number of the two-second step, and its light
 
     def open(self) -> "SimulatedCamera":
-        """Plugs the camera in. Raises UserError while it is unplugged; without a pace it skips that time instead."""
+        """Plugs the camera in. Raises UserError while it is unplugged; an unpaced camera skips that time."""
         self._keep_time()
         fault = self.fault(self.number + 1)
         if fault and fault.kind == "unplug":
@@ -95,7 +97,7 @@ class SimulatedCamera:
         return not (fault and fault.kind == "unplug")
 
     def _keep_time(self) -> None:
-        """Goes on to the frame that is due now."""
+        """Moves a paced camera on to the frame that is due now."""
         if self.live:
             now = time.monotonic()
             self._began = self._began or now
@@ -118,13 +120,13 @@ class SimulatedCamera:
         s = self.scenario
         rests, since = divmod(number / s.fps, s.dwell + s.move)
         share = max(0.0, since - s.dwell) / s.move
-        # A minimum-jerk movement, as a hand makes: 10 t^3 - 15 t^4 + 6 t^5 (Flash and Hogan, J. Neurosci. 1985).
+        # A minimum-jerk movement, like that of a hand: 10 t^3 - 15 t^4 + 6 t^5 (Flash and Hogan, J. Neurosci. 1985).
         smooth = share**3 * (10 - 15 * share + 6 * share**2)
         dx, dy = np.random.default_rng([s.seed, 2, number]).normal(0, _SHAKE, 2).clip(-MARGIN, MARGIN)
         return max(0.0, (rests + smooth) * s.step * s.width + dx), float(dy)
 
     def rest(self, number: int) -> tuple[int, bool]:
-        """(number of the place at which the stage rests or from which it comes, whether it rests) at a frame."""
+        """At a frame: the number of the place where the stage rests or that it has just left, and whether it rests."""
         rests, since = divmod(number / self.scenario.fps, self.scenario.dwell + self.scenario.move)
         return int(rests), since < self.scenario.dwell
 
@@ -160,7 +162,7 @@ class SimulatedCamera:
         if not self.sharp(number):
             image = cv2.GaussianBlur(image, (0, 0), 0.2 * self.scenario.red_cell)
         cv2.multiply(image, self._lit(number), image, 1 / 255)
-        top, left = np.random.default_rng([self.scenario.seed, 5, number]).integers(_ASIDE, size=2)
+        top, left = np.random.default_rng([self.scenario.seed, 5, number]).integers(_NOISE_SHIFT, size=2)
         window = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])
         cv2.add(image, self._noise[0][window], image)
         cv2.subtract(image, self._noise[1][window], image)
@@ -186,11 +188,11 @@ class SimulatedCamera:
         return self._light[1]
 
     def truth(self, first: float, last: float) -> list[Truth]:
-        """The white cells whose middle has an x from `first` to `last`, as Slide.truth gives them."""
+        """The white cells whose middle lies at `first` <= x < `last`, in pixels of the slide; see Slide.truth."""
         return [t for t in self._all(first, last) if t.kind in WHITE]
 
     def debris(self, first: float, last: float) -> list[Truth]:
-        """Platelets and dirt between two places, likewise."""
+        """Platelets and dirt in the same range."""
         return [t for t in self._all(first, last) if t.kind not in WHITE]
 
     def _all(self, first: float, last: float) -> list[Truth]:
@@ -200,7 +202,7 @@ class SimulatedCamera:
 
 @lru_cache(maxsize=8)
 def _faults(scenario: Scenario, minute: int) -> tuple[Fault, ...]:
-    """The faults of one minute, in order; none in its first second, so that each minute begins with good frames."""
+    """The faults of one minute, the earliest first. Its first second has none, so that it begins with good frames."""
     rng = np.random.default_rng([scenario.seed, 6, minute])
     whole, share = divmod(scenario.faults, 1)
     count = int(whole) + (rng.random() < share)

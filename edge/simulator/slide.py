@@ -1,6 +1,6 @@
 """An endless simulated slide: a strip of tiles, each as large as the camera's field and drawn when it comes into view.
 
-Everything follows from one seed: a tile is the same whenever it is drawn.
+One seed decides everything: a tile is the same whenever it is drawn.
 """
 
 from dataclasses import dataclass, fields
@@ -13,8 +13,8 @@ from edge.simulator import drawing
 from edge.simulator.drawing import Look, Part, Truth
 
 _KINDS = ("neutrophil", "lymphocyte", "monocyte")
-_SHARES = (0.5, 0.3, 0.2)  # of the white cells, by kind
-_STAMPS = 48  # different red cells; they are drawn once and used again and again
+_SHARES = (0.5, 0.3, 0.2)  # of each kind among the white cells
+_STAMPS = 48  # different red cells; each is drawn once and then copied to many places
 MARGIN = 16  # pixels of slide above and below the field, so that the stage can shake
 
 
@@ -24,21 +24,21 @@ class Scenario:
 
     Attributes:
         seed: the same seed gives the same slide, movements and faults.
-        width: of the camera's frames, pixels.
-        height: likewise.
+        width: width of the camera's frames, pixels.
+        height: height of the camera's frames, pixels.
         fps: frames a second, above 0 and at most 1000.
         red_cell: diameter of a red cell, pixels, at least 8.
         white: mean number of white cells in a field.
         dwell: seconds that the stage rests in one place, above 0.
-        move: seconds that it takes to the next place, above 0.
-        step: distance between two places in widths of the field, above 0 and at most 1.
+        move: seconds that it takes to move to the next place, above 0.
+        step: distance between two places, in widths of the field, above 0 and at most 1.
         faults: mean number of faults in a minute, such as torn frames; see edge.simulator.microscope.
         shading: share of the light that the corners lack, 0 to 1.
-        cast: how the light's colour drifts: share of the blue light that is lost in an hour, and half as much green.
+        cast: share of the blue light that is lost in the first hour, 0 to 1; of green light, half that share is lost.
         noise: standard deviation of the camera's noise, levels 0..255.
         defocus: how many of a hundred places are out of focus, 0 to 100.
-        end: seconds until the recording is over; 0 for no end.
-        every: 1 for a recording, of which every frame counts however long the work takes; 0 for a camera, which doesn't
+        end: seconds after which the camera sends nothing more; 0 for no end.
+        every: 1 for a recording, of which every frame is used, however long that takes; 0 for a camera, which doesn't
             wait.
     """
 
@@ -66,7 +66,7 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
     Args:
         text: options of Scenario such as "seed=7,faults=20,white=5"; a bare number is the seed.
         size: (width, height) of the frames in pixels, instead of those in `text`.
-        fps: frames a second, likewise.
+        fps: frames a second, instead of those in `text`.
 
     Raises:
         UserError: where an option doesn't exist, or its value is out of range.
@@ -80,7 +80,7 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
             given[name] = int(value) if names[name] is int else float(value)
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"sim:{text}: {part!r} is no option with a number; the options are {', '.join(names)}."
+                f"sim:{text}: {part!r} is not an option with a number; the options are {', '.join(names)}."
             ) from error
     if size:
         given |= {"width": size[0], "height": size[1]}
@@ -89,7 +89,9 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
     scenario = Scenario(**given)  # type: ignore[arg-type]
     small = 4 * scenario.red_cell
     if not (scenario.red_cell >= 8 and small <= scenario.width <= 4096 and small <= scenario.height <= 4096):
-        raise UserError(f"sim:{text}: width and height must be 4 red cells to 4096 pixels, red_cell at least 8 pixels.")
+        raise UserError(
+            f"sim:{text}: width and height must be 4 red cells to 4096 pixels; red_cell must be 8 pixels or more."
+        )
     if not (0 < scenario.fps <= 1000 and scenario.dwell > 0 and scenario.move > 0 and 0 < scenario.step <= 1):
         raise UserError(
             f"sim:{text}: fps must be above 0 and at most 1000, dwell and move above 0, step above 0 and at most 1."
@@ -131,7 +133,7 @@ class Slide:
         return density
 
     def _seam(self, number: int) -> list[tuple[float, float, int]]:
-        """The red cells that lie across the left border of a tile: (x from that border, y, number of the stamp)."""
+        """The red cells across the left border of a tile: (x from that border, y, number of the stamp), in pixels."""
         rng = np.random.default_rng([self._scenario.seed, 9, number])
         unit, seam, y = self._scenario.red_cell, [], 0.0
         while (y := y + unit * rng.uniform(1.05, 1.6)) < self._height:
@@ -139,7 +141,7 @@ class Slide:
         return seam
 
     def _draw(self, number: int) -> tuple[np.ndarray, list[Truth]]:
-        """A tile's picture, as `tile` returns it, and what `truth` returns of it."""
+        """Draws a tile: its picture, as `tile` returns it, and what is on it, as `truth` returns it."""
         s, unit = self._scenario, self._scenario.red_cell
         rng = np.random.default_rng([s.seed, 8, number])
         density = np.zeros((self._height, s.width, 3), np.float32)
@@ -148,7 +150,7 @@ class Slide:
             kind = str(rng.choice(_KINDS, p=_SHARES))
             radius = unit * drawing.RADII[kind]
             for _ in range(60):
-                margin = radius + 1.05 * unit  # red cells lie across the seam of two tiles
+                margin = radius + 1.05 * unit  # room for the red cells across the seam of two tiles
                 x = rng.uniform(margin, s.width - margin)
                 y = rng.uniform(1.2 * radius, s.height - 1.2 * radius) + MARGIN
                 if all(np.hypot(x - a, y - b) > 1.4 * (radius + r) for _, a, b, r in plan):
@@ -183,7 +185,7 @@ def _drop_oldest(kept: dict[int, Any], most: int) -> None:
 
 
 def _press(density: np.ndarray, stamp: np.ndarray, x: float, y: float) -> None:
-    """Adds a stamp to an optical density, its middle at (x, y), as far as it lies within."""
+    """Adds a stamp with its middle at (x, y), in pixels, to a slide's optical density. What lies outside is cut off."""
     side = len(stamp)
     left, top = round(x - side / 2), round(y - side / 2)
     x0, y0 = max(0, left), max(0, top)

@@ -14,12 +14,12 @@ from edge.site.figures import LeftOut, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 
-_REPEATS = 2  # of the cross-validation, each with the cells dealt anew
+_REPEATS = 2  # runs of the cross-validation, each with the cells divided in another way
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of an adaptation.
+    """The result of an adaptation.
 
     Attributes:
         profile: None where it isn't better than the model alone.
@@ -31,19 +31,19 @@ class Adapted:
 
 
 def usable(cells: Cells, model: Model) -> Cells:
-    """The cells that a profile can be fitted to: without cells of *other* where these are fewer than FEWEST.
+    """The cells that a profile can be fitted to. Cells of *other* are left out if there are fewer than FEWEST.
 
     Raises:
-        UserError: where a name has too few cells, or the model has other than two names.
+        UserError: where a name has too few cells, or the model doesn't have exactly two names.
     """
     names = len(model.labels) - model.rules(None).knows_other
     if names != 2:
-        raise UserError(f"Only a model with two names can be adapted to a site; this one knows {names}.")
+        raise UserError(f"Only a model with two labels besides *other* can be adapted to a site; this one has {names}.")
     for label in (0, 1):
         if (count := cells.count(label)) < FEWEST:
             raise UserError(
-                f"{count} {model.labels[label]} cell{'' if count == 1 else 's'} can't teach anything; "
-                f"label at least {FEWEST} different ones of each kind, better 20."
+                f"{count} {model.labels[label]} cell{'' if count == 1 else 's'} can't teach the model anything; "
+                f"label at least {FEWEST} different ones of each class, better 20."
             )
     return cells.at(cells.truth < 2) if cells.count(2) < FEWEST else cells
 
@@ -52,7 +52,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
     """Fits a profile to a site's labelled cells and finds out whether it is better than the model alone.
 
     Each cell is answered by a profile that was fitted without it and without other pictures of it. The profile is
-    better where the mean log loss falls by more than a standard error and balanced accuracy doesn't fall.
+    better where the mean log loss falls by more than one standard error and balanced accuracy doesn't fall.
 
     Raises:
         UserError: as `usable` does.
@@ -86,9 +86,9 @@ def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: fl
 
     Args:
         cells: n pictures.
-        model: what it makes of the pictures is in `cells` already; it adds labels and thresholds.
-        profile: answers are given by it, where it isn't None.
-        risk: as of Model.rules.
+        model: gives labels and thresholds; its predictions are in `cells` already.
+        profile: used for the answers, unless it is None.
+        risk: see Model.rules.
     """
     rules = model.rules(risk, profile.decision if profile else None)
     result = []

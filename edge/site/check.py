@@ -17,21 +17,21 @@ from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
-ENOUGH = 20  # physical cells of each name that are worth a verdict
+ENOUGH = 20  # physical cells of each name that a reliable verdict needs
 _RECALL, _RISK, _COVERAGE = 0.9, 0.05, 0.5  # for GO: least recall of each name, largest risk, least coverage
-_RANKED = 0.85  # AUROC of the two names: below it, no threshold tells them apart well enough
-_FAR = 0.5  # share of cells beyond the largest distance: above it, the pictures themselves look at fault
-BINS = 15  # ranges of confidence
+_RANKED = 0.85  # AUROC of the two names: below this, no threshold tells them apart well enough
+_FAR = 0.5  # share of cells too far from the training cells: above this, focus, light or stain are the likely cause
+BINS = 15  # number of ranges of confidence
 
 
 @dataclass(frozen=True)
 class Quantiles:
-    """Of a distribution over cells.
+    """Quantiles of a figure over the cells.
 
     Attributes:
-        low: 10 % of the cells lie below.
-        median: half of them do.
-        high: 90 % of them do.
+        low: 10 % of the cells lie below this.
+        median: 50 % of the cells lie below this.
+        high: 90 % of the cells lie below this.
     """
 
     low: float = field(metadata={"key": "10 %"})
@@ -41,17 +41,17 @@ class Quantiles:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What can be said of cells without their labels.
+    """What can be said about cells without their labels.
 
     Attributes:
         cells: number of pictures.
         distance: Mahalanobis distance from the training cells; 1 is usual.
-        max_distance: from here on the model calls a cell unlike its training cells; None where it has no such limit.
+        max_distance: a cell beyond this distance is unlike the training cells; None where the model has no such limit.
         beyond: share of cells beyond that limit, 0 to 1.
         confidence: median probability of the likeliest label, 0 to 1.
         review: share of cells left for review, 0 to 1.
-        reasons: number of cells in review by reason, the most frequent first.
-        pictures: number of pictures by what is wrong with them, such as "out of focus".
+        reasons: number of cells left for review by reason, the most frequent first.
+        pictures: number of faulty pictures by fault, such as "out of focus".
         answers: number of cells by answer.
     """
 
@@ -71,8 +71,8 @@ class Judgement(SiteFigures):
     """How labelled cells are answered, and what follows.
 
     Attributes, besides those of SiteFigures:
-        recall: by label, each physical cell given its likeliest label, with the exact 95 % interval.
-        auroc: of the second name against the first, 0 to 1; None where one of them has no cells.
+        recall: by label, the share of its physical cells whose likeliest label is right, with the exact 95 % interval.
+        auroc: AUROC of the second name against the first, 0 to 1; None where one of them has no cells.
         calibration_error: expected calibration error, 0 to 1.
         verdict: GO, ADAPT or NO_GO.
         why: the reason, as a part of a sentence.
@@ -130,7 +130,7 @@ def judge(cells: Cells, model: Model) -> Judgement:
 
 
 def confidence_bins(confidence: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Equal ranges of confidence, open below and closed above, as the source of `calibration_error` has them.
+    """Equal ranges of confidence, open below and closed above, as in the paper that `calibration_error` names.
 
     Args:
         confidence: float [n], each 0 to 1.
@@ -151,7 +151,7 @@ def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
     Args:
         truth: int [n].
         probabilities: float [n, labels].
-        bins: equal ranges of confidence.
+        bins: number of equal ranges of confidence.
 
     Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, equation 3.
     """
@@ -162,7 +162,7 @@ def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
 
 
 def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Sequence[str]) -> Share:
-    """The share of a label's physical cells that are found: more than half of their pictures are.
+    """The share of a label's physical cells that are found. A cell is found if more than half of its pictures are.
 
     The share and its bounds are rounded to ten-thousandths.
     """
@@ -178,7 +178,7 @@ def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Seq
 
 
 def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:
-    """How often a cell of the second name has the larger probability of it than one of the first; a tie counts half.
+    """How often a cell of the second name has a higher probability of it than a cell of the first; a tie counts half.
 
     first, second: probabilities of the cells of each name, float [n, labels].
     Source: Mann and Whitney, Annals of Mathematical Statistics 18 (1947).
@@ -191,7 +191,7 @@ def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, str]:
-    """GO, ADAPT or NO_GO, why, and what to do."""
+    """The verdict (GO, ADAPT or NO_GO), the reason, and what to do."""
     names = model.labels[:2]
     few = [f"{cells.count(i)} {name}s" for i, name in enumerate(names) if cells.count(i) < FEWEST]
     if few:
@@ -201,15 +201,15 @@ def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, st
     recall = found.recall[worst]
     lowest, auroc = recall.value or 0.0, found.auroc or 0.0
     coverage, risk = found.coverage or 0.0, found.risk or 0.0
-    text = f"{recall.right} of {recall.count} {worst}s are found (95 %: {recall.low:.2f} to {recall.high:.2f})"
-    given = f"{coverage:.0%} of the cells with a name get an answer, and {risk:.0%} of these answers are wrong"
+    text = f"{recall.right} of {recall.count} {worst}s are found (95 % interval: {recall.low:.2f} to {recall.high:.2f})"
+    given = f"{coverage:.0%} of {names[0]}s and {names[1]}s get an answer, and {risk:.0%} of the answers are wrong"
     if lowest >= _RECALL and risk <= _RISK and coverage >= _COVERAGE:
         enough = all(cells.count(i) >= ENOUGH for i in (0, 1))
         more = "" if enough else f"; {ENOUGH} cells of each name would make this surer"
         return GO, f"{text}, {given}", f"use the model as it is{more}"
     if auroc < _RANKED:
         far = float(np.mean(cells.distance > model.rules(RISK).max_distance))
-        why = f"{names[0]}s and {names[1]}s aren't told apart here (AUROC {auroc:.2f}), {text}"
+        why = f"{names[0]}s and {names[1]}s can't be told apart on this microscope (AUROC {auroc:.2f}), {text}"
         first = "check focus, light and stain" if far > _FAR else "check the labels"
         return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
-    return ADAPT, f"{text}, {given}, but the two are ranked well (AUROC {auroc:.2f})", "run `edge-site adapt`"
+    return ADAPT, f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})", "run `edge-site adapt`"

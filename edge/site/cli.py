@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 @click.group()
 @click.version_option(__version__)
 def main() -> None:
-    """Find out whether the model is fit for your microscope, and adapt it by a few labelled cells.
+    """Find out whether the model is fit for your microscope, and adapt it with a few labelled cells.
 
     PICTURES_BY_CLASS is a folder of pictures with one cell each. It holds a folder for each class: lymphocytes,
-    monocytes, and others by any name. Or it holds a table cells.csv with the columns path, label and, for cells that
-    were photographed more than once, cell. Assists a person; not a medical device.
+    monocytes, and other classes under any name. Or it holds a table cells.csv with the columns path and label. A third
+    column, cell, may name the cell, if some cells were photographed more than once. Assists a person; not a medical
+    device.
     """
 
 
@@ -32,7 +33,7 @@ _unlabelled = click.option(
     "--unlabelled",
     multiple=True,
     metavar="PICTURES",
-    help="Files, folders or patterns whose cells have no labels; may be given several times.",
+    help="Files, folders or patterns of pictures whose cells have no labels; may be given several times.",
 )
 _model = click.option(
     "--model",
@@ -41,7 +42,7 @@ _model = click.option(
     metavar="FILE",
     help="A .tflite file that `convert` made, instead of the shipped one.",
 )
-_whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell; locate nothing.")
+_whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell, without locating it.")
 
 
 @main.command()
@@ -64,7 +65,7 @@ def check(
 ) -> None:
     """Check the model on 20 to 50 labelled cells of your microscope: go, adapt or no-go.
 
-    First come figures that need no labels; --unlabelled adds those of further pictures.
+    The first figures need no labels; with --unlabelled they are given for further pictures, too.
     """
     from edge.contract import document
     from edge.errors import writing
@@ -93,12 +94,13 @@ def check(
 @_whole
 @exits_on_user_error
 def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path | None, whole_image: bool) -> None:
-    """Make a profile of your microscope from 5 to 50 labelled cells of each kind.
+    """Make a profile of your microscope from 5 to 50 labelled cells of each class.
 
-    It is written only where it gives better answers for cells that it wasn't made from.
+    It is written only if it gives better answers for cells that it wasn't made from.
 
-    --unlabelled pictures, all cells of a slide, show how common monocytes are among the two. Doubtful cells are then
-    rather given the name that is common there. Without these pictures both names are taken to be equally common.
+    --unlabelled pictures should show all cells of a slide. They tell how common lymphocytes and monocytes are. A
+    doubtful cell is then more likely to be called what is common there. Without these pictures, both are taken to be
+    equally common.
     """
     from edge.site import adapt, prevalence, report
     from edge.site import profile as profiles
@@ -110,12 +112,12 @@ def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path 
     profile = adapted.profile
     if not profile:
         raise UserError(
-            "No profile was written: with one, left-out cells are answered no better. Use the model as it is."
+            "No profile was written: the answers for left-out cells get no better with one. Use the model as it is."
         )
     if unlabelled:
         profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
-        click.echo(f"The unlabelled cells with a name are {shares}; the profile takes that into account.")
+        click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
     profiles.write(profile, out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
 

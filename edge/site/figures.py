@@ -1,4 +1,4 @@
-"""Figures of the answers for a site's labelled cells."""
+"""Figures that tell how well a site's labelled cells are answered."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from edge.decide import REVIEW, Decision
 
 @dataclass(frozen=True)
 class SiteFigures:
-    """How labelled cells are answered. Each figure is 0 to 1, to ten-thousandths, and None where no cell counts for it.
+    """How labelled cells are answered. Figures are 0 to 1, rounded to ten-thousandths; None where there are no cells.
 
     Attributes:
         balanced_accuracy: mean recall of the two names, where each cell with a name is given the likelier of the two;
-            *other* and review are left out of account.
+            the answers *other* and review are ignored.
         mean_recall: mean recall of all labels, where each cell is given the likeliest label, without review.
         coverage: share of the cells with a name that get an answer; the others are left for review.
-        risk: share of wrong answers among these.
-        other_named: share of other cells that are given a name.
+        risk: share of wrong answers among the cells with a name that get an answer.
+        other_named: share of the other cells that are given a name.
     """
 
     balanced_accuracy: float | None
@@ -30,13 +30,13 @@ class SiteFigures:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """How cells were answered that had been left out when a profile was fitted.
+    """How well those cells were answered that were left out when a profile was fitted.
 
     Attributes:
-        before: answers of the model alone.
-        after: answers of the model with a profile.
+        before: figures of the model alone.
+        after: figures of the model with a profile.
         gain: by how much the mean log loss falls with the profile, each label weighing the same.
-        standard_error: of `gain`.
+        standard_error: standard error of `gain`.
     """
 
     before: SiteFigures
@@ -46,12 +46,12 @@ class LeftOut:
 
 
 def figures(decisions: Sequence[Decision], truth: Sequence[int] | np.ndarray, labels: Sequence[str]) -> SiteFigures:
-    """The figures of decisions on labelled cells.
+    """The figures of n decisions on labelled cells.
 
     Args:
-        decisions: n of them, made for labels that begin with the two names.
+        decisions: one for each cell.
         truth: numbers of the true labels, [n].
-        labels: what an answer can be.
+        labels: the model's labels; the two names come first.
     """
     truth = np.asarray(truth, np.int64)
     probabilities = np.array([[decision.probabilities[label] for label in labels] for decision in decisions])
@@ -71,6 +71,6 @@ def figures(decisions: Sequence[Decision], truth: Sequence[int] | np.ndarray, la
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """The mean of the values that are known, to ten-thousandths; None where there are none."""
+    """The mean of the values that aren't None, rounded to ten-thousandths; None where there are none."""
     known = [float(value) for value in values if value is not None]
     return round(float(np.mean(known)), 4) if known else None

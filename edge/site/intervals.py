@@ -7,7 +7,7 @@ from edge.share import Share
 
 
 def exact_share(right: int, count: int, level: float = 0.95) -> Share:
-    """A proportion with its exact interval; arguments and errors as of `clopper_pearson`.
+    """A proportion with its exact interval. Arguments and errors are those of `clopper_pearson`.
 
     >>> str(exact_share(20, 20))
     '1.000 [0.832, 1.000] 20/20'
@@ -49,7 +49,7 @@ def at_least(successes: int, count: int, p: float) -> float:
 
 
 def _root(below: Callable[[float], bool]) -> float:
-    """Where `below`, true at 0 and false at 1, changes: by bisection, to the last bit."""
+    """Where `below` changes from true (at 0) to false (at 1), found by bisection to the last bit."""
     low, high = 0.0, 1.0
     while low < (middle := (low + high) / 2) < high:
         low, high = (middle, high) if below(middle) else (low, middle)

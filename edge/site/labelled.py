@@ -1,4 +1,4 @@
-"""Pictures of one microscope, labelled or not, and what a model makes of their cells."""
+"""Pictures from one microscope, labelled or not, and what a model predicts for their cells."""
 
 import csv
 import hashlib
@@ -20,15 +20,15 @@ from edge.system.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Cells:
-    """What a model makes of n pictures, each of one cell.
+    """What a model predicts for n pictures, each of one cell.
 
     Attributes:
         kinds: probabilities, float64 [n, kinds].
         features: inputs of the network's last layer, float64 [n, m]; m is 0 where the model file doesn't show them.
         distance: Mahalanobis distance from the training cells, float64 [n]; 1 is usual.
         truth: number of the true label, int64 [n]; -1 where it isn't known.
-        physical: number of the physical cell in the picture, int64 [n].
-        doubts: what is wrong with the picture, in a few words, or "".
+        physical: number of the physical cell in the picture, int64 [n]; pictures of the same cell share it.
+        doubts: what is wrong with each picture, in a few words; "" where nothing is.
     """
 
     kinds: np.ndarray
@@ -46,7 +46,7 @@ class Cells:
         physical: Sequence[int] | range | np.ndarray,
         doubts: Sequence[str] = (),
     ) -> "Cells":
-        """The predictions for n pictures, at least one, as arrays. The other arguments are as in the attributes."""
+        """The predictions for n pictures, at least one, as arrays. The other arguments are like the attributes."""
         return cls(
             np.stack([each.kinds for each in predictions]).astype(np.float64),
             np.stack([each.features for each in predictions]).astype(np.float64),
@@ -78,7 +78,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class PictureLabel:
-    """What a person says of one picture.
+    """What a person says about one picture.
 
     Attributes:
         label: one of the model's labels.
@@ -94,7 +94,7 @@ class LabelledPictures:
     """Labelled pictures on disk.
 
     Attributes:
-        labels: by path.
+        labels: what a person says about each picture, by its path.
         skipped: number of further pictures, whose label the model can't give.
     """
 
@@ -151,13 +151,13 @@ def _table(file: Path) -> list[tuple[str, str, str]]:
 def predict_labelled(
     pictures: LabelledPictures, model: Model, whole: bool = False, progress: Progress = silent
 ) -> tuple[Cells, list[Unreadable]]:
-    """What the model makes of one cell in each picture.
+    """What the model predicts for one cell in each picture.
 
-    Pictures with the same content show the same physical cell, and so do those that name the same one.
+    Pictures with the same content show the same physical cell, and so do pictures with the same cell name.
 
     Args:
-        pictures: as `find` gives them.
-        model: with or without a profile.
+        pictures: as `find` returns them.
+        model: a model with or without a profile.
         whole: take each picture as the cell, instead of the cell nearest to the picture's middle.
         progress: see edge.system.progress.
 
@@ -193,10 +193,10 @@ def predict_labelled(
 def predict_unlabelled(
     files: Sequence[str], model: Model, whole: bool = False, progress: Progress = silent
 ) -> tuple[Cells | None, list[Unreadable]]:
-    """What the model makes of every cell in picture files.
+    """What the model predicts for every cell in picture files. For the arguments see `predict_labelled`.
 
     Returns:
-        The cells, None where there are none, and the pictures that can't be read. Arguments as of `predict_labelled`.
+        The cells, or None where there are none, and the pictures that can't be read.
     """
     unreadable: list[Unreadable] = []
     found = list(_predictions(files, model, Search(whole=whole), unreadable, progress))
@@ -209,7 +209,7 @@ def predict_unlabelled(
 def _predictions(
     files: Sequence[str], model: Model, search: Search, unreadable: list[Unreadable], progress: Progress
 ) -> Iterator[tuple[str, Prediction, str]]:
-    """The path, the prediction and the picture's doubt of each cell; adds pictures that can't be read to a list."""
+    """For each cell: path, prediction, and the picture's fault. Adds pictures that can't be read to `unreadable`."""
     for each in classify.predict_files(files, model, search, progress):
         if isinstance(each, Unreadable):
             unreadable.append(each)
@@ -220,7 +220,7 @@ def _predictions(
 
 
 def _keys(path: str, cell: str) -> list[str]:
-    """What pictures of the same cell may share: their content and, where it is known, the cell's name."""
+    """What pictures of the same cell may share: their content and the cell's name, where it is known."""
     content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     return [f"content {content}"] + ([f"name {cell}"] if cell else [])
 
@@ -228,7 +228,7 @@ def _keys(path: str, cell: str) -> list[str]:
 def physical_cells(keys: Sequence[Sequence[str]]) -> list[int]:
     """The number of the physical cell in each picture, from 0.
 
-    Pictures show the same cell where they share a key, or each shares one with a further picture of that cell.
+    Two pictures show the same cell if they share a key, or if a chain of pictures with shared keys joins them.
 
     >>> physical_cells([["a"], ["b", "n"], ["c", "n"], ["a", "m"]])
     [0, 1, 1, 0]

@@ -13,17 +13,17 @@ from edge.site.adapt import answers
 from edge.site.labelled import Cells
 from edge.site.profile import LogitOffset, Profile
 
-FEWEST = 40  # cells with a name: with fewer, the estimate is chance
-_LEAST = 0.05  # prevalence: no name is taken to be rarer
-_ROUNDS = 200
+FEWEST = 40  # cells with a name; with fewer, the estimate would be chance
+_LEAST = 0.05  # the lowest prevalence that is assumed for a name
+_ROUNDS = 200  # iterations of the estimate
 
 
 def second_name_prevalence(probabilities: Sequence[float]) -> float | None:
-    """The share of the second name among cells with a name, to thousandths; None where cells are too few.
+    """The share of the second name among cells with a name, to thousandths; None where there are too few cells.
 
     Args:
-        probabilities: of the second name against the first, one a cell, each 0 to 1; made as if both names were equally
-            common.
+        probabilities: probability of the second name against the first for each cell, 0 to 1; made as if both names
+            were equally common.
 
     Source: expectation maximisation, Saerens, Latinne and Decaestecker, Neural Computation 14 (2002).
     """
@@ -37,7 +37,7 @@ def second_name_prevalence(probabilities: Sequence[float]) -> float | None:
 
 
 def second_name_probabilities(decisions: Sequence[Decision], labels: Sequence[str]) -> list[float]:
-    """The probability of the second name against the first, of each cell that rather has a name than is *other*."""
+    """The probability of the second name against the first, for cells that more likely have a name than are *other*."""
     pairs = [[decision.probabilities[label] for label in labels[:2]] for decision in decisions]
     return [second / (first + second) for first, second in pairs if first + second > 0.5]
 
@@ -46,9 +46,9 @@ def with_prevalence(profile: Profile, share: float, labels: Sequence[str]) -> Pr
     """The profile for a site where the second name has that share of the cells with a name.
 
     Args:
-        profile: made as if both names were equally common.
-        share: strictly between 0 and 1.
-        labels: of the model; the two names come first.
+        profile: a profile that was made as if both names were equally common.
+        share: share of the second name, above 0 and below 1.
+        labels: the model's labels; the two names come first.
     """
     more = profile.decision.temperature * math.log(share / (1 - share))
     return replace(
@@ -59,7 +59,7 @@ def with_prevalence(profile: Profile, share: float, labels: Sequence[str]) -> Pr
 
 
 def with_prevalence_of(profile: Profile, cells: Cells, model: Model) -> Profile:
-    """The profile with the prevalence that unlabelled cells of the site show.
+    """The profile with the prevalence that is estimated from unlabelled cells of the site.
 
     Raises:
         UserError: where fewer than FEWEST cells have a name.

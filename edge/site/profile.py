@@ -20,7 +20,7 @@ from edge.model import Model, Prediction
 from edge.site.figures import LeftOut
 
 VERSION = 1
-FEWEST = 5  # physical cells of each of the two names
+FEWEST = 5  # physical cells of each of the two names; a profile isn't made from fewer
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class LogitOffset:
 
     Attributes:
         shift: in logits.
-        weights: one for each of the network's last features; empty where the features add nothing.
+        weights: one for each feature of the network's last layer; empty where the features add nothing.
     """
 
     shift: float = 0.0
     weights: tuple[float, ...] = ()
 
     def of(self, features: np.ndarray) -> float:
-        """The offset of one cell, to ten-thousandths, so that machines agree. features: float [n]."""
+        """The offset of one cell, rounded to ten-thousandths, so that all machines agree. features: float [n]."""
         moved = float(features.astype(np.float64) @ np.array(self.weights)) if self.weights else 0.0
         return round(self.shift + moved, 4)
 
@@ -47,13 +47,13 @@ class Profile:
 
     Attributes:
         model: sha256 of the model file.
-        cells: number of physical cells that were learned from, by label.
-        second_name: added to the logit of the second name against the first.
-        other: added to the logit of *other* against the two names.
+        cells: number of physical cells that it was fitted to, by label.
+        second_name: what is added to the logit of the second name against the first.
+        other: what is added to the logit of *other* against the two names.
         decision: temperature, Platt scaling and thresholds, in place of those in the model's contract.
         pictures: number of pictures of these cells, by label; None where it isn't known.
-        left_out: how left-out cells were answered; None where that wasn't measured.
-        prevalence: share of each name at the site, by label, 0 to 1, which `second_name` takes into account; None where
+        left_out: how well left-out cells were answered; None where that wasn't measured.
+        prevalence: share of each name at the site, by label, 0 to 1; `second_name` takes it into account. None where
             both names are taken to be equally common.
     """
 
@@ -83,7 +83,7 @@ class Profile:
         return ", ".join(f"{n} {label}{'' if label == OTHER else 's'}" for label, n in self.cells.items())
 
     def document(self) -> dict[str, Any]:
-        """The profile as JSON has it, with its version and its hash."""
+        """The profile as a JSON object, with its version and its hash."""
         document = {"site_profile": VERSION, **contract.document(self)}
         return document | {"sha256": _digest(document)}
 
@@ -92,14 +92,14 @@ class SiteModel(Model):
     """A classifier whose probabilities and thresholds are those of a site's profile.
 
     Attributes:
-        profile: of the site.
+        profile: the site's profile.
     """
 
     def __init__(self, path: str | Path, threads: int, profile: str | Path) -> None:
         """Opens a model file and a profile file.
 
         Raises:
-            UserError: as Model and `read` do, and where the profile belongs to another model.
+            UserError: where Model or `read` raises it, and where the profile belongs to another model.
         """
         super().__init__(path, threads)
         self.profile = read(profile)
@@ -114,7 +114,7 @@ class SiteModel(Model):
         self.decision = self.profile.decision
 
     def predict(self, crop: np.ndarray) -> Prediction:
-        """See Model.predict; the probabilities are those at the site."""
+        """See Model.predict. The probabilities are adjusted to the site."""
         prediction = super().predict(crop)
         return replace(prediction, kinds=self.profile.adjusted(prediction))
 
@@ -144,9 +144,9 @@ def read(path: str | Path) -> Profile:
     except OSError as error:
         raise UserError(f"The site profile {path} can't be read: {reason(error)}.") from error
     except ValueError as error:
-        raise UserError(f"{path} is no site profile, or a damaged one; make it with `edge-site adapt`.") from error
+        raise UserError(f"{path} is not a site profile, or it is damaged; make one with `edge-site adapt`.") from error
     if not isinstance(document, dict) or "site_profile" not in document:
-        raise UserError(f"{path} is no site profile; make one with `edge-site adapt`.")
+        raise UserError(f"{path} is not a site profile; make one with `edge-site adapt`.")
     if document["site_profile"] != VERSION:
         raise UserError(
             f"{path} is a site profile of version {document['site_profile']}; this program knows version {VERSION}."
@@ -160,13 +160,13 @@ def read(path: str | Path) -> Profile:
         raise UserError(f"{path} is an incomplete site profile; make it again with `edge-site adapt`.") from error
     few = {label: count for label, count in profile.cells.items() if count < FEWEST}
     if few or len(profile.cells) < 2:
-        counts = " and ".join(f"{count} {label} cells" for label, count in few.items()) or "cells of one kind alone"
-        raise UserError(f"{path} was made from {counts}; at least {FEWEST} of each kind are needed. Label more.")
+        counts = " and ".join(f"{count} {label} cells" for label, count in few.items()) or "cells of one class only"
+        raise UserError(f"{path} was made from {counts}; at least {FEWEST} of each class are needed. Label more.")
     return profile
 
 
 def _profile(document: dict[str, Any]) -> Profile:
-    """Raises ValueError where something is missing or isn't finite."""
+    """The profile in a JSON object. Raises ValueError where something is missing or isn't finite."""
     profile: Profile = contract.load(Profile, document)
     offsets = (profile.second_name, profile.other)
     if profile.decision.risks is None or not all(math.isfinite(x) for o in offsets for x in (o.shift, *o.weights)):

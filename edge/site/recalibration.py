@@ -1,7 +1,7 @@
 """Recalibration of one logit to a site: a logistic regression on a few labelled cells.
 
-It starts from the model's own answer. A normal prior holds it near that answer, since cells are few. The network's last
-features take part only where that helps on cells that were left out (edge.site.refit decides this).
+It starts from the model's own answer. Since there are few cells, a normal prior keeps it near that answer. The features
+of the network's last layer are used only where that helps on cells that were left out (edge.site.refit decides this).
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Standard deviations of the features' weights that are tried as a prior, in logits of a usual cell; 0: no features.
+# Standard deviations that are tried for the prior of the features' weights, in logits of a typical cell; 0 means that
+# no features are used.
 WEIGHT_DEVIATIONS = (0.0, 1.0, 2.0, 4.0)
-_SCALE = 0.5  # standard deviation of the scale's prior, in shares of the model's own scale
-# Least scale, in shares of the model's own; the largest is 1. So no site reverses answers or makes them surer.
+_SCALE = 0.5  # standard deviation of the scale's prior, as a share of the model's own scale
+# Least scale, as a share of the model's own; the largest is 1. So a profile can't reverse answers or make them surer.
 _FLATTEST = 0.2
-_ROUNDS = 40  # Newton's steps at most
+_ROUNDS = 40  # the most steps of Newton's method
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class LogitMap:
     Attributes:
         scale: above 0.
         shift: in logits.
-        weights: one a feature; empty where the features take no part.
+        weights: one for each feature; empty where the features aren't used.
     """
 
     scale: float
@@ -39,10 +40,10 @@ class LogitMap:
 
 @dataclass(frozen=True)
 class Prior:
-    """Where a LogitMap is expected before any cell is seen: a normal distribution.
+    """Which LogitMap is expected before any cell is seen: a normal distribution.
 
     Attributes:
-        middle: the model's own map, without weights.
+        middle: the mean, which is the model's own map, without weights.
         shift: standard deviation of the shift, in logits.
         weights: standard deviation of each feature's weight; 0 leaves the features out.
     """
@@ -60,9 +61,9 @@ def fit_logit_map(
     Args:
         logits: the model's, float [n].
         features: each cell's with a length of about 1, float [n, m].
-        target: 1 for a cell that the logit is of, else 0, [n].
+        target: 1 for a cell of the label that the logit stands for, else 0, [n].
         picture_weights: how much each picture counts, float [n].
-        prior: of the map.
+        prior: the prior of the map.
 
     Source: le Cessie and van Houwelingen, JRSS C 41 (1992).
     """
@@ -80,22 +81,22 @@ def fit_logit_map(
 
 
 def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Minimises the weighted log loss + half of precision * (coefficients - start) ** 2; returns the coefficients."""
+    """The coefficients that minimise the weighted log loss + precision * (coefficients - start) ** 2 / 2."""
 
     def cost(at: np.ndarray) -> float:
         return float(weights @ log_losses(x @ at, y) + precision @ (at - start) ** 2 / 2)
 
-    at, now = start, cost(start)
+    at, lowest = start, cost(start)
     for _ in range(_ROUNDS):
         p = sigmoid(x @ at)
         slope = x.T @ (weights * (p - y)) + precision * (at - start)
         step = np.linalg.solve((x.T * (weights * p * (1 - p))) @ x + np.diag(precision), slope)
         share = 1.0
-        while (then := cost(at - share * step)) > now and share > 1e-3:
+        while (tried := cost(at - share * step)) > lowest and share > 1e-3:
             share /= 2
-        if then >= now - 1e-9:
+        if tried >= lowest - 1e-9:
             break
-        at, now = at - share * step, then
+        at, lowest = at - share * step, tried
     return at
 
 
@@ -117,8 +118,8 @@ def folds(truth: np.ndarray, physical: np.ndarray, count: int, rng: np.random.Ge
     Args:
         truth: numbers of labels, int [n].
         physical: number of the physical cell of each picture, int [n].
-        count: of parts.
-        rng: for the order in which cells are dealt.
+        count: number of parts.
+        rng: decides the order in which cells are dealt.
     """
     part = np.zeros(len(truth), np.int64)
     dealt = 0

@@ -15,25 +15,26 @@ from edge.site.recalibration import LogitMap, Prior
 
 FOLDS = 5  # parts of the cross-validation
 
-_SURE = 1.0  # standard errors by which left-out cells must be answered better than by the model alone
-_GAIN = 0.01  # share of the loss that a larger part of the features must save
-_NAME_SHIFT, _OTHER_SHIFT = 1.5, 3.0  # standard deviations of the prior of the shifts, in logits
-_NEAR = 0.95  # of the labelled cells: a cell no farther from training than this share of them isn't doubtful
-_CHANCE = 0.2  # more wrong answers than a risk allows are put down to chance where their probability is at least this
-_STEP = 1e-4  # of the thresholds
+_SURE = 1.0  # standard errors of the gain; left-out cells must gain more than this over the model alone
+_GAIN = 0.01  # share of the loss; using the features more strongly must save more than this
+_NAME_SHIFT, _OTHER_SHIFT = 1.5, 3.0  # standard deviations of the shifts' priors, in logits
+_NEAR = 0.95  # share of the labelled cells that the largest allowed distance must include
+_CHANCE = 0.2  # wrong answers count as chance if, at the stated risk, as many or more have at least this probability
+_STEP = 1e-4  # if no cell may pass, the threshold lies this far above the most confident one
 
 
 def fit(cells: Cells, model: Model, seed: int = 0) -> Profile:
-    """The profile that labelled cells teach.
+    """The profile that fits labelled cells.
 
     Each physical cell counts once and each label counts the same, so that a label with more cells isn't favoured. The
     logit of the second name is fitted to cells with a name, that of *other* to all cells. Thresholds are the model's
-    own, or stricter where left-out cells call for it, since a risk of 1 % can't be measured on 50 cells.
+    own, or stricter where left-out cells call for it. They are not made looser, because a risk of 1 % can't be measured
+    on 50 cells; only the largest distance may grow.
 
     Args:
-        cells: with both names; *other* is fitted where there are at least FEWEST physical cells of it.
-        model: without a profile.
-        seed: for the cross-validation.
+        cells: cells with both names; *other* is fitted if there are at least FEWEST physical cells of it.
+        model: a model without a profile.
+        seed: seed of the cross-validation.
     """
     rules = model.rules(None)
     features = standardised_features(cells, model)
@@ -86,7 +87,7 @@ def other_logits(cells: Cells) -> np.ndarray:
 
 
 def standardised_features(cells: Cells, model: Model) -> np.ndarray:
-    """The features for a regression, float64 [n, m], each cell's with a length of about 1; m is 0 without features."""
+    """Each cell's features for a regression, float64 [n, m], with a length of about 1; m is 0 without features."""
     return np.zeros((len(cells), 0)) if model.distance is None else model.distance.standardised(cells.features)
 
 
@@ -96,7 +97,7 @@ def _logit(shares: np.ndarray) -> np.ndarray:
 
 
 def logit_offset(fitted: LogitMap, model: Model) -> LogitOffset:
-    """What a map of standardised features adds to a logit before it is scaled, by the model's raw features."""
+    """What a map adds to a logit before scaling it, with weights for raw instead of standardised features."""
     shift, weights = fitted.shift / fitted.scale, np.array(fitted.weights) / fitted.scale
     if model.distance is None or not len(weights):
         return LogitOffset(round(shift, 4))
@@ -110,10 +111,10 @@ class _Task:
 
     Attributes:
         cells: n pictures.
-        logits: the model's, float64 [n].
-        features: standardised, float64 [n, m].
-        label: number of the label that the logit is of.
-        prior: of the map, without weights.
+        logits: the model's logits, float64 [n].
+        features: standardised features, float64 [n, m].
+        label: number of the label that the logit stands for.
+        prior: prior of the map, without weights.
     """
 
     cells: Cells
@@ -128,7 +129,7 @@ class _Task:
         return (self.cells.truth == self.label).astype(np.float64)
 
     def fit(self, known: np.ndarray, deviation: float) -> LogitMap:
-        """The map fitted to some of the pictures. known: bool [n]; deviation: of the features' weights."""
+        """The map fitted to the pictures `known`, bool [n]. deviation: as Prior.weights."""
         return recalibration.fit_logit_map(
             self.logits[known],
             self.features[known],
@@ -138,7 +139,7 @@ class _Task:
         )
 
     def left_out(self, part: np.ndarray, deviation: float) -> np.ndarray:
-        """The logits of each part's pictures by a map fitted to the other parts, float64 [n]. part: int [n]."""
+        """Each picture's logit by a map that was fitted without its part, float64 [n]. part: int [n]."""
         result = np.zeros(len(part))
         for each in np.unique(part):
             asked = part == each
@@ -149,8 +150,8 @@ class _Task:
 def _fit_if_better(task: _Task, seed: int) -> tuple[LogitMap, np.ndarray]:
     """The fitted map, and the logits of left-out cells, float64 [n].
 
-    The map is the model's own where left-out cells aren't surely answered better. The features take part as far as it
-    helps on left-out cells.
+    If left-out cells aren't clearly answered better, the map is the model's own. The features are used only as strongly
+    as helps on left-out cells.
     """
     cells = task.cells
     part = recalibration.folds(cells.truth, cells.physical, FOLDS, np.random.default_rng(seed))
@@ -187,7 +188,7 @@ def picture_weights(cells: Cells) -> np.ndarray:
 def weighted_gain(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
     """The mean gain of physical cells, each label weighing the same, and its standard error.
 
-    gains: of each picture, float [n].
+    gains: the gain of each picture, float [n].
     """
     weights = picture_weights(cells)
     cell = np.unique(cells.physical, return_inverse=True)[1]
@@ -200,14 +201,14 @@ def weighted_gain(gains: np.ndarray, cells: Cells) -> tuple[float, float]:
 def _thresholds(cells: Cells, second: np.ndarray, other: np.ndarray, rules: Rules, risk: float) -> Thresholds:
     """The thresholds at one stated risk: the model's own, or stricter.
 
-    They are made stricter until no more of the cells are answered wrongly than chance explains at that risk. Only the
-    largest distance may grow: most labelled cells of the site shall be within it.
+    They are made stricter until chance can explain the number of wrong answers at that risk. Only the largest distance
+    may grow, so that it includes most labelled cells of the site.
 
     Args:
         cells: n pictures.
         second: probability of the second name against the first, float64 [n], fitted without the cell itself.
-        other: probability of *other*, likewise.
-        rules: the model's own at that risk.
+        other: probability of *other*, float64 [n], fitted without the cell itself.
+        rules: the model's own rules at that risk.
         risk: share of wrong answers among those given, 0 to 1.
     """
     named, called_name = cells.truth < 2, other < 0.5
@@ -223,7 +224,7 @@ def _thresholds(cells: Cells, second: np.ndarray, other: np.ndarray, rules: Rule
 
 
 def _least(confidence: np.ndarray, wrong: np.ndarray, asked: np.ndarray, risk: float, floor: float) -> float:
-    """The least confidence, at `floor` or above, from which on no more answers are wrong than chance explains.
+    """The least confidence, `floor` or higher, above which chance can explain the number of wrong answers.
 
     confidence: float [n]; wrong: bool [n]; asked: which cells count, bool [n]; risk: 0 to 1.
     """

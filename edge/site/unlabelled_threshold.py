@@ -1,19 +1,19 @@
 """Finds the threshold between lymphocytes and monocytes from many unlabelled cells of one microscope.
 
-On a microscope that a network has never seen, its ranking of cells holds better than its threshold: all its logits are
-shifted the same way. But the logits of lymphocytes and monocytes still form two clusters. The threshold belongs midway
-between the two.
+On a microscope that a network has never seen, it still ranks cells well, but its threshold is wrong: all its logits are
+shifted by about the same amount. The logits of lymphocytes and monocytes still form two clusters, and the threshold
+belongs midway between them.
 """
 
 from collections.abc import Iterable
 
 import numpy as np
 
-FEWEST = 40  # cells: with fewer, the clusters are chance
-_SMALLEST = 0.1  # share of the cells: a smaller cluster is a tail of the other one
-_APART = 2.5  # least distance between the clusters' means, in their standard deviation
-_FARTHEST = 2.5  # largest shift, in logits: a larger one means another kind of slide, not a shift
-_ROUNDS = 200
+FEWEST = 40  # cells; with fewer, clusters would be chance
+_SMALLEST = 0.1  # share of the cells; a smaller cluster may be just the tail of the other one
+_APART = 2.5  # least distance between the clusters' means, in standard deviations of a cluster
+_FARTHEST = 2.5  # logits; a larger shift means that the slide itself is of another kind
+_ROUNDS = 200  # iterations of the fit
 
 
 def shift(probabilities: Iterable[float]) -> float | None:
@@ -24,11 +24,12 @@ def shift(probabilities: Iterable[float]) -> float | None:
     rarer.
 
     Args:
-        probabilities: of the second of two names, one a cell, each 0 to 1. The cells must be lymphocytes and monocytes
-            alone, from one run.
+        probabilities: for each cell, the probability of the second of the two names, 0 to 1. The cells must be from one
+            run, and lymphocytes and monocytes only.
 
     Returns:
-        The shift in logits, to hundredths, so that machines agree; None where there are no two clear clusters.
+        The shift in logits, rounded to hundredths, so that all machines agree; None where there aren't two clear
+            clusters.
 
     Source: Dempster, Laird and Rubin, JRSS B 39 (1977).
     """

@@ -1,4 +1,4 @@
-"""The bundle for a Pi without internet: its content, what its installer refuses, and the proof on an emulated Pi."""
+"""The bundle for a Pi without internet: its contents, what its installer refuses, and the proof on an emulated Pi."""
 
 import hashlib
 import os
@@ -20,12 +20,12 @@ OFFLINE = ("NewConnectionError", "Max retries", "Temporary failure", "Network is
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As `make pi-bundle` makes it, packed less tightly."""
+    """The bundle as `make pi-bundle` makes it, but less compressed."""
     file = tmp_path_factory.mktemp("bundle") / "edge-classify-pi.tar.xz"
     environment = os.environ | {"PYTHON": sys.executable, "PACK": "xz -T0 -0"}
     done = subprocess.run([ROOT / "pi" / "bundle", file], capture_output=True, text=True, env=environment)
     if done.returncode and any(sign in done.stderr for sign in OFFLINE):
-        pytest.skip("wheels for the bundle can't be downloaded here")
+        pytest.skip("wheels for the bundle can't be downloaded on this machine")
     assert done.returncode == 0, done.stderr
     return file
 
@@ -44,7 +44,7 @@ def install(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.slow
-def test_it_is_small_and_holds_nothing_of_training(bundle: Path, unpacked: Path) -> None:
+def test_the_bundle_is_small_and_holds_nothing_for_training(bundle: Path, unpacked: Path) -> None:
     assert bundle.stat().st_size <= 110e6
     names = {wheel.name.partition("-")[0] for wheel in (unpacked / "wheels").iterdir()}
     assert {"ai_edge_litert", "numpy", "opencv_python_headless", "pillow", "click", "tqdm", "edge_classify"} <= names
@@ -60,7 +60,7 @@ def test_it_is_small_and_holds_nothing_of_training(bundle: Path, unpacked: Path)
         assert "edge/models/compact-int8.tflite" in archive.namelist()
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edge"}
     assert wanted and not [line for line in wanted if "extra" in line]
-    # Every module of edge/, those of its folders too: a wheel of the package "edge" alone would lack them.
+    # Every module of edge/ and of its subfolders: a wheel that names only the package "edge" would lack the latter.
     assert modules == {file.relative_to(ROOT).as_posix() for file in (ROOT / "edge").rglob("*.py")}
     assert len({name.split("/")[1] for name in modules if name.count("/") > 1}) > 5
 
@@ -77,7 +77,7 @@ def test_every_file_has_its_checksum(unpacked: Path) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A bundle with only what the installer looks at first: itself, the checksums, and something to check."""
+    """A bundle with only what the installer checks first: itself, the checksums, and a file to check."""
     folder = tmp_path / "edge-classify"
     folder.mkdir()
     shutil.copy(INSTALLER, folder)
@@ -101,24 +101,28 @@ def test_a_damaged_bundle_is_refused(small: Path, tmp_path: Path) -> None:
 
 def test_another_machine_is_refused(small: Path, tmp_path: Path) -> None:
     if os.uname().machine == "aarch64":
-        pytest.skip("this is the machine that it is for")
+        pytest.skip("the bundle is made for this machine")
     done = install(small, "--prefix", tmp_path / "p")
-    refused(done, "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); here", tmp_path)
+    refused(
+        done,
+        "This bundle is for 64-bit Raspberry Pi OS Bookworm (Python 3.11) and Trixie (3.13); this machine",
+        tmp_path,
+    )
     assert not (tmp_path / "p").exists()
 
 
-def test_what_is_not_its_own_stays(small: Path, tmp_path: Path) -> None:
+def test_other_files_are_not_touched(small: Path, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "letter").write_text("dear")
     for options in ([], ["--uninstall"]):
-        refused(install(small, "--prefix", tmp_path / "p", *options), "holds something else", tmp_path / "p")
+        refused(install(small, "--prefix", tmp_path / "p", *options), "holds something other", tmp_path / "p")
     assert (tmp_path / "p" / "letter").read_text() == "dear"
     refused(install(small, "--prefix", tmp_path / "q", "--uninstall"), "Nothing is installed in", tmp_path / "q")
     refused(install(small, "--prefix"), "--prefix needs a folder", tmp_path / "q")
     refused(install(small, "--wrong"), "install.sh [--uninstall] [--prefix DIR]", tmp_path / "q")
 
 
-def test_a_single_other_byte_fails_the_proof(tmp_path: Path) -> None:
+def test_a_single_different_byte_fails_the_proof(tmp_path: Path) -> None:
     line = '{"source": "a.jpg", "cell": 0, "label": "monocyte", "probabilities": {"monocyte": 0.9023}}'
     for place, text in (("here", line), ("there", line)):
         (tmp_path / place).mkdir()
@@ -138,10 +142,10 @@ def test_a_single_other_byte_fails_the_proof(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_emulated_pi_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
-    """One system and one core, few pictures; `make pi-proof` does both systems and both cores, with 220 pictures."""
+def test_an_emulated_pi_gives_the_same_answers_to_the_byte(bundle: Path, data: Path, tmp_path: Path) -> None:
+    """One system, one core and few pictures; `make pi-proof` tests both systems and both cores with 220 pictures."""
     options = ["--system", "bookworm", "--core", "cortex-a72", "--cells", "12", "--fields", "2", "--seconds", "6"]
-    command = [sys.executable, ROOT / "pi" / "prove.py", bundle, "--data", data, "--roots", tmp_path, *options]
+    command = [sys.executable, "-m", "pi", bundle, "--data", data, "--roots", tmp_path, *options]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if done.returncode == 2:
         pytest.skip(done.stderr.strip())

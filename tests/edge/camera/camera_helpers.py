@@ -1,4 +1,4 @@
-"""What the tests of cameras share: a video, a stream, and the frames that are read of them."""
+"""What the tests of cameras share: a video, a stream, and the frames that are read from them."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ def all_of(camera: Camera, limit: float = 20.0) -> list[np.ndarray]:
 
 
 class Sender:
-    """An MJPEG stream over HTTP on loopback: one picture after the other, so many a second."""
+    """An MJPEG stream over HTTP on loopback: `rate` pictures a second, `count` at most."""
 
     def __init__(self, rate: float = 100.0, count: int = 10**9) -> None:
         sender = self

@@ -1,4 +1,4 @@
-"""What `--camera` may name, and one sentence where it isn't there."""
+"""What `--camera` may name, and the one-sentence error where there is no such source."""
 
 import pytest
 
@@ -7,14 +7,14 @@ from edge.errors import UserError
 
 
 @pytest.mark.parametrize("source", ["9", "/dev/video9", "rtsp://127.0.0.1:1/a", "missing.mp4", "none*.png", "picamera"])
-def test_what_is_not_there_is_reported_in_one_sentence(source: str) -> None:
+def test_a_missing_source_is_reported_in_one_sentence(source: str) -> None:
     with pytest.raises(UserError) as error:
         opener(source)()
     assert error.value.message.endswith(".") and "\n" not in error.value.message
 
 
-def test_no_camera_names_the_cameras_here() -> None:
-    with pytest.raises(UserError, match="There is no camera /dev/video9; cameras here: "):
+def test_the_error_for_a_missing_camera_lists_the_cameras_of_this_machine() -> None:
+    with pytest.raises(UserError, match="There is no camera /dev/video9; cameras on this machine: "):
         opener("9")()
 
 

@@ -9,7 +9,7 @@ from edge.camera.reader import Camera
 from edge.camera.source import opener
 
 
-def test_pictures_of_a_folder_come_once_and_broken_ones_are_left_out(tmp_path: Path) -> None:
+def test_each_picture_of_a_folder_is_given_once_and_broken_ones_are_left_out(tmp_path: Path) -> None:
     for i in range(4):
         Image.fromarray(picture(i)).save(tmp_path / f"{i}.png")
     (tmp_path / "2.png").write_text("broken")

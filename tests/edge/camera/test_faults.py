@@ -1,4 +1,4 @@
-"""Pictures that show no slide are recognised, and pictures of one are not taken for such."""
+"""Faulty frames are recognised, and good frames are not taken for faulty ones."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def field() -> np.ndarray:
     return drawing.field(np.random.default_rng(1), 3)[0]
 
 
-def test_a_good_frame_and_its_repetition(field: np.ndarray) -> None:
+def test_a_repeated_frame_is_frozen_and_a_new_one_is_good(field: np.ndarray) -> None:
     faults = Faults()
     assert faults.of(field) == ""
     assert faults.of(field.copy()) == "frozen" and faults.of(field.copy()) == "frozen"
@@ -24,7 +24,7 @@ def test_a_good_frame_and_its_repetition(field: np.ndarray) -> None:
     assert faults.of(other) == ""
 
 
-def test_black_saturated_and_plain(field: np.ndarray) -> None:
+def test_black_saturated_and_one_colour(field: np.ndarray) -> None:
     noise = np.random.default_rng(0).integers(0, 6, field.shape).astype(np.uint8)
     assert Faults().of(noise) == "black"
     assert Faults().of(255 - noise // 2) == "saturated"
@@ -51,12 +51,12 @@ def test_a_bar_that_is_always_there_belongs_to_the_picture(field: np.ndarray) ->
     assert seen[0] == "torn" and set(seen[10:]) == {""}
 
 
-def test_real_fields_are_whole(data: Path) -> None:
+def test_real_fields_are_not_faulty(data: Path) -> None:
     files = [*sorted((data / "fields/bccd").glob("*.jpg"))[:60], *sorted((data / "fields/chula_rpi").glob("*.*"))[:30]]
     assert len(files) > 60
     bad = [f.name for f in files if Faults().of(frames.load(f).image)]
     assert not bad
 
 
-def test_a_field_too_bright_for_its_camera_is_not_torn(field: np.ndarray) -> None:
+def test_an_overexposed_field_is_not_torn(field: np.ndarray) -> None:
     assert Faults().of(np.minimum(field.astype(int) * 13 // 10, 255).astype(np.uint8)) == ""

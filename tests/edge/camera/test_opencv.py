@@ -1,4 +1,4 @@
-"""Videos and streams, damaged ones too."""
+"""Videos and streams, including damaged ones."""
 
 import logging
 import socket
@@ -25,7 +25,7 @@ def test_files_that_are_no_video(tmp_path: Path) -> None:
 def test_a_video_gives_every_frame_once_in_order_and_in_its_colours(tmp_path: Path) -> None:
     camera = Camera(opener(str(video(tmp_path / "a.avi"))), "a.avi")
     assert "96x64" in camera.facts and "25 frames a second" in camera.facts and not camera.live
-    time.sleep(0.3)  # nobody asks for frames meanwhile: none is lost
+    time.sleep(0.3)  # nobody asks for frames in this time, and none must be lost
     images = all_of(camera)
     assert len(images) == 12
     for i, image in enumerate(images):
@@ -33,7 +33,7 @@ def test_a_video_gives_every_frame_once_in_order_and_in_its_colours(tmp_path: Pa
     assert camera.close()
 
 
-def test_a_video_with_a_corrupt_middle_goes_on_after_it(tmp_path: Path) -> None:
+def test_reading_goes_on_after_a_corrupt_part_of_a_video(tmp_path: Path) -> None:
     path = video(tmp_path / "a.avi", 60)
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
@@ -53,7 +53,7 @@ def test_a_video_that_is_cut_off_ends_and_says_so(tmp_path: Path, caplog: pytest
     assert "the video is cut off or damaged" in caplog.text
 
 
-def test_a_video_that_names_0_frames_a_second_is_read_all_the_same(tmp_path: Path) -> None:
+def test_a_video_that_states_0_frames_a_second_is_still_read(tmp_path: Path) -> None:
     path = video(tmp_path / "a.avi")
     data = bytearray(path.read_bytes())
     head, stream = data.index(b"avih"), data.index(b"strh")
@@ -64,7 +64,7 @@ def test_a_video_that_names_0_frames_a_second_is_read_all_the_same(tmp_path: Pat
     assert len(all_of(camera)) == 12
 
 
-def test_a_stream_that_says_nothing_is_given_up() -> None:
+def test_a_stream_that_sends_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with pytest.raises(UserError, match="sends no pictures"):

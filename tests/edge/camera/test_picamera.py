@@ -1,6 +1,6 @@
-"""The Pi's own camera. No machine here has one: a stand-in with the signatures and rules of picamera2's source.
+"""The Pi's own camera. No test machine has one: a stand-in has the signatures and rules of picamera2's source.
 
-What it can't show: libcamera itself, real sensors, colours, times.
+What the stand-in can't test: libcamera itself, real sensors, colours, times.
 """
 
 import logging
@@ -45,7 +45,7 @@ class Request:
 
 
 class Picamera2:
-    """picamera2.Picamera2, as far as it is used; a wrong name or argument is refused as there."""
+    """picamera2.Picamera2, as far as it is used; like the real one, it refuses wrong names and arguments."""
 
     models = ("imx477",)
     stalled = False
@@ -139,7 +139,7 @@ def test_frames_are_rgb_each_once_and_every_buffer_is_given_back(module: type[Pi
     assert camera.close()
     (opened,) = module.opened
     assert opened.closed and opened.free == opened.config["buffer_count"]
-    assert opened.config["queue"] is False  # a queued frame would be as old as the last look is long ago
+    assert opened.config["queue"] is False  # a queued frame would date from just after the last call
 
 
 def test_exposure_and_white_balance_are_fixed(module: type[Picamera2]) -> None:
@@ -153,10 +153,10 @@ def test_exposure_and_white_balance_are_fixed(module: type[Picamera2]) -> None:
     device.close()
 
 
-def test_what_it_cannot_do_is_reported_and_it_is_closed_again(
+def test_a_camera_that_cannot_start_is_reported_and_closed_again(
     module: type[Picamera2], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UserError, match=r"no camera picamera:1; the Pi's own cameras here: picamera:0 \(imx477\)\."):
+    with pytest.raises(UserError, match=r"no camera picamera:1; the Pi's own cameras: picamera:0 \(imx477\)\."):
         opener("picamera:1")()
     with pytest.raises(UserError, match="width and height should be even"):
         opener("picamera", CameraSettings(size=(641, 481)))()
@@ -173,7 +173,7 @@ def test_what_it_cannot_do_is_reported_and_it_is_closed_again(
     assert all(camera.closed for camera in module.opened)
 
 
-def test_a_cable_that_came_loose_is_waited_for(
+def test_a_camera_with_a_loose_cable_is_waited_for(
     module: type[Picamera2], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "edge")

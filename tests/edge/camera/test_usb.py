@@ -1,4 +1,4 @@
-"""A USB camera that comes back under another number. No machine here has one: folders laid out as Linux does it."""
+"""A USB camera that comes back under another number. No test machine has one: folders stand for Linux's own."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from edge.errors import UserError
 
 
 class System:
-    """/dev and /sys of a Linux with cameras."""
+    """Folders that stand for /dev and /sys of a Linux machine with cameras."""
 
     def __init__(self, root: Path, links: bool) -> None:
         self.files, self.names, self.links = root / "dev", root / "sys", root / "dev" / "v4l" / "by-id"
@@ -67,7 +67,7 @@ def test_it_is_found_under_another_number(system: System) -> None:
     assert system.plug(3, "Microscope", serial(system, "maker_A1")) == camera.where()
 
 
-def test_of_two_cameras_alike_the_other_one_is_not_taken(system: System) -> None:
+def test_another_camera_of_the_same_make_is_not_taken_for_it(system: System) -> None:
     path = system.plug(0, "Microscope", serial(system, "maker_A1"))
     camera = usb.Usb(path, CameraSettings())
     camera.remember(path)
@@ -77,7 +77,7 @@ def test_of_two_cameras_alike_the_other_one_is_not_taken(system: System) -> None
     assert camera.where() == path
 
 
-def test_where_the_system_tells_nothing_the_number_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_linux_lists_nothing_only_the_number_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_FILES", "_NAMES", "_LINKS"):
         monkeypatch.setattr(usb, name, tmp_path / "none")
     (tmp_path / "video0").touch()
@@ -86,7 +86,9 @@ def test_where_the_system_tells_nothing_the_number_counts(tmp_path: Path, monkey
     assert camera.where() == str(tmp_path / "video0")
 
 
-def test_cameras_are_named_for_a_person(system: System) -> None:
+def test_cameras_are_listed_with_their_names(system: System) -> None:
     system.plug(0, "Microscope")
-    with pytest.raises(UserError, match=r"There is no camera /dev/video9; cameras here: .*video0 \(Microscope\)\."):
+    with pytest.raises(
+        UserError, match=r"There is no camera /dev/video9; cameras on this machine: .*video0 \(Microscope\)\."
+    ):
         usb.Usb("/dev/video9", CameraSettings()).open()

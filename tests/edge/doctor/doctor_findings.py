@@ -1,4 +1,4 @@
-"""Runs `edge-doctor` and reads its findings, as several tests of edge/doctor need it."""
+"""Runs `edge-doctor` and reads its findings, for several tests of edge/doctor."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def run(command: list[object], **environment: str) -> subprocess.CompletedProces
 
 
 def findings(done: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, Finding]]:
-    """Exit code and findings by name."""
+    """The exit code, and the findings by name."""
     assert "Traceback" not in done.stderr, done.stderr
     document = json.loads(done.stdout)
     found = {row["name"]: Finding(**row) for row in document["findings"]}
@@ -28,7 +28,7 @@ def findings(done: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, Fin
 def doctor(
     *arguments: object, python: Path | str = sys.executable, **environment: str
 ) -> tuple[int, dict[str, Finding]]:
-    """The command itself -> its exit code and its findings by name."""
+    """Runs the command; returns its exit code, and its findings by name."""
     return findings(run([python, "-m", "edge.doctor.cli", "--seconds", 0, "--json", *arguments], **environment))
 
 

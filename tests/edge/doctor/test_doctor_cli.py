@@ -1,4 +1,4 @@
-"""`edge-doctor` finds the faults of an installation, planted in an environment or a folder of its own."""
+"""`edge-doctor` finds faults that are planted in an environment or a folder made for the test."""
 
 import io
 import shutil
@@ -18,7 +18,7 @@ from edge.camera import usb
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """An environment of its own with links to all that is installed here -> its site-packages."""
+    """A new environment that links to all installed packages; returns its site-packages folder."""
     folder = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     [site] = folder.glob("lib/python*/site-packages")
@@ -38,7 +38,7 @@ def test_all_is_well(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode in (0, 1), done.stdout  # 1: a busy machine may be slow
     assert any(line.startswith("fine  camera: sim: 320x240, 30 frames a second") for line in lines)
-    assert any("model: compact-int8.tflite gives the expected answers here: 4 of 4 samples." in line for line in lines)
+    assert any("model: compact-int8.tflite gives the expected answers: 4 of 4 samples." in line for line in lines)
     assert any("drawn fields of" in line and "a second" in line for line in lines)
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
 
@@ -53,14 +53,14 @@ def test_no_camera() -> None:
 
 
 def test_a_wrong_wheel(environment: Path) -> None:
-    """Pillow, as the wheel for another processor would be: the ELF header of its library says so."""
+    """Pillow's library gets the ELF header of another processor, as a wrong wheel would have."""
     for part in (*environment.glob("PIL"), *environment.glob("pillow-*.dist-info")):
         original = part.resolve()
         part.unlink()
         shutil.copytree(original, part)
     [library] = environment.glob("PIL/_imaging.*.so")
     content = bytearray(library.read_bytes())
-    content[18] ^= 0xFF  # the machine that it is for
+    content[18] ^= 0xFF  # the field for the processor
     library.write_bytes(content)
     [tags] = environment.glob("pillow-*.dist-info/WHEEL")
     tags.write_text("Wheel-Version: 1.0\nTag: cp39-cp39-manylinux2014_ppc64le\n")
@@ -71,7 +71,7 @@ def test_a_wrong_wheel(environment: Path) -> None:
         "the wrong wheel: it is for cp39 on manylinux2014_ppc64le, and this is Python 3",
         "install again",
     )
-    bad(found["work"], "not tried", "libraries first")
+    bad(found["work"], "not examined", "libraries first")
 
 
 def test_a_missing_library(environment: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_missing_library(environment: Path) -> None:
     bad(found["opencv-python-headless"], "ends the process by signal 4", "install again")
 
 
-def test_even_click_is_missing(environment: Path) -> None:
+def test_click_is_missing(environment: Path) -> None:
     (environment / "click").unlink()
     done = run([python_of(environment), "-m", "edge.doctor.cli"])
     assert done.returncode == 2 and done.stderr.startswith("click is missing: install again")
@@ -113,7 +113,7 @@ def test_a_corrupt_model(tmp_path: Path) -> None:
 
 
 def test_changed_answers(tmp_path: Path) -> None:
-    """The samples expect other answers than this device gives."""
+    """The samples in the file expect other answers than this machine gives."""
     content = model.SHIPPED.read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         graph = content[: min(entry.header_offset for entry in archive.infolist())]
@@ -129,11 +129,15 @@ def test_changed_answers(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(file.getvalue())
     code, found = doctor("--model", tmp_path / "a.tflite")
     assert code == 2
-    bad(found["model"], "a.tflite answers differently here: 3 of 4 samples are as expected", "don't use it here")
+    bad(
+        found["model"],
+        "a.tflite gives wrong answers on this machine: only 3 of 4 samples are as expected",
+        "don't use it",
+    )
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """A file system of 64 kB, full, in a world of mounts that ends with the process."""
+    """A full file system of 64 kB, in a mount namespace that ends with the process."""
     script = (
         f"mount -t tmpfs -o size=64k full {tmp_path} && "
         f"(head -c 60000 /dev/zero > {tmp_path}/results) && exec {sys.executable} -m edge.doctor.cli --json "
@@ -141,7 +145,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
     )
     done = run(["unshare", "--mount", "--map-root-user", "sh", "-c", script])
     if not done.stdout:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+        pytest.skip(f"no file system can be mounted on this machine: {done.stderr.strip()}")
     code, found = findings(done)
     assert code == 2
     bad(found["disk"], f"Nothing can be written to {tmp_path}: No space left on device.", "make room")
@@ -150,4 +154,4 @@ def test_a_full_disk(tmp_path: Path) -> None:
 def test_no_display() -> None:
     code, found = doctor("--show", DISPLAY="", WAYLAND_DISPLAY="")
     assert code == 2
-    bad(found["display"], "There is no display here", "ssh -X")
+    bad(found["display"], "There is no display", "ssh -X")

@@ -1,4 +1,4 @@
-"""Faults of cameras and model files are found."""
+"""`edge-doctor` finds faults of cameras and model files."""
 
 import os
 import subprocess
@@ -16,14 +16,15 @@ from edge.doctor import runtime_checks
 NOBODY = 65534
 
 
-def test_no_rights_to_the_camera() -> None:
+def test_no_permission_to_use_the_camera() -> None:
     place = Path("/dev/shm/edge-doctor-test")
     if not place.parent.is_dir():
         pytest.skip("no place for a file below /dev")
     place.touch()
     try:
         place.chmod(0)
-        become = f"os.setuid({NOBODY})" if os.geteuid() == 0 else ""  # who may not even read root's own Python
+        # NOBODY may not read root's own Python. The script therefore imports everything before.
+        become = f"os.setuid({NOBODY})" if os.geteuid() == 0 else ""
         script = (
             "import os\nfrom edge.camera import usb\nfrom edge.doctor import runtime_checks\n"
             f"{become}\nprint(runtime_checks.camera('{place}'))"
@@ -31,7 +32,7 @@ def test_no_rights_to_the_camera() -> None:
         done = run([sys.executable, "-c", script])
     finally:
         place.unlink()
-    assert f"state='bad', sentence='No rights to {place}.'" in done.stdout, done.stderr
+    assert f"state='bad', sentence='No permission to use {place}.'" in done.stdout, done.stderr
     assert "sudo usermod -aG video $USER" in done.stdout
 
 
@@ -84,7 +85,7 @@ def test_a_dark_camera(tmp_path: Path) -> None:
     assert found.state == "warn" and "20 of them black" in found.sentence and "lamp" in found.remedy
 
 
-def test_the_locator_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_locator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "locator.tflite").write_bytes(locate.SHIPPED.read_bytes()[:1000])
     monkeypatch.setattr(locate, "SHIPPED", tmp_path / "locator.tflite")
     bad(runtime_checks.models()[1], "no readable contract", "install again")

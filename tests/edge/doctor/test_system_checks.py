@@ -1,4 +1,4 @@
-"""Faults of the machine alone are found: Python, disk, clock, power."""
+"""`edge-doctor` finds faults of the machine itself: Python, disk, clock, power."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_32_bit_system() -> None:
-    """Recognised by the size of a pointer, as a 64-bit kernel may run a 32-bit system."""
+    """It is recognised by the size of a pointer, because a 64-bit kernel may run a 32-bit system."""
     bad(system_checks.python((3, 11), 32), "This is a 32-bit system (Python 3.11", "64-bit Raspberry Pi OS")
     bad(system_checks.python((3, 9), 64), "Python 3.9 is not 3.11 to 3.13", "Bookworm brings 3.11")
     assert system_checks.python((3, 13), 64).state == "fine"
@@ -41,7 +41,7 @@ def program(folder: Path, name: str, answer: str, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def pi(tmp_path: Path) -> Iterator[Path]:
-    """The files in which Linux says that this is a Pi, and how warm it is."""
+    """The files in which Linux says that a machine is a Pi and how warm it is."""
     place = tmp_path / "root"
     for file, text in (
         ("sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B Rev 1.5\0"),

@@ -9,7 +9,7 @@ from edge.doctor.verify import verify, verify_files
 from edge.errors import UserError
 
 
-def test_the_samples_of_both_files_count() -> None:
+def test_the_samples_of_both_files_are_counted() -> None:
     files = list(verify_files())
     assert [each.name for each in files] == ["model", "locator"] and all(each.count for each in files)
     assert verify() == (sum(each.right for each in files), sum(each.count for each in files))

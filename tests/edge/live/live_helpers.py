@@ -1,4 +1,4 @@
-"""What the tests of a live run share."""
+"""What the tests of live runs share."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def noisy(image: np.ndarray, seed: int) -> np.ndarray:
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:
-    """`edge-classify`, as it runs."""
+    """A running `edge-classify`."""
     return subprocess.Popen(
         [sys.executable, "-m", "edge", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""Uneven light is evened out by a picture of an empty spot."""
+"""Uneven light is evened out with a picture of an empty spot."""
 
 import numpy as np
 import pytest
@@ -21,8 +21,8 @@ def test_flat_evens_the_light() -> None:
         FlatField(blank).apply(FIELD[::2, ::2])
 
 
-def test_a_spot_with_little_light_becomes_lighter_and_not_black() -> None:
-    """A gain above 4 wrapped around to 0 once."""
+def test_a_dark_spot_becomes_lighter_and_not_black() -> None:
+    """A gain above 4 once overflowed to 0."""
     blank = np.full((240, 320, 3), 240, np.uint8)
     blank[:] = np.linspace(40, 240, 320)[None, :, None]
     evened = FlatField(blank).apply(blank)

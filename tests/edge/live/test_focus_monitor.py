@@ -1,4 +1,4 @@
-"""Focus and light are judged, and the user is told what to do."""
+"""Focus and light are measured, and the user is told what to do about them."""
 
 import cv2
 import numpy as np
@@ -26,8 +26,8 @@ def test_warnings_say_what_to_do() -> None:
     for _ in range(6):
         assert warned(FIELD, monitor) == ""
     plain = FIELD.astype(float)
-    assert "lower the lamp" in warned(plain * 1.5, monitor)
-    assert "raise the lamp" in warned(plain * 0.3, monitor)
+    assert "turn down the lamp" in warned(plain * 1.5, monitor)
+    assert "turn up the lamp" in warned(plain * 0.3, monitor)
     assert "centre the condenser" in warned(plain * np.linspace(0.5, 1, 640)[:, None], monitor)
     assert "white-balance" in warned(plain * (1, 1, 0.8), monitor)
     assert "fine focus" in warned(cv2.GaussianBlur(FIELD, (0, 0), 9), monitor)

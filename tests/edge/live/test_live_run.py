@@ -1,4 +1,4 @@
-"""`edge-classify --camera` as a user runs it. No machine here has a camera: sim, a video and a stream stand for one."""
+"""`edge-classify --camera` as a user runs it. Test machines have no camera: sim, a video and a stream stand for one."""
 
 import csv
 import json
@@ -56,7 +56,7 @@ def test_a_video_end_to_end(video: Path, tmp_path: Path) -> None:
     answers = [json.loads(text) for text in done.stdout.splitlines()]
     numbers = [a["cell"] for a in answers]
     assert 4 <= len(answers) <= 6 and numbers == list(range(len(numbers)))
-    assert {a["frame"] // 15 for a in answers} == {0, 2}  # none of the black second
+    assert {a["frame"] // 15 for a in answers} == {0, 2}  # no cell from the black second
     first = answers[0]
     assert first["source"] == str(video) and first["frames"] >= 3 and first["taken"].endswith("+00:00")
     assert sum(first["probabilities"].values()) == pytest.approx(1, abs=2e-4)
@@ -74,7 +74,7 @@ def test_a_video_end_to_end(video: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_ends_it_with_complete_results(name: str, tmp_path: Path) -> None:
+def test_a_signal_ends_a_run_with_complete_results(name: str, tmp_path: Path) -> None:
     target = tmp_path / "a.csv"
     with started("--camera", SIM, "--csv", target) as process:
         wait_for_rows(target, 2)
@@ -86,7 +86,7 @@ def test_a_signal_ends_it_with_complete_results(name: str, tmp_path: Path) -> No
     assert target.read_text().endswith("\n")
 
 
-def test_what_was_shown_is_on_disk_even_if_killed(tmp_path: Path) -> None:
+def test_what_was_shown_is_on_disk_even_if_the_run_is_killed(tmp_path: Path) -> None:
     target = tmp_path / "a.json"
     with started("--camera", SIM, "--json", target) as process:
         wait_for_rows(target, 2)
@@ -96,15 +96,15 @@ def test_what_was_shown_is_on_disk_even_if_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
-def test_started_again_it_goes_on_behind_what_is_there(kind: str, tmp_path: Path) -> None:
-    """As systemd does after a crash: nothing of the first run is lost, and a line that was cut short doesn't stay."""
+def test_a_restarted_run_appends_to_earlier_results(kind: str, tmp_path: Path) -> None:
+    """systemd restarts a run after a crash: earlier results are kept, and a half-written last line is removed."""
     target = tmp_path / f"a.{kind}"
     with started("--camera", SIM, f"--{kind}", target) as process:
         wait_for_rows(target, 3)
         process.kill()
         process.communicate(timeout=60)
     first = target.read_text()
-    target.write_text(first + first.splitlines()[-1][:20])  # the power went
+    target.write_text(first + first.splitlines()[-1][:20])  # the power failed
     done = command("edge", "--camera", SIM, "--cells", 2, f"--{kind}", target)
     assert done.returncode == 0, done.stderr
     text = target.read_text()
@@ -116,7 +116,7 @@ def test_started_again_it_goes_on_behind_what_is_there(kind: str, tmp_path: Path
         assert all(json.loads(line)["taken"] for line in text.splitlines())
 
 
-def test_other_results_and_other_files_are_not_gone_on_with(tmp_path: Path, video: Path) -> None:
+def test_nothing_is_appended_to_other_results_or_files(tmp_path: Path, video: Path) -> None:
     target = tmp_path / "a.csv"
     for text in ("source,frame\nx,1\n", "a letter", "\n\n"):
         target.write_text(text)
@@ -126,14 +126,14 @@ def test_other_results_and_other_files_are_not_gone_on_with(tmp_path: Path, vide
         assert target.read_text() == text
 
 
-def test_seconds_and_cells_stop_it() -> None:
+def test_seconds_and_cells_end_a_run() -> None:
     done = command("edge", "--camera", SIM, "--seconds", "1.5")
     assert done.returncode == 0 and "frames" in done.stderr
     done = command("edge", "--camera", SIM, "--cells", "3")
     assert done.returncode == 0 and done.stdout.count("#") == 3
 
 
-def test_a_folder_as_camera(tmp_path: Path) -> None:
+def test_a_folder_as_the_camera(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     for i in range(2):
         Image.fromarray(drawing.field(rng, 3)[0]).save(tmp_path / f"{i}.png")
@@ -150,10 +150,10 @@ def test_flat_from_a_file(tmp_path: Path, video: Path) -> None:
     assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "small.png"), "48x36 pixels")
 
 
-def test_show_without_a_display_goes_on(video: Path) -> None:
+def test_a_run_goes_on_if_show_finds_no_display(video: Path) -> None:
     without = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
     done = command("edge", "--camera", video, "--show", environment=without)
-    assert done.returncode == 0 and "There is no display here" in done.stderr and "#0" in done.stdout
+    assert done.returncode == 0 and "There is no display, so" in done.stderr and "#0" in done.stdout
     done = command("edge", "--camera", video, "--show", environment={"DISPLAY": ":99999", "WAYLAND_DISPLAY": ""})
     assert done.returncode == 0 and "the work goes on" in done.stderr
 
@@ -178,7 +178,7 @@ main()
 
 
 def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
-    """The command with a camera whose driver never comes back: no signal and no other thread can end that."""
+    """The command with a camera whose driver never returns: no signal and no other thread can end that call."""
     command = [sys.executable, "-c", "import sys\n" + HUNG, str(patience), "--camera", "0", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -186,7 +186,7 @@ def hung(patience: float, *arguments: object) -> subprocess.Popen[str]:
 def test_a_camera_that_never_sends_is_reported(tmp_path: Path) -> None:
     with hung(0.5, "--csv", tmp_path / "a.csv") as process:
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 2 and "0 is open and sent no picture" in err and "Traceback" not in err
+    assert process.returncode == 2 and "0 is open but sent no picture" in err and "Traceback" not in err
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -207,7 +207,8 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
     assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
     assert_refused(
-        command("edge", "--camera", "sim:cells=3"), "'cells=3' is no option with a number; the options are seed, width"
+        command("edge", "--camera", "sim:cells=3"),
+        "'cells=3' is not an option with a number; the options are seed, width",
     )
     assert_refused(command("edge", "--camera", video, "--single"), "--single can't be used with --camera")
     assert_refused(command("edge", "--camera", video, tmp_path), "PATHS can't be given together with --camera")
@@ -220,9 +221,9 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-def test_no_rights() -> None:
+def test_no_permission_to_use_the_camera() -> None:
     if not Path("/dev/shm").is_dir():
         pytest.skip("no place for a file below /dev")
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         Path(file.name).chmod(0)
-        assert_refused(command("edge", "--camera", file.name), f"No rights to {file.name}; run `sudo usermod")
+        assert_refused(command("edge", "--camera", file.name), f"No permission to use {file.name}; run `sudo usermod")

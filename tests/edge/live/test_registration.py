@@ -1,4 +1,4 @@
-"""Frames are laid beside each other, and the stage is followed by it."""
+"""Frames are registered with each other, and the stage is followed that way."""
 
 import cv2
 import numpy as np
@@ -22,12 +22,12 @@ def test_the_stage_is_followed(moved: tuple[int, int]) -> None:
     assert found.correlation > 0.8 and np.hypot(found.dx * 640 + moved[0], found.dy * 640 + moved[1]) < 6
 
 
-def test_two_places_are_not_taken_for_one() -> None:
+def test_two_places_are_not_taken_for_the_same_place() -> None:
     other = drawing.field(np.random.default_rng(9), 4, look=drawing.Look(red_cell=36))[0]
     assert shift(FIELD, other).correlation < 0.4
 
 
-def test_a_camera_that_changes_its_size_shows_the_same_place() -> None:
+def test_the_place_stays_the_same_when_the_frames_change_their_size() -> None:
     large = cv2.resize(FIELD, (1280, 960))
     found = shift(FIELD, large)
     assert found.correlation > 0.95 and abs(found.dx) < 0.01 and abs(found.dy) < 0.01

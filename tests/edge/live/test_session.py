@@ -1,4 +1,4 @@
-"""A live session: each cell is counted once, and nothing is decided where nothing can be seen."""
+"""A live session: each cell is counted once, and no cell is decided while it can't be seen well."""
 
 import logging
 from collections import Counter
@@ -35,8 +35,8 @@ def run(session: Session, images: list[np.ndarray], start: int = 0, fps: float =
     return answers
 
 
-def test_one_cell_is_one_number_whatever_the_camera_does(parts: tuple[Model, Locator]) -> None:
-    """A shake, faults of every kind, another size: cells are counted in the first second and never again."""
+def test_a_cell_is_counted_once_whatever_the_camera_does(parts: tuple[Model, Locator]) -> None:
+    """Shaking, every fault, frames of another size: cells are counted in the first second and never again."""
     session = Session(*parts)
     rng = np.random.default_rng(0)
     images = [noisy(np.roll(FIELD, tuple(rng.integers(-2, 3, 2)), (0, 1)), i) for i in range(60)]
@@ -53,7 +53,7 @@ def test_one_cell_is_one_number_whatever_the_camera_does(parts: tuple[Model, Loc
     assert session.stage.jumps == 0 and set(session.status.faults) == {
         "black", "saturated", "one colour", "frozen", "torn"
     }  # fmt: skip
-    assert session.status.faults["frozen"] == 1  # the same picture, but with others between, is none
+    assert session.status.faults["frozen"] == 1  # the same picture again after other pictures isn't frozen
 
 
 def test_a_camera_that_hangs_is_distinguished_from_a_short_freeze(parts: tuple[Model, Locator]) -> None:
@@ -68,7 +68,7 @@ def test_a_camera_that_hangs_is_distinguished_from_a_short_freeze(parts: tuple[M
     assert not session.stuck(99.0)
 
 
-def test_another_place_is_counted_anew(parts: tuple[Model, Locator]) -> None:
+def test_the_cells_of_another_place_are_counted_too(parts: tuple[Model, Locator]) -> None:
     session = Session(*parts)
     first = run(session, [noisy(FIELD, i) for i in range(20)])
     other = np.ascontiguousarray(FIELD[::-1, ::-1])
@@ -81,7 +81,7 @@ def test_nothing_is_decided_while_the_stage_moves(parts: tuple[Model, Locator]) 
     wide, _ = drawing.field(np.random.default_rng(4), 14, shape=(360, 2400), look=drawing.Look(red_cell=30))
     session = Session(*parts)
     answers = run(session, [noisy(wide[:, 30 * i : 30 * i + 480], i) for i in range(1, 60)])
-    assert not answers[1:] and session.status.doing == "the stage moves"  # the first frame may be one at rest
+    assert not answers[1:] and session.status.doing == "the stage moves"  # at first the stage may still be at rest
     assert run(session, [noisy(wide[:, 1800:2280], i) for i in range(60, 80)], 60)
 
 
@@ -94,20 +94,20 @@ def test_nothing_is_decided_out_of_focus(parts: tuple[Model, Locator]) -> None:
 
 
 def passed_by(camera: SimulatedCamera) -> set[Truth]:
-    """The cells that a place has shown whole, once half of its frames have come without a fault."""
+    """The cells that the present place shows whole; none until half of its frames have come without a fault."""
     s, (place, resting) = camera.scenario, camera.rest(camera.number)
     first = int(place * (s.dwell + s.move) * s.fps) + 1
     good = sum(camera.fault(number) is None for number in range(first, camera.number + 1))
     if not resting or good < s.dwell * s.fps / 2:
         return set()
     x, _ = camera.stage(first)
-    # The locator's idea of a cell's size reaches a little farther than the cell.
+    # The locator takes a cell to be a little larger than it is, so it may take a cell near the border to be cut.
     return {t for t in camera.truth(x, x + s.width) if x + 1.35 * t.radius < t.x < x + s.width - 1.35 * t.radius}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_simulated_slide_is_counted(seed: int, parts: tuple[Model, Locator]) -> None:
-    """With faults; `benchmark live` does this for a thousand cells."""
+    """The camera has faults. `benchmark live` does this for a thousand cells."""
     camera, session = SimulatedCamera(replace(SCENARIO, seed=seed, faults=12.0), paced=False), Session(*parts)
     passed: set[Truth] = set()
     answers: list[Answer] = []
@@ -132,7 +132,7 @@ def test_a_simulated_slide_is_counted(seed: int, parts: tuple[Model, Locator]) -
     assert sum(session.status.faults.values())
 
 
-def test_pictures_of_different_places_are_each_looked_at(parts: tuple[Model, Locator]) -> None:
+def test_every_picture_of_unrelated_places_is_looked_at(parts: tuple[Model, Locator]) -> None:
     session = Session(*parts, SessionSettings(unrelated_frames=True))
     one = len(run(session, [FIELD]))
     assert one >= 3 and len(run(session, [FIELD], 1)) == one

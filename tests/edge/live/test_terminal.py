@@ -55,5 +55,5 @@ def test_the_status_line_makes_room_for_other_lines(
 def test_in_a_log_a_new_warning_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
     with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
         for _ in range(3):
-            terminal.status("looking", ["too dark: raise the lamp"])
-    assert capsys.readouterr().err.count("Too dark: raise the lamp.") == 1
+            terminal.status("looking", ["too dark: turn up the lamp"])
+    assert capsys.readouterr().err.count("Too dark: turn up the lamp.") == 1

@@ -1,4 +1,4 @@
-"""A cell that is followed is counted once; what shows up rarely is no cell."""
+"""A tracked cell is counted once; what is found only rarely is no cell."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def whole(x: float, y: float, diameter: float = 60) -> Cell:
     return Cell(box, 0, (x, y), diameter / 1.5, diameter, 36, False, 0.9)
 
 
-def test_a_find_that_shows_up_rarely_is_no_cell() -> None:
+def test_what_is_found_only_rarely_is_no_cell() -> None:
     tracker = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     counted = []
@@ -29,7 +29,7 @@ def test_a_find_that_shows_up_rarely_is_no_cell() -> None:
     assert counted[0].frames == ENOUGH and counted[0].mean.tolist() == [0.25, 0.75]
 
 
-def test_a_cell_that_leaves_early_is_decided_with_what_it_has() -> None:
+def test_a_cell_that_leaves_early_is_counted_from_the_frames_so_far() -> None:
     tracker = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     for i in range(4):

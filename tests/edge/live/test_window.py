@@ -1,4 +1,4 @@
-"""--show: a window where there is a display."""
+"""--show opens a window if there is a display."""
 
 import shutil
 import signal
@@ -14,7 +14,7 @@ from PIL import ImageGrab
 
 @pytest.fixture
 def screen() -> Iterator[str]:
-    """The name of an X display that nobody sees."""
+    """The name of an invisible X display."""
     if not shutil.which("Xvfb"):
         pytest.skip("a window needs a screen: Xvfb is absent (sudo apt install xvfb)")
     command = ["Xvfb", "-displayfd", "1", "-screen", "0", "1000x800x24", "-nolisten", "tcp"]
@@ -37,5 +37,6 @@ def test_show_opens_a_window_with_the_picture(screen: str, monkeypatch: pytest.M
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=60)
     assert process.returncode == 0 and "work goes on" not in err
-    seen = shown[(shown.max(axis=2) > 0) & (shown[..., 0] > shown[..., 2] + 10)]  # warm, as the drawn slide is
+    # Warm colours, as the drawn slide has them.
+    seen = shown[(shown.max(axis=2) > 0) & (shown[..., 0] > shown[..., 2] + 10)]
     assert len(seen) > 0.5 * 480 * 360

@@ -19,7 +19,7 @@ def test_the_command_draws_cells_and_fields(tmp_path: Path) -> None:
     ]
 
 
-def test_one_seed_draws_the_same_pictures(tmp_path: Path) -> None:
+def test_the_same_seed_draws_the_same_pictures(tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert demo.draw(tmp_path / name, 1, seed) == 3
     a, b, c = (np.asarray(Image.open(tmp_path / name / "drawn-field-1.png")) for name in "abc")

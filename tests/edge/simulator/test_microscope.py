@@ -1,4 +1,4 @@
-"""The simulated microscope: one seed, one slide; its cells are where its truth says; its faults are faults."""
+"""The simulated microscope: the same seed gives the same frames, cells lie where its truth says, faults are seen."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from edge.simulator.slide import Scenario
 SMALL = Scenario(seed=3, width=480, height=360, red_cell=36, faults=0, defocus=0)
 
 
-def test_one_seed_one_picture_in_whatever_order() -> None:
+def test_the_same_seed_gives_the_same_frames_in_any_order() -> None:
     one, two = SimulatedCamera(SMALL, paced=False), SimulatedCamera(SMALL, paced=False)
     late = one.frame(200)
     assert late.shape == (360, 480, 3) and late.dtype == np.uint8
@@ -40,7 +40,7 @@ def test_the_locator_finds_the_cells_that_the_truth_names() -> None:
     assert asked > 15 and met >= asked - 1 and strange <= 1
 
 
-def test_faults_are_seen_and_good_frames_are_not_taken_for_faults() -> None:
+def test_faults_are_recognised_and_good_frames_are_not_taken_for_faulty() -> None:
     scenario = replace(SMALL, faults=60.0)
     camera, faults = SimulatedCamera(scenario, paced=False), Faults()
     kinds = {"black": "black", "saturated": "saturated", "frozen": "frozen", "torn": "torn", None: ""}
@@ -57,14 +57,14 @@ def test_faults_are_seen_and_good_frames_are_not_taken_for_faults() -> None:
     assert np.mean(seen["frozen"]) > 0.9 and np.mean(seen["torn"]) > 0.9
 
 
-def test_a_paced_camera_goes_with_the_clock() -> None:
+def test_a_paced_camera_keeps_to_the_clock() -> None:
     camera = SimulatedCamera(replace(SMALL, fps=100.0))
     camera.open()
     numbers = [camera.number for _ in range(5) if camera.grab()]
     assert numbers == sorted(set(numbers))
 
 
-def test_end() -> None:
+def test_the_camera_ends_when_its_scenario_says_so() -> None:
     camera = SimulatedCamera(replace(SMALL, end=1.0), paced=False)
     count = 0
     while camera.grab():

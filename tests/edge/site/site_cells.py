@@ -1,4 +1,4 @@
-"""Drawn predictions for cells of a site, as several tests of edge/site need them."""
+"""Simulated predictions for the cells of a site, for several tests of edge/site."""
 
 import numpy as np
 
@@ -12,14 +12,14 @@ from edge.site.profile import Profile
 def drawn(
     shipped: Model, each: int, lean: float = 0.0, other_lean: float = 0.0, seed: int = 0, apart: float = 3.0
 ) -> Cells:
-    """Cells as a network predicts them that ranks them, but whose logits are shifted.
+    """Cells as predicted by a network that ranks them well, but whose logits are shifted.
 
     Args:
         shipped: a model with two names and *other*.
         each: number of cells of each label.
         lean: shift of the second name's logit.
         other_lean: shift of the logit of *other*.
-        seed: of the random numbers.
+        seed: seed of the random numbers.
         apart: half the distance between the means of the two names' logits.
     """
     assert shipped.distance is not None

@@ -32,7 +32,7 @@ def test_a_shifted_threshold_is_found(shipped: Model, lean: float, each: int) ->
     assert after > 0.93
 
 
-def test_what_is_called_other_is_won_back(shipped: Model) -> None:
+def test_cells_that_are_wrongly_called_other_are_recovered(shipped: Model) -> None:
     profile = adapt(drawn(shipped, 20, other_lean=4.0), shipped).profile
     fresh = drawn(shipped, 300, other_lean=4.0, seed=1)
     assert profile
@@ -41,12 +41,12 @@ def test_what_is_called_other_is_won_back(shipped: Model) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_where_nothing_is_wrong_nothing_is_written(shipped: Model, seed: int) -> None:
+def test_no_profile_is_made_if_the_model_is_right_already(shipped: Model, seed: int) -> None:
     assert adapt(drawn(shipped, 20, seed=seed), shipped).profile is None
 
 
-def test_the_last_layer_learns_what_the_model_overlooks(shipped: Model) -> None:
-    """A feature tells the names apart, where the model's answer is chance."""
+def test_the_features_are_used_if_they_tell_what_the_model_overlooks(shipped: Model) -> None:
+    """A feature tells the two names apart, while the model's answers are chance."""
     assert shipped.distance is not None
 
     def cells(seed: int, each: int) -> Cells:
@@ -59,14 +59,14 @@ def test_the_last_layer_learns_what_the_model_overlooks(shipped: Model) -> None:
     assert (summary(cells(1, 100), shipped, profile).balanced_accuracy or 0.0) > 0.9
 
 
-def test_photographs_of_three_cells_are_three_cells(shipped: Model) -> None:
+def test_many_pictures_of_three_cells_count_as_three_cells(shipped: Model) -> None:
     cells = drawn(shipped, 20)
     few = replace(cells, physical=np.where(cells.truth == 0, cells.physical % 3, cells.physical))
     with pytest.raises(UserError, match="3 lymphocyte cells"):
         usable(few, shipped)
 
 
-def test_few_others_teach_nothing(shipped: Model) -> None:
+def test_too_few_other_cells_are_left_out(shipped: Model) -> None:
     cells = drawn(shipped, 20)
     few = cells.at((cells.truth < 2) | (cells.physical % 7 == 0))
     assert 0 < few.count(2) < profiles.FEWEST and not usable(few, shipped).count(2)

@@ -1,4 +1,4 @@
-"""Is the verdict on a site the one that its cells call for, and are the figures right?"""
+"""Does the verdict on a site follow from its cells, and are the figures right?"""
 
 import json
 from dataclasses import replace
@@ -48,8 +48,8 @@ def test_calibration_error() -> None:
 def test_a_confidence_on_a_border_belongs_to_the_range_below_it() -> None:
     """Guo et al., equation 3: range m of M is ((m - 1) / M, m / M], so 0.60 = 9 / 15 is in range 9, with 0.58.
 
-    By hand, with ten cells each at 0.58 (5 right), 0.60 (10 right) and 0.63 (4 right): the first two are in one range,
-    20 cells of mean confidence 0.59, 0.75 of them right; 0.63 is alone. The error is
+    Calculated by hand, with ten cells each at 0.58 (5 right), 0.60 (10 right) and 0.63 (4 right): the first two are in
+    one range, 20 cells of mean confidence 0.59, 0.75 of them right; 0.63 is alone. The error is
     (20 * |0.75 - 0.59| + 10 * |0.40 - 0.63|) / 30 = (3.2 + 2.3) / 30 = 0.18333. If ranges were closed below instead, it
     would be (10 * |0.50 - 0.58| + 20 * |0.70 - 0.615|) / 30 = (0.8 + 1.7) / 30 = 0.08333.
     """
@@ -59,7 +59,7 @@ def test_a_confidence_on_a_border_belongs_to_the_range_below_it() -> None:
     assert calibration_error(truth, np.stack([confidence, 1 - confidence], axis=1)) == pytest.approx(5.5 / 30)
 
 
-def test_a_border_is_found_whatever_the_number_of_ranges() -> None:
+def test_a_border_belongs_to_the_range_below_it_for_any_number_of_ranges() -> None:
     for bins in range(2, 101):
         edges, place = confidence_bins(np.arange(1, bins + 1) / bins, bins)
         assert place.tolist() == list(range(bins)) and len(edges) == bins + 1

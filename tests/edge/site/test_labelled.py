@@ -1,4 +1,4 @@
-"""Are labelled pictures found in folders and tables, and photographs of one cell known as such?"""
+"""Are labelled pictures found in folders and tables, and pictures of the same cell recognised?"""
 
 from pathlib import Path
 
@@ -26,6 +26,6 @@ def test_folders_and_tables(tmp_path: Path) -> None:
         find(tmp_path, LABELS)
 
 
-def test_one_cell_by_content_or_by_name() -> None:
+def test_pictures_of_one_cell_are_recognised_by_content_or_by_name() -> None:
     assert physical_cells([["a"], ["b", "n"], ["a", "m"], ["c", "n"], ["d"]]) == [0, 1, 0, 1, 2]
     assert len(set(physical_cells([["a", "n"], ["b", "m"], ["a", "m"]]))) == 1

@@ -1,4 +1,4 @@
-"""Is it found without labels how common each name is, and do answers follow it?"""
+"""Is the prevalence of each name estimated without labels, and do answers take it into account?"""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def shipped() -> Model:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.8])
-def test_prevalence_is_found_without_labels(share: float) -> None:
+def test_prevalence_is_estimated_without_labels(share: float) -> None:
     rng = np.random.default_rng(0)
     second = rng.random(1000) < share
     probabilities = 1 / (1 + np.exp(-(rng.normal(0, 1, 1000) * np.sqrt(6) + np.where(second, 3, -3))))
@@ -25,7 +25,7 @@ def test_prevalence_is_found_without_labels(share: float) -> None:
     assert prevalence.second_name_prevalence(probabilities[:39].tolist()) is None
 
 
-def test_answers_lean_to_what_is_common(shipped: Model) -> None:
+def test_doubtful_cells_get_the_more_common_name(shipped: Model) -> None:
     profile = fit(drawn(shipped, 20, 2.0), shipped)
     rules = shipped.rules(None, profile.decision)
     kinds = np.array([0.2, 0.8] + [0.0] * (len(shipped.kinds) - 2), np.float32)

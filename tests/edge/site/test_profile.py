@@ -1,4 +1,4 @@
-"""Is a profile read as it was written, refused where it doesn't hold, and followed by the model?"""
+"""Is a profile read back unchanged, refused if something is wrong with it, and followed by the model?"""
 
 import json
 from pathlib import Path
@@ -29,13 +29,13 @@ def profile(shipped: Model, tmp_path: Path) -> Path:
 
 
 def changed(profile: Path, **new: object) -> None:
-    """Gives a profile other entries, and the hash that goes with them."""
+    """Changes entries of a profile, and its hash to match."""
     document = json.loads(profile.read_text()) | new
     document.pop("sha256")
     profile.write_text(json.dumps(document | {"sha256": profiles._digest(document)}))
 
 
-def test_a_profile_is_the_same_again(shipped: Model, tmp_path: Path) -> None:
+def test_a_profile_is_read_back_unchanged(shipped: Model, tmp_path: Path) -> None:
     found = [adapt(drawn(shipped, 20, 3.0), shipped).profile for _ in range(2)]
     for i, each in enumerate(found):
         assert each
@@ -53,7 +53,7 @@ def test_the_keys_of_the_file(profile: Path) -> None:
     assert set(document["left_out"]) == {"before", "after", "gain", "standard_error"}
 
 
-def test_a_site_s_model_predicts_and_rules_by_the_profile(shipped: Model, profile: Path) -> None:
+def test_a_site_model_takes_probabilities_and_thresholds_from_the_profile(shipped: Model, profile: Path) -> None:
     decision = json.loads(profile.read_text())["decision"]
     decision["risks"]["0.01"]["sure"] = 0.9876
     changed(profile, decision=decision)
@@ -82,7 +82,7 @@ def test_a_profile_of_another_version_is_refused(profile: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["names", "decision", "cells", "model"])
-def test_a_profile_that_lacks_something_is_refused(profile: Path, part: str) -> None:
+def test_an_incomplete_profile_is_refused(profile: Path, part: str) -> None:
     document = json.loads(profile.read_text())
     del document[part], document["sha256"]
     profile.write_text(json.dumps(document | {"sha256": profiles._digest(document)}))
@@ -99,7 +99,7 @@ def test_a_profile_that_lacks_something_is_refused(profile: Path, part: str) -> 
         {"cells": ["lymphocyte"]},
     ],
 )
-def test_a_profile_with_something_odd_is_refused(profile: Path, entry: dict[str, object]) -> None:
+def test_a_profile_with_an_invalid_entry_is_refused(profile: Path, entry: dict[str, object]) -> None:
     changed(profile, **entry)
     with pytest.raises(UserError, match="incomplete"):
         profiles.read(profile)
@@ -115,7 +115,7 @@ def test_damaged_profiles_are_refused(profile: Path) -> None:
     whole = profile.read_text()
     for text in (whole[: len(whole) // 2], whole.replace("20", "21", 1), "[]", "", "{}"):
         profile.write_text(text)
-        with pytest.raises(UserError, match=r"damaged|no site profile"):
+        with pytest.raises(UserError, match=r"damaged|not a site profile"):
             profiles.read(profile)
     with pytest.raises(UserError, match="can't be read"):
         profiles.read(profile.parent / "absent.json")

@@ -1,4 +1,4 @@
-"""Does a physical cell stay on one side of a cross-validation, and does a fit start from the model's own answer?"""
+"""Do all pictures of a cell stay in one part of a cross-validation, and does a fit start from the model's own map?"""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from edge.site.recalibration import LogitMap, Prior, fit_logit_map, folds
 
 
-def test_one_cell_stays_in_one_part() -> None:
+def test_all_pictures_of_a_cell_stay_in_one_part() -> None:
     rng = np.random.default_rng(0)
     cells = rng.integers(0, 12, 200)
     parts = folds(cells % 2, cells, 5, rng)

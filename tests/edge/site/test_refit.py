@@ -1,4 +1,4 @@
-"""Does a fit follow the cells, count each once, and never make answers surer?"""
+"""Does a fit follow the cells, count each physical cell once, and never make answers surer?"""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ def shipped() -> Model:
     return Model()
 
 
-def test_a_profile_answers_as_its_fit_does(shipped: Model) -> None:
-    """What the runner makes of a profile is scale * logit + shift + features @ weights, but for rounding."""
+def test_a_profile_gives_the_logits_that_were_fitted(shipped: Model) -> None:
+    """A model with a profile gives logits of scale * logit + shift + features @ weights, apart from rounding."""
     cells = drawn(shipped, 20, 2.0, 2.0)
     assert shipped.distance is not None
     profile = fit(cells, shipped)
@@ -46,7 +46,7 @@ def test_a_cell_counts_once_however_often_photographed(shipped: Model) -> None:
     assert weights[:31].sum() == pytest.approx(weights[31]) and weights.sum() == pytest.approx(len(cells))
 
 
-def test_a_site_never_makes_answers_surer(shipped: Model) -> None:
+def test_a_profile_never_makes_answers_surer(shipped: Model) -> None:
     profile = fit(drawn(shipped, 50, apart=6.0), shipped)
     assert profile.decision.temperature >= shipped.rules(None).temperature - 1e-4
     assert shipped.risks

@@ -18,7 +18,7 @@ from edge.site.profile import LogitOffset, Profile
 
 @pytest.fixture(scope="module")
 def pictures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real cells of the test split: 8 of each name, 6 neutrophils, of which one is there twice, in class folders."""
+    """Real cells of the test split: 8 of each name and 6 neutrophils, one of which is there twice, in class folders."""
     folder = tmp_path_factory.mktemp("site")
     counts = {"lymphocyte": ("Lymphocytes", 8), "monocyte": ("monocyte", 8), "neutrophil": ("Neutrophil", 6)}
     with (data / "cells.csv").open(newline="") as file:
@@ -33,7 +33,7 @@ def pictures(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def moved(folder: Path, shift: float) -> Path:
-    """A profile of the shipped model that adds so much to the logit of the second name."""
+    """A profile of the shipped model that adds `shift` to the logit of the second name."""
     shipped = model.Model()
     cells = {"lymphocyte": 20, "monocyte": 20}
     profile.write(
@@ -50,12 +50,12 @@ def test_check(pictures: Path, tmp_path: Path) -> None:
     found = json.loads(out.read_text())
     assert found["unlabelled"]["cells"] >= 8 and found["labelled"]["cells"] == 23
     counts = {label: each["count"] for label, each in found["judged"]["recall"].items()}
-    assert counts == {"lymphocyte": 8, "monocyte": 8, "other": 6}  # the copy is no other cell
+    assert counts == {"lymphocyte": 8, "monocyte": 8, "other": 6}  # the copy isn't counted as another cell
     assert found["judged"]["verdict"] in ("go", "adapt", "no-go")
     assert f"\n{found['judged']['verdict']}: " in done.stdout and "unlabelled" in done.stdout.splitlines()[0]
 
 
-def test_adapt_writes_what_is_better_or_nothing(pictures: Path, tmp_path: Path) -> None:
+def test_adapt_writes_a_profile_only_if_it_is_better(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "site.json"
     done = command("edge.site.cli", "adapt", pictures, "--out", out)
     if done.returncode == 2:
@@ -69,7 +69,7 @@ def test_adapt_writes_what_is_better_or_nothing(pictures: Path, tmp_path: Path) 
 
 
 def test_three_cells_teach_nothing(pictures: Path, tmp_path: Path) -> None:
-    """Nor do five pictures of three cells."""
+    """Neither do five pictures of three cells."""
     few = tmp_path / "few"
     shutil.copytree(pictures / "Lymphocytes", few / "lymphocyte")
     (few / "monocyte").mkdir()
@@ -80,7 +80,7 @@ def test_three_cells_teach_nothing(pictures: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "site.json").exists()
 
 
-def test_classify_answers_as_the_profile_has_it(pictures: Path, tmp_path: Path) -> None:
+def test_classify_uses_the_profile(pictures: Path, tmp_path: Path) -> None:
     names = []
     for shift in (-12.0, 12.0):
         done = command(
@@ -92,7 +92,7 @@ def test_classify_answers_as_the_profile_has_it(pictures: Path, tmp_path: Path) 
     assert "lymphocyte" in names[0] and "monocyte" in names[1]
 
 
-def test_a_camera_answers_as_the_profile_has_it(tmp_path: Path) -> None:
+def test_a_run_at_the_camera_uses_the_profile(tmp_path: Path) -> None:
     done = command(
         "edge", "--camera", "sim", "--cells", 3, "--no-review", "--site", moved(tmp_path, 12.0), "--json", "-"
     )
@@ -114,7 +114,7 @@ def test_refusals(tmp_path: Path) -> None:
     assert_refused(command("edge.site.cli", "check", tmp_path), "no pictures in folders")
 
 
-def test_one_cell_under_two_labels_is_refused(tmp_path: Path) -> None:
+def test_one_cell_with_two_labels_is_refused(tmp_path: Path) -> None:
     picture = drawing.picture("monocyte", np.random.default_rng(0))
     for name in ("lymphocyte", "monocyte"):
         (tmp_path / name).mkdir()

@@ -1,4 +1,4 @@
-"""Are the intervals those of SciPy?"""
+"""Are the intervals the same as SciPy's?"""
 
 import pytest
 from scipy.stats import binomtest
@@ -9,7 +9,7 @@ from edge.site.intervals import clopper_pearson, exact_share
 @pytest.mark.parametrize("count", [1, 5, 20, 50, 400])
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.95, 1.0])
 @pytest.mark.parametrize("level", [0.9, 0.95])
-def test_intervals_are_those_of_scipy(count: int, share: float, level: float) -> None:
+def test_intervals_are_the_same_as_those_of_scipy(count: int, share: float, level: float) -> None:
     right = round(share * count)
     known = binomtest(right, count).proportion_ci(level, method="exact")
     assert clopper_pearson(right, count, level) == pytest.approx((known.low, known.high), abs=1e-9)
@@ -18,7 +18,7 @@ def test_intervals_are_those_of_scipy(count: int, share: float, level: float) ->
     assert exact.value == right / count and (exact.right, exact.count) == (right, count)
 
 
-def test_without_trials_everything_is_possible() -> None:
+def test_without_trials_the_interval_is_0_to_1() -> None:
     assert clopper_pearson(0, 0) == (0.0, 1.0)
     assert str(exact_share(0, 0)) == "-"
 

@@ -1,4 +1,4 @@
-"""Does the threshold move to between the two clusters, and stay where there aren't two?"""
+"""Does the threshold move midway between two clusters, and stay where it is if there aren't two?"""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def answers(rng: np.random.Generator, lymphocytes: int, monocytes: int, lean: fl
 
 @pytest.mark.parametrize("lean", [-1.5, 0.0, 0.8, 1.5])
 @pytest.mark.parametrize("counts", [(300, 60), (60, 300), (100, 100)])
-def test_it_finds_the_lean_whatever_is_rarer(lean: float, counts: tuple[int, int]) -> None:
+def test_the_shift_is_found_whichever_name_is_rarer(lean: float, counts: tuple[int, int]) -> None:
     found = shift(answers(np.random.default_rng(1), *counts, lean))
     assert found == pytest.approx(lean, abs=0.4)
 
@@ -34,5 +34,5 @@ def test_one_cluster_in_the_middle_moves_nothing() -> None:
     assert shift(1 / (1 + np.exp(-np.random.default_rng(0).normal(0, 1, 500)))) is None
 
 
-def test_certain_answers_are_no_trouble() -> None:
+def test_probabilities_of_0_and_1_cause_no_error() -> None:
     assert shift([0.0] * 50 + [1.0] * 50) == 0.0

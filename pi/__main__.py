@@ -1,0 +1,3 @@
+from pi.cli import main
+
+main()
