@@ -147,7 +147,7 @@ def _against_other(other: float, likeliest: float, distance: float, rules: Rules
         return "unlike anything in training"
     if other < rules.min_other:
         return f"perhaps another type, {100 * other:.0f} %"
-    return "like no known kind" if likeliest < rules.min_subclass else ""
+    return "like no kind that it knows" if likeliest < rules.min_subclass else ""
 
 
 def _against_name(

@@ -67,7 +67,7 @@ def test_the_logit_of_other_is_scaled_and_shifted() -> None:
         ([0.02, 0.95, 0.03, 0, 0], 2.1, "", "unlike anything in training"),
         ([0.02, 0.95, 0.03, 0, 0], 1.0, "cut by the border", "cut by the border"),
         ([0.10, 0.20, 0.70, 0, 0], 1.0, "", "perhaps another type, 70 %"),
-        ([0.02, 0.03, 0.35, 0.3, 0.3], 1.0, "", "like no known kind"),
+        ([0.02, 0.03, 0.35, 0.3, 0.3], 1.0, "", "like no kind that it knows"),
         ([0.02, 0.03, 0.95, 0, 0], 2.1, "", "unlike anything in training"),
     ],
 )
