@@ -83,7 +83,7 @@ def test_cross_trains_on_each_source_and_compares(drawn: Path, two_sources: Path
     again = invoke("train", "cross", *options, "--crop", "whole-image")
     assert "is finished already" in again.stderr and again.stdout == done.stdout
     assert_refused(invoke("train", "cross", *options, "--crop", "whole-image", "--seed", 1), "other settings")
-    assert_refused(invoke("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "two are needed")
+    assert_refused(invoke("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "only one source")
 
 
 def test_compare_puts_runs_with_different_seeds_in_one_row(tmp_path: Path) -> None:
