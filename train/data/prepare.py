@@ -102,9 +102,7 @@ def prepare(
         folder, name = Path(source), ""
     published = [p for p in find(folder, name) if labels is None or p.label in labels]
     if not published:
-        raise UserError(
-            f"{folder} holds no labelled pictures in a layout that is known; docs/data.md lists the layouts."
-        )
+        raise UserError(f"{folder} holds no labelled pictures; docs/data.md shows the layouts that can be read.")
     pictures, prints, unreadable, contradictory = _read(published, progress)
     _enough(pictures, labels)
     links = near_duplicates.pairs(prints)
