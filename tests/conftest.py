@@ -1,4 +1,4 @@
-"""What several rooms' tests share: the real data where there is some, drawn pictures, a tiny trained network."""
+"""What the tests of several packages share: the real data if it is there, drawn pictures, a tiny trained network."""
 
 import importlib
 import os
@@ -23,13 +23,13 @@ DATA = ROOT.parent / "shared" / "data"
 @pytest.fixture(scope="session")
 def data() -> Path:
     if not (DATA / "cells.csv").is_file():
-        pytest.skip(f"real pictures are needed and {DATA} is absent")
+        pytest.skip(f"needs real pictures, but {DATA} is absent")
     return DATA
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of drawn cells, split, enough to train a tiny network on."""
+    """Drawn cells in SPLIT/CLASS/ folders, enough to train a tiny network on."""
     folder = tmp_path_factory.mktemp("drawn")
     draw_cells(folder, np.random.default_rng(0), {"train": 24, "val": 8, "test": 8}, 128, 28)
     return folder
@@ -50,7 +50,7 @@ def two_sources(drawn: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each picture file was decoded."""
+    """Counts how often each picture file is decoded."""
     counts: Counter[str] = Counter()
     decode = frames.decode
 
@@ -63,7 +63,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
-    """Writes FOLDER/SPLIT/CLASS/*.png, so many of each class in each split."""
+    """Writes FOLDER/SPLIT/CLASS/*.png. counts: by split, the number of pictures of each class."""
     for split, count in counts.items():
         for kind in drawing.KINDS:
             place = folder / split / kind
@@ -75,7 +75,7 @@ def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], s
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The cache folder of all tests, which neither trust nor fill the user's."""
+    """The cache folder of all tests, so that they neither read nor fill the user's own."""
     folder = str(tmp_path_factory.mktemp("cache"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", folder)
@@ -96,7 +96,7 @@ def tiny_run(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run: Path) -> Path:
-    """The int8 file of that run, converted by the command itself."""
+    """The int8 file of `tiny_run`, converted by the command itself."""
     done = command("convert", "--int8", tiny_run)
     assert done.returncode == 0, done.stderr
     return tiny_run / "baseline-int8.tflite"
@@ -117,7 +117,7 @@ def cell_model(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def vgg16_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """VGG16 with chance weights, in the form of the real ones."""
+    """A file of random weights for VGG16, in the same form as the real ones."""
     import keras
 
     keras.utils.set_random_seed(3)
@@ -137,7 +137,7 @@ def command(
 
 
 def invoke(package: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs a command in this process: as `command`, without the seconds in which a new process imports TensorFlow."""
+    """Runs a command in this process. Like `command`, but without the seconds that a new process takes for imports."""
     runner = CliRunner()
     main = importlib.import_module(f"{package}.cli").main
     result = runner.invoke(main, [*map(str, arguments)], catch_exceptions=False)
@@ -145,7 +145,7 @@ def invoke(package: str, *arguments: object) -> subprocess.CompletedProcess[str]
 
 
 def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """Exit code 2 and one clear sentence with these words in it; no traceback."""
+    """Checks that a command ended with exit code 2, no traceback, and a message that contains these words."""
     assert done.returncode == 2, (done.returncode, done.stderr)
     assert "Traceback" not in done.stderr
     for word in words:

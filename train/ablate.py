@@ -1,4 +1,4 @@
-"""What each part of the compact network's recipe brings, measured on microscopes that it did not learn from."""
+"""How much each part of the compact network's recipe helps, measured on microscopes that it did not learn from."""
 
 import math
 from dataclasses import fields, replace
@@ -14,7 +14,7 @@ from train.settings import COMPACT, Compact
 
 _SINGLE = [name for name in (*MOVES, *VIEWS) if name != "flip"]
 SHAPE = "seven numbers of size and shape, no network"
-# By a row's name, what it changes in train.settings.Settings or Compact.
+# Each row's name, and the settings that it changes (fields of train.settings.Settings or Compact).
 ROWS: dict[str, dict] = {
     "as it is": {},
     "by each picture's own ruler": {"ruler": "picture"},
@@ -41,7 +41,7 @@ ROWS: dict[str, dict] = {
     "15 blocks": {"blocks": 15},
     SHAPE: {},
 }
-# By (source that was learned from, source that was tested on): balanced accuracy, and AUROC (NaN if it is not defined).
+# (source to learn from, source to test on) -> (balanced accuracy, AUROC or NaN if it is not defined).
 Figures = dict[tuple[str, str], tuple[float, float]]
 
 
@@ -50,14 +50,14 @@ def ablate(
 ) -> dict[str, Figures]:
     """Trains the compact network on each source of the data alone, once for each row, and tests it on all sources.
 
-    A run that is finished is taken as it is, so that an ablation that was stopped goes on.
+    Finished runs are not trained again, so an ablation that was stopped can be continued.
 
     Args:
         folder: the data folder.
         out: the runs are written to folders below it.
-        rows: names in ROWS. A row that is taught by the first one must come after it.
+        rows: names in ROWS. The row "taught by the first row" must come after the first one, "as it is".
         given: settings that hold for all rows, such as a seed or fewer epochs.
-        weights: of MobileNetV2; see train.settings.Compact.
+        weights: a file of MobileNetV2's weights; see train.settings.Compact.
         progress: see edge.system.progress.
 
     Returns:
@@ -88,8 +88,8 @@ def ablate(
 def table(by_row: dict[str, Figures]) -> Table:
     """The figures of `ablate` as a table: balanced accuracy and AUROC for each pair of sources.
 
-    The last column is the mean balanced accuracy on sources that were not learned from, with its difference from the
-    first row's.
+    The last column is the mean balanced accuracy on sources that the network didn't learn from. In brackets is its
+    difference from the first row.
     """
     pairs = list(dict.fromkeys(pair for figures in by_row.values() for pair in figures))
     across = [pair for pair in pairs if pair[0] != pair[1]]
@@ -107,7 +107,7 @@ def table(by_row: dict[str, Figures]) -> Table:
 
 
 def _figures(tested: dict[str, dict[str, contract.Figures]]) -> Figures:
-    """The figures of a row. tested: by the source that was learned from, and the source that was tested on."""
+    """The figures of a row. tested: figures by the source to learn from, then by the source to test on."""
     return {
         (learned, source): (figures.balanced_accuracy, math.nan if figures.auroc is None else figures.auroc)
         for learned, each in tested.items()

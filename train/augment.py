@@ -1,7 +1,7 @@
-"""Chance changes to pictures, such as microscopes make, so that the network learns to look past them.
+"""Random changes to pictures, such as between two microscopes, so that the network learns to ignore them.
 
-The same seed gives the same pictures, so that a training run can be repeated. A recipe is a list of changes by name:
-first moves, which are done in one step, then changes of stain, light, lens, sensor and file.
+The same seed gives the same pictures, so that a training run can be repeated. A recipe is a list of changes by name.
+Moves come first and are made in one step; then come changes of stain, light, lens, sensor and file.
 """
 
 import functools
@@ -14,17 +14,17 @@ from edge.errors import UserError
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, changes: list[str], amount: float = 1.0) -> tf.Tensor:
-    """Changes each picture of a batch by chance.
+    """Changes each picture of a batch at random.
 
     Args:
-        images: RGB [batch, size, size, 3], 0 to 255. Further channels only move with the picture.
-        seed: int32 [2].
-        changes: names in MOVES and VIEWS, as `recipe` gives them. They are made in a microscope's order, from the slide
-            to the file.
-        amount: how far VIEWS go; 1 is what microscopes of one kind differ by.
+        images: RGB [batch, size, size, 3], 0 to 255. Further channels are only moved with the picture.
+        seed: seed of all random choices, int32 [2].
+        changes: names in MOVES and VIEWS, as `recipe` gives them. They are made in the order in which a
+            microscope's picture arises, from the slide to the file.
+        amount: how strong the changes in VIEWS are; 1 is as much as microscopes of one kind differ.
 
     Returns:
-        float32, of the same shape and range.
+        The changed pictures, float32, of the same shape and range.
     """
     images = tf.cast(images, tf.float32)
     count = tf.shape(images)[0]
@@ -50,32 +50,34 @@ def recipe(text: str) -> list[str]:
         name = word.strip().removeprefix("-")
         if name not in RECIPES and name not in _NAMES:
             known = ", ".join([*RECIPES, *_NAMES])
-            raise UserError(f"There is no augmentation {name!r}; there are {known}, and each with a minus before it.")
+            raise UserError(
+                f"There is no augmentation {name!r}; choose from {known}; a minus before a name leaves it out."
+            )
         names = set(RECIPES.get(name, (name,)))
         chosen = chosen - names if word.strip().startswith("-") else chosen | names
     return [name for name in _NAMES if name in chosen]
 
 
 def _flip(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Mirrored or not."""
+    """Mirrors half the pictures, at random."""
     side = tf.where(tf.random.stateless_uniform([count], seed) < 0.5, -1.0, 1.0)
     return _matrix(side, 0.0, 0.0, tf.ones_like(side))
 
 
 def _rotate(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """By any angle: a smear has no upside."""
+    """Turns by any angle: a smear has no top or bottom."""
     angle = math.pi * tf.random.stateless_uniform([count], seed, -1.0, 1.0)
     return _matrix(tf.cos(angle), -tf.sin(angle), tf.sin(angle), tf.cos(angle))
 
 
 def _scale(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """0.85 to 1.18 times the size, a little wider or narrower."""
+    """Scales to 0.85 to 1.18 times the size, and makes the picture a little wider or narrower."""
     size, aspect = tf.unstack(tf.random.stateless_uniform([count, 2], seed, -1.0, 1.0), axis=1)
     return _matrix(tf.exp(0.165 * size + 0.04 * aspect), 0.0, 0.0, tf.exp(0.165 * size - 0.04 * aspect))
 
 
 def _shift(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """By up to 6 % of the width: the locator isn't perfect."""
+    """Shifts by up to 6 % of the width: the locator isn't perfect."""
     right, down = tf.unstack(tf.random.stateless_uniform([count, 2], seed, -0.06, 0.06), axis=1)
     return _matrix(tf.ones_like(right), 0.0, 0.0, tf.ones_like(right), right, down)
 
@@ -83,8 +85,8 @@ def _shift(count: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def _matrix(*entries: tf.Tensor | float) -> tf.Tensor:
     """The matrices of a move, float32 [count, 3, 3].
 
-    They lead from a place in the new picture to its place in the old one, measured from the middle in shares of the
-    width.
+    They map a place in the new picture to its place in the old one. Places are measured from the middle, in shares of
+    the width.
 
     Args:
         entries: a, b, c, d, right and down, each [count] or a number.
@@ -119,20 +121,20 @@ def _stain(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _mixture(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Dyes of other colours, a sensor with other filters: each channel takes a little of the others' density."""
+    """Dyes of other colours, or a sensor with other filters: a little of each channel's density goes to the others."""
     turned = 0.06 * amount * tf.random.stateless_normal([tf.shape(images)[0], 3, 3], seed) + tf.eye(3)
     turned /= tf.reduce_sum(turned, axis=1, keepdims=True)
     return _light(tf.einsum("nyxc,ncd->nyxd", _density(images), turned))
 
 
 def _contrast(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """A camera's own curve: density to a power near 1."""
+    """The tone curve of another camera: density is raised to a power near 1."""
     power = tf.exp(0.1 * amount * tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 1], seed))
     return _light(tf.maximum(_density(images), 1e-6) ** power)
 
 
 def _white_balance(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Another lamp, or a camera that balances white otherwise: one factor for each channel."""
+    """Another lamp, or a camera with another white balance: one factor for each channel."""
     normal = tf.random.stateless_normal([tf.shape(images)[0], 1, 1, 3], seed)
     return _light(_density(images) + 0.06 * amount * normal)
 
@@ -146,14 +148,14 @@ def _illumination(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tenso
 
 
 def _defocus(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Half the pictures are out of focus, by a Gaussian of up to 2 % of the width."""
+    """Half the pictures are out of focus: a Gaussian blur with a standard deviation of up to 2 % of the width."""
     count, size = tf.shape(images)[0], images.shape[1]
     width = 0.02 * amount * size
     reach = math.ceil(2.5 * width)
     sigma = tf.maximum(width * tf.random.stateless_uniform([count], seed, -1.0, 1.0), 0.05)
     kernel = tf.exp(-(tf.range(-float(reach), reach + 1.0)[:, None] ** 2) / (2 * sigma**2))  # [taps, count]
     kernel = tf.repeat(kernel / tf.reduce_sum(kernel, axis=0), 3, axis=1)[:, None, :, None]
-    # One depthwise convolution for all pictures: the channels of each are channels of their own, with their own kernel.
+    # One depthwise convolution for all pictures: each channel of each picture is a channel with a kernel of its own.
     flat = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [1, size, size, 3 * count])
     flat = tf.pad(flat, [[0, 0], [reach, reach], [reach, reach], [0, 0]], "SYMMETRIC")
     flat = tf.nn.depthwise_conv2d(flat, kernel, [1, 1, 1, 1], "VALID")
@@ -162,7 +164,10 @@ def _defocus(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _blur(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Out of focus by up to two pixels, or sharpened by the camera: each picture is mixed with its blurred self."""
+    """Slightly out of focus, or sharpened by the camera.
+
+    Each picture is moved towards a copy with a Gaussian blur of 1.2 pixels (standard deviation), or away from it.
+    """
     offsets = tf.range(-4.0, 5.0)
     kernel = tf.exp(-(offsets**2) / (2 * 1.2**2))
     kernel = tf.tile((kernel / tf.reduce_sum(kernel))[:, None, None, None], [1, 1, 3, 1])
@@ -182,7 +187,7 @@ def _noise(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
 
 
 def _jpeg(images: tf.Tensor, seed: tf.Tensor, amount: float) -> tf.Tensor:
-    """Half the pictures pass through JPEG of quality 30 to 95."""
+    """Half the pictures are compressed as JPEG of quality 30 to 95."""
     quality = tf.random.stateless_uniform([tf.shape(images)[0]], seed, -35, 96, tf.int32)
     small = tf.cast(tf.round(images), tf.uint8)
 

@@ -1,7 +1,7 @@
 """Crops on disk -> the batches that a network learns from, as tf.data streams.
 
-Each batch depends on nothing but the seed and its number. So a run that was killed goes on as if it had not been, and
-memory doesn't grow with the data.
+Each batch depends only on the data, the seed and its own number. So a run that was killed and continued gives the same
+result as a whole one. Memory doesn't grow with the data.
 """
 
 from dataclasses import dataclass
@@ -14,15 +14,16 @@ from train.augment import augment
 
 @dataclass(frozen=True)
 class Mix:
-    """How pictures are put together in batches.
+    """How batches are made from pictures.
 
     Attributes:
-        batch: pictures a step.
-        seed: of the order and of all other chance.
-        changes: chance changes that are made to pictures, of train.augment.recipe.
-        balanced: draw every class of every source equally often, instead of weighing the rare ones more.
+        batch: pictures per step.
+        seed: of the order and of all other random choices.
+        changes: random changes that are made to pictures, from train.augment.recipe.
+        balanced: draw pictures by their weight, so rare classes of each source more often, and count all equally in the
+            loss; else take each picture once per epoch and count it by its weight.
         mixup: alpha of mixup (Zhang et al., ICLR 2018); 0 for none.
-        amount: how far the changes go; see train.augment.augment.
+        amount: how strong the changes are; see train.augment.augment.
     """
 
     batch: int
@@ -34,7 +35,7 @@ class Mix:
 
 
 def steps(count: int, batch: int) -> int:
-    """How many batches of `batch` pictures show `count` pictures; the last may be smaller."""
+    """How many batches of `batch` pictures hold `count` pictures; the last batch may be smaller."""
     return -(-count // batch)
 
 
@@ -45,18 +46,18 @@ def training(
 
     Args:
         views: arrays [n, ...] that show the same pictures in several ways; each epoch takes one view of each picture.
-        targets: for each view, the answers that are wanted, float32 [n, classes].
+        targets: for each view, the target answers, float32 [n, classes].
         weights: how much each picture counts, float32 [n].
-        mix: how batches are put together.
-        epochs: the epoch to stop before, from 0.
-        first: the epoch to start with, from 0.
+        mix: how batches are made.
+        epochs: the epoch to stop before, counted from 0.
+        first: the epoch to start with, counted from 0.
 
     Yields:
-        Pictures, float32 [batch, ...]; wanted answers, float32 [batch, classes]; weights, float32 [batch].
+        Pictures, float32 [batch, ...]; target answers, float32 [batch, classes]; weights, float32 [batch].
     """
     count, per_epoch = len(weights), steps(len(weights), mix.batch)
     shape = views[0].shape[1:]
-    order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the current epoch
+    order: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # holds only the current epoch
 
     def rows(epoch: int) -> tuple[np.ndarray, np.ndarray]:
         if epoch not in order:
@@ -92,12 +93,15 @@ def training(
 def _mixup(
     images: tf.Tensor, targets: tf.Tensor, share: tf.Tensor, alpha: float, seed: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Mixes each picture, its target and its weight with the next one's, by shares from Beta(alpha, alpha)."""
+    """Mixes each picture, its target and its weight with those of the picture before it in the batch.
+
+    The shares are drawn from Beta(alpha, alpha).
+    """
     a, b = (
         tf.random.stateless_gamma([tf.shape(images)[0]], tf.random.experimental.stateless_fold_in(seed, i), alpha)
         for i in (101, 102)
     )
-    own = tf.maximum(a, b) / (a + b)  # a picture stays more itself than it becomes another
+    own = tf.maximum(a, b) / (a + b)  # the picture itself always has the larger share
     wide = tf.reshape(own, [-1] + [1] * (len(images.shape) - 1))
     other = [tf.roll(x, 1, axis=0) for x in (images, targets, share)]
     return (
@@ -108,13 +112,13 @@ def _mixup(
 
 
 def measuring(pictures: np.ndarray, truth: np.ndarray, weights: np.ndarray, classes: int) -> tf.data.Dataset:
-    """The batches of a split that is measured on: in order, and nothing is changed.
+    """The batches of a split to measure on: pictures in their order, unchanged.
 
     Args:
         pictures: [n, ...].
-        truth: class numbers, int64 [n].
+        truth: class indices, int64 [n].
         weights: float32 [n].
-        classes: how many there are.
+        classes: how many classes there are.
     """
     size = 64
 

@@ -1,4 +1,4 @@
-"""`train`: options and nothing else."""
+"""The `train` command: its options only. The other modules do the work."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +17,7 @@ from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings,
 if TYPE_CHECKING:
     from train.run import Report
 
+# The groups of options that --help shows for the networks' commands.
 _DATA = ("--data", "--source", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
 _WHAT = ("--other", "--smoothing", "--thresholds")
 _HOW = ("--epochs", "--batch", "--rate", "--average", "--seed", "--deterministic", "--strategy", "--precision")
@@ -24,10 +25,10 @@ _WRITE = ("--out", "--resume", "--help")
 
 
 def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[str, ...] = ()) -> type[Grouped]:
-    """A command that shows the options of train.settings.Settings in groups, each with some of its own after them."""
+    """A command class whose --help shows the options of train.settings.Settings, and the command's own, in groups."""
 
     class Command(Grouped):
-        groups = {  # noqa: RUF012 the base class has it so
+        groups = {  # noqa: RUF012 as in the base class
             "The data": _DATA + data,
             "What to learn": _WHAT + what,
             "How to learn": how + _HOW,
@@ -53,14 +54,18 @@ data_option = click.option(
     help="A folder with cells.csv, with SPLIT/CLASS/ folders, or with CLASS/ folders.",
 )
 _out = click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the run is written."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="The folder that the run is written to.",
 )
 _seed = click.option(
     "--seed",
     type=click.IntRange(0, 20_000),
     default=0,
     show_default=True,
-    help="Of all chance: the same seed gives the same run.",
+    help="Seed of all random choices: the same seed gives the same run.",
 )
 
 
@@ -73,10 +78,10 @@ _seed = click.option(
 @_seed
 @exits_on_user_error
 def data(source: str, out: Path, classes: str, seed: int) -> None:
-    """Bring SOURCE into the project's layout, split so that no film and no cell stands in two splits.
+    """Bring SOURCE into the project's layout, with no film and no cell in two splits.
 
-    SOURCE is a folder with cells.csv, with Train, Test-A, Test-B or train, val, test, or with class folders alone; or
-    kaggle:OWNER/NAME, which kagglehub downloads.
+    SOURCE is a folder, or kaggle:OWNER/NAME, which kagglehub downloads. The folder holds cells.csv; or Train, Test-A
+    and Test-B; or train, val and test; or only class folders.
     """
     from train.data import prepare
 
@@ -85,13 +90,16 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
     for path, why in report.unreadable.items():
         click.echo(f"{path!r} {why}", err=True)
     for path in report.contradictory:
-        click.echo(f"{path!r} stands under two labels", err=True)
+        click.echo(f"{path!r} has two labels", err=True)
     for warning in report.warnings:
         click.echo(f"Warning: {warning}", err=True)
     for name, splits in report.counts.items():
         for split, counts in splits.items():
             click.echo(f"{name:12} {split:6} " + ", ".join(f"{n} {label}s" for label, n in sorted(counts.items())))
-    click.echo(f"{report.alike} pairs look the same. Written: {out / 'cells.csv'}. Next: train baseline --data {out}")
+    click.echo(
+        f"{report.alike} pairs of pictures look the same. "
+        f"Written: {out / 'cells.csv'}. Next: train baseline --data {out}"
+    )
 
 
 OTHERS = ["none", "one", "kinds"]
@@ -100,12 +108,12 @@ _weights = click.option(
     "--weights",
     metavar="FILE",
     default="imagenet",
-    help="Of VGG16 without its top; by default Keras downloads them.",
+    help="A file of VGG16's weights without its top layers; by default Keras downloads them.",
 )
 
 
 def _settings(best: Settings) -> Callable[[Callable], Callable]:
-    """The options of train.settings.Settings, with the values that a network does best with as defaults."""
+    """Adds the options of train.settings.Settings to a command. best: their defaults, the best for its network."""
     options = [
         data_option,
         _out,
@@ -123,7 +131,9 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             show_default=True,
             help="Passes over the training pictures.",
         ),
-        click.option("--batch", type=click.IntRange(1), default=best.batch, show_default=True, help="Pictures a step."),
+        click.option(
+            "--batch", type=click.IntRange(1), default=best.batch, show_default=True, help="Pictures per step."
+        ),
         click.option(
             "--rate", type=click.FloatRange(0, 1), default=best.rate, show_default=True, help="Learning rate."
         ),
@@ -133,44 +143,46 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             type=click.Choice(sorted(POLICIES)),
             default=best.policy,
             show_default=True,
-            help="Find the cell in the picture (and normalise its stain), or take the picture as it is.",
+            help="cell: find the cell in the picture; normalised: normalise its stain, too; whole-image: take the "
+            "picture unchanged.",
         ),
-        click.option("--source", metavar="NAME", help="Learn from this source of the data alone; all are tested."),
+        click.option("--source", metavar="NAME", help="Learn from this source of the data only; test on all sources."),
         click.option(
             "--augment",
             default=best.augment,
             show_default=True,
             metavar="RECIPE",
-            help="Chance changes to pictures: none, geometry, colour, camera, light, full; single changes by name; "
-            "-NAME leaves one out.",
+            help="Random changes to the pictures: none, geometry, colour, camera, light, full, or single changes by "
+            "name; -NAME leaves one out.",
         ),
         click.option(
             "--amount",
             type=click.FloatRange(0, 4),
             default=best.amount,
             show_default=True,
-            help="How far these changes go; 1 is what microscopes of one kind differ by.",
+            help="How strong the changes of stain, light, lens and sensor are; 1 is as much as microscopes of one kind "
+            "differ.",
         ),
         click.option(
             "--balance",
             type=click.Choice(["weights", "sampling", "none"]),
             default=best.balance,
             show_default=True,
-            help="The rarer class of each source counts more, is drawn more often, or neither.",
+            help="The rarer class of each source counts more (weights), is drawn more often (sampling), or neither.",
         ),
         click.option(
             "--mixup",
             type=click.FloatRange(0, 1),
             default=best.mixup,
             show_default=True,
-            help="Mix pictures and their labels: alpha of mixup; 0 is off.",
+            help="Alpha of mixup, which mixes pictures and their labels; 0 is off.",
         ),
         click.option(
             "--smoothing",
             type=click.FloatRange(0, 0.5),
             default=best.smoothing,
             show_default=True,
-            help="Smoothing of labels.",
+            help="Label smoothing; 0 is off.",
         ),
         click.option(
             "--average",
@@ -184,35 +196,37 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             type=click.Choice(["one", "mirrored", "multiworker"]),
             default=best.strategy,
             show_default=True,
-            help="One device, all GPUs of this machine, or the machines that TF_CONFIG names.",
+            help="Train on one device, on all GPUs of this machine (mirrored), or on the machines that TF_CONFIG names "
+            "(multiworker).",
         ),
         click.option(
             "--precision",
             type=click.Choice(PRECISIONS),
             default=best.precision,
             show_default=True,
-            help="Of the arithmetic; auto: mixed_float16 on a GPU, else float32.",
+            help="Number format of the arithmetic; auto: mixed_float16 on a GPU, else float32.",
         ),
         click.option(
             "--thresholds/--no-thresholds",
             default=best.thresholds,
             show_default=True,
-            help="Move the thresholds between the classes to where the val split wants them.",
+            help="After training, fit the thresholds between the classes to the val split.",
         ),
         click.option(
             "--other",
             type=click.Choice(OTHERS),
             default=best.other,
             show_default=True,
-            help="Learn other types of cell, and places without a cell: not at all, as one class, or each as a class.",
+            help="How to learn other types of cell, and places without a cell: not at all (none), as one class (one), "
+            "or each as a class of its own (kinds).",
         ),
         click.option(
             "--deterministic/--fast",
             default=best.deterministic,
             show_default=True,
-            help="The same seed gives the same figures, or training is quicker.",
+            help="--deterministic: the same seed gives the same figures; --fast: quicker training.",
         ),
-        click.option("--resume", is_flag=True, help="Go on with a run that was stopped."),
+        click.option("--resume", is_flag=True, help="Continue a run that was stopped."),
         _seed,
     ]
 
@@ -225,7 +239,7 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
 
 
 def _show(report: "Report | None", out: Path) -> None:
-    """Shows the figures of a run. report: None of a worker that isn't the chief."""
+    """Shows the figures of a run. report: None in a worker process that isn't the chief, which then shows nothing."""
     from train.evaluation import evaluate
 
     if report is None:
@@ -239,7 +253,7 @@ def _show(report: "Report | None", out: Path) -> None:
 @_settings(BASELINE)
 @exits_on_user_error
 def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
-    """The seed project's convolutional network, from scratch."""
+    """Train the seed project's convolutional network from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and writes messages meanwhile
         from train import experiment
 
@@ -256,27 +270,27 @@ def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
     type=click.IntRange(0, 4),
     default=Transfer.unfreeze,
     show_default=True,
-    help="How many of its last blocks are trained too.",
+    help="How many of VGG16's last blocks are trained, as well as the head.",
 )
 @click.option(
     "--views",
     type=click.IntRange(1),
     default=Transfer.views,
     show_default=True,
-    help="Augmented views of each picture, made once.",
+    help="Augmented views of each picture, made once before training.",
 )
 @click.option(
     "--head-epochs",
     type=click.IntRange(1),
     default=Transfer.head_epochs,
     show_default=True,
-    help="Epochs in which the head alone is trained, first.",
+    help="Epochs at the start in which only the head is trained.",
 )
 @exits_on_user_error
 def transfer(
     folder: Path, out: Path, resume: bool, weights: str, unfreeze: int, views: int, head_epochs: int, **settings: Any
 ) -> None:
-    """VGG16, trained on ImageNet, with a new head and its last blocks fine-tuned."""
+    """Train a new head on VGG16 (pretrained on ImageNet), then fine-tune its last blocks."""
     with quiet():
         from train import transfer as transferring
 
@@ -292,35 +306,37 @@ def transfer(
     "--weights",
     metavar="FILE",
     default=Compact.weights,
-    help="Of MobileNetV2 0.35 without its top; by default Keras downloads them; `none` starts from chance.",
+    help="A file of the weights of MobileNetV2 0.35 without its top layers; by default Keras downloads them; `none` "
+    "starts from random weights.",
 )
 @click.option(
     "--views",
     type=click.IntRange(1),
     default=Compact.views,
     show_default=True,
-    help="Augmented views of each picture, made once.",
+    help="Augmented views of each picture, made once before training.",
 )
 @click.option(
     "--crowd",
     type=click.FloatRange(0, 1),
     default=Compact.crowd,
     show_default=True,
-    help="Share of the views in which red cells press against the white one.",
+    help="Share of the views in which red cells press against the white cell.",
 )
 @click.option(
     "--teacher",
     "teachers",
     multiple=True,
     metavar="RUN",
-    help="Learn what this network, trained on pictures like these, answers as well; SOURCE stands for --source's.",
+    help="A finished run whose answers are learned as well as the labels; may be given several times. SOURCE in its "
+    "name stands for the --source.",
 )
 @click.option(
     "--norm",
     type=click.Choice(["frozen", "batch"]),
     default=Compact.norm,
     show_default=True,
-    help="Normalise layers by ImageNet's statistics, or learn those of the data.",
+    help="Normalise layers by ImageNet's statistics (frozen), or learn those of the data (batch).",
 )
 @exits_on_user_error
 def compact(
@@ -334,7 +350,7 @@ def compact(
     norm: str,
     **settings: Any,
 ) -> None:
-    """The small network for any Pi: part of MobileNetV2, on normalised and much augmented crops."""
+    """Train the small network for any Pi: part of MobileNetV2, on normalised and strongly augmented crops."""
     with quiet():
         from train import compact as compacting
 
@@ -362,11 +378,16 @@ def compact(
 )
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @_weights
-@click.option("--mobilenet", metavar="FILE", default="imagenet", help="The compact network's weights, likewise.")
+@click.option(
+    "--mobilenet",
+    metavar="FILE",
+    default="imagenet",
+    help="A file of the compact network's initial weights; by default Keras downloads them.",
+)
 @_seed
 @exits_on_user_error
 def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobilenet: str, **settings: Any) -> None:
-    """Train on each source of the data alone and on all, test on all: what another microscope costs."""
+    """Train on each source alone and on all together; test on all: how much is lost on another microscope."""
     with quiet():
         from train import compare
         from train import cross as crossing
@@ -384,22 +405,34 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
 @main.command()
 @data_option
 @_out
-@click.option("--row", "rows", multiple=True, metavar="NAME", help="One of the table's rows [default: all].")
+@click.option(
+    "--row",
+    "rows",
+    multiple=True,
+    metavar="NAME",
+    help="A row of the table; may be given several times [default: all].",
+)
 @click.option("--epochs", type=click.IntRange(1), help="[default: the network's own]")
 @click.option("--views", type=click.IntRange(1), help="[default: the network's own]")
 @click.option(
-    "--weights", metavar="FILE", default="imagenet", help="Of MobileNetV2 0.35; by default Keras downloads them."
+    "--weights",
+    metavar="FILE",
+    default="imagenet",
+    help="A file of MobileNetV2 0.35's weights; by default Keras downloads them.",
 )
 @_seed
 @exits_on_user_error
 def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **settings: Any) -> None:
-    """What each part of the compact network's recipe brings, trained on each source alone and tested on all."""
+    """Measure how much each part of the compact network's recipe helps.
+
+    Each variant is trained on each source alone and tested on all sources.
+    """
     with quiet():
         from train import ablate
 
     unknown = set(rows) - set(ablate.ROWS)
     if unknown:
-        raise UserError(f"There is no row {unknown.pop()!r}; there are {', '.join(ablate.ROWS)}.")
+        raise UserError(f"There is no row {unknown.pop()!r}; the rows are: {', '.join(ablate.ROWS)}.")
     given = {name: value for name, value in settings.items() if value is not None}
     with progress_bars() as progress:
         by_row = ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights, progress)
@@ -410,7 +443,7 @@ def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **setti
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @exits_on_user_error
 def compare(runs: tuple[Path, ...]) -> None:
-    """Finished RUNS side by side, seeds together, as a Markdown table."""
+    """Compare finished RUNS in a Markdown table. Runs that differ only in their seed share a row."""
     from train import compare
 
     click.echo(compare.table(compare.compare(runs)).markdown())
@@ -425,13 +458,13 @@ def compare(runs: tuple[Path, ...]) -> None:
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the files are written [default: RUN]."
 )
 @click.option(
-    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="Which pictures to measure."
+    "--split", type=click.Choice(["test", "val"]), default="test", show_default=True, help="The split to measure on."
 )
 @exits_on_user_error
 def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> None:
-    """Measure a finished RUN: figures, curves, calibration, the worst mistakes, where it looked.
+    """Measure a finished RUN: figures, curves, calibration, the worst mistakes, and where the network looked.
 
-    Writes evaluation.html (one page, nothing outside it), evaluation.json and evaluation.md (a model card).
+    Writes evaluation.html (one self-contained page), evaluation.json and evaluation.md (a model card).
     """
     with quiet():
         from train import report
@@ -450,26 +483,32 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
 @data_option
 @_out
 @click.option(
-    "--epochs", type=click.IntRange(1), default=Locator.epochs, show_default=True, help="Each has --steps batches."
+    "--epochs",
+    type=click.IntRange(1),
+    default=Locator.epochs,
+    show_default=True,
+    help="Epochs, of --steps batches each.",
 )
-@click.option("--steps", type=click.IntRange(1), default=Locator.steps, show_default=True, help="Batches an epoch.")
-@click.option("--batch", type=click.IntRange(1), default=Locator.batch, show_default=True, help="Fields a step.")
+@click.option("--steps", type=click.IntRange(1), default=Locator.steps, show_default=True, help="Batches per epoch.")
+@click.option("--batch", type=click.IntRange(1), default=Locator.batch, show_default=True, help="Fields per batch.")
 @click.option("--rate", type=click.FloatRange(0, 1), default=Locator.rate, show_default=True, help="Learning rate.")
 @click.option(
     "--drawn",
     type=click.FloatRange(0, 1),
     default=Locator.drawn,
     show_default=True,
-    help="Share of fields that the simulated microscope draws.",
+    help="Share of the composed fields that the simulated microscope draws.",
 )
-@click.option("--start", type=click.Path(path_type=Path), metavar="RUN", help="Go on from the network of this run.")
+@click.option(
+    "--start", type=click.Path(path_type=Path), metavar="RUN", help="Start from the network of this earlier run."
+)
 @_seed
 @exits_on_user_error
 def locator(folder: Path, out: Path, start: Path | None, **settings: Any) -> None:
-    """The network that finds white cells in a field: from pictures of single cells, and marked fields if any."""
+    """Train the network that finds white cells in a field, on pictures of single cells and on marked fields if any."""
     with quiet():
         from train.locator import training
 
     with progress_bars() as progress:
         report = training.train(folder, out, Locator(**settings), start, progress)
-    click.echo(f"\nLearned from {report['data']['clear']} clear pictures. Next: convert --int8 {out}")
+    click.echo(f"\nLearned from {report['data']['clear']} pictures with a clear nucleus. Next: convert --int8 {out}")

@@ -1,6 +1,6 @@
-"""The compact network: small enough for any Pi, and made to hold on microscopes that it has never seen.
+"""The compact network: small enough for any Pi, and trained to work on microscopes that it has never seen.
 
-What makes it hold is done to the pictures (edge.normalise, train.views) more than to the network.
+What helps most there is how the pictures are prepared (edge.normalise, train.views), more than the network itself.
 """
 
 from dataclasses import asdict, replace
@@ -26,11 +26,11 @@ def compact(
     """Fine-tunes the first blocks of MobileNetV2 on augmented views.
 
     Args:
-        folder, out, settings, resume, progress: as of experiment.baseline.
-        more: what this network needs to know as well.
+        folder, out, settings, resume, progress: as for experiment.baseline.
+        more: the settings of this network alone.
 
     Returns:
-        The run's report; None where another process is the one that writes files.
+        The run's report; None if another process writes the files.
 
     Raises:
         UserError: as experiment.baseline, networks.compact and distill.teachers do.

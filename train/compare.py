@@ -1,4 +1,4 @@
-"""Finished runs side by side: runs that differ only in their seed are one row."""
+"""Compares finished runs in a table. Runs that differ only in their seed share a row."""
 
 import json
 import statistics
@@ -11,18 +11,19 @@ from edge.contract import Crop, Figures, document, load
 from edge.errors import UserError, reason
 from edge.output.tables import Table
 
-_DEVICES = ("strategy", "precision", "weights")  # settings of how a network was trained, not of what it learned
+# Settings in which the runs of one row may differ. "weights" is a hash of the first weights; it may vary by seed.
+_DEVICES = ("strategy", "precision", "weights")
 FIGURES = ("balanced accuracy", "monocyte recall", "lymphocyte recall", "AUROC")
 
 
 @dataclass(frozen=True)
 class TestedRun:
-    """What is compared of a finished run.
+    """The part of a finished run that is compared.
 
     Attributes:
         network: its name, such as "compact".
-        crop: the preprocessing.
-        settings: of the training run.
+        crop: how its crops are made.
+        settings: settings of the training run.
         metrics: figures by split and source.
     """
 
@@ -33,7 +34,7 @@ class TestedRun:
 
     @property
     def tested(self) -> dict[str, Figures]:
-        """Figures by source, of the test split and of the cells of marked camera fields."""
+        """Figures by source, for the test split and for the cells of marked camera fields."""
         splits = [self.metrics.get(split, {}) for split in ("test", "fields")]
         return {source: figures for split in splits for source, figures in split.items() if source != "all"}
 
@@ -44,9 +45,9 @@ class Spread:
 
     Attributes:
         mean: over the seeds.
-        low: of the lowest seed.
-        high: of the highest seed.
-        seeds: how many.
+        low: the lowest figure of a seed.
+        high: the highest figure of a seed.
+        seeds: how many seeds there are.
     """
 
     mean: float
@@ -55,7 +56,7 @@ class Spread:
     seeds: int
 
     def __str__(self) -> str:
-        """Such as "0.850 (0.800 to 0.900)"; of one seed the figure alone."""
+        """For example "0.850 (0.800 to 0.900)"; for one seed only the figure."""
         return f"{self.mean:.3f}" + (f" ({self.low:.3f} to {self.high:.3f})" if self.seeds > 1 else "")
 
 
@@ -65,9 +66,9 @@ class Row:
 
     Attributes:
         network: its name.
-        settings: those in which the rows differ.
-        seeds: of the runs, in ascending order.
-        test: by source, those of FIGURES that are defined for each run.
+        settings: the settings in which the rows differ.
+        seeds: the seeds of the runs, in ascending order.
+        test: by source, the FIGURES that are defined for every run.
     """
 
     network: str
@@ -77,7 +78,7 @@ class Row:
 
 
 def compare(runs: Iterable[Path]) -> list[Row]:
-    """A row for each network and settings.
+    """Groups runs into rows, one for each network with its settings.
 
     Args:
         runs: folders that `train` wrote.
@@ -96,7 +97,7 @@ def compare(runs: Iterable[Path]) -> list[Row]:
 
 
 def _row(runs: Sequence[TestedRun], differing: Sequence[str]) -> Row:
-    """A row of runs that differ in their seed. differing: settings in which the rows differ."""
+    """The row of runs that differ only in their seed. differing: names of the settings in which the rows differ."""
     first = runs[0]
     common = [source for source in first.tested if all(source in run.tested for run in runs)]
     return Row(
@@ -123,7 +124,7 @@ def _spreads(figures: Sequence[Figures]) -> dict[str, Spread]:
 
 
 def read(run: Path) -> TestedRun:
-    """What is compared of a finished run of a classifier. Raises UserError if there is none."""
+    """Reads a finished run of a classifier. Raises UserError if there is none."""
     try:
         report = json.loads((run / "run.json").read_text(encoding="utf-8"))
         if report["network"] == "locator" or not report["metrics"]["test"]:
@@ -147,6 +148,6 @@ def table(rows: Iterable[Row]) -> Table:
 
 
 def _title(row: Row) -> str:
-    """Such as "baseline augment light (2 seeds)"."""
+    """For example "baseline augment light (2 seeds)"."""
     settings = ", ".join(f"{name} {value}" for name, value in row.settings.items() if value is not None)
     return f"{row.network} {settings}" + (f" ({len(row.seeds)} seeds)" if len(row.seeds) > 1 else "")

@@ -27,14 +27,15 @@ def cross(
 ) -> list[Path]:
     """Trains each network on each source of the data alone, and on all sources together.
 
-    A run that is finished is taken as it is. A run that was stopped goes on.
+    A finished run is not trained again. A run that was stopped is continued.
 
     Args:
         folder: the data folder; it holds at least two sources.
         out: the runs are written to folders below it: NETWORK-SOURCE, and NETWORK for all sources.
-        networks: settings of "baseline", "transfer" or "compact", those that are wanted.
-        options: of "transfer" and "compact", what they need besides.
-        together: whether to train on all sources together, too; marked camera fields then test the network.
+        networks: the networks to train, "baseline", "transfer" or "compact", with their settings.
+        options: the further settings of "transfer" and "compact".
+        together: whether to train on all sources together, too. Only marked camera fields then show how the network
+            does on another microscope.
         progress: see edge.system.progress.
 
     Returns:
@@ -45,14 +46,14 @@ def cross(
     """
     sources = sorted({e.source for e in dataset.read(folder)})
     if len(sources) < 2:
-        raise UserError(f"{folder} holds one source ({sources[0]}); two are needed to test across.")
+        raise UserError(f"{folder} holds only one source ({sources[0]}); a second one is needed to test on.")
     runs = []
     for network, settings in networks.items():
         for source in [*sources, None] if together else sources:
             run, of_source = out / (f"{network}-{source}" if source else network), replace(settings, source=source)
             runs.append(run)
             if _finished(run, of_source):
-                logger.info("%s is there already.", run)
+                logger.info("%s is finished already.", run)
             elif isinstance(more := options.get(network), Transfer):
                 transfer(folder, run, of_source, more, resume=True, progress=progress)
             elif isinstance(more, Compact):

@@ -1,7 +1,7 @@
 """Distillation: a network learns what other networks answer to each view, as well as the view's label.
 
-A teacher is shown the very view that its pupil learns (Beyer et al., CVPR 2022). So it must have been trained on such
-pictures and tell the same kinds apart; which network it is makes no difference.
+A teacher sees exactly the view that its pupil learns (Beyer et al., CVPR 2022). So it must have been trained on crops
+of the same size and policy, and must tell the same kinds apart. It may be any network.
 
 Source: Hinton, Vinyals and Dean, 2015.
 """
@@ -19,7 +19,7 @@ from train.data import array_cache
 from train.data.array_cache import Spec
 
 _BATCH = 64
-_WEIGHT = 0.7  # of the teachers' answer; the label has the remaining 0.3
+_WEIGHT = 0.7  # of the teachers' mean answer in a target; the label has the remaining 0.3
 
 
 def teachers(
@@ -29,20 +29,22 @@ def teachers(
 
     Args:
         runs: their folders; SOURCE in a name stands for `source`.
-        source: that the pupil learns from; None for all.
-        kinds: that the pupil tells apart.
-        size: of the pupil's pictures, in pixels.
-        policy: of the pupil's crops.
+        source: the source that the pupil learns from; None for all.
+        kinds: the kinds that the pupil tells apart.
+        size: width and height of the pupil's crops in pixels.
+        policy: how the pupil's crops are made.
 
     Raises:
-        UserError: where a folder holds no finished run, or one with other kinds or pictures.
+        UserError: if a folder holds no finished run, or one with other kinds or crops.
     """
     models = []
     for name in runs:
         folder = Path(name.replace("SOURCE", source or "all"))
         report, model = run.read(folder)
         if (report.kinds, report.size, report.crop.policy) != (tuple(kinds), size, policy):
-            raise UserError(f"{folder} can't teach: it tells other kinds apart, or has other pictures.")
+            raise UserError(
+                f"{folder} can't teach: its network tells other kinds apart, or takes crops of another size or policy."
+            )
         models.append(model)
     return models
 
@@ -50,19 +52,19 @@ def teachers(
 def targets(
     teachers: Sequence[keras.Model], views: Sequence[np.ndarray], truth: np.ndarray, progress: Progress = silent
 ) -> list[np.ndarray]:
-    """The answers that are wanted for each view: the teachers' mean answer, mixed with the truth.
+    """The target answers for each view: the teachers' mean answer, mixed with the truth.
 
     Args:
-        teachers: of `teachers`.
-        views: memory maps, uint8 [n, size, size, 3].
-        truth: one-hot, float32 [n, kinds].
+        teachers: from `teachers`.
+        views: views of the training pictures, memory maps, uint8 [n, size, size, 3].
+        truth: the labels, one-hot, float32 [n, kinds].
         progress: see edge.system.progress.
 
     Returns:
-        For each view float32 [n, kinds]. The teachers' answers are kept in the cache.
+        For each view, float32 [n, kinds]. The teachers' answers are kept in the cache.
 
     Raises:
-        UserError: where the cache can't be written.
+        UserError: if the cache can't be written.
     """
     hashes = [array_cache.content_hash(view) for view in views]
     answers = [_answers(teacher, views, hashes, truth.shape[1], progress) for teacher in teachers]
@@ -75,7 +77,7 @@ def targets(
 def _answers(
     teacher: keras.Model, views: Sequence[np.ndarray], hashes: list[str], classes: int, progress: Progress
 ) -> list[np.ndarray]:
-    """One teacher's answers to each view: memory maps, float32 [n, classes]. hashes: of the views' content."""
+    """One teacher's answers to each view: memory maps, float32 [n, classes]. hashes: hashes of the views."""
 
     def make(view: int, first: int) -> np.ndarray:
         return run.predict(teacher, views[view][first : first + _BATCH])

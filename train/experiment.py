@@ -26,18 +26,18 @@ from train.evaluation import evaluate
 from train.loop import Session, Stage, StageResult
 from train.settings import Settings
 
-_LEARNED = ("train", "val")  # splits whose kinds must be known; a test split may hold others
+_LEARNED = ("train", "val")  # splits with only kinds that the run learns; a test split may hold others
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, on what, and where to.
+    """One training job: the data, the folder to write to, and the settings.
 
     Attributes:
         folder: the data folder.
         out: the run's folder.
         settings: how to train.
-        resume: whether to go on with a run that was stopped.
+        resume: whether to continue a run that was stopped.
         progress: see edge.system.progress.
     """
 
@@ -50,15 +50,15 @@ class Job:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from and is measured on. Dictionaries are by split.
+    """What a run learns from and is measured on. Dictionaries are keyed by split.
 
     Attributes:
         labels: what its answers can be.
         kinds: the classes that it learns; see train.data.dataset.kinds.
         examples: labelled pictures.
-        crops: of these pictures, uint8 [n, size, size, 3].
-        truth: class numbers among `kinds`, int64 [n]; of train and val.
-        weights: how much each picture counts, float32 [n]; of train and val.
+        crops: crops of these pictures, uint8 [n, size, size, 3].
+        truth: indices into `kinds`, int64 [n]; only for train and val.
+        weights: how much each picture counts in the loss, float32 [n]; only for train and val.
     """
 
     labels: tuple[str, ...]
@@ -75,7 +75,7 @@ class TrainingData:
 
     @property
     def targets(self) -> np.ndarray:
-        """The answers that are wanted for the training pictures, float32 [n, kinds]."""
+        """The target answers for the training pictures, one-hot, float32 [n, kinds]."""
         return np.eye(len(self.kinds), dtype=np.float32)[self.truth["train"]]
 
 
@@ -84,8 +84,8 @@ def training_data(job: Job, views: bool = False) -> TrainingData:
 
     Args:
         job: what is trained.
-        views: whether train.views will be made of the training pictures. What it needs is made in the same pass, so
-            that no picture is decoded twice.
+        views: whether train.views will make views of the training pictures. What it needs is then made in the same
+            pass, so that no picture is decoded twice.
 
     Raises:
         UserError: for data that can't be used.
@@ -120,7 +120,7 @@ def prepare(job: Job) -> tuple[tf.distribute.Strategy, bool]:
         The devices to train on, and whether this process is the one that writes files.
 
     Raises:
-        UserError: where the folder can't be made or the strategy lacks something.
+        UserError: if the folder can't be made, or if TF_CONFIG doesn't describe the machines of "multiworker".
     """
     settings = job.settings
     try:
@@ -145,8 +145,8 @@ def _strategy(name: str) -> tuple[tf.distribute.Strategy, bool]:
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
         except (KeyError, ValueError, TypeError) as error:
             raise UserError(
-                "--strategy multiworker needs the variable TF_CONFIG, as TensorFlow's guide on multi-worker training "
-                "describes it."
+                "--strategy multiworker needs the environment variable TF_CONFIG; TensorFlow's guide to multi-worker "
+                "training describes it."
             ) from error
         return strategy, task.get("type") == "chief" or (task.get("type") == "worker" and not int(task.get("index", 0)))
     return tf.distribute.get_strategy(), True
@@ -157,18 +157,18 @@ def baseline(
 ) -> run.Report | None:
     """Trains the seed project's network from scratch.
 
-    Writes OUT/model.keras, OUT/run.json, OUT/baseline.csv and logs for TensorBoard. The weights that are kept are those
-    of the epoch with the lowest weighted loss on val.
+    Writes OUT/model.keras, OUT/run.json, OUT/baseline.csv and logs for TensorBoard. It keeps the weights of the epoch
+    with the lowest weighted loss on val.
 
     Args:
         folder: the data folder.
         out: the run's folder.
         settings: how to train.
-        resume: whether to go on with a run that was stopped.
+        resume: whether to continue a run that was stopped.
         progress: see edge.system.progress.
 
     Returns:
-        The run's report; None where another process is the one that writes files.
+        The run's report; None if another process writes the files.
 
     Raises:
         UserError: for data or a folder that can't be used.
@@ -187,10 +187,10 @@ class Plan:
 
     Attributes:
         build: makes the network.
-        views: of the training crops, uint8 [n, size, size, 3] each.
-        changes: by chance to each view, of train.augment.recipe.
+        views: versions of the training crops, uint8 [n, size, size, 3] each.
+        changes: names of the random changes to each view, from train.augment.recipe.
         more: settings of this network alone, for run.json.
-        targets: the answers that are wanted for each view, float32 [n, kinds]; None for the true ones.
+        targets: the target answers for each view, float32 [n, kinds]; None for the true labels.
     """
 
     build: Callable[[], keras.Model]
@@ -207,10 +207,10 @@ def one_stage(name: str, job: Job, plan: Callable[[TrainingData], Plan], views: 
         name: of the stage.
         job: what is trained.
         plan: given the data, says how the stage learns from it.
-        views: as of `training_data`.
+        views: see `training_data`.
 
     Returns:
-        What `finish` does; None where another process is the one that writes files.
+        The run's report; None if another process writes the files.
 
     Raises:
         UserError: for data or a folder that can't be used.
@@ -241,23 +241,23 @@ def one_stage(name: str, job: Job, plan: Callable[[TrainingData], Plan], views: 
 
 
 def session(job: Job, key: str, strategy: tf.distribute.Strategy, chief: bool) -> Session:
-    """Where and on what the stages of a job are trained. key: of `run_key`."""
+    """The session that trains the stages of a job. key: from `run_key`."""
     return Session(job.out, job.settings.seed, key, job.resume, strategy, chief, job.progress)
 
 
 def run_key(settings: Settings, data: TrainingData, **more: object) -> str:
-    """A hash of what an unfinished run must have in common with the one that goes on with it."""
+    """A hash of the settings and the data. Only a run with the same hash may continue an unfinished run."""
     what = asdict(settings) | {"data": dataset.split_hash(data.everything)} | more
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What was trained.
+    """The stages that were trained.
 
     Attributes:
-        results: each stage with its result, in their order.
-        seconds: how long all of it took.
+        results: each stage with its result, in the order of training.
+        seconds: how long all stages took.
     """
 
     results: Sequence[tuple[Stage, StageResult]]
@@ -273,20 +273,20 @@ def finish(
 ) -> run.Report:
     """Measures the network on val, on test and on the labelled cells of marked camera fields; writes the run's files.
 
-    Where all stages are finished, the files that are only needed to go on with them are deleted.
+    If all stages are finished, the files that were only needed to continue them are deleted.
 
     Args:
         job: what was trained.
         model: the network.
         data: what it learned from.
-        stages: what was trained.
+        stages: the stages that were trained.
         more: settings of this network alone.
 
     Returns:
         The run's report.
 
     Raises:
-        UserError: where files can't be written.
+        UserError: if files can't be written.
     """
     settings, labels = job.settings, data.labels
     moved = None

@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """How long and how fast is learned.
+    """One stage of training: how long and how fast the network learns.
 
     Attributes:
         name: of the stage; its files begin with it.
         epochs: at least 1.
-        steps: batches an epoch.
+        steps: batches per epoch.
         rate: learning rate at the start; it falls to 0 by a cosine.
-        smoothing: of labels, 0 to 0.5.
+        smoothing: label smoothing, 0 to 0.5.
         average: momentum of a moving average of the weights, which replaces them after each epoch; 0 for none.
     """
 
@@ -42,13 +42,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Session:
-    """Where and on what a stage is trained.
+    """Where the files of a stage go, and which devices train it.
 
     Attributes:
         out: folder of the run.
         seed: of dropout.
-        key: hash of everything that the run depends on; only a run with the same key is gone on with.
-        resume: whether to go on with a run that was stopped.
+        key: hash of everything that the run depends on; only a run with the same key may be continued.
+        resume: whether to continue a run that was stopped.
         strategy: the devices.
         chief: whether this process writes the files.
         progress: see edge.system.progress.
@@ -65,12 +65,12 @@ class Session:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What a stage left.
+    """The result of a stage.
 
     Attributes:
-        best: file of the model of the epoch with the lowest loss on val.
-        best_epoch: its number, from 1; 0 where there was none.
-        history: figures by name, one an epoch.
+        best: file of the model after its best epoch, the one with the lowest loss on val.
+        best_epoch: number of that epoch, from 1; 0 if there was none.
+        history: figures by name, one per epoch.
         finished: whether all epochs were trained.
     """
 
@@ -87,21 +87,21 @@ def train(
     val: tf.data.Dataset,
     session: Session,
 ) -> StageResult:
-    """Trains a network; the best epoch's is kept as OUT/STAGE.best.keras.
+    """Trains a network, and keeps the one of the best epoch as OUT/STAGE.best.keras.
 
-    After every epoch, the network with its optimizer and the figures so far are on disk. Ctrl-C ends the stage with
-    what it has.
+    After every epoch it saves the network with its optimizer, and the figures so far. Ctrl-C ends the stage after the
+    last complete epoch. In the first epoch it raises KeyboardInterrupt.
 
     Args:
-        stage: how long and how fast.
+        stage: how long and how fast the network learns.
         build: makes the network.
-        batches: given the first epoch, from 0, makes the training batches from there on.
+        batches: makes the training batches from a given epoch on, counted from 0.
         val: the batches that the network is measured on after each epoch.
-        session: where, and on what.
+        session: where the files go, and which devices train.
 
     Raises:
-        UserError: where another run's state is in the way, for a loss that is no number, and for a disk that can't be
-            written.
+        UserError: if the folder holds an unfinished run that may not be continued, if the loss is NaN or infinite, or
+            if the disk can't be written.
     """
     out = session.out
     state_file, last, best = (out / f"{stage.name}.{end}" for end in ("json", "last.keras", "best.keras"))
@@ -123,7 +123,7 @@ def train(
                 session.progress(f"Training, {stage.name}", epoch * stage.steps + step + 1, stage.epochs * stage.steps)
             figures = {"loss": sums[0] / sums[1]} | loop.measure(val)
             if not math.isfinite(figures["val_loss"]):
-                raise UserError(f"The training broke in epoch {epoch + 1}: its loss is no number; try a lower --rate.")
+                raise UserError(f"Training failed in epoch {epoch + 1}: the loss is not a number; try a lower --rate.")
             if keeper:
                 keeper.keep(model, epoch, figures)
                 log.epoch(epoch, figures)
@@ -131,18 +131,18 @@ def train(
     except KeyboardInterrupt:
         if not state["epoch"]:
             raise
-        logger.info("Stopped after epoch %d of %d; --resume goes on from there.", state["epoch"], stage.epochs)
+        logger.info("Stopped after epoch %d of %d; --resume continues from there.", state["epoch"], stage.epochs)
     except OSError as error:
         raise UserError(f"{out} can't be written: {reason(error)}.") from error
     return StageResult(best, state["best_epoch"], state["history"], state["epoch"] == stage.epochs)
 
 
 def from_chief(weights: list[np.ndarray], session: Session) -> list[np.ndarray]:
-    """The chief's weights, on every worker; only the chief has files."""
+    """Gives every worker the chief's weights, because only the chief has the files to read them from."""
     strategy = session.strategy
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return weights
-    replicas = len(strategy.extended.worker_devices)  # of this worker; each of them gives its share of the sum
+    replicas = len(strategy.extended.worker_devices)  # of this worker; each adds its share to the sum below
     shares = [tf.constant(w / replicas if session.chief else np.zeros_like(w)) for w in weights]
     spread = [strategy.experimental_distribute_values_from_function(lambda _, s=share: s) for share in shares]
     return [strategy.reduce("SUM", each, None).numpy() for each in spread]
@@ -152,14 +152,14 @@ def _compiled(model: keras.Model, stage: Stage) -> keras.Model:
     rate = keras.optimizers.schedules.CosineDecay(stage.rate, stage.epochs * stage.steps)
     ema = {"use_ema": True, "ema_momentum": stage.average, "ema_overwrite_frequency": stage.steps}
     optimizer = keras.optimizers.Adam(rate, **(ema if stage.average else {}))
-    if keras.mixed_precision.global_policy().name == "mixed_float16":  # small gradients would become 0
+    if keras.mixed_precision.global_policy().name == "mixed_float16":  # otherwise small gradients would become 0
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(optimizer, keras.losses.CategoricalCrossentropy(label_smoothing=stage.smoothing, reduction="none"))
     return model
 
 
 class _Loop:
-    """TensorFlow's documented loop for tf.distribute.
+    """The training loop that TensorFlow's guide to tf.distribute describes.
 
     Keras' own fit() fails with several workers (keras issue 20585). On one device this loop does what fit() does.
     """
@@ -170,7 +170,7 @@ class _Loop:
             model.optimizer.build(model.trainable_variables)
 
     def reseed(self, seed: int, epoch: int) -> None:
-        """Gives dropout the chance of this epoch, so that a run that was stopped goes on as if it had not been."""
+        """Seeds dropout for one epoch, so that a run that was stopped and continued gives the same result."""
         for i, layer in enumerate(self._model.layers):
             if isinstance(layer, keras.layers.Dropout):
                 layer.seed_generator.state.assign([1000 * seed + epoch, i])
@@ -207,13 +207,13 @@ class _Loop:
 
 
 def _state(file: Path, session: Session) -> dict:
-    """How far an unfinished stage came, as its JSON file has it; a new stage's where there is no file."""
+    """The state of an unfinished stage, read from its JSON file; without a file, the state of a new stage."""
     fresh: dict = {"key": session.key, "epoch": 0, "best": float("inf"), "best_epoch": 0, "history": {}}
     if not file.exists():
         return fresh
     out = session.out
     if not session.resume:
-        raise UserError(f"{out} holds an unfinished run; go on with it by --resume, or name another folder.")
+        raise UserError(f"{out} holds an unfinished run; continue it with --resume, or name another folder.")
     try:
         state = json.loads(file.read_text())
         if state["key"] != session.key:
@@ -222,13 +222,14 @@ def _state(file: Path, session: Session) -> dict:
             )
         return fresh | state
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is damaged; delete it to start anew.") from error
+        raise UserError(f"{file} is damaged; delete it to start again.") from error
 
 
 class _Keeper:
     """Writes, after each epoch, the best network so far, the last one with its optimizer, and the figures.
 
-    The state file comes last and gets its name at the end. So a kill at any moment leaves the epoch before it whole.
+    The networks and the state file are written under temporary names and then renamed, the state file last. So no file
+    is left half-written if the process is killed.
     """
 
     def __init__(self, stage: Stage, state: dict, file: Path, last: Path, best: Path) -> None:
@@ -249,7 +250,7 @@ class _Keeper:
             rows = csv.writer(table)
             rows.writerow(["epoch", *self._state["history"]])
             rows.writerows(zip(range(1, epoch + 2), *self._state["history"].values(), strict=True))
-        with self._logs.as_default():  # for TensorBoard
+        with self._logs.as_default():  # TensorBoard reads these
             for name, value in figures.items():
                 tf.summary.scalar(name, value, step=epoch)
         self._logs.flush()
@@ -261,15 +262,15 @@ class _Keeper:
 
 
 class EpochLog:
-    """Logs a line an epoch, with its figures and the time that is left."""
+    """Logs a line per epoch, with its figures and the time that is left."""
 
     def __init__(self, name: str, first: int, epochs: int) -> None:
-        """name: of what is trained; first: the epoch that it starts with, from 0; epochs: how many there are."""
+        """name: what is trained; first: the epoch that training starts with, from 0; epochs: how many there are."""
         self._name, self._first, self._epochs = name, first, epochs
         self._started = time.monotonic()
 
     def epoch(self, epoch: int, figures: dict[str, float]) -> None:
-        """An epoch, numbered from 0, has ended with these figures."""
+        """Logs the line of an epoch, numbered from 0, that has just ended with these figures."""
         done = epoch + 1 - self._first
         left = (time.monotonic() - self._started) / done * (self._epochs - epoch - 1)
         text = "  ".join(f"{name} {value:.4f}" for name, value in figures.items())

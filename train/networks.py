@@ -10,14 +10,14 @@ from edge.errors import UserError
 
 # Mean red, green and blue level of ImageNet's pictures, which VGG16's authors subtracted.
 MEANS = (123.68, 116.779, 103.939)
-BLOCKS = 5  # of VGG16
-FEATURES = "features"  # name of the layer whose values a model file gives as well as its answer
+BLOCKS = 5  # blocks of convolutions in VGG16
+FEATURES = "features"  # name of the layer whose values a model file outputs besides its answer
 
 
 def baseline(size: int, classes: int) -> keras.Model:
     """The seed project's network: four convolutions alternating with max-pooling, then dense layers with dropout.
 
-    It takes [batch, size, size, 3] and gives probabilities, float32 [batch, classes].
+    It takes pictures [batch, size, size, 3] and gives probabilities, float32 [batch, classes].
     """
     layers = keras.layers
     stack = [keras.Input((size, size, 3)), layers.Rescaling(1 / 255)]
@@ -30,17 +30,17 @@ def baseline(size: int, classes: int) -> keras.Model:
 def vgg16(size: int, classes: int, weights: str | Path | None) -> keras.Model:
     """VGG16 with a new head: [batch, size, size, 3] -> probabilities, float32 [batch, classes].
 
-    The original wants BGR with MEANS subtracted. Here the first layer subtracts them, and the channels of the first
-    kernel are in the opposite order, so that raw RGB goes in.
+    The original takes BGR with MEANS subtracted. This one takes raw RGB: its first layer subtracts MEANS, and the
+    channels of its first kernel are in the opposite order.
 
     Args:
         size: width and height of its input in pixels.
-        classes: how many there are.
-        weights: a file of keras.applications.VGG16(include_top=False); "imagenet" downloads it, None starts from
-        chance.
+        classes: how many classes it tells apart.
+        weights: a file of keras.applications.VGG16(include_top=False); "imagenet" downloads it, None starts
+            from random weights.
 
     Raises:
-        UserError: where the weights can't be read or downloaded.
+        UserError: if the weights can't be read or downloaded.
 
     Source: Simonyan and Zisserman, ICLR 2015.
     """
@@ -71,15 +71,15 @@ def compact(size: int, classes: int, weights: str | Path | None, norm: str = "fr
 
     Args:
         size: width and height of its input in pixels.
-        classes: how many there are.
+        classes: how many classes it tells apart.
         weights: a file of keras.applications.MobileNetV2(alpha=0.35, include_top=False); "imagenet" downloads it,
-        "none"
-            or None starts from chance.
-        norm: as in train.settings.Compact. The converter folds both kinds into the convolutions.
-        blocks: 2, 4, 5, 7, 8, 9, 11, 12, 14 or 15, whose last block adds its result to its input.
+            "none" or None starts from random weights.
+        norm: as in train.settings.Compact. The converter folds either kind of normalisation into the convolutions.
+        blocks: how many blocks are used. Only blocks 2, 4, 5, 7, 8, 9, 11, 12, 14 and 15 can be the last, because they
+            add their result to their input.
 
     Raises:
-        UserError: where the weights can't be read or downloaded.
+        UserError: if the weights can't be read or downloaded.
 
     Source: Sandler et al., CVPR 2018.
     """
@@ -100,17 +100,19 @@ def compact(size: int, classes: int, weights: str | Path | None, norm: str = "fr
 
 
 def _body(make: Callable[..., keras.Model], weights: str | Path | None, name: str, **options: object) -> keras.Model:
-    """A network of keras.applications without its top. Raises UserError where its weights can't be had."""
+    """A network of keras.applications without its top. Raises UserError if its weights can't be read or downloaded."""
     chosen = None if weights in (None, "none") else str(weights)
     if chosen not in (None, "imagenet") and not Path(str(chosen)).is_file():
         raise UserError(
-            f"{weights} is not a file; --weights wants {name}'s without its top, or nothing to download it."
+            f"{weights} is not a file; give --weights a file of {name}'s weights without its top layers, or leave "
+            "--weights out to download them."
         )
     try:
         return make(include_top=False, weights=chosen, **options)
     except Exception as error:  # Keras passes on whatever its downloader and h5py raise
         raise UserError(
-            f"{name}'s weights can't be had ({str(error).splitlines()[0]}); name a file by --weights FILE."
+            f"{name}'s weights can't be read or downloaded ({str(error).splitlines()[0]}); "
+            "name a file with --weights FILE."
         ) from error
 
 
@@ -123,9 +125,9 @@ def weights_hash(model: keras.Model) -> str:
 
 
 def divide(model: keras.Model, unfreeze: int) -> tuple[keras.Model, keras.Model]:
-    """Divides a network of `vgg16` into the part that stays as it is and the part that learns.
+    """Divides a network of `vgg16` into a frozen part and a part that learns.
 
-    Both share the layers of the model, so what the second part learns is in the model too.
+    Both parts share their layers with the whole network, so it changes as the second part learns.
 
     Args:
         model: the whole network.

@@ -21,8 +21,8 @@ from train.evaluation import cell_figures, evaluate, gradcam, intervals, model_c
 from train.evaluation.page import CellPicture, Scores
 from train.evaluation.results import Answer, EvaluatedData, Evaluation
 
-WORST = 24  # mistakes that are shown
-LOOKED_INTO = 6  # right answers and wrong answers of each class whose Grad-CAM is drawn
+WORST = 24  # the page shows at most this many mistakes
+LOOKED_INTO = 6  # for each class, Grad-CAM is drawn for this many right answers and this many wrong ones
 
 
 def report(
@@ -36,7 +36,7 @@ def report(
 
     Args:
         run: the folder of a finished run.
-        folder: the data; by default where it was when the run was trained.
+        folder: the data folder; by default the one that the run was trained on.
         out: where the files are written; by default `run`.
         split: "test" or "val".
         progress: see edge.system.progress.
@@ -51,12 +51,12 @@ def report(
     trained, model = runs.read(run)
     names = [label for label in trained.labels if label != OTHER]
     if len(names) != 2:
-        raise UserError(f"{run} tells {len(names)} classes apart; this report is made for two.")
+        raise UserError(f"{run} tells {len(names)} classes apart; `train evaluate` can only measure two.")
     folder, out = folder or Path(trained.data.folder), out or run
     examples = dataset.only(runs.examples(run, trained, folder), split)
     if not examples:
         raise UserError(f"{folder} holds no pictures in its {split} split that {run} may be tested on.")
-    write(out, {})  # fails before the work, not after it, if the folder can't be made
+    write(out, {})  # if the folder can't be made, it fails now and not after the work
     examples = [e for e in examples if e.label != OTHER]  # `benchmark doubt` measures the others
     crops = crop_cache.crops(folder, examples, trained.size, trained.crop.policy, progress=progress)
     truth = dataset.targets(examples, names)
@@ -105,7 +105,7 @@ def report(
 
 
 def mistakes(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Indices of the pictures that are answered wrong, int [k], the most confident first.
+    """Indices of the pictures that get a wrong answer, int [k], the most confident first.
 
     Args:
         truth: class indices, int [n].
@@ -118,7 +118,7 @@ def mistakes(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def looked_into(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Indices of the pictures whose Grad-CAM is drawn, int [k]; arguments as for `mistakes`.
 
-    Of each class these are LOOKED_INTO right answers, chosen at random, and as many of the worst mistakes.
+    For each class these are LOOKED_INTO right answers, chosen at random, and as many of the worst mistakes.
     """
     rng = np.random.default_rng(cell_figures.SEED)
     wrong, right = mistakes(truth, probabilities), np.flatnonzero(probabilities.argmax(axis=1) == truth)
@@ -142,7 +142,7 @@ def _answer(example: dataset.Example, probabilities: np.ndarray, labels: Sequenc
 def write(out: Path, files: Mapping[str, str | bytes]) -> None:
     """Writes all files or none.
 
-    Each is first written under another name beside its place, so that a full disk leaves the old files as they were.
+    Each file is first written under a temporary name in the same folder. So a full disk leaves the old files unchanged.
 
     Args:
         out: the folder; made if it isn't there.

@@ -25,7 +25,7 @@ class Data:
     Attributes:
         folder: the data folder.
         counts: pictures by source, split and label.
-        split_sha256: hash over which picture is in which split under which label.
+        split_sha256: hash of the list of pictures with their splits and labels.
     """
 
     folder: str
@@ -40,19 +40,19 @@ class Report:
     Attributes:
         version: of this package.
         network: its name, such as "compact".
-        parameters: how many the network has.
+        parameters: how many weights the network has.
         labels: what an answer can be.
         kinds: what the network tells apart, in the order of its outputs; see train.data.dataset.kinds.
         size: width and height of its input in pixels.
         crop: the preprocessing of its pictures.
-        settings: train.settings.Settings with what this network needs besides.
-        thresholds_moved: logits that train.thresholds added to the classes; None where it was not asked to.
+        settings: train.settings.Settings, and the settings of this network alone.
+        thresholds_moved: what train.thresholds added to the logit of each class; None if it was switched off.
         finished: whether all epochs were trained.
         best_epoch: number of the epoch whose weights were kept, from 1.
         seconds: how long the training took.
         data: what it learned from and was measured on.
-        metrics: figures by split ("val", "test" and, where there are marked camera fields, "fields") and source.
-        history: figures of the last stage by name, one an epoch.
+        metrics: figures by split ("val", "test" and, if there are marked camera fields, "fields") and source.
+        history: figures of the last stage by name, one per epoch.
         stages: for each stage its name, its epochs, its best epoch and its history.
     """
 
@@ -75,7 +75,7 @@ class Report:
 
 
 def write(out: Path, report: Report, model: keras.Model) -> None:
-    """Writes OUT/model.keras and OUT/run.json. Raises UserError where they can't be written."""
+    """Writes OUT/model.keras and OUT/run.json. Raises UserError if they can't be written."""
     try:
         model.save(out / "model.keras")
         (out / "run.json").write_text(json.dumps(contract.document(report), indent=1) + "\n")
@@ -84,7 +84,7 @@ def write(out: Path, report: Report, model: keras.Model) -> None:
 
 
 def network(run: Path) -> str:
-    """The name of the network that was trained there, a locator's too. Raises UserError as `read` does."""
+    """The name of the network that a run trained; "locator" for a locator. Raises UserError if it isn't a run."""
     return str(_document(run)["network"])
 
 
@@ -95,23 +95,23 @@ def read(run: Path) -> tuple[Report, keras.Model]:
         run: a folder that train.experiment wrote.
 
     Raises:
-        UserError: for what isn't a finished run of a classifier, or was trained on crops that aren't made any more.
+        UserError: if it isn't a finished run of a classifier, or if this version no longer makes its kind of crops.
     """
     document = _document(run)
     if document["network"] == "locator":
-        raise UserError(f"{run} holds a locator, which tells no classes apart; `benchmark locating` measures it.")
+        raise UserError(f"{run} holds a locator, which doesn't classify cells; measure it with `benchmark locating`.")
     try:
         report: Report = contract.load(Report, document)
         report = replace(report, kinds=report.kinds or report.labels)
         shapes = (None, report.size, report.size, 3), (None, len(report.kinds))
         if POLICIES.get(report.crop.policy) != report.crop.version:
             raise UserError(
-                f"{run} was trained on crops {report.crop.policy!r} version {report.crop.version}, not made any more; "
-                "train again."
+                f"{run} was trained on crops {report.crop.policy!r} version {report.crop.version}, which this version "
+                "of the program doesn't make; train again."
             )
         model = keras.models.load_model(run / "model.keras", compile=False)
         if (model.input_shape, model.output_shape) != shapes:
-            raise ValueError("the network and the report are of two runs")
+            raise ValueError("the network and the report are from different runs")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise _unfinished(run, error) from error
     return report, model
@@ -132,7 +132,7 @@ def _unfinished(run: Path, error: Exception) -> UserError:
 
 
 def examples(run: Path, report: Report, folder: Path) -> list[Example]:
-    """The examples of a data folder that a run may see. Raises UserError where that isn't the data of the run."""
+    """The examples that a run learns from or may be tested on. Raises UserError if `folder` isn't the run's data."""
     known = dataset.trained_on(dataset.read(folder, report.labels), report.settings.get("source"))
     if dataset.split_hash(known) != report.data.split_sha256:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
@@ -144,19 +144,19 @@ def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int =
 
     Args:
         model: the network.
-        crops: uint8 [n, size, size, 3]; of a memory map, only a batch at a time is read into memory.
-        labels: how many labels the kinds are merged to; 0 to leave them as they are.
+        crops: uint8 [n, size, size, 3]; if it is a memory map, only one batch at a time is read into memory.
+        labels: how many labels to merge the kinds into; 0 to leave the kinds unmerged.
         batch: pictures at a time.
 
     Returns:
         Probabilities, float32 [n, kinds] or [n, labels].
 
     Raises:
-        UserError: where an answer is no number, since the training failed.
+        UserError: if an answer is NaN or infinite, because the training failed.
     """
     starts = range(0, len(crops), batch)
     answers = [model.predict_on_batch(crops[i : i + batch].astype(np.float32)) for i in starts]
     probabilities = np.concatenate(answers)
     if not np.isfinite(probabilities).all():
-        raise UserError("The network answers with what is no number, its training has failed; train again.")
+        raise UserError("The network's answers are not numbers, so its training failed; train again.")
     return merged(probabilities, labels or probabilities.shape[-1])

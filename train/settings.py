@@ -5,30 +5,31 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What every classifier needs to know.
+    """The settings of every classifier.
 
     Attributes:
         size: width and height of the network's input in pixels.
         epochs: passes over the training pictures.
-        batch: pictures a step.
-        seed: of all chance, 0 to 20,000.
-        policy: of the crops, a key of edge.crop.POLICIES.
-        source: learn from this source alone; None for all.
-        ruler: by what the size of crops is set, one of train.data.crop_scale.RULERS.
-        augment: which chance changes are made to pictures; see train.augment.recipe.
-        amount: how far the changes of light, lens and sensor go, 0 to 4; 1 is what microscopes of one kind differ by.
+        batch: pictures per step.
+        seed: of all random choices, 0 to 20,000.
+        policy: how crops are made, a key of edge.crop.POLICIES.
+        source: the only source to learn from; None for all.
+        ruler: what sets the size of crops, one of train.data.crop_scale.RULERS.
+        augment: which random changes are made to pictures; see train.augment.recipe.
+        amount: how strong the changes of stain, light, lens and sensor are, 0 to 4; 1 is as much as microscopes of one
+            kind differ.
         balance: "weights" (the rarer class of each source counts more in the loss), "sampling" (it is drawn more often)
             or "none".
         mixup: alpha of mixup (Zhang et al., ICLR 2018), 0 to 1; 0 is off.
-        smoothing: of labels, 0 to 0.5.
-        average: momentum of the moving average of the weights, 0 up to 1; 0 is off.
-        thresholds: whether train.thresholds moves the thresholds between the classes to where val wants them.
+        smoothing: label smoothing, 0 to 0.5.
+        average: momentum of the moving average of the weights, from 0 to below 1; 0 is off.
+        thresholds: whether train.thresholds fits the thresholds between the classes to the val split.
         other: how cells of other types are learned: "none" (not at all), "one" (as one class), or "kinds" (each type as
             a class of its own, and places without a cell as another; answers merge them).
         rate: learning rate, above 0 to 1.
         strategy: "one" device, "mirrored" (all GPUs of this machine) or "multiworker" (the machines in TF_CONFIG).
         precision: "float32", "mixed_float16", "mixed_bfloat16", or "auto": "mixed_float16" with a GPU, else "float32".
-        deterministic: whether the same seed gives the same figures, which costs some speed.
+        deterministic: whether the same seed always gives the same figures; this makes training a little slower.
     """
 
     size: int = 64
@@ -54,13 +55,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What transfer learning from VGG16 needs to know as well.
+    """Further settings of transfer learning from VGG16.
 
     Attributes:
         unfreeze: how many of VGG16's last blocks are trained too, 0 to 4.
         views: augmented views of each picture that are kept on disk, at least 1.
-        head_epochs: passes in which the head alone is trained, before the blocks.
-        weights: of VGG16, a file; "imagenet" downloads them.
+        head_epochs: passes in which only the head is trained, before the blocks.
+        weights: a file of VGG16's weights; "imagenet" downloads them.
     """
 
     unfreeze: int = 2
@@ -71,17 +72,17 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Compact:
-    """What the compact network needs to know as well.
+    """Further settings of the compact network.
 
     Attributes:
         views: augmented views of each picture that are kept on disk, at least 1.
         crowd: share of the views in which red cells press against the white cell, 0 to 1.
         teachers: folders of runs whose mean answer to each view is learned as well as its label. SOURCE in a name
             stands for the source that is learned from.
-        blocks: how many blocks of MobileNetV2 are taken; see train.networks.compact.
-        norm: what the normalisation layers do: "frozen" (they keep ImageNet's statistics, two numbers a channel) or
+        blocks: how many blocks of MobileNetV2 are used; see train.networks.compact.
+        norm: what the normalisation layers do: "frozen" (they keep ImageNet's statistics, two numbers per channel) or
             "batch" (they learn the statistics of the sources).
-        weights: of MobileNetV2, a file; "imagenet" downloads them, "none" starts from chance.
+        weights: a file of MobileNetV2's weights; "imagenet" downloads them, "none" starts from random ones.
     """
 
     views: int = 8
@@ -94,15 +95,15 @@ class Compact:
 
 @dataclass(frozen=True)
 class Locator:
-    """How the locator is trained.
+    """The settings of the locator's training.
 
     Attributes:
         epochs: at least 1.
-        steps: batches an epoch.
-        batch: fields a step.
+        steps: batches per epoch.
+        batch: fields per batch.
         rate: learning rate, above 0 to 1.
-        drawn: share of the made-up fields that the simulated microscope draws, 0 to 1.
-        seed: of all chance, 0 to 20,000.
+        drawn: share of the composed fields that the simulated microscope draws, 0 to 1.
+        seed: of all random choices, 0 to 20,000.
     """
 
     epochs: int = 24

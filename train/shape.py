@@ -1,6 +1,6 @@
-"""What size and shape alone can tell: each nucleus is measured in seven numbers, without a network.
+"""How well size and shape alone tell the classes apart: seven measurements of each nucleus, without a network.
 
-It is a yardstick for the networks. A monocyte's nucleus is larger, more folded and paler than a lymphocyte's, and has
+The networks are compared with this. A monocyte's nucleus is larger, more folded and paler than a lymphocyte's, and has
 more cytoplasm around it.
 """
 
@@ -16,11 +16,11 @@ from edge.contract import Figures
 from train.data import crop_cache, dataset, field_cells
 from train.evaluation import evaluate
 
-_SIZE = 80  # of the crops, pixels
-_DARK = 128  # level of red light, 0 to 255: in a crop of the policy "normalised" a nucleus lets less through
-_PALER = 20  # levels of green by which cytoplasm is darker than the brightest parts of a crop, at least
+_SIZE = 80  # width and height of the crops in pixels
+_DARK = 128  # red level, 0 to 255: in a crop of the policy "normalised" a nucleus is darker than this
+_DARKER = 20  # green levels: cytoplasm is darker than the brightest parts of a crop by more than this
 FEATURES = ("diameter", "solidity", "roundness", "elongation", "darkness", "texture", "cytoplasm")
-_NO_NUCLEUS = [0.0, 1.0, 1.0, 1.0, 255.0, 0.0, 0.0]
+_NO_NUCLEUS = [0.0, 1.0, 1.0, 1.0, 255.0, 0.0, 0.0]  # the FEATURES of a crop without a nucleus
 
 
 def measured(crops: np.ndarray) -> np.ndarray:
@@ -31,18 +31,18 @@ def measured(crops: np.ndarray) -> np.ndarray:
 
     The features are:
 
-    - diameter: of a circle with the nucleus' area, as a share of the crop's width;
-    - solidity: its area as a share of its convex hull's;
+    - diameter: diameter of a circle with the nucleus' area, as a share of the crop's width;
+    - solidity: the nucleus' area as a share of the area of its convex hull;
     - roundness: 4 pi area / perimeter squared, 1 for a circle;
-    - elongation: long by short axis of the ellipse that fits it;
-    - darkness and texture: mean and standard deviation of green inside, 0 to 255;
+    - elongation: long axis divided by short axis of the ellipse that fits the nucleus;
+    - darkness and texture: mean and standard deviation of the green level in the nucleus, 0 (dark) to 255;
     - cytoplasm: share of the crop that is neither nucleus nor empty.
     """
     return np.stack([_features(crop) for crop in crops])
 
 
 def _features(crop: np.ndarray) -> list[float]:
-    """FEATURES of one crop, uint8 [size, size, 3]."""
+    """The FEATURES of one crop, uint8 [size, size, 3]."""
     dark = (cv2.GaussianBlur(crop[..., 0], (0, 0), 1.0) < _DARK).astype(np.uint8)
     outlines, _ = cv2.findContours(dark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = [outline for outline in outlines if len(outline) >= 5]  # an ellipse needs five points
@@ -54,7 +54,7 @@ def _features(crop: np.ndarray) -> list[float]:
     _, (short, long), _ = cv2.fitEllipse(nucleus)
     green = crop[..., 1]
     inside = green[cv2.drawContours(np.zeros_like(dark), [nucleus], -1, 1, -1) > 0]
-    cytoplasm = (dark == 0) & (green < np.percentile(green, 98) - _PALER)
+    cytoplasm = (dark == 0) & (green < np.percentile(green, 98) - _DARKER)
     return [
         2 * np.sqrt(area / np.pi) / len(crop),
         area / max(hull, 1.0),
@@ -67,7 +67,7 @@ def _features(crop: np.ndarray) -> list[float]:
 
 
 def tested(folder: Path, source: str) -> dict[str, Figures]:
-    """Figures of a logistic regression on `measured`, by the source that it was tested on.
+    """Trains a logistic regression on what `measured` returns. Returns its figures by the source that it was tested on.
 
     Args:
         folder: the data folder.

@@ -1,7 +1,7 @@
-"""VGG16 by transfer learning: the frozen part runs over each picture once, and only the other part is trained.
+"""Transfer learning from VGG16: the frozen part processes each view of a picture once; only the other part is trained.
 
-The features of the frozen part are kept on disk, for several augmented views of each picture. So a machine without a
-GPU trains the last blocks in the time that the first blocks would take for one epoch.
+The features from the frozen part are kept on disk, for several augmented views of each picture. So a machine without a
+GPU can train the last blocks in the time that the first blocks alone would take for one epoch.
 """
 
 import time
@@ -22,7 +22,7 @@ from train.data.array_cache import Spec
 from train.loop import Session, Stage, StageResult
 from train.settings import Compact, Settings, Transfer
 
-_BATCH = 32  # pictures through the frozen part at a time
+_BATCH = 32  # pictures that the frozen part processes at a time
 _HEAD_RATE = 1e-3  # learning rate of the head alone
 
 
@@ -38,11 +38,11 @@ def transfer(
     """Trains a new head on VGG16, then the head and the last blocks at settings.rate.
 
     Args:
-        folder, out, settings, resume, progress: as of experiment.baseline.
-        more: what this network needs to know as well.
+        folder, out, settings, resume, progress: as for experiment.baseline.
+        more: the settings of this network alone.
 
     Returns:
-        The run's report; None where another process is the one that writes files.
+        The run's report; None if another process writes the files.
 
     Raises:
         UserError: as experiment.baseline and networks.vgg16 do.
@@ -70,13 +70,13 @@ def transfer(
 
 
 class _Features:
-    """The features that the tail is trained and measured on.
+    """The features that the tail, the part that learns, is trained and measured on.
 
     Attributes:
-        learned: of each view of the training pictures.
+        learned: features of each view of the training pictures.
         data: the pictures.
-        targets: the answers that are wanted for each view.
-        val: the batches that the tail is measured on.
+        targets: the target answers for each view.
+        val: the batches of features that the tail is measured on.
     """
 
     def __init__(self, learned: list[np.ndarray], measured: np.ndarray, data: experiment.TrainingData) -> None:
@@ -88,7 +88,7 @@ class _Features:
 def _train(
     tail: keras.Model, features: _Features, settings: Settings, more: Transfer, session: Session
 ) -> list[tuple[Stage, StageResult]]:
-    """Trains the head, then the head and the last blocks; the tail's layers have the best weights in the end."""
+    """Trains the head, then the head and the last blocks; at the end, the tail has the best weights."""
     mix = Mix(settings.batch, settings.seed, (), settings.balance == "sampling", settings.mixup)
     weights = features.data.weights["train"]
     steps = batches.steps(len(weights), settings.batch)
@@ -121,10 +121,10 @@ def _train(
 
 
 def _pictures(job: experiment.Job, data: experiment.TrainingData, more: Transfer) -> tuple[list[np.ndarray], list[str]]:
-    """What the frozen part is shown of the training pictures, and which changes chance still makes to it.
+    """The views of the training pictures for the frozen part, and the random changes that are still to be made to them.
 
-    Where the stain is normalised, most changes come before that (train.views), and the pictures are those that the
-    compact network learns from.
+    If the stain is normalised, most changes are made before that (train.views). The views are then made in the same way
+    as for the compact network.
     """
     settings = job.settings
     changes = recipe(settings.augment)
@@ -142,20 +142,20 @@ def features(
     amount: float = 1.0,
     progress: Progress = silent,
 ) -> list[np.ndarray]:
-    """The features that the frozen part makes of several views of the same pictures.
+    """What the frozen part computes from several views of the same pictures.
 
     Args:
-        frozen: of networks.divide.
+        frozen: the frozen part, from networks.divide.
         pictures: the views, memory maps uint8 [n, size, size, 3].
-        changes: that chance makes to each picture first; see train.augment.
-        amount: how far these go.
+        changes: random changes that are made to each picture first; see train.augment.
+        amount: how strong these changes are.
         progress: see edge.system.progress.
 
     Returns:
-        For each view a memory map, float16 [n, height, width, channels], kept in the cache.
+        For each view, a memory map, float16 [n, height, width, channels], kept in the cache.
 
     Raises:
-        UserError: where the cache can't be written.
+        UserError: if the cache can't be written.
     """
 
     @tf.function

@@ -1,6 +1,6 @@
 """Augmented views of each picture, made once and kept on disk: what the microscope might have shown instead.
 
-The runner normalises what the camera gives. So chance changes the picture first, and then the view is normalised.
+The runner (edge) normalises what the camera gives. So each picture is changed at random first, and normalised after.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ from train.settings import Settings
 
 _BATCH = 64
 _UNCERTAINTY = 0.1  # standard deviation of the logarithm of the nucleus' diameter as the locator measures it
-_NEAR = 36  # 64ths of a nucleus' diameter: no red cell lies nearer to the nucleus
-_VERSION = 2  # of what is done here; views of another version are made anew
+_NEAR = 36  # 64ths of a nucleus' diameter, from its middle (its edge is at 32): no red cell is brought nearer
+_VERSION = 2  # of how views are made; views of another version in the cache are not used
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class Recipe:
     """How the views of pictures are made.
 
     Attributes:
-        settings: size, policy, ruler and amount of it decide.
-        changes: by chance, of train.augment.recipe.
+        settings: only its size, policy, ruler and amount are used.
+        changes: names of the random changes, from train.augment.recipe.
         crowd: share of the pictures that `crowded` changes, 0 to 1.
-        count: views of each picture, at least 1.
+        count: number of views of each picture, at least 1.
     """
 
     settings: Settings
@@ -45,8 +45,8 @@ class Recipe:
 def parts(changes: Sequence[str]) -> tuple[list[str], list[str]]:
     """Divides the changes of train.augment.recipe into those that `views` makes and those that each epoch makes anew.
 
-    Views take long to make and mirror images don't, so pictures are mirrored anew in each epoch. Colours are only taken
-    away once they are normalised.
+    Views take long to make, but mirroring doesn't. So pictures are mirrored again in each epoch. Colours are only
+    removed after they were normalised, so this is left to the epochs, too.
     """
     return [name for name in changes if name != "grey"], [name for name in changes if name in ("flip", "grey")]
 
@@ -56,15 +56,15 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
 
     Args:
         folder: the data folder.
-        examples: of that folder.
-        recipe: which views.
+        examples: pictures of that folder.
+        recipe: how the views are made.
         progress: see edge.system.progress.
 
     Returns:
         `recipe.count` memory maps, uint8 [n, size, size, 3], kept in the cache.
 
     Raises:
-        UserError: for pictures that can't be read, or where the cache can't be written.
+        UserError: if pictures can't be read, or if the cache can't be written.
     """
     settings = recipe.settings
     size, amount, changes = settings.size, settings.amount, list(recipe.changes)
@@ -79,10 +79,10 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
         if nuclei is None:
             return _bytes(change(tf.constant(pictures), seed))
         rng = np.random.default_rng([view, first])
-        chance = rng.normal(0, _UNCERTAINTY, len(pictures))
-        apart = [distance(size, n) for n in nuclei[first : first + _BATCH] * np.exp(chance)]
-        # The disc around the nucleus moves with the picture, as a fourth channel.
-        four = np.concatenate([pictures, np.stack(apart)[..., None]], axis=-1)
+        error = rng.normal(0, _UNCERTAINTY, len(pictures))
+        distances = [distance(size, n) for n in nuclei[first : first + _BATCH] * np.exp(error)]
+        # The distance of each pixel from the nucleus is a fourth channel, so that it moves with the picture.
+        four = np.concatenate([pictures, np.stack(distances)[..., None]], axis=-1)
         changed = _bytes(change(tf.constant(crowded(four, recipe.crowd, rng)), seed))
         return np.stack([alone(normalise(picture[..., :3]), picture[..., 3]) for picture in changed])
 
@@ -96,20 +96,21 @@ def crowded(pictures: np.ndarray, share: float, rng: np.random.Generator) -> np.
 
     On a thin smear white cells lie apart. On a thick one red cells press against them, and a network that has never
     seen that takes them for cytoplasm. The surroundings of another picture's cell are turned, moved and laid over the
-    picture, but not over its nucleus. Of two levels the darker counts, as if one cell lay on the other.
+    picture, but not over its nucleus. At each pixel the darker level is kept, as if one cell lay on the other.
 
     Args:
-        pictures: uint8 [n, size, size, 4]; the fourth channel is the distance from the nucleus, of edge.normalise.
-        share: of the pictures that are changed, 0 to 1.
-        rng: chance.
+        pictures: uint8 [n, size, size, 4]; the fourth channel is each pixel's distance from the middle of the nucleus,
+            as from edge.normalise.distance.
+        share: share of the pictures that are changed, 0 to 1.
+        rng: the source of random numbers.
     """
     result = pictures.copy()
     size = pictures.shape[1]
     for i in np.flatnonzero(rng.random(len(pictures)) < share):
         other = np.rot90(pictures[rng.integers(len(pictures))], int(rng.integers(4)))
         other = np.roll(other, rng.integers(-size // 3, size // 3 + 1, 2), axis=(0, 1))
-        lies = (other[..., 3] > REACH) & (pictures[i, ..., 3] > _NEAR)
-        result[i, ..., :3][lies] = np.minimum(pictures[i, ..., :3], other[..., :3])[lies]
+        covered = (other[..., 3] > REACH) & (pictures[i, ..., 3] > _NEAR)
+        result[i, ..., :3][covered] = np.minimum(pictures[i, ..., :3], other[..., :3])[covered]
     return result
 
 

@@ -1,4 +1,4 @@
-"""Each chance change does what a microscope does, and no more."""
+"""Each random change does what a microscope does, and no more."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_it_keeps_the_cell_and_changes_the_picture(name: str) -> None:
     assert (dark.sum(axis=(1, 2)) / (PICTURE[..., 1] < 110).sum() > 0.5).all()
 
 
-def test_moves_keep_colours_and_views_keep_places() -> None:
+def test_moves_keep_colours_and_the_other_changes_keep_places() -> None:
     batch = tf.constant(np.stack([PICTURE] * 8))
     for changes in (list(MOVES), list(VIEWS)):
         out = augment(batch, tf.constant([3, 4]), changes).numpy()
@@ -41,7 +41,7 @@ def test_moves_keep_colours_and_views_keep_places() -> None:
             assert max(off) < 5 and middle.max() > 2
 
 
-def test_nothing_is_nothing() -> None:
+def test_without_changes_a_picture_stays_the_same() -> None:
     batch = tf.constant(PICTURE[None])
     assert np.array_equal(augment(batch, tf.constant([1, 2]), []).numpy(), PICTURE[None].astype(np.float32))
 

@@ -1,4 +1,4 @@
-"""`train compact` on drawn cells, from chance weights; the views that it learns from."""
+"""`train compact` on drawn cells, from random weights; and the views that it learns from."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ from train.settings import COMPACT, Settings
 
 
 @pytest.mark.slow
-def test_it_learns_goes_on_and_says_what_it_did(drawn: Path, tmp_path: Path) -> None:
+def test_it_learns_continues_and_says_what_it_did(drawn: Path, tmp_path: Path) -> None:
     options = (
         "--data", drawn, "--out", tmp_path / "run", "--size", 32, "--epochs", 2, "--batch", 8, "--views", 2,
         "--weights", "none",
@@ -50,13 +50,13 @@ def test_frozen_statistics_stay_and_batch_statistics_learn() -> None:
         assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True)) == (not learns)
 
 
-def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
+def test_a_weights_file_that_is_missing(drawn: Path, tmp_path: Path) -> None:
     options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--weights", tmp_path / "none.h5")
     assert_refused(invoke("train", "compact", *options), "is not a file")
 
 
 @pytest.mark.parametrize("policy", ["normalised", "whole-image"])
-def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
+def test_views_show_the_same_cells_changed(drawn: Path, policy: str) -> None:
     examples = dataset.only(dataset.read(drawn), "train")[:10]
     plain = crop_cache.crops(drawn, examples, 48, policy)
     settings = Settings(size=48, policy=policy)
@@ -75,7 +75,7 @@ def test_views_show_the_same_cells_otherwise(drawn: Path, policy: str) -> None:
 def test_a_run_decodes_each_picture_once(
     drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decoded: Counter[str]
 ) -> None:
-    """Whatever a run makes of its pictures: crops of two policies, nuclei, places without a cell, and views."""
+    """Even if it makes crops of two policies, nuclei, places without a cell, and views from it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     settings = replace(COMPACT, size=32)
     data = experiment.training_data(experiment.Job(drawn, tmp_path / "run", settings), views=True)
@@ -85,8 +85,8 @@ def test_a_run_decodes_each_picture_once(
     assert any(e.kind == dataset.PATCH for e in data.everything)
 
 
-def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
-    """With no change the training path must give what the runner's crop gives, or nearly: it takes the light twice."""
+def test_views_without_changes_are_the_runner_s_crops(drawn: Path) -> None:
+    """Without changes, training must give nearly the runner's crop; not exactly, as it evens the light twice."""
     examples = dataset.only(dataset.read(drawn), "train")[:10]
     [view] = views.views(drawn, examples, views.Recipe(Settings(size=48, policy="normalised"), (), 0.0, 1))
     plain = crop_cache.crops(drawn, examples, 48, "normalised")
@@ -94,7 +94,7 @@ def test_views_of_nothing_are_the_runner_s_crops(drawn: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ablation_is_one_table(two_sources: Path, tmp_path: Path) -> None:
+def test_an_ablation_gives_one_table(two_sources: Path, tmp_path: Path) -> None:
     options = ("--data", two_sources, "--out", tmp_path / "out", "--weights", "none", "--epochs", 1, "--views", 1)
     rows = ("as it is", "stain not normalised", "taught by the first row", ablate.SHAPE)
     done = invoke("train", "ablate", *options, *(part for row in rows for part in ("--row", row)))

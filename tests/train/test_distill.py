@@ -1,4 +1,4 @@
-"""Distillation: answers of finished networks, learned besides the labels."""
+"""Distillation: learning the answers of finished networks as well as the labels."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_vgg16_teaches_the_pictures_it_learned(drawn: Path, vgg16_weights: Path,
         "train", "transfer", *both, "--head-epochs", 1, "--unfreeze", 1, *other, vgg16_weights, "--out", teacher
     )
     assert done.returncode == 0, done.stderr
-    assert "View 1 of 1" in done.stderr, "chance changes the picture before its stain is normalised"
+    assert "View 1 of 1" in done.stderr, "the picture is changed at random before its stain is normalised"
     taught = invoke("train", "compact", *both, *other, "none", "--out", pupil, "--teacher", teacher)
     assert taught.returncode == 0, taught.stderr
     assert "View" not in taught.stderr and "Teacher, view 1 of 1" in taught.stderr

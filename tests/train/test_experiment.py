@@ -24,7 +24,7 @@ def test_it_learns_and_reports(tiny_run: Path) -> None:
     assert report["best_epoch"] == int(np.argmin(report["history"]["val_loss"])) + 1
 
 
-def test_the_network_is_the_seed_projects(tiny_run: Path) -> None:
+def test_the_network_is_the_seed_project_s(tiny_run: Path) -> None:
     import keras
 
     kinds = [type(layer).__name__ for layer in keras.models.load_model(tiny_run / "model.keras").layers]
@@ -33,7 +33,7 @@ def test_the_network_is_the_seed_projects(tiny_run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_one_seed_one_result(drawn: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_result(drawn: Path, tmp_path: Path) -> None:
     losses = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         out = tmp_path / name
@@ -50,7 +50,7 @@ def history(out: Path) -> dict[str, list[float]]:
 
 
 def start(drawn: Path, out: Path) -> subprocess.Popen[str]:
-    """A run of EPOCHS, stopped by the caller when a few of them are done."""
+    """Starts a run of EPOCHS, which the caller stops after a few of them."""
     arguments = ["--data", drawn, "--out", out, "--size", 32, "--epochs", EPOCHS, "--batch", 4, "--crop", "whole-image"]
     process = subprocess.Popen(
         [sys.executable, "-m", "train", "baseline", *map(str, arguments)],
@@ -69,7 +69,7 @@ def start(drawn: Path, out: Path) -> subprocess.Popen[str]:
 
 @pytest.fixture(scope="module")
 def whole(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[float]]:
-    """The figures of the same run when nobody stops it."""
+    """The figures of the same run if nobody stops it."""
     out = tmp_path_factory.mktemp("whole")
     process = start(drawn, out)
     process.communicate()
@@ -79,7 +79,7 @@ def whole(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, li
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(
+def test_a_stopped_run_that_is_continued_gives_the_same_result(
     drawn: Path, tmp_path: Path, whole: dict[str, list[float]], how: signal.Signals
 ) -> None:
     process = start(drawn, tmp_path)
@@ -113,7 +113,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
         ("--strategy", "mirrored", "--balance", "none", "--precision", "mixed_bfloat16", "--fast"),
     ],
 )
-def test_what_can_be_switched(drawn: Path, tmp_path: Path, options: tuple) -> None:
+def test_options_of_training(drawn: Path, tmp_path: Path, options: tuple) -> None:
     done = invoke(
         "train", "baseline", "--data", drawn, "--out", tmp_path, "--size", 32, "--epochs", 2, "--crop", "whole-image",
         *options,

@@ -21,7 +21,7 @@ from train.evaluation import intervals
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run: Path, cache: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """Where the command itself wrote the report of a tiny run, and what it printed."""
+    """The folder with a tiny run's report, written by the command itself, and what the command printed."""
     out = tmp_path_factory.mktemp("report") / "new"
     done = command("train", "evaluate", tiny_run, "--out", out, environment={"XDG_CACHE_HOME": cache})
     assert done.returncode == 0, done.stderr
@@ -42,7 +42,7 @@ def spoiled(tiny_run: Path, drawn: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.fixture
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bootstrap that takes no time."""
+    """Makes the bootstrap quick, with few draws."""
     monkeypatch.setattr(intervals, "RESAMPLES", 20)
 
 
@@ -104,7 +104,7 @@ def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
 
 
 @pytest.mark.slow
-def test_its_figures_are_the_runs(evaluated: tuple[Path, str], tiny_run: Path) -> None:
+def test_its_figures_are_those_of_the_run(evaluated: tuple[Path, str], tiny_run: Path) -> None:
     document = json.loads((evaluated[0] / "evaluation.json").read_text())
     report = json.loads((tiny_run / "run.json").read_text())
     found, expected = document["figures"]["all"], report["metrics"]["test"]["all"]
@@ -174,7 +174,7 @@ def refused(*arguments: object) -> str:
     return done.output
 
 
-def test_what_is_no_run_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
+def test_what_is_not_a_run_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
     assert "No such file" in refused(tmp_path / "none")
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
@@ -205,7 +205,7 @@ def test_other_data_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> N
 
 
 def test_an_empty_split_is_refused(tiny_run: Path, drawn: Path, tmp_path: Path) -> None:
-    """The data has a val split, the one source that the run learned from has none."""
+    """The data has a val split, but the one source that the run learned from has none."""
     rows = ["path,label,split,source"]
     for split in dataset.SPLITS:
         for label in dataset.LABELS:

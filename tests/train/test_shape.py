@@ -1,4 +1,4 @@
-"""Measured size and shape of drawn nuclei of known form."""
+"""The measured size and shape of drawn nuclei whose form is known."""
 
 import cv2
 import numpy as np

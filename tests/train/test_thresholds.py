@@ -8,7 +8,7 @@ from train import thresholds
 
 
 def biased(count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
-    """Truth drawn from known probabilities, and the same made half as confident and biased to the first class."""
+    """Labels drawn from known probabilities; these probabilities, half as confident and biased to the first class."""
     rng = np.random.default_rng(0)
     logits = np.stack([np.zeros(count), rng.normal(0, 3, count)], axis=1)
     honest = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
@@ -23,7 +23,7 @@ def test_a_known_bias_is_found() -> None:
 
 
 def test_pictures_count_by_their_weight() -> None:
-    """As if every picture of the second class had been there three times."""
+    """A weight of 3 for the second class is like having each of its pictures three times."""
     truth, probabilities = biased()
     weights = np.where(truth == 1, 3.0, 1.0)
     repeated = np.repeat(np.arange(len(truth)), weights.astype(int))

@@ -1,4 +1,4 @@
-"""`train transfer`, `cross` and `compare` on drawn cells; VGG16 has chance weights, so that nothing is downloaded."""
+"""`train transfer`, `cross` and `compare` on drawn cells; VGG16 has random weights, so that nothing is downloaded."""
 
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_the_last_block_learns_and_the_others_stay(drawn: Path, vgg16_weights: P
     assert "view" not in again.stderr, "what is frozen runs once"
 
 
-def test_weights_that_are_none(drawn: Path, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_read(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "text.h5").write_text("no weights")
     options = ("--data", drawn, "--out", tmp_path / "run", "--size", 32, "--crop", "whole-image", "--weights")
     assert_refused(invoke("train", "transfer", *options, tmp_path / "none.h5"), "is not a file")
@@ -81,12 +81,12 @@ def test_cross_trains_on_each_source_and_compares(drawn: Path, two_sources: Path
     report = json.loads((tmp_path / "runs" / "baseline-one" / "run.json").read_text())
     assert set(report["data"]["counts"]["two"]) == {"test"}, "of the other source nothing is seen in training"
     again = invoke("train", "cross", *options, "--crop", "whole-image")
-    assert "is there already" in again.stderr and again.stdout == done.stdout
+    assert "is finished already" in again.stderr and again.stdout == done.stdout
     assert_refused(invoke("train", "cross", *options, "--crop", "whole-image", "--seed", 1), "other settings")
-    assert_refused(invoke("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "two are needed")
+    assert_refused(invoke("train", "cross", "--data", drawn, "--out", tmp_path / "x"), "only one source")
 
 
-def test_compare_puts_seeds_together(tmp_path: Path) -> None:
+def test_compare_puts_runs_with_different_seeds_in_one_row(tmp_path: Path) -> None:
     from train import compare
 
     def run(name: str, accuracy: float, **settings: object) -> Path:

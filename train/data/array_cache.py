@@ -1,6 +1,6 @@
 """Arrays that take long to make, kept as .npy files in the user's cache folder and opened as memory maps.
 
-So memory doesn't grow with the data set, and a second run on the same pictures makes nothing again.
+So memory doesn't grow with the data set, and a second run on the same pictures doesn't make them again.
 """
 
 import hashlib
@@ -31,8 +31,8 @@ class Spec:
     """An array in the cache.
 
     Attributes:
-        name: of its files, such as "crops".
-        key: everything that its content depends on, as JSON holds it.
+        name: how the names of its files begin, such as "crops".
+        key: everything that its content depends on, as values that JSON can hold.
         dtype: numpy's code, such as "|u1".
         shape: of the whole array; the first dimension counts rows.
     """
@@ -68,10 +68,10 @@ class Rows:
 
 @contextmanager
 def writing(spec: Spec, file: Path) -> Iterator[Rows]:
-    """Gives what writes an array's rows. The file is there when all of it is written; after an error there is none.
+    """Opens an array's file to write its rows. The file gets its name once it is complete; an error leaves none.
 
     Raises:
-        UserError: where the cache can't be written.
+        UserError: if the cache can't be written.
     """
     partial = file.with_suffix(f".{os.getpid()}.partial")
     try:
@@ -100,21 +100,21 @@ def kept(
     what: str,
     progress: Progress = silent,
 ) -> list[np.ndarray]:
-    """Several arrays of one kind, each made once.
+    """Several arrays of one kind, each made only if the cache doesn't hold it.
 
     Args:
-        spec: of each of them; its key must be a list, to which the array's number is added.
+        spec: of each array; its key must be a list, to which the array's number is added.
         count: how many arrays.
-        make: given an array's number and its first row, makes its rows from there on, up to `batch` of them.
+        make: given an array's number and a row's number, makes up to `batch` rows from that row on.
         batch: rows that are made at a time.
-        what: how an array is called in the log and by `progress`, such as "View".
+        what: what the log and `progress` call an array, such as "View".
         progress: see edge.system.progress.
 
     Returns:
         Memory maps of the arrays.
 
     Raises:
-        UserError: where the cache can't be written.
+        UserError: if the cache can't be written.
     """
     arrays = []
     for number in range(count):

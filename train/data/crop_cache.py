@@ -1,7 +1,8 @@
 """Labelled pictures -> crops and nuclei ready for a network, made once and kept in the cache.
 
-Crops are made by the runner's own locator and preprocessing. The red cells of each source's split are measured
-together, as those of one run. One call decodes each picture once, whatever is made of it.
+Crops are made by the locator and the preprocessing of the runner (edge). In each split of each source, the red cells of
+all pictures are measured together, as in one run of the runner. One call decodes each picture only once, however many
+arrays are made from it.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from train.data.array_cache import Spec
 from train.data.dataset import PATCH, Example
 
 _WHOLE = "whole-image"
-_SHOWN = 5  # unreadable pictures that an error names
+_SHOWN = 5  # an error names at most this many unreadable pictures
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Wanted:
 
     Attributes:
         size: width and height of the crops in pixels.
-        policies: of the crops, keys of edge.crop.POLICIES.
+        policies: how the crops are made, keys of edge.crop.POLICIES.
         nuclei: whether nuclei are measured too.
         ruler: one of train.data.crop_scale.RULERS.
     """
@@ -66,7 +67,7 @@ def crops(
     ruler: str = "run",
     progress: Progress = silent,
 ) -> np.ndarray:
-    """The crops of one policy, uint8 [n, size, size, 3]; arguments and errors as of `make`."""
+    """The crops of one policy, uint8 [n, size, size, 3]; arguments and errors as for `make`."""
     wanted = Wanted(size, (policy,), ruler=ruler)
     return make(folder, examples, wanted, cache, progress).crops[policy]
 
@@ -78,21 +79,21 @@ def make(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> Made:
-    """What a network gets of each example, as `edge-classify --single` would give it.
+    """What `edge-classify --single` would give the network for each example.
 
-    That is the cell nearest to the middle, or the whole picture where no cell is found. A PATCH example is the place of
+    That is the cell nearest to the middle, or the whole picture if no cell is found. A PATCH example is the place of
     its picture that lies farthest from all cells.
 
     Args:
         folder: the data folder.
-        examples: of that folder.
-        wanted: what is made of each.
-        cache: folder of the files; the user's cache by default. The name of a file is a hash of all that its pixels
-            depend on.
+        examples: pictures of that folder.
+        wanted: what is made of each picture.
+        cache: folder of the files; the user's cache by default. The name of a file contains a hash of everything that
+            its content depends on.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for pictures that can't be read, or where the cache can't be written.
+        UserError: if pictures can't be read, or if the cache can't be written.
     """
     whole = not wanted.nuclei and set(wanted.policies) <= {_WHOLE}
     pictures = _Pictures(folder, examples, {} if whole else _runs(folder, examples), wanted.ruler)
@@ -111,7 +112,7 @@ Runs = dict[tuple[str, str], list[str]]
 
 
 def _runs(folder: Path, examples: Sequence[Example]) -> Runs:
-    """The paths of all pictures of each source and split, of every class: what a runner gets from one microscope."""
+    """The paths of all pictures, of every class, by source and split: each group is like a run at one microscope."""
     runs: Runs = {}
     for each in dataset.read(folder, labels=None) if folder.is_dir() else examples:
         runs.setdefault((each.source, each.split), []).append(each.path)
@@ -125,7 +126,7 @@ class _Pictures:
     Attributes:
         folder: the data folder.
         examples: several of them may be of one picture.
-        runs: of `_runs`; empty where nothing is located.
+        runs: from `_runs`; empty if no cells are located.
         ruler: one of train.data.crop_scale.RULERS.
     """
 
@@ -136,7 +137,7 @@ class _Pictures:
 
     @cached_property
     def stamps(self) -> list[tuple]:
-        """What tells that a picture was changed or replaced: for each example its path, size and time."""
+        """What shows that a picture was changed or replaced: each example's path, file size and last change."""
         marks = [[PATCH] if e.kind == PATCH else [] for e in self.examples]
         return [(e.path, *_stamp(self.folder / e.path), *mark) for e, mark in zip(self.examples, marks, strict=True)]
 
@@ -144,7 +145,7 @@ class _Pictures:
         """Decodes and locates each picture once.
 
         Args:
-            whole: the pictures are the cells, and nothing is located.
+            whole: whether each picture is taken as one cell, so that none are located.
             progress: see edge.system.progress.
 
         Yields:
@@ -154,7 +155,7 @@ class _Pictures:
         for number, e in enumerate(self.examples):
             groups.setdefault((e.source, e.split), {}).setdefault(str(self.folder / e.path), []).append(number)
         locator = None if whole else locate.Locator()
-        search = crop_scale.search(self.ruler, keep_whole=True)  # patches may lie anywhere
+        search = crop_scale.search(self.ruler, keep_whole=True)  # a patch may lie anywhere in the picture
         done, total = 0, sum(map(len, groups.values()))
         for group, numbers in groups.items():
             run = [str(self.folder / path) for path in self.runs.get(group, ())]
@@ -178,12 +179,12 @@ def _stamp(file: Path) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Array:
-    """An array of the cache, and how a row of it is made.
+    """An array in the cache, and how its rows are made.
 
     Attributes:
         spec: of the array.
         whole: whether the picture itself is the cell.
-        row: given a picture and a cell, makes the row's content.
+        row: makes a row from a picture and a cell.
     """
 
     spec: Spec
@@ -191,7 +192,7 @@ class _Array:
     row: Callable[[Picture, Cell], np.ndarray]
 
     def of(self, picture: Picture, cells: Sequence[Cell], patch: bool) -> np.ndarray:
-        """The row of one example. cells: of the picture; patch: whether the example is the emptiest place."""
+        """The row of one example. cells: all cells of the picture; patch: whether the example is a PATCH."""
         cells = whole_image(picture) if self.whole else cells
         return self.row(picture, emptiest(picture, cells) if patch else single(picture, cells)[0])
 
@@ -210,22 +211,22 @@ def _nuclei_array(pictures: _Pictures) -> _Array:
 
 
 def _key(pictures: _Pictures, what: list, runs: Runs) -> list:
-    """All that the content of an array depends on."""
+    """Everything that the content of an array depends on."""
     return [str(pictures.folder.resolve()), *what, pictures.ruler, pictures.stamps, sorted(runs.items())]
 
 
 def _locator() -> str:
-    """Which locator and which ruler the crops depend on."""
+    """The version of the locator and of the ruler with which crops are made."""
     return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {red_cells.VERSION}"
 
 
 def _part(progress: Progress, done: int, total: int) -> Progress:
-    """Reports the progress of one group as a part of all groups' pictures."""
+    """Reports the progress within one group as progress through the pictures of all groups."""
     return lambda what, steps, _: progress(what, min(done + steps, total), total)
 
 
 def _write(pictures: _Pictures, arrays: Sequence[tuple[_Array, Path]], progress: Progress) -> None:
-    """Makes arrays of the cache, all in one pass over the pictures."""
+    """Makes arrays and writes them to the cache, all in one pass over the pictures."""
     bad: list[str] = []
     with ExitStack() as stack:
         targets = [(each, stack.enter_context(array_cache.writing(each.spec, file))) for each, file in arrays]

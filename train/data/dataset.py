@@ -1,4 +1,4 @@
-"""The labelled pictures of a data folder: which there are, under which label, in which split."""
+"""The labelled pictures of a data folder, with their labels and splits."""
 
 import csv
 import functools
@@ -19,8 +19,8 @@ from edge.errors import UserError, reason
 LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a kind of OTHER: a place in a picture where there is no white cell
 SPLITS = ("train", "val", "test")
-_PATCH_EVERY = 10  # of so many pictures, one gives its emptiest place as a PATCH example
-_SHARES = (70, 15, 15)  # percent of pictures in train, val and test, where a data set has no splits of its own
+_PATCH_EVERY = 10  # one picture in this many gives its emptiest place as a PATCH example
+_SHARES = (70, 15, 15)  # percent of pictures in train, val and test, if a data set has no splits of its own
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Example:
         label: what the network should answer, such as "monocyte".
         split: "train", "val" or "test".
         source: name of the data set that the picture comes from; each source is one microscope.
-        cell: name of the physical cell, which may have been photographed more than once; "" where it isn't known.
-        kind: the data set's own label, where OTHER is one of the labels; else "". PATCH stands for the place of the
-            picture that lies farthest from any cell.
+        cell: name of the physical cell, which may have been photographed more than once; "" if it isn't known.
+        kind: the data set's own label, if OTHER is one of the labels; else "". PATCH means the place of the picture
+            that lies farthest from any cell.
     """
 
     path: str
@@ -72,14 +72,14 @@ def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
 
     Args:
         folder: the data folder.
-        labels: pictures of other classes are left out; None keeps all. Where OTHER is a label, pictures of other
-            classes get that label, and some PATCH examples are added; the data needn't hold any.
+        labels: pictures of other classes are left out; None keeps all. If OTHER is one of the labels, pictures of other
+            classes get that label, and some PATCH examples are added. The data needn't hold any other classes.
 
     Raises:
-        UserError: for a folder in none of these layouts, or where a split has no picture of a label.
+        UserError: if the folder has none of these layouts, or if a split has no picture of a label.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; --data wants one with cells.csv or with one folder a class.")
+        raise UserError(f"{folder} is not a folder; --data needs one with cells.csv or with a folder for each class.")
     examples = _all(folder)
     if labels is not None and OTHER in labels:
         examples = [replace(e, label=e.label if e.label in labels else OTHER, kind=e.label) for e in examples]
@@ -89,12 +89,12 @@ def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
     for split in SPLITS:
         for label in labels or ():
             if not counts[split, label]:
-                raise UserError(f"{folder} holds no {label} in its {split} split; each class needs pictures in each.")
+                raise UserError(f"{folder} holds no {label} in its {split} split; every split needs every class.")
     return examples
 
 
 def _all(folder: Path) -> list[Example]:
-    """Every example of a data folder, of whatever class."""
+    """Every example of a data folder, of any class."""
     table = folder / "cells.csv"
     if table.is_file():
         status = table.stat()
@@ -105,7 +105,7 @@ def _all(folder: Path) -> list[Example]:
 
 
 def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
-    """The pictures that give a PATCH: a tenth of each source and split, at least one; a hash of the path decides."""
+    """The pictures that give a PATCH: a tenth of each source and split, at least one, chosen by a hash of the path."""
     groups: dict[tuple[str, str], list[Example]] = {}
     for e in sorted(examples, key=lambda e: hashlib.sha256(e.path.encode()).digest()):
         groups.setdefault((e.source, e.split), []).append(e)
@@ -113,7 +113,7 @@ def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
 
 
 def table(folder: Path, needed: set[str]) -> list[dict[str, str]]:
-    """The rows of FOLDER/cells.csv. Raises UserError where it can't be read or lacks a needed column."""
+    """The rows of FOLDER/cells.csv. Raises UserError if it can't be read or lacks a needed column."""
     path = folder / "cells.csv"
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -129,9 +129,9 @@ def table(folder: Path, needed: set[str]) -> list[dict[str, str]]:
 
 @functools.lru_cache(maxsize=8)
 def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...]:
-    """The examples of a table, parsed once for each content that it has had.
+    """The examples of FOLDER/cells.csv, parsed again only when the table has changed.
 
-    size, changed: bytes of the table and when it was last written, in nanoseconds; with another, it is parsed again.
+    size, changed: the table's size in bytes, and when it was last written, in nanoseconds. They show a change.
     """
     return tuple(
         Example(row["path"], row["label"], row["split"], row.get("source") or folder.name, row.get("cell") or "")
@@ -151,7 +151,7 @@ def _class_folders(folder: Path, parent: Path, split: str) -> list[Example]:
 
 
 def _split_by_content(folder: Path, example: Example) -> Example:
-    """The example with the split and the cell that the content of its file gives it."""
+    """The example, with the split and the cell's name that follow from the content of its file."""
     file = folder / example.path
     status = file.stat()
     digest = _content_digest(file, status.st_size, status.st_mtime_ns)
@@ -162,7 +162,7 @@ def _split_by_content(folder: Path, example: Example) -> Example:
 
 @functools.lru_cache(maxsize=100_000)
 def _content_digest(file: Path, size: int, changed: int) -> str:
-    """sha256 of a file, computed once for each content that it has had; size, changed: as of `_table_examples`."""
+    """sha256 of a file, computed again only when the file has changed; size, changed: as for `_table_examples`."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -172,29 +172,29 @@ def only(examples: Iterable[Example], split: str) -> list[Example]:
 
 
 def trained_on(examples: Iterable[Example], source: str | None) -> list[Example]:
-    """What a run that learns from one source may see: its train and val splits, and the test splits of all sources.
+    """The pictures for a run that learns from one source: its train and val splits, and the test splits of all sources.
 
     Args:
         examples: of all sources.
-        source: name of the one to learn from; None for all, where nothing is left out.
+        source: name of the source to learn from; None for all, so that nothing is left out.
 
     Raises:
-        UserError: where there is no such source.
+        UserError: if there is no such source.
     """
     examples = list(examples)
     if source and source not in {e.source for e in examples}:
         known = ", ".join(sorted({e.source for e in examples}))
-        raise UserError(f"There is no source {source!r} in the data; there are {known}.")
+        raise UserError(f"There is no source {source!r} in the data; its sources are: {known}.")
     return [e for e in examples if not source or e.source == source or e.split == "test"]
 
 
 def split_hash(examples: Iterable[Example]) -> str:
-    """sha256 over which picture is in which split under which label: equal hashes mean equal splits."""
+    """sha256 of the list of pictures with their splits and labels. Equal hashes mean equal splits."""
     return _hash([e.path, e.label, e.split] for e in examples)
 
 
 def list_hash(examples: Iterable[Example]) -> str:
-    """sha256 over a list of pictures, in whatever order."""
+    """sha256 of a list of pictures; their order makes no difference."""
     return _hash([e.path] for e in examples)
 
 
@@ -203,20 +203,20 @@ def _hash(rows: Iterable[list[str]]) -> str:
 
 
 def targets(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.ndarray:
-    """Class numbers, int64 [len(examples)]. classes: labels, or what `kinds` gives."""
+    """Class indices, int64 [len(examples)]. classes: labels, or what `kinds` gives."""
     return np.array([classes.index(e.kind if PATCH in classes else e.label) for e in examples], dtype=np.int64)
 
 
 def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.ndarray:
     """How much each example counts in the loss, float32 [len(examples)], mean 1.
 
-    In each source, the weights of each class have the same sum. Where `classes` are `kinds`, each of LABELS counts
-    twice as much as each other kind. Weights over classes alone would teach the network which source is rich in which
+    Within each source, every class has the same sum of weights. If `classes` are `kinds`, each of LABELS counts twice
+    as much as each other kind. If weights ignored the source, the network would learn which source is rich in which
     class, instead of what a monocyte looks like.
 
     Args:
-        examples: of one split.
-        classes: as of `targets`.
+        examples: pictures of one split.
+        classes: as for `targets`.
     """
     numbers = targets(examples, classes)
     share = [2.0 if PATCH in classes and n < len(LABELS) else 1.0 for n in range(len(classes))]

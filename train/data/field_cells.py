@@ -1,6 +1,6 @@
 """The labelled white cells of marked camera fields.
 
-Classifiers learn nothing from these microscopes, so that they can be measured on them.
+Classifiers never learn from the microscopes of these fields, so the fields show how they do on a new microscope.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,11 +23,11 @@ from train.data.fields import Box, Field
 
 @dataclass(frozen=True)
 class FieldCells:
-    """The labelled cells that the locator found. Lists and arrays have an entry for each of these n cells.
+    """The labelled cells that the locator found. Lists and arrays have one entry for each of n cells.
 
     Attributes:
         crops: uint8 [n, size, size, 3].
-        truth: class numbers, int64 [n].
+        truth: class indices, int64 [n].
         sources: names of data sets.
         kinds: the data sets' own labels.
         cells: names of physical cells.
@@ -50,13 +50,13 @@ def read(
     Args:
         folder: the data folder; without a fields.csv there are no cells.
         size: width and height of the crops in pixels.
-        policy: of the crops, a key of edge.crop.POLICIES.
-        labels: cells under other labels are left out; with OTHER among them, cells of every known type are taken.
+        policy: how the crops are made, a key of edge.crop.POLICIES.
+        labels: cells with other labels are left out; if OTHER is among them, cells of every known type are kept.
         ruler: one of train.data.crop_scale.RULERS; the fields of a source are one run.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for a field that can't be read.
+        UserError: if a field can't be read.
     """
     marked = fields.read(folder)
     boxes = {each.path: [(box, _label(box.label, labels)) for box in each.boxes] for each in marked}
@@ -102,12 +102,12 @@ def _located(
 
 
 def _in_box(box: Box, cells: Sequence[Cell]) -> Cell | None:
-    """The cell in a box that is nearest to its middle; None where there is none."""
+    """The cell in a box that is nearest to the middle of the box; None if there is none."""
     return min((cell for cell in cells if box.holds(cell)), key=box.off_centre, default=None)
 
 
 def _label(kind: str, labels: Sequence[str]) -> str:
-    """The label of a cell of that kind; "" where it has none of them or its kind isn't known."""
+    """The label of a cell of that kind; "" if none of the labels fits or if the kind isn't known."""
     if kind in labels:
         return kind
     return OTHER if OTHER in labels and kind not in ("", "unknown", "none") else ""

@@ -24,8 +24,8 @@ class Box:
     Attributes:
         x, y: of the upper left corner.
         width, height: of the box.
-        cell: name of the physical cell; "" where it isn't known.
-        label: type of the cell as the data set writes it; "" where it isn't known.
+        cell: name of the physical cell; "" if it isn't known.
+        label: type of the cell as the data set writes it; "" if it isn't known.
     """
 
     x: int
@@ -51,7 +51,7 @@ class Field:
 
     Attributes:
         path: relative to the data folder.
-        film: name of the film, which no two halves share.
+        film: name of the blood film; `halves` keeps the fields of a film together.
         boxes: one around each of its white cells.
     """
 
@@ -66,13 +66,13 @@ class Field:
 
 
 def read(folder: Path) -> list[Field]:
-    """The fields of a data folder's fields.csv; none where there is no such table.
+    """The fields of a data folder's fields.csv; none if there is no such table.
 
-    Its columns are path, label, x, y, width, height, film and cell. It has a row for each box, and one without a box
-    for a field without white cells.
+    Its columns are path, label, x, y, width, height, film and cell. It has a row for each box. A field without white
+    cells has one row without a box.
 
     Raises:
-        UserError: where the table can't be read.
+        UserError: if the table can't be read.
     """
     table = folder / TABLE
     if not table.exists():
@@ -95,8 +95,8 @@ def read(folder: Path) -> list[Field]:
 def halves(fields: Iterable[Field]) -> tuple[list[Field], list[Field]]:
     """The fields to learn from, and the fields to measure on; no film and no physical cell is in both.
 
-    Within each source the films are taken in the order of a hash, and each goes to the smaller half. So the halves are
-    the same on every machine.
+    Within each source, films are taken in the order of a hash, and each goes to the half that is smaller so far. So the
+    halves are the same on every machine.
     """
     learn: list[Field] = []
     measure: list[Field] = []

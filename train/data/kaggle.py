@@ -15,7 +15,7 @@ def name(source: str) -> str:
     """NAME in kaggle:OWNER/NAME or kaggle:OWNER/NAME/versions/N. Raises UserError for any other source."""
     handle = _HANDLE.fullmatch(source.removeprefix(PREFIX))
     if not handle:
-        raise UserError(f"{source} names no Kaggle data set; write {PREFIX}OWNER/NAME as in its address.")
+        raise UserError(f"{source} is not the name of a Kaggle data set; write {PREFIX}OWNER/NAME as in its address.")
     return handle[1]
 
 
@@ -29,12 +29,12 @@ def download(source: str) -> Path:
         The data set's folder in that cache.
 
     Raises:
-        UserError: where kagglehub is missing, where there is no such data set, or where the download fails.
+        UserError: if kagglehub is missing, if there is no such data set, or if the download fails.
     """
     handle = source.removeprefix(PREFIX)
     name(source)
-    # kagglehub logs to stdout, which is for the command's own results. Its log handler takes stdout when it is
-    # imported.
+    # kagglehub logs to stdout, which is for the command's own results. Its log handler gets hold of stdout
+    # during the import.
     with redirect_stdout(sys.stderr):
         try:
             import kagglehub
@@ -47,13 +47,13 @@ def download(source: str) -> Path:
 
 
 def _why(error: Exception, handle: str) -> str:
-    """What went wrong and what to do. kagglehub's own messages are a page long for some errors, for others empty."""
+    """What went wrong and what to do. Some of kagglehub's own messages are a page long, and some are empty."""
     import requests
     from kagglehub.config import get_cache_folder
     from kagglehub.exceptions import DataCorruptionError
 
     status = getattr(getattr(error, "response", None), "status_code", None)
-    if status in (401, 403, 404):  # Kaggle answers 403 also where there is no such data set
+    if status in (401, 403, 404):  # Kaggle also answers 403 if there is no such data set
         return (
             f"there is no such data set, or it isn't public ({status}); check the name in its address, and for one "
             "that needs an account set KAGGLE_API_TOKEN"
@@ -64,7 +64,7 @@ def _why(error: Exception, handle: str) -> str:
         return "the connection failed or broke off; check the network and run the same command again"
     folder = Path(get_cache_folder()) / "datasets" / "/".join(handle.split("/")[:2])
     if isinstance(error, OSError):
-        return f"{folder} can't be written ({reason(error)}); make room, or set KAGGLEHUB_CACHE to another folder"
-    if isinstance(error, DataCorruptionError):  # kagglehub has deleted it
-        return "what came isn't what was sent (another checksum); run the same command again"
+        return f"{folder} can't be written ({reason(error)}); free some space, or set KAGGLEHUB_CACHE to another folder"
+    if isinstance(error, DataCorruptionError):  # kagglehub has deleted the download
+        return "the download is damaged (it has another checksum); run the same command again"
     return f"{reason(error)}; correct that, or delete {folder} and run the same command again"

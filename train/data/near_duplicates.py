@@ -4,14 +4,14 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-# Bits of 256 in which two fingerprints may differ. Of the 9,810 pictures in shared/data, 72 pairs differ in no more,
-# and all of these are known to show one cell. 99 such pairs are known: not every second photograph is found.
+# Two pictures look the same if their fingerprints differ in at most this many of 256 bits. Of the 9,810 pictures in
+# shared/data, 72 pairs do, and all 72 are known to show the same cell. 99 such pairs are known, so some are not found.
 LIMIT = 52
 _BLOCK = 2048
 
 
 def fingerprint(image: np.ndarray) -> np.ndarray:
-    """The signs of the low frequencies of a picture, RGB uint8 [h, w, 3] -> bool [256].
+    """A perceptual hash: the signs of the low frequencies of a picture, RGB uint8 [h, w, 3] -> bool [256].
 
     Source: Zauner, 2010, as imagehash.phash computes it.
     """
@@ -19,11 +19,11 @@ def fingerprint(image: np.ndarray) -> np.ndarray:
 
 
 def pairs(fingerprints: np.ndarray, limit: int = LIMIT) -> list[tuple[int, int]]:
-    """The pairs (i, j), i < j, of fingerprints that differ in few bits. The memory that it takes grows with n alone.
+    """The pairs (i, j), i < j, of fingerprints that differ in few bits. Memory grows with n, not with n squared.
 
     Args:
         fingerprints: bool [n, bits].
-        limit: at most so many bits may differ.
+        limit: how many bits may differ, at most.
     """
     signs = fingerprints.astype(np.float32) * 2 - 1
     bits = fingerprints.shape[1]
@@ -40,7 +40,7 @@ def pairs(fingerprints: np.ndarray, limit: int = LIMIT) -> list[tuple[int, int]]
 
 
 def groups(count: int, links: list[tuple[int, int]]) -> list[int]:
-    """Groups things that are linked, also through others.
+    """Groups things that are linked directly or through others.
 
     Args:
         count: how many things there are.

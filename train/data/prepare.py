@@ -1,6 +1,6 @@
 """Brings published pictures into the project's layout: cells.csv and a picture for each cell.
 
-No film and no cell stands in two splits, so that the test split is new to the network.
+No film and no cell is in two splits, so that the test split is new to the network.
 """
 
 import csv
@@ -21,17 +21,18 @@ from edge.system.progress import Progress, silent
 from train.data import dataset, kaggle, near_duplicates
 from train.data.dataset import SPLITS
 
-FEWEST = 10  # pictures that a class needs
-_FOLDS = 7  # parts of the data; one becomes val, one test
+FEWEST = 10  # a class needs at least this many pictures
+_FOLDS = 7  # the data is divided into this many parts; one becomes val, one test, the others train
 _PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "test-a": "test"}
-_ELSEWHERE = "test-b"  # Raabin's second microscope, which nothing learns from
+_ELSEWHERE = "test-b"  # Raabin's second microscope; its pictures are only used for testing
 _COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
-_RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")  # the film; after it come the field and the cell
+# The film at the start of a Raabin file's name; the field and the cell follow.
+_RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A labelled picture as it was published. What isn't known of it is "".
+    """A labelled picture as it was published. Unknown attributes are "".
 
     Attributes:
         file: on disk.
@@ -60,11 +61,11 @@ class Report:
 
     Attributes:
         counts: pictures by source, split and label.
-        unreadable: why, by file; these pictures were left out.
-        contradictory: files of pictures that stood under two labels; they were left out.
+        unreadable: why pictures can't be read, by file; they were left out.
+        contradictory: files of pictures with two different labels; they were left out.
         alike: pairs of pictures that look the same.
-        crossed: pictures that stood in another split than others of their film or cell, or than their look-alikes.
-        resplit: whether new splits were made, because some pictures crossed or because there weren't three splits.
+        crossed: pictures in another split than most others of their film or cell, or than most of their look-alikes.
+        resplit: whether new splits were made, because `crossed` isn't 0 or because a split was missing.
         warnings: sentences for the user.
     """
 
@@ -86,18 +87,17 @@ def prepare(
         source: a folder in one of the layouts of `find`, or kaggle:OWNER/NAME.
         out: a new folder.
         labels: the classes to take; None for all.
-        seed: of the choice of new splits.
+        seed: seed of the random choice of new splits.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: where the source has no labelled pictures; where a class has fewer than 10 or is missing from a
-        split;
-            where `out` isn't empty or can't be written.
+        UserError: if the source has no labelled pictures, if a class has fewer than 10 or is missing from a split, or
+            if `out` isn't empty or can't be written.
     """
     if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
         raise UserError(f"{out} exists and isn't empty; name a new folder.")
     if source.startswith(kaggle.PREFIX):
-        folder, name = kaggle.download(source), kaggle.name(source)  # the folder itself is named after a version
+        folder, name = kaggle.download(source), kaggle.name(source)  # kagglehub names the folder after a version
     else:
         folder, name = Path(source), ""
     published = [p for p in find(folder, name) if labels is None or p.label in labels]
@@ -115,7 +115,7 @@ def prepare(
     missing = [f"no {label} in {split}" for split in SPLITS for label in sorted({p.label for p in pictures})
                if not any(p.split == split and p.label == label for p in pictures)]  # fmt: skip
     if missing:
-        raise UserError(f"{source} can't be split: {', '.join(missing)}; its films or cells are too few.")
+        raise UserError(f"{source} can't be split: {', '.join(missing)}; it has too few films or cells.")
     report = Report(
         counts=dataset.describe(pictures),
         unreadable=unreadable,
@@ -135,16 +135,16 @@ def find(folder: Path, name: str = "") -> list[Picture]:
     It knows four layouts:
 
     - a table cells.csv;
-    - Train, Test-A and Test-B with class folders, as Kaggle and Raabin have it;
+    - Train, Test-A and Test-B with class folders, as in Raabin's data set on Kaggle;
     - train, val and test with class folders;
     - class folders alone.
 
     Args:
         folder: where the pictures are.
-        name: of the source, where a table doesn't name it; by default the folder's.
+        name: name of the source, if the table doesn't give it; by default the folder's name.
 
     Raises:
-        UserError: where it is not a folder, or its table can't be read.
+        UserError: if it is not a folder, or if its table can't be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
@@ -190,7 +190,7 @@ def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], 
 
     Returns:
         The pictures that can be used; their fingerprints, bool [n, 256]; by file, why a picture is unreadable; and the
-        files of pictures whose pixels stand under two labels.
+        files of identical pictures with different labels.
     """
     pictures: list[Picture] = []
     prints: list[np.ndarray] = []
@@ -223,7 +223,7 @@ def _enough(pictures: list[Picture], labels: list[str] | None) -> None:
 
 
 def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
-    """The number of each picture's group: those of one film or of one cell, and those that look the same (`links`)."""
+    """Each picture's group number: the same for pictures of one film or cell, or that look the same (`links`)."""
     first: dict[tuple[str, str, str], int] = {}
     links = list(links)
     for i, picture in enumerate(pictures):
@@ -235,7 +235,7 @@ def _groups(pictures: list[Picture], links: list[tuple[int, int]]) -> list[int]:
 
 
 def _crossed(pictures: list[Picture], groups: list[int]) -> int:
-    """How many pictures stand in another split than most of their group."""
+    """How many pictures are in another split than most of their group."""
     splits: dict[int, Counter[str]] = defaultdict(Counter)
     for picture, group in zip(pictures, groups, strict=True):
         splits[group][picture.split] += 1
@@ -243,7 +243,7 @@ def _crossed(pictures: list[Picture], groups: list[int]) -> int:
 
 
 def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Picture]:
-    """The pictures in new splits. No group is in two of them, and each class has much the same share in each.
+    """The pictures in new splits. No group is in two splits, and each class has about the same share in every split.
 
     Pictures that are fixed to their split stay there.
     """
@@ -253,7 +253,7 @@ def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Pictur
     labels, members = [pictures[i].label for i in free], [groups[i] for i in free]
     count = min(_FOLDS, len(set(members)))
     if count < len(SPLITS):
-        raise UserError(f"All pictures are of {count} films or cells, too few for {len(SPLITS)} splits.")
+        raise UserError(f"All pictures come from {count} films or cells, too few for {len(SPLITS)} splits.")
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(free, labels, members)
     result = list(pictures)
     for number, (_, places) in enumerate(folds):
@@ -269,14 +269,16 @@ def _warnings(unreadable: dict, contradictory: list[str], crossed: int, declared
     if unreadable:
         warnings.append(f"{len(unreadable)} pictures can't be read and were left out.")
     if contradictory:
-        warnings.append(f"{len(contradictory)} pictures stand under two labels and were left out.")
+        warnings.append(f"{len(contradictory)} pictures have two labels and were left out.")
     if crossed and declared != {""}:
-        warnings.append(f"{crossed} pictures stood in another split than their film, cell or look-alikes: split anew.")
+        warnings.append(
+            f"{crossed} pictures were in another split than their film, cell or look-alikes, so all were split anew."
+        )
     return warnings
 
 
 def _write(pictures: list[Picture], out: Path, report: Report) -> None:
-    """Copies the pictures as they are, and writes the table last: so a folder with cells.csv is complete."""
+    """Copies the pictures unchanged, and writes cells.csv last. So a folder with cells.csv is complete."""
     rows = []
     taken: set[str] = set()
     try:

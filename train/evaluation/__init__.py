@@ -1,1 +1,1 @@
-"""How good is a trained network, and where does it err?"""
+"""How good is a trained network, and what mistakes does it make?"""

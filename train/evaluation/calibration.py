@@ -10,7 +10,7 @@ from edge.decide import LEAST
 from edge.share import Share, share
 from edge.site.check import BINS, calibration_error, confidence_bins
 
-_LEAST, _MOST = 0.2, 5.0  # bounds of the temperature: if no answer is wrong, the best would be 0
+_LEAST, _MOST = 0.2, 5.0  # bounds of the temperature; if no answer is wrong, the best temperature would be 0
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Bin:
     """One range of confidence of a reliability diagram.
 
     Attributes:
-        low: its lower border, 0 to 1; not in the range itself.
-        high: its upper border, 0 to 1; in the range.
-        count: answers in it.
+        low: lower border of the range, 0 to 1; not included.
+        high: upper border of the range, 0 to 1; included.
+        count: number of answers in the range.
         confidence: their mean confidence, 0 to 1.
-        accuracy: share of right ones.
+        accuracy: share of these answers that are right.
     """
 
     low: float
@@ -34,7 +34,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """How confident answers are, against how often they are right.
+    """How confident the answers are, compared with how often they are right.
 
     Attributes:
         ece: expected calibration error, 0 to 1.
@@ -49,7 +49,7 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) 
     """The expected calibration error, and the ranges that a reliability diagram shows.
 
     Args:
-        truth: int [n].
+        truth: class indices, int [n].
         probabilities: float [n, classes].
         bins: number of equally wide ranges of confidence.
 
@@ -72,13 +72,13 @@ def calibration(truth: np.ndarray, probabilities: np.ndarray, bins: int = BINS) 
 
 
 def temperature(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """By what to divide the logits so that answers are as confident as they are right; to thousandths.
+    """The number to divide the logits by so that confidence matches accuracy, rounded to thousandths.
 
     It is above 1 for a network that is too confident. It is below 1 for one that isn't confident enough, for example
     after label smoothing.
 
     Args:
-        truth: int [n].
+        truth: class indices, int [n].
         probabilities: float [n, classes].
 
     Source: the temperature with the least log loss, Guo et al., ICML 2017, section 4.2.

@@ -1,4 +1,4 @@
-"""Figures of two classes in which a physical cell counts once, however many photographs there are of it."""
+"""Figures of two classes, with intervals that count a physical cell once, however many photographs it has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,14 +19,15 @@ OVERALL = {"balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "average_
 
 @dataclass(frozen=True, kw_only=True)
 class CellFigures(Figures):
-    """Figures of one set of pictures; the intervals of its proportions allow for several photographs of one cell.
+    """Figures of one set of pictures, with intervals that allow for several photographs of one cell.
 
     Attributes:
         average_precision: of the second class, 0 to 1; None if only one class is there.
-        cells: physical cells that the pictures show.
-        intervals: of the figures that are not proportions: "f1 LABEL" and the keys of OVERALL.
-        calibration: how confident the answers are against how right they are.
-        bias: which class the errors favour; a cell's answer is that of the mean of its photographs' probabilities.
+        cells: number of physical cells that the pictures show.
+        intervals: intervals of the figures that are not proportions, by name: "f1 LABEL" and the keys of OVERALL.
+        calibration: how confident the answers are, compared with how often they are right.
+        bias: which class the errors favour. Each cell counts once, with the answer that is likeliest by the mean of its
+            photographs' probabilities.
     """
 
     average_precision: float | None = None
@@ -36,7 +37,7 @@ class CellFigures(Figures):
     bias: ErrorBalance
 
     def estimate(self, name: str) -> Estimate:
-        """A figure of `intervals` with its interval. `name`: "f1 LABEL" or a key of OVERALL."""
+        """A figure with its interval from `intervals`. name: "f1 LABEL" or a key of OVERALL."""
         label = name.removeprefix("f1 ")
         value = getattr(self, name) if name in OVERALL else self.classes[label].f1
         return Estimate(value, self.intervals[name].low, self.intervals[name].high)
@@ -46,10 +47,10 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
     """Figures of one set of pictures.
 
     Args:
-        truth: indices into `labels`, int [n]; each picture is of a cell that has a name.
+        truth: indices into `labels`, int [n]; cells of OTHER must be left out.
         probabilities: float [n, 2].
         cells: number of the physical cell that each picture shows, int [n].
-        labels: the two names.
+        labels: the names of the two classes.
     """
     plain = evaluate.metrics(truth, probabilities, labels)
     answers, score = probabilities.argmax(axis=1), probabilities[:, 1]
@@ -74,10 +75,10 @@ def figures(truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, lab
 def by_source(
     truth: np.ndarray, probabilities: np.ndarray, cells: np.ndarray, sources: np.ndarray, labels: Sequence[str]
 ) -> dict[str, CellFigures]:
-    """`figures` of all pictures, under "all", and of each source's. sources: str [n]; otherwise as for `figures`."""
+    """`figures` of all pictures, under "all", and of each source. sources: str [n]; the others as for `figures`."""
     together = figures(truth, probabilities, cells, labels)
     names = sorted(set(sources.tolist()))
-    if len(names) == 1:  # the bootstrap takes seconds
+    if len(names) == 1:  # not computed twice, as the bootstrap takes seconds
         return {"all": together, names[0]: together}
     groups = {name: sources == name for name in names}
     return {"all": together} | {
@@ -88,7 +89,7 @@ def by_source(
 def _weighted(
     truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray, labels: Sequence[str]
 ) -> dict[str, float]:
-    """The figures of one draw of the bootstrap; NaN where the draw lacks a class."""
+    """The figures of one draw of the bootstrap; NaN if the draw lacks a class."""
     answers, score = probabilities.argmax(axis=1), probabilities[:, 1]
     table = np.bincount(2 * truth + answers, weights, minlength=4).reshape(2, 2)
     with np.errstate(invalid="ignore"):
@@ -112,13 +113,13 @@ def class_rows(figures: CellFigures) -> list[list[str]]:
 
 
 def class_table(figures: dict[str, CellFigures]) -> Table:
-    """Recall, precision and F1, one row a source and class."""
+    """Recall, precision and F1, one row for each source and class."""
     rows = [[source, *row] for source, each in figures.items() for row in class_rows(each)]
     return Table(["source", "class", "recall", "precision", "F1"], rows)
 
 
 def summary_table(figures: dict[str, CellFigures]) -> Table:
-    """Counts, recalls, the figures of OVERALL, and the expected calibration error; one row a source."""
+    """Counts, recalls, the figures of OVERALL, and the expected calibration error; one row per source."""
     labels = list(reversed(figures["all"].classes))
     heads = ["", "pictures", "cells", *(f"{label} recall" for label in labels), *OVERALL.values(), "ECE"]
     rows = [

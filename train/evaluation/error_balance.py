@@ -16,9 +16,9 @@ class ErrorBalance:
     """The errors on two classes, compared.
 
     Attributes:
-        favours: the class into which more of the other's cells are put; None if the error rates are equal or unknown.
-        p: of Fisher's exact test, two-sided, 0 to 1; None if there are no errors or a class is missing.
-        errors: by true class, the proportion of its cells that are answered wrong.
+        favours: the class for which the other one is more often mistaken; None if the error rates are equal or unknown.
+        p: p value of Fisher's exact test, two-sided, 0 to 1; None if there are no errors or a class is missing.
+        errors: by true class, the proportion of its cells with a wrong answer.
         sentence: all of this in words.
     """
 
@@ -33,11 +33,11 @@ def balance(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -> Er
 
     Args:
         truth: index of the true class of each cell, int [n], 0 or 1.
-        answers: index of the class that it is called, likewise.
+        answers: index of the class that each cell is called, int [n], 0 or 1.
         labels: names of the two classes.
 
     Rates are compared, not numbers of errors, because a larger class has more errors anyway. The test asks: if cells of
-    both classes were equally likely to be answered wrong, how likely would rates be that lie at least as far apart?
+    both classes were equally likely to get a wrong answer, how likely would such a large difference of rates be?
 
     Source: Fisher's exact test, Fisher, JRSS 98 (1935).
     """
@@ -61,6 +61,6 @@ def balance(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -> Er
 
 
 def _rate(errors: dict[str, Share], label: str) -> str:
-    """Such as "3.1 % of lymphocytes (12 of 390)"."""
+    """For example "3.1 % of lymphocytes (12 of 390)"."""
     wrong = errors[label]
     return f"{100 * (wrong.value or 0):.1f} % of {label}s ({wrong.right:,} of {wrong.count:,})"

@@ -1,4 +1,4 @@
-"""How well a network answers: figures with counts and intervals, from its answers and the truth."""
+"""How well a network answers: figures with counts and intervals, from its answers and the true labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,12 +18,13 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     Args:
         truth: indices into `labels`, int [n].
         probabilities: float [n, labels].
-        labels: what an answer can be. If the last one is OTHER, only `other` covers all pictures. All other figures
-            are about the pictures with a name, and ask which name is likelier. This keeps them comparable with those
-            of a network that does not know OTHER.
+        labels: what an answer can be. If the last one is OTHER, only the figures of `other` cover all pictures. All
+            other figures leave out the cells of OTHER, and ask which of the other labels is likeliest. So they can be
+            compared with those of a network that does not know OTHER.
 
     Returns:
-        Recall and precision with Wilson's 95 % intervals. With two names, AUROC is of the second against the first.
+        Recall and precision with Wilson's 95 % intervals. With two labels besides OTHER, AUROC is that of the second
+        against the first.
     """
     if OTHER in labels:
         named = truth < len(labels) - 1
@@ -50,7 +51,7 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
 
 
 def names_only(probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities of the names alone, float64 [n, names], summing to 1.
+    """Probabilities of the names, that is, the labels without OTHER: float64 [n, names], summing to 1.
 
     Args:
         probabilities: float [n, labels]; the last label is OTHER.
@@ -83,12 +84,12 @@ def _ratio(part: float, whole: float) -> float | None:
 def by_source(
     truth: np.ndarray, probabilities: np.ndarray, sources: Sequence[str], labels: Sequence[str]
 ) -> dict[str, Figures]:
-    """`metrics` of all pictures, under "all", and of each source's, under its name.
+    """`metrics` of all pictures, under "all", and of each source, under its name.
 
     Args:
         truth: indices into `labels`, int [n].
         probabilities: float [n, labels].
-        sources: where each picture comes from, n names.
+        sources: name of each picture's source, n names.
         labels: what an answer can be.
     """
     names = np.array(sources)
@@ -99,7 +100,7 @@ def by_source(
 
 
 def table(figures: Mapping[str, Figures]) -> Table:
-    """The figures of `by_source`, one row a source. Monocyte recall comes first: monocytes are the rare class."""
+    """The figures of `by_source`, one row per source. Monocyte recall comes first: monocytes are the rare class."""
     return Table(
         ["", "monocyte recall", "lymphocyte recall", "balanced accuracy", "AUROC"],
         [

@@ -9,15 +9,15 @@ import tensorflow as tf
 
 
 def heat(model: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """How much each place of each picture spoke for a class, float32 [n, size, size], 0 to 1.
+    """How much each place of each picture supports a class, float32 [n, size, size], 0 to 1.
 
     Args:
         model: the network.
         pictures: RGB [n, size, size, 3], 0 to 255.
-        classes: index of the class in question for each picture, int [n].
+        classes: for each picture the index of that class, int [n].
 
     Returns:
-        Heat, 1 at each picture's own maximum, and all 0 if nothing spoke for the class. None if the network has no
+        Heat, 1 at each picture's own maximum, or all 0 if nothing supports the class. None if the network has no
         convolution among its layers.
 
     Each map of the last convolution is weighted with the mean gradient of the class's score with respect to it. The

@@ -1,9 +1,9 @@
-"""HTML pages from Jinja2 templates: every value is escaped, and a page needs nothing outside its own file.
+"""HTML pages from Jinja2 templates. Every value is escaped, and a page refers to nothing outside its own file.
 
 A template extends base.html, sets `title`, and fills the block `body`. Values are shown with these filters:
 
 - `table` takes an edge.output.tables.Table;
-- `svg` takes the text of an SVG file, and `png` a picture, uint8 [height, width, 3]; both give the address of an image.
+- `svg` takes the text of an SVG file, and `png` a picture, uint8 [height, width, 3]; both give a data: URL for <img>.
 
 macros.html has `drawings`, a row of SVG files with their descriptions.
 """
@@ -30,7 +30,7 @@ def render(package: str, name: str, **values: Any) -> str:
         values: what the template shows.
 
     Raises:
-        jinja2.UndefinedError: if the template shows a value that isn't there.
+        jinja2.UndefinedError: if the template shows a value that is missing.
     """
     return _environment(package).get_template(name).render(values)
 

@@ -1,4 +1,4 @@
-"""95 % intervals that count a physical cell once, however many photographs there are of it."""
+"""95 % intervals that count a physical cell once, however many photographs it has."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +17,8 @@ class Interval:
     """A 95 % interval of one figure.
 
     Attributes:
-        low: its lower bound; None if the figure was never defined.
-        high: its upper bound, likewise.
+        low: its lower bound; None if no draw of the bootstrap defines the figure.
+        high: its upper bound; None likewise.
     """
 
     low: float | None
@@ -47,7 +47,7 @@ class Estimate:
 
 
 def clusters(examples: Sequence[Example]) -> np.ndarray:
-    """The number of the physical cell that each picture shows, int [n]. Each picture of an unknown cell has its own."""
+    """The number of the physical cell that each picture shows, int [n]. If it isn't known, it counts as a new cell."""
     names = [(e.source, "cell", e.cell) if e.cell else (e.source, "path", e.path) for e in examples]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])
@@ -57,11 +57,11 @@ def share(hits: np.ndarray, cells: np.ndarray) -> Share:
     """A proportion of pictures, with an interval that allows for several photographs of one cell.
 
     Args:
-        hits: bool [n].
+        hits: whether each picture is counted in the proportion, bool [n].
         cells: number of the physical cell that each picture shows, int [n].
 
-    The interval assumes that all photographs of a cell are answered alike. With m photographs of each cell, they are
-    then worth (sum m)^2 / sum m^2 pictures of different cells. Wilson's formula takes this number as its n.
+    The interval assumes that all photographs of a cell get the same answer. Then, with m photographs of each cell, they
+    are together worth (sum m)^2 / sum m^2 pictures of different cells. Wilson's formula takes this number as its n.
 
     Source: design effect with a correlation of 1 within clusters, Kish, Survey Sampling (1965); Wilson, JASA 22 (1927).
     """
@@ -79,10 +79,10 @@ def bootstrap(statistic: Callable[[np.ndarray], dict[str, float]], cells: np.nda
     Args:
         statistic: takes the weight of each picture, float [n], and returns figures by name; NaN if one is not defined.
         cells: number of the physical cell that each picture shows, int [n].
-        seed: of the draws.
+        seed: seed of the draws.
 
     Returns:
-        An interval by name. Draws in which a figure is not defined are left out for that figure.
+        The interval of each figure, by name. Draws in which a figure is not defined are left out for that figure.
 
     Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13; over clusters: Davison and
     Hinkley, Bootstrap Methods and their Application (1997), section 3.8.

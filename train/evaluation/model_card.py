@@ -1,4 +1,4 @@
-"""Model cards: what a model file's contract, or an evaluation, says to people, as Markdown.
+"""Model cards: a model file's contract, or an evaluation, as Markdown for people to read.
 
 Source: Mitchell et al., Model Cards for Model Reporting, 2019.
 """
@@ -12,7 +12,7 @@ from edge.output.tables import Table
 from train.evaluation.cell_figures import class_table, summary_table
 from train.evaluation.results import Evaluation
 
-_COMMANDS = {"vgg16": "transfer"}  # `train` commands that are not called as their network
+_COMMANDS = {"vgg16": "transfer"}  # `train` commands that have another name than their network
 ATTRIBUTIONS = {
     "raabin": "Raabin-WBC: Kouzehkanan et al., Scientific Reports 12 (2022), doi 10.1038/s41598-021-04426-x, "
     "article CC BY 4.0, data free to access",
@@ -45,7 +45,7 @@ INTERVALS = (
 
 
 def attributions(sources: Iterable[str], network: str = "") -> dict[str, str]:
-    """Who the pictures of each source come from, and the weights that the network started from.
+    """Whom to credit for the pictures of each source, and for the weights that the network started from.
 
     Args:
         sources: names of data sources.
@@ -71,9 +71,9 @@ def card(contract: Contract, file: str, sha256: str) -> str:
     """The card of a classifier's model file.
 
     Args:
-        contract: of the file, with metrics and a crop.
-        file: its name.
-        sha256: its hash.
+        contract: the file's contract, with metrics and a crop.
+        file: the file's name.
+        sha256: the file's hash.
     """
     labels, kind, training = contract.labels, contract.quantization.kind, contract.training
     operators = ", ".join(f"{name} x {count}" for name, count in contract.quantization.operators.items())
@@ -99,7 +99,7 @@ def card(contract: Contract, file: str, sha256: str) -> str:
         "",
         "## Figures",
         "",
-        "Each recall stands with Wilson's 95 % interval and counts."
+        "Each recall is given with Wilson's 95 % interval and counts."
         + (" Monocytes, the rarer class, come first." if "monocyte" in labels else ""),
         "",
         *_metrics(contract),
@@ -234,7 +234,7 @@ def _origin(contract: Contract, sha256: str) -> dict[str, str]:
 
 
 def _calibration(calibration: Calibration | None) -> dict[str, str]:
-    """The representative data set of an int8 file; nothing for another file."""
+    """The pictures that an int8 file was calibrated on; nothing for other files."""
     if not calibration or not calibration.count:
         return {}
     pictures = f"{calibration.count} training pictures"
@@ -269,7 +269,7 @@ def _credits(credits: Mapping[str, str]) -> list[str]:
 
 
 def _metrics(contract: Contract) -> list[str]:
-    """A table a split: the float model and this file side by side."""
+    """A table for each split: the float model and this file side by side."""
     kind, metrics = contract.quantization.kind, contract.metrics or {}
     names = [label for label in reversed(contract.labels) if label != OTHER]
     heads = ["model", "source", *(f"{name} recall" for name in names), "balanced accuracy", "AUROC"]

@@ -1,4 +1,4 @@
-"""An evaluation as one self-contained page: no scripts, and nothing outside the file."""
+"""An evaluation as one self-contained HTML page: it has no scripts, and refers to nothing outside the file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class CellPicture:
     Attributes:
         answer: the answer and the truth.
         crop: what the network saw, RGB uint8 [size, size, 3].
-        heat: where the network looked, float [size, size], 0 to 1; None if that isn't shown.
+        heat: where the network looked, float [size, size], 0 to 1; None if it isn't shown.
     """
 
     answer: Answer
@@ -28,7 +28,7 @@ class CellPicture:
 
     @property
     def overlay(self) -> np.ndarray:
-        """The heat over the crop, uint8 [size, size, 3]: where it is cold, the crop shines through."""
+        """The heat over the crop, uint8 [size, size, 3]: where the heat is 0, the crop shows unchanged."""
         assert self.heat is not None
         opacity = 0.7 * self.heat[..., None]
         colours = mpl.colormaps["turbo"](self.heat)[..., :3] * 255
@@ -50,14 +50,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class _Section:
-    """One source of pictures.
+    """The section of the page on one source.
 
     Attributes:
         name: the source, or "all".
         sentence: which class the errors favour; "" if the page says it already.
         classes: recall, precision and F1 of each class.
-        confusion: counts of answers by truth.
-        drawings: SVG text and description each.
+        confusion: counts of answers by true class.
+        drawings: SVG text and description of each drawing.
     """
 
     name: str
@@ -74,12 +74,12 @@ def page(
 
     Args:
         evaluation: its figures.
-        scores: by the names in `evaluation.figures`.
+        scores: scores by the names in `evaluation.figures`.
         worst: the worst mistakes.
         heat: cells with their heat; none if the network has no convolution.
     """
     figures = evaluation.figures
-    shown = figures if len(figures) > 2 else {"all": figures["all"]}  # a single source is all there is
+    shown = figures if len(figures) > 2 else {"all": figures["all"]}  # with a single source, "all" is the same
     return html.render(
         "train.evaluation",
         "evaluation.html",

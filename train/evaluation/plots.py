@@ -16,7 +16,7 @@ _ONE_SEEN = 0.5  # lower end of a logarithmic axis of counts, so that a count of
 
 
 def roc(positive: np.ndarray, score: np.ndarray, label: str) -> str:
-    """The ROC curve; the dotted line is guessing.
+    """The ROC curve; the dotted line shows guessing.
 
     Args:
         positive: whether each picture is of the class `label`, bool [n]; both must occur.
@@ -32,7 +32,7 @@ def roc(positive: np.ndarray, score: np.ndarray, label: str) -> str:
 
 
 def precision_recall(positive: np.ndarray, score: np.ndarray, label: str) -> str:
-    """The precision and recall curve; the dotted line is guessing. Arguments as for `roc`."""
+    """The precision and recall curve; the dotted line shows guessing. Arguments as for `roc`."""
     figure, axes = _square()
     precision, recall, _ = precision_recall_curve(positive, score, drop_intermediate=True)
     axes.plot(recall, precision, color=_LINE, drawstyle="steps-post")
@@ -42,7 +42,7 @@ def precision_recall(positive: np.ndarray, score: np.ndarray, label: str) -> str
 
 
 def reliability(calibration: Reliability) -> str:
-    """The share of right answers against their confidence, with 95 % intervals, and the count of answers below."""
+    """A reliability diagram: the share of right answers at each confidence, with 95 % intervals; counts are below."""
     figure = Figure(figsize=_SIDE, layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = calibration.bins

@@ -10,14 +10,14 @@ from train.evaluation.cell_figures import CellFigures
 
 @dataclass(frozen=True)
 class Answer:
-    """How one picture is answered.
+    """The answer to one picture.
 
     Attributes:
         path: of the picture, relative to the data set's folder.
         source: where it comes from.
         truth: its label.
-        answer: what it is called.
-        probability: of that answer, 0 to 1.
+        answer: the label that the network gave it.
+        probability: probability of that answer, 0 to 1.
     """
 
     path: str
@@ -32,7 +32,7 @@ class EvaluatedData(Data):
     """The data of a run.
 
     Attributes:
-        folder: where it was when it was evaluated.
+        folder: the data folder at the time of the evaluation.
     """
 
     folder: str
@@ -44,20 +44,20 @@ class Evaluation:
 
     Attributes:
         version: of this package.
-        command: that repeats the evaluation.
-        seed: of the bootstrap and of the random choice of right answers.
+        command: command line that repeats the evaluation.
+        seed: seed of the bootstrap and of the random choice of right answers.
         resamples: draws of the bootstrap.
         split: "test" or "val".
         network: its name, such as "compact".
-        parameters: how many it has.
+        parameters: how many weights it has.
         labels: what its answers can be.
         size: width and height of its input, in pixels.
-        crop: the preprocessing.
+        crop: how its crops are made.
         training: settings of the training run.
         keras_sha256: hash of the Keras file.
         data: what it was trained and measured on.
-        attributions: by source, who the pictures come from.
-        figures: of all pictures, under "all", and of each source's.
+        attributions: by source, whom to credit for the pictures.
+        figures: figures of all pictures, under "all", and of each source.
         mistakes: wrong answers, the most confident first.
     """
 

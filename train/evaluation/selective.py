@@ -1,6 +1,6 @@
 """Selective classification: which answers may be given at a stated risk, and which cells are left to a person.
 
-Rules are fitted on the val split, on the answers of the very file that will use them.
+The rules are fitted on the val split, to the answers of the very model file that will use them.
 """
 
 from collections.abc import Sequence
@@ -15,26 +15,28 @@ from train.evaluation import calibration
 from train.evaluation.evaluate import names_only
 
 RISKS = (0.005, 0.01, 0.02, 0.05, 0.1)  # wrong answers among those given, 0 to 1; a user chooses one
-_FAR = 0.99  # quantile of the val pictures' distances from training; what lies farther is called unlike it
-_UNLIKE_KINDS = 0.15  # share of val's other cells that are too unlike every kind to be called OTHER; elsewhere far more
-_STEPS = 1000  # least probabilities are rounded up to 1 / _STEPS
+_FAR = 0.99  # quantile of the val cells' distances from the training data; cells that lie farther are left to a person
+_UNLIKE_KINDS = 0.15  # share of val's OTHER cells left to a person as like no kind; far larger on other microscopes
+_STEPS = 1000  # the least confidence for an answer is rounded up to a multiple of 1 / _STEPS
 
 
 def decision(
     truth: np.ndarray, kinds: np.ndarray, distances: np.ndarray, labels: Sequence[str], names: Sequence[str]
 ) -> Decision:
-    """How to make answers: temperature, Platt scaling, and thresholds for each of RISKS, fitted on the val split.
+    """How to turn probabilities into answers: temperature, Platt scaling, and thresholds for each of RISKS.
+
+    All are fitted on the val split, from which the arguments come.
 
     Args:
         truth: indices into `labels`, int [n].
         kinds: probabilities, float [n, kinds].
         distances: Mahalanobis distances from the training cells, float [n]; all 0 if they are unknown.
         labels: what an answer can be.
-        names: of the kinds.
+        names: names of the kinds.
 
-    The risk is the share of wrong answers among those given to cells with a name. It isn't counted but expected from
-    the calibrated probabilities, because a val split of a few hundred cells holds too few errors to count. Of the cells
-    of other types, a share of about twice the risk gets a name.
+    A cell with a name is one whose label isn't OTHER. The risk is the share of wrong answers among those given to such
+    cells. It is estimated from the calibrated probabilities, because a val split of a few hundred cells holds too few
+    errors to count them. Of the cells of OTHER, a share of about twice the risk is given a name.
 
     Source: selective classification, Geifman and El-Yaniv, NIPS 2017.
     """
@@ -59,8 +61,8 @@ def _platt(other: np.ndarray, share: np.ndarray) -> tuple[float, float]:
     """(scale, shift) with which sigmoid((logit(share) - shift) / scale) has the least log loss.
 
     Args:
-        other: whether each cell is of another type, bool [n].
-        share: its probability of OTHER, float [n].
+        other: whether each cell's label is OTHER, bool [n].
+        share: each cell's probability of OTHER, float [n].
 
     Source: Platt, Probabilistic Outputs for Support Vector Machines (1999).
     """
@@ -87,13 +89,13 @@ def _limits(
     """The thresholds for one risk; None if no answer is confident enough.
 
     Args:
-        named: whether each cell has a name, bool [n].
+        named: whether each cell's label is a name, not OTHER, bool [n].
         shares: calibrated probabilities of the labels, float [n, labels].
         likeliest: probability of the likeliest kind of OTHER, float [n].
         distances: Mahalanobis distances, float [n].
         far: largest distance allowed; None if distances are unknown.
         count: how many labels are names.
-        risk: 0 to 1.
+        risk: the stated risk, 0 to 1.
     """
     limits: dict[str, float] = {}
     names = shares[:, :count] / np.maximum(shares[:, :count].sum(axis=1, keepdims=True), 1e-9)

@@ -1,1 +1,1 @@
-"""The locator's network and what teaches it: nuclei outlined in pictures of single cells, and marked camera fields."""
+"""The locator's network and what it learns from: outlined nuclei of single cells, and marked camera fields."""

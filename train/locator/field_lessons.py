@@ -14,21 +14,21 @@ from train.data.fields import Field
 from train.locator import nuclei
 from train.locator.red_cell_diameter import red_cell_diameter
 
-_SIDE = 720  # pixels of the longer side: no lesson needs more
-_BAND = 0.12  # of the height: so near to the border cells are often left unmarked, and nothing is learned there
-_EDGE = 3  # pixels: a marked box so near to the border is cut by it
-_ROUND = 1.6  # boxes: width of the square around a marked cell in which its nucleus is looked for
+_SIDE = 720  # pixels: larger fields are shrunk until their longer side has this length, which is enough to learn from
+_BAND = 0.12  # of the height: this near to the border, cells are often left unmarked, so nothing is learned there
+_EDGE = 3  # pixels: a box this near to the border is taken to be cut by it
+_SEARCHED = 1.6  # width of the square in which a marked cell's nucleus is looked for, in lengths of its box
 
 
 @dataclass(frozen=True)
 class MarkedField:
-    """A field as a lesson.
+    """A marked field as a lesson for the locator.
 
     Attributes:
         source: the data set that it comes from.
         image: RGB uint8 [h, w, 3].
         outline: uint8 [h, w]: 1 the core of a nucleus, 2 (nuclei.IGNORE) unknown, 0 neither.
-        red_cell: diameter of its red cells in pixels; 0 where it isn't known.
+        red_cell: diameter of its red cells in pixels; 0 if it isn't known.
     """
 
     source: str
@@ -38,7 +38,7 @@ class MarkedField:
 
 
 def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
-    """The lessons of some fields of a data folder. Raises UserError for a picture that can't be read."""
+    """The lessons of some fields of a data folder. Raises UserError if a picture can't be read."""
     by_source: dict[str, list[tuple[np.ndarray, np.ndarray, float | None]]] = defaultdict(list)
     for field in fields:
         frame = frames.load(folder / field.path)
@@ -50,7 +50,7 @@ def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
         measured = red_cell_diameter(small, mask)
         by_source[field.source].append((image, outline, measured and measured * max(image.shape) / max(small.shape)))
     result = []
-    for source, each in by_source.items():  # of one microscope: the median is surer than one field's measure
+    for source, each in by_source.items():  # one microscope: its median is surer than one field's measurement
         measures = [red_cell for *_, red_cell in each if red_cell]
         red_cell = float(np.median(measures)) if measures else 0.0
         result += [MarkedField(source, image, outline, red_cell) for image, outline, _ in each]
@@ -58,7 +58,7 @@ def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
 
 
 def _outline(image: np.ndarray, boxes: list[list[int]]) -> np.ndarray:
-    """What is known of each pixel of a field, uint8 [h, w]; see MarkedField. boxes: x, y, width, height in pixels."""
+    """What is known of each pixel of a field, uint8 [h, w]; see MarkedField. boxes: [x, y, width, height] in pixels."""
     height, width = image.shape[:2]
     result = np.zeros((height, width), np.uint8)
     band = round(_BAND * height)
@@ -66,7 +66,7 @@ def _outline(image: np.ndarray, boxes: list[list[int]]) -> np.ndarray:
     for x, y, w, h in boxes:
         result[max(0, y) : y + h, max(0, x) : x + w] = nuclei.IGNORE
     for x, y, w, h in boxes:
-        side = _ROUND * max(w, h)
+        side = _SEARCHED * max(w, h)
         left, top = x + w / 2 - side / 2, y + h / 2 - side / 2
         scale = nuclei.SIZE / side
         warp = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float32)
@@ -82,7 +82,7 @@ def _outline(image: np.ndarray, boxes: list[list[int]]) -> np.ndarray:
         back = cv2.warpAffine(core, warp, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
         inside = result[max(0, y) : y + h, max(0, x) : x + w]
         inside[back[max(0, y) : y + h, max(0, x) : x + w] == 1] = 1
-        if seen is not None:  # around a nucleus that was outlined, its cell is no nucleus
+        if seen is not None:  # around an outlined nucleus, the rest of the box is not nucleus
             ring = inside == nuclei.IGNORE
             others = cv2.warpAffine(seen, warp, (width, height), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
             inside[ring & (others[max(0, y) : y + h, max(0, x) : x + w] == 0)] = 0

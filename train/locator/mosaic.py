@@ -1,4 +1,4 @@
-"""Draws the fields that the locator learns from: single cells put together, as made-up microscopes would see them."""
+"""Composes fields for the locator to learn from: pictures of single cells, as simulated microscopes would show them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from train.locator.field_lessons import MarkedField
 from train.locator.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
-GAP = 3  # marks pixels in outlines that are no nucleus but lie between two that all but touch
-_STRIP = 30  # rows at the edge of a picture that its cell doesn't reach
+GAP = 3  # marks pixels between two nuclei that nearly touch
+_STRIP = 30  # pixel rows at the edge of a picture that its white cell doesn't reach
 _LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # optical density of each level
 
 
@@ -24,7 +24,7 @@ class Lesson:
     Attributes:
         image: RGB uint8 [320, 320, 3].
         outline: uint8 [160, 160]: 1 the core of a nucleus, 2 unknown, 3 the gap between two nuclei, 0 none of these.
-        red_cell: diameter of the red cells in pixels; 0 where there are none.
+        red_cell: diameter of the red cells in pixels; 0 if there are none or if it isn't known.
         shape: (height, width) of the field in pixels; what lies beyond is padding.
     """
 
@@ -39,7 +39,7 @@ class Group:
     """The pictures of one source.
 
     Attributes:
-        kinds: for each kind of cell the numbers of its pictures, int64 [n].
+        kinds: for each kind of cell, the indices of its pictures, int64 [n].
         red_cell: diameter of the red cells in shares of a picture's width.
     """
 
@@ -47,13 +47,13 @@ class Group:
     red_cell: float
 
     def pick(self, rng: np.random.Generator) -> int:
-        """The number of a picture by chance. Each kind of cell is as likely as the others, however rare it is."""
+        """The index of a random picture. All kinds of cell are equally likely, however rare they are."""
         kind = self.kinds[rng.integers(len(self.kinds))]
         return int(kind[rng.integers(len(kind))])
 
 
 class Mosaic:
-    """Draws fields from clean pictures (train.nuclei.white) and their outlines."""
+    """Composes fields from clean pictures (train.locator.nuclei.white) and the outlines of their nuclei."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Mosaic:
             sources: of the pictures, str [n].
             labels: of the pictures, str [n].
             red_cells: by source, diameter of the red cells in shares of a picture's width.
-            marked: real fields; a third of all lessons, where there are any.
+            marked: real fields; if there are any, they give about a third of all lessons.
             drawn: share of the other lessons that the simulated microscope draws, 0 to 1.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
@@ -90,12 +90,12 @@ class Mosaic:
         ]
 
     def field(self, rng: np.random.Generator) -> Lesson:
-        """One lesson by chance."""
+        """One random lesson."""
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
             return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
         if self.marked and rng.random() < 0.35:
-            return self._seen(rng)
+            return self._real(rng)
         if rng.random() < self.drawn:
             image, small, red_cell = _drawn(rng)
             return Lesson(_camera(image, rng), _gaps(small), red_cell, (FIELD, FIELD))
@@ -110,7 +110,7 @@ class Mosaic:
         _specks(image, outline, tile, rng)
         small = _gaps(cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST))
         height = width = FIELD
-        if rng.random() < 0.3:  # filled up to a square, as the runner does it
+        if rng.random() < 0.3:  # padded to a square, as the runner (edge) does
             side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2
             height, width = (side, FIELD) if rng.random() < 0.8 else (FIELD, side)
             small[height // 2 :], small[:, width // 2 :] = 0, 0
@@ -118,8 +118,8 @@ class Mosaic:
         image[height:], image[:, width:] = FILL, FILL
         return Lesson(image, small, red_cell, (height, width))
 
-    def _seen(self, rng: np.random.Generator) -> Lesson:
-        """A window of a real field, turned and mirrored by chance."""
+    def _real(self, rng: np.random.Generator) -> Lesson:
+        """A window of a real field, turned and mirrored at random."""
         source = self.marked[rng.integers(len(self.marked))]
         marked = source[rng.integers(len(source))]
         turn, mirrored = int(rng.integers(4)), rng.random() < 0.5
@@ -144,7 +144,7 @@ class Mosaic:
         return Lesson(seen, _gaps(small), marked.red_cell * scale, (size[1], size[0]))
 
     def _tiles(self, group: Group, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A field laid out with pictures of `tile` pixels, RGB uint8 [320, 320, 3]; its outline, uint8 [320, 320]."""
+        """A field of pictures `tile` pixels wide, RGB uint8 [320, 320, 3], and its outlines, uint8 [320, 320]."""
         count = -(-FIELD // tile) + 1
         empty = rng.uniform(0, 0.95) if tile < FIELD else 0.4
         rows = [[self._tile(group, rng, rng.random() < empty) for _ in range(count)] for _ in range(count)]
@@ -161,10 +161,10 @@ class Mosaic:
         return image.copy(), cv2.warpAffine(outline, warp, (FIELD, FIELD), flags=cv2.INTER_NEAREST)
 
     def _tile(self, group: Group, rng: np.random.Generator, empty: bool) -> tuple[np.ndarray, np.ndarray]:
-        """A picture and its outline, turned and mirrored by chance. empty: without its white cell."""
+        """A picture and its outline, turned and mirrored at random. empty: without its white cell."""
         i, j = group.pick(rng), group.pick(rng)
         picture, outline = self.pictures[i], self.outlines[i]
-        if empty:  # the edges of two pictures, where there are only red cells and platelets
+        if empty:  # made from the edges of two pictures, where there are only red cells and platelets
             strips = [(a[:_STRIP], a[-_STRIP:]) for a in (picture, self.pictures[j])]
             marks = [(a[:_STRIP], a[-_STRIP:]) for a in (outline, self.outlines[j])]
             picture = np.concatenate([*strips[0], *strips[1], picture[: SIZE - 4 * _STRIP]])
@@ -174,7 +174,7 @@ class Mosaic:
         return (picture[::-1], outline[::-1]) if rng.random() < 0.5 else (picture, outline)
 
     def _paste(self, image: np.ndarray, outline: np.ndarray, group: Group, tile: int, rng: np.random.Generator) -> None:
-        """Adds a cell, cut out as a disc, in place: on red cells, touching another white cell, or over the border."""
+        """Pastes a cell into `image` as a disc: on red cells, touching another white cell, or over the border."""
         picture, marks = self._tile(group, rng, empty=False)
         radius = 1.9 * np.sqrt((marks == 1).sum() / np.pi) / SIZE * tile
         nuclei = np.argwhere(outline == 1)
@@ -197,14 +197,14 @@ class Mosaic:
 
 
 def _gaps(outline: np.ndarray) -> np.ndarray:
-    """Marks the gaps between nuclei that all but touch, which count more in the loss (Ronneberger et al., 2015)."""
+    """Marks the gaps between nuclei that nearly touch. They count more in the loss (Ronneberger et al., 2015)."""
     nuclei = (outline == 1).astype(np.uint8)
     closed = cv2.morphologyEx(nuclei, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
     return np.where((closed == 1) & (outline == 0), np.uint8(GAP), outline)
 
 
 def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator) -> None:
-    """Makes red cells as thick smears show them, dark orange and without a pale middle, in place."""
+    """Changes the red cells of `image` to look as in thick smears: dark orange, without a pale middle."""
     reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
     filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     density: np.ndarray = (
@@ -219,7 +219,7 @@ def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.rand
 def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
     """A field of the simulated microscope with many touching cells, its outline, and the red cells' diameter in pixels.
 
-    Each nucleus is known there, even where another overlaps it.
+    In a drawn field every nucleus is known, even if another overlaps it.
     """
     red_cell = float(np.exp(rng.uniform(np.log(14), np.log(130))))
     count = int(min(8, 1 + rng.poisson(0.05 * (FIELD / red_cell) ** 2)))
@@ -233,7 +233,7 @@ def _drawn(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Generator) -> None:
-    """Adds platelets, dirt of the stain and glints, in place. They are too small for cells, whatever their colour."""
+    """Draws platelets, stain deposits and glints into `image`: too small to be cells, whatever their colour."""
     for _ in range(rng.poisson(1.5)):
         x, y = (int(v) for v in rng.integers(0, FIELD, 2))
         radius = max(1, int(tile * rng.uniform(0.02, 0.07)))
@@ -246,7 +246,7 @@ def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Ge
 
 
 def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with another stain, lamp, focus, sensor and compression."""
+    """The picture with a random stain, lamp, focus, sensor and compression."""
     density = _LEVELS[image]
     density *= np.float32(np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3)))
     density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)

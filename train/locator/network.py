@@ -12,8 +12,9 @@ from train.locator.mosaic import FIELD, GAP, Lesson
 def network(size: int = FIELD) -> keras.Model:
     """A small U-Net.
 
-    Five halvings of the resolution let it see a cell of a few pixels and one that fills the picture. The converter
-    folds the batch normalisation away. Sums replace the usual concatenations. Both make it faster on a Pi.
+    The resolution is halved five times, so that it sees both a cell of a few pixels and one that fills the picture. Two
+    things make it faster on a Pi: the converter removes the batch normalisation (folds it into the convolutions), and
+    sums replace the usual concatenations.
 
     Args:
         size: width and height of its input in pixels.
@@ -39,7 +40,7 @@ def network(size: int = FIELD) -> keras.Model:
         if filters > 8:
             x = conv(x, filters)
         skips.append(x)
-    # The red cells' diameter is read from five scales, at the resolution where the network sees most of the field.
+    # The red cells' diameter comes from the features of all five scales, averaged down to the coarsest resolution.
     scales = [layers.AveragePooling2D(2 ** (len(skips) - 1 - i))(skip) for i, skip in enumerate(skips[:-1])]
     length = layers.Concatenate()([*scales, x])
     length = layers.Conv2D(1, 1, activation="sigmoid")(conv(conv(length, 48, kernel=1), 32))
@@ -52,9 +53,9 @@ def network(size: int = FIELD) -> keras.Model:
 
 
 def target(lesson: Lesson) -> np.ndarray:
-    """What the network should answer, float32 [160, 160, 2]: the outline, and the red cells' diameter by ruler_mark.
+    """What the network should answer, float32 [160, 160, 2]: the outline, and the red cells' diameter.
 
-    The diameter is -1 where it isn't known.
+    The diameter is coded by edge.locate.ruler_mark; -1 means that it isn't known.
     """
     result = np.full((*lesson.outline.shape, 2), -1, np.float32)
     result[..., 0] = lesson.outline
@@ -67,12 +68,12 @@ def target(lesson: Lesson) -> np.ndarray:
 def loss(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
     """The loss of the network's answer, as one number.
 
-    It is the sum of cross-entropy, soft Dice, and three times `length`. Cross-entropy and Dice are over the pixels
-    whose outline is known; in cross-entropy, gaps between nuclei weigh four times as much.
+    It is the sum of three times the cross-entropy, the soft Dice loss, and three times `length`. Cross-entropy and Dice
+    use only the pixels whose outline is known. In cross-entropy, nuclei count twice and gaps between nuclei four times.
 
     Args:
-        target: of `target`, [batch, 160, 160, 2].
-        answer: of the network, likewise.
+        target: from `target`, [batch, 160, 160, 2].
+        answer: the network's answer, [batch, 160, 160, 2].
     """
     outline = target[..., 0]
     marks = tf.clip_by_value(answer[..., 0], 1e-5, 1 - 1e-5)
@@ -86,6 +87,6 @@ def loss(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
 
 
 def length(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
-    """The mean absolute error of the red cells' diameter by ruler_mark: 0.01 is 4 % of the diameter."""
+    """The mean absolute error of the red cells' diameter, as ruler_mark codes it: 0.01 is 4 % of the diameter."""
     measured = tf.cast(target[..., 1] >= 0, tf.float32)
     return tf.reduce_sum(tf.abs(answer[..., 1] - target[..., 1]) * measured) / (tf.reduce_sum(measured) + 1)

@@ -1,7 +1,7 @@
-"""Outlines the nucleus in a clean picture of one cell: what the locator's network learns from.
+"""Outlines the nucleus in a clean picture of one cell; the locator's network learns from these outlines.
 
-In good pictures classical vision finds the nucleus nearly always. From these outlines the network learns to find it in
-bad pictures too, where classical vision fails.
+In good pictures, classical image analysis nearly always finds the nucleus. From its outlines, the network learns to
+find the nucleus in bad pictures, too, where classical analysis fails.
 """
 
 import math
@@ -12,8 +12,8 @@ import numpy as np
 from edge import stain
 
 SIZE = 128  # width and height of a picture in pixels
-IGNORE = 2  # marks pixels of which it isn't known what they show
-CORE = 0.75  # of the hull's radius: so the cores of touching nuclei stay apart
+IGNORE = 2  # marks pixels that may or may not show a nucleus
+CORE = 0.75  # radius of the core as a share of the hull's, so that the cores of touching nuclei stay apart
 
 
 def outline(picture: np.ndarray) -> np.ndarray | None:
@@ -25,8 +25,8 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
         picture: RGB uint8 [128, 128, 3].
 
     Returns:
-        uint8 [128, 128], or None where it isn't clear. 1: the core (see CORE) of the convex hull around all lobes of
-        the nucleus. 2 (IGNORE): something else that is dark, perhaps a second cell. 0: neither.
+        uint8 [128, 128], or None if the nucleus isn't clear. 1: the core (see CORE) of the convex hull around all lobes
+        of the nucleus. 2 (IGNORE): something else that is dark, perhaps a second cell. 0: neither.
     """
     red, green, blue = (np.maximum(a, 0).astype(np.float32) for a in cv2.split(_absorbance(picture)))
     stained = np.clip(np.sqrt(red * green) - 0.35 * np.maximum(0, blue - red), 0, 255).astype(np.uint8)
@@ -34,7 +34,7 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
     for _ in range(3):
         if mask.mean() <= 0.2:
             break
-        mask = stained > _otsu(stained[mask])  # red cells were taken for the nucleus: look again among what was taken
+        mask = stained > _otsu(stained[mask])  # red cells are in the mask: divide it again by a higher threshold
     opened = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, parts, stats, centres = cv2.connectedComponentsWithStats(opened)
     areas = stats[:, cv2.CC_STAT_AREA].astype(float)
@@ -59,7 +59,7 @@ def outline(picture: np.ndarray) -> np.ndarray | None:
 
 
 def white(picture: np.ndarray) -> np.ndarray:
-    """The picture with its background (the 90th percentile of each channel) brought to 245: lamps don't matter."""
+    """The picture with its background (90th percentile of each channel) at 245, to remove the lamp's effect."""
     background = np.percentile(picture, 90, axis=(0, 1)).clip(1)
     return np.clip(picture * (245 / background), 0, 255).astype(np.uint8)
 

@@ -1,7 +1,7 @@
-"""The diameter of red cells by classical vision. A red cell measures about 7.5 micrometres on every slide.
+"""The diameter of red cells by classical image analysis. A red cell measures about 7.5 micrometres on every slide.
 
-The measure is often wrong in a poor picture and seldom in a clean one, so the median of a source can be trusted. From
-these medians the locator's network learns to measure red cells in poor pictures too.
+The measurement is often wrong in a poor picture but seldom in a clean one, so the median over a source can be trusted.
+From these medians, the locator's network learns to measure red cells in poor pictures, too.
 """
 
 import cv2
@@ -9,18 +9,18 @@ import numpy as np
 
 from edge.errors import UserError
 
-_MIDDLE = 0.22  # of the width: the radius around a picture's middle that its white cell may fill
+_MIDDLE = 0.22  # of the width: radius of the middle, where the white cell lies and no red cells are measured
 
 
 def red_cells(pictures: np.ndarray, most: int = 500) -> float:
     """The median diameter of the red cells in pictures of one source, in shares of a picture's width.
 
     Args:
-        pictures: of one magnification, with the white cell in the middle, RGB uint8 [n, s, s, 3].
-        most: about how many of them are measured, spread over all.
+        pictures: pictures of one magnification, with the white cell in the middle, RGB uint8 [n, s, s, 3].
+        most: about how many pictures are measured; they are spread evenly.
 
     Raises:
-        UserError: where red cells can be measured in no picture.
+        UserError: if red cells can't be measured in any picture.
     """
     side = 256
     middle = cv2.circle(np.zeros((side, side), np.uint8), (side // 2, side // 2), round(_MIDDLE * side), (255,), -1)
@@ -30,19 +30,21 @@ def red_cells(pictures: np.ndarray, most: int = 500) -> float:
         if diameter:
             diameters.append(diameter / side)
     if not diameters:
-        raise UserError("In no picture can red cells be measured; the locator needs pictures with red cells in them.")
+        raise UserError(
+            "Red cells can't be measured in any of the pictures; the locator needs pictures with red cells in them."
+        )
     return float(np.median(diameters))
 
 
 def red_cell_diameter(small: np.ndarray, nuclei: np.ndarray) -> float | None:
-    """The diameter of a field's red cells in pixels; None where it can't be measured.
+    """The diameter of a field's red cells in pixels; None if it can't be measured.
 
-    Red cells stand out in green light, which haemoglobin absorbs. In the middle of a red cell, the distance to its edge
-    is at a peak, and the height of the peak is the radius. Distances are OpenCV's, with a 5 x 5 mask.
+    Red cells stand out in green light, which haemoglobin absorbs. The distance to the edge is largest in the middle of
+    a red cell, where it equals the radius. Distances are OpenCV's, with a 5 x 5 mask.
 
     Args:
         small: the field, RGB uint8 [h, w, 3], about 320 pixels wide.
-        nuclei: marks of its nuclei, uint8 [h, w], 128 or more where one is.
+        nuclei: mask of the nuclei of white cells, uint8 [h, w], 128 or more in a nucleus.
 
     Source: Borgefors, Computer Vision, Graphics, and Image Processing 34 (1986).
     """
@@ -56,7 +58,7 @@ def red_cell_diameter(small: np.ndarray, nuclei: np.ndarray) -> float | None:
     depth = cv2.subtract(light, green)
     ceiling = int(np.partition(depth.reshape(-1), depth.size * 95 // 100)[depth.size * 95 // 100])
     level = cv2.threshold(np.minimum(depth, np.uint8(ceiling)), 0, 255, cv2.THRESH_OTSU)[0]
-    if level < 4:  # an empty field: what varies is noise
+    if level < 4:  # an empty field, in which there is only noise
         return None
     mask = (depth > level).astype(np.uint8)
     _fill_holes(mask, mask.size // 80)

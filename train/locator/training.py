@@ -1,4 +1,4 @@
-"""Trains the locator's network, and writes the run's folder."""
+"""Trains the locator's network, and writes the folder of the run."""
 
 import json
 import time
@@ -22,12 +22,12 @@ from train.locator.mosaic import FIELD, Mosaic
 from train.locator.network import length, loss, network, target
 from train.loop import EpochLog
 
-_FEWEST = 20  # pictures with a clear cell
-_CALIBRATION = 100  # fields that are kept for the converter, to choose int8's ranges by
+_FEWEST = 20  # at least this many pictures with a clear cell are needed
+_CALIBRATION = 100  # this many fields are kept for the converter, which chooses int8's ranges from them
 
 
 class _Batches(keras.utils.PyDataset):
-    """Batches of made-up fields; each step draws its fields by a seed of its own."""
+    """Batches of composed fields. Each step has a random seed of its own."""
 
     def __init__(self, mosaic: Mosaic, options: settings.Locator) -> None:
         super().__init__(workers=2)
@@ -69,20 +69,20 @@ def train(
     """Trains the locator; writes OUT/model.keras, OUT/run.json and OUT/calibration.npz.
 
     It learns from the single cells in the train and val splits, of all types. Where the folder has marked camera
-    fields, it also learns from half of them (train.data.fields.halves); the other half measures it fairly.
+    fields, it also learns from half of them (train.data.fields.halves); the other half is kept to measure it.
 
     Args:
         folder: the data folder.
         out: the run's folder.
         options: how to train.
-        start: folder of an earlier run, whose network is trained on; None to start from chance.
+        start: folder of an earlier run, whose network is trained further; None to start from random weights.
         progress: see edge.system.progress.
 
     Returns:
         What run.json holds.
 
     Raises:
-        UserError: for data or an earlier run that can't be used, and for a folder that can't be written.
+        UserError: if the data or the earlier run can't be used, or if the folder can't be written.
     """
     examples = [e for e in dataset.read(folder, labels=None) if e.split != "test"]
     try:
@@ -92,7 +92,7 @@ def train(
     keras.utils.set_random_seed(options.seed)
     model, before = _earlier(start) if start else (network(), None)
     mosaic, learned_from = _mosaic(folder, examples, options.drawn, progress)
-    cv2.setNumThreads(1)  # two fields are drawn at a time
+    cv2.setNumThreads(1)  # two threads compose fields at the same time already
     falling = keras.optimizers.schedules.CosineDecay(options.rate, options.epochs * options.steps)
     model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
     started = time.time()
@@ -124,7 +124,7 @@ def train(
 
 
 def _mosaic(folder: Path, examples: Sequence[Example], drawn: float, progress: Progress) -> tuple[Mosaic, dict]:
-    """What draws the made-up fields, and what run.json says of the pictures that it draws them from."""
+    """What composes the fields, and what run.json says about the pictures that they are composed from."""
     pictures, outlines, clear = lessons(folder, examples, progress)
     if len(pictures) < _FEWEST:
         raise UserError(
@@ -153,11 +153,11 @@ def _earlier(run: Path) -> tuple[keras.Model, dict]:
 def lessons(
     folder: Path, examples: Sequence[Example], progress: Progress = silent
 ) -> tuple[np.ndarray, np.ndarray, list[Example]]:
-    """The pictures in which the nucleus is clear. Pictures that can't be read are left out.
+    """The pictures in which the nucleus can be outlined. Pictures that can't be read are left out.
 
     Returns:
         The pictures with a white background, RGB uint8 [n, 128, 128, 3]; the outlines of their nuclei, uint8
-        [n, 128, 128], see nuclei.outline; and their examples.
+        [n, 128, 128], see nuclei.outline; and the pictures' examples.
     """
     pictures, outlines, clear = [], [], []
     for number, example in enumerate(examples):

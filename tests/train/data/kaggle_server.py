@@ -1,8 +1,8 @@
-"""A stand-in of Kaggle on this machine: what kagglehub asks for when it downloads a public data set.
+"""A stand-in for Kaggle on this machine: what kagglehub asks for when it downloads a public data set.
 
-kagglehub's client knows a few fixed addresses and no port. So it is set to ask http://localhost, with 127.0.0.1:PORT as
-its proxy, and no test can reach the network. As on the real Kaggle, a download is redirected to a storage server, which
-can go on in the middle of a file.
+kagglehub's client only takes one of a few fixed addresses, without a port. So it is set to ask http://localhost, with
+127.0.0.1:PORT as its proxy, and no test can reach the network. As on the real Kaggle, a download is redirected to a
+storage server, which can continue in the middle of a file.
 """
 
 import base64
@@ -18,13 +18,13 @@ _VERSION = 3
 
 
 class Kaggle(ThreadingHTTPServer):
-    """A stand-in of Kaggle's API and storage on this machine.
+    """A stand-in for Kaggle's API and storage on this machine.
 
     Attributes:
-        archives: content of the zip file by OWNER/NAME.
-        break_after: ends each transfer after so many bytes; None for none.
-        checksum: states this one instead of the archive's.
-        status: refuses every request with this status; None for none.
+        archives: content of each zip file, by OWNER/NAME.
+        break_after: number of bytes after which each transfer breaks off; None for never.
+        checksum: the checksum to state instead of the archive's own.
+        status: the HTTP status with which every request is refused; None to refuse none.
         requests: method, path and range of each request.
     """
 
@@ -37,7 +37,7 @@ class Kaggle(ThreadingHTTPServer):
         self.requests: list[tuple[str, str, str | None]] = []
 
     def environment(self, home: Path) -> dict[str, str]:
-        """What brings a child process here; `home`, an empty folder, hides the user's own account and cache."""
+        """The environment that sends a child process to this server. home: an empty folder, to hide the user's own."""
         proxy = f"http://127.0.0.1:{self.server_address[1]}"
         return {
             "KAGGLE_API_ENVIRONMENT": "LOCALHOST",

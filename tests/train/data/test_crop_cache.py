@@ -1,4 +1,4 @@
-"""Crops and nuclei: made once, each picture decoded once, and followed when a file changes."""
+"""Crops and nuclei: made once, with each picture decoded once; and made again when a file changes."""
 
 from collections import Counter
 from pathlib import Path
@@ -20,7 +20,7 @@ def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
             Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
 
 
-def test_a_picture_is_decoded_once_whatever_is_made_of_it(drawn: Path, tmp_path: Path, decoded: Counter[str]) -> None:
+def test_a_picture_is_decoded_once_whatever_is_made_from_it(drawn: Path, tmp_path: Path, decoded: Counter[str]) -> None:
     examples = dataset.only(dataset.read(drawn, dataset.labels("one")), "train")
     paths = {str(drawn / e.path) for e in examples}
     assert len(paths) < len(examples), "some pictures lend a patch as well"
@@ -35,7 +35,7 @@ def test_a_picture_is_decoded_once_whatever_is_made_of_it(drawn: Path, tmp_path:
 
 
 @pytest.mark.parametrize("ruler", ["run", "picture", "nucleus"])
-def test_what_is_there_is_not_made_again(drawn: Path, tmp_path: Path, decoded: Counter[str], ruler: str) -> None:
+def test_what_is_in_the_cache_is_not_made_again(drawn: Path, tmp_path: Path, decoded: Counter[str], ruler: str) -> None:
     examples = dataset.only(dataset.read(drawn), "val")
     crop_cache.crops(drawn, examples, 48, "cell", tmp_path, ruler)
     crop_cache.make(drawn, examples, Wanted(48, ("cell",), True, ruler), tmp_path)
@@ -44,7 +44,7 @@ def test_what_is_there_is_not_made_again(drawn: Path, tmp_path: Path, decoded: C
     assert set(decoded.values()) == {2}
 
 
-def test_crops_are_cached_and_follow_the_files(tmp_path: Path) -> None:
+def test_crops_are_cached_and_made_again_when_files_change(tmp_path: Path) -> None:
     fill(tmp_path / "d", {"lymphocyte": 40, "monocyte": 40})
     examples = dataset.read(tmp_path / "d")
     first = crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
@@ -67,7 +67,7 @@ def test_broken_pictures_are_named_and_leave_no_cache(tmp_path: Path) -> None:
         crop_cache.crops(tmp_path / "d", examples, 32, "whole-image", tmp_path / "cache")
 
 
-def test_a_patch_is_a_crop_of_nothing(drawn: Path) -> None:
+def test_a_patch_shows_no_cell(drawn: Path) -> None:
     examples = dataset.read(drawn, dataset.labels("one"))
     patches = [e for e in examples if e.kind == dataset.PATCH]
     lenders = [e for e in examples if e.kind != dataset.PATCH and e.path in {p.path for p in patches}]

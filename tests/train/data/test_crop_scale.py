@@ -1,4 +1,4 @@
-"""Crops by another ruler than the run's, for the ablation."""
+"""Crops whose size another ruler than the run's sets, for the ablation."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from train.data import crop_cache, crop_scale, dataset
 from train.data.crop_cache import Wanted
 
 
-def test_every_ruler_s_crops_are_its_own(drawn: Path) -> None:
+def test_every_ruler_gives_different_crops(drawn: Path) -> None:
     examples = dataset.only(dataset.read(drawn), "train")
     crops = {
         ruler: crop_cache.crops(drawn, examples, 48, "cell", ruler=ruler) for ruler in ("run", "picture", "nucleus")
@@ -20,7 +20,7 @@ def test_every_ruler_s_crops_are_its_own(drawn: Path) -> None:
     assert len({np.asarray(each).tobytes() for each in crops.values()}) == 3
 
 
-def test_by_the_nucleus_all_are_equally_large(drawn: Path) -> None:
+def test_the_nucleus_as_ruler_makes_all_nuclei_equally_large(drawn: Path) -> None:
     examples = dataset.only(dataset.read(drawn), "train")
     alike, own = (
         crop_cache.make(drawn, examples, Wanted(48, (), True, ruler)).nuclei for ruler in ("nucleus", "picture")
@@ -30,7 +30,7 @@ def test_by_the_nucleus_all_are_equally_large(drawn: Path) -> None:
     assert own.std() > 0.02
 
 
-def test_each_picture_by_itself_is_what_one_picture_alone_gives(drawn: Path) -> None:
+def test_each_picture_measured_by_itself_gives_what_it_gives_alone(drawn: Path) -> None:
     paths = [str(drawn / e.path) for e in dataset.only(dataset.read(drawn), "train")]
     alone = classify.find(frames.load(paths[0]), "cell", Locator())
     [found] = classify.find_cells(paths[:1], "cell", crop_scale.search("picture"), run=paths)

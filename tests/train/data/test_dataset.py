@@ -1,4 +1,4 @@
-"""Reading data sets: who is in which split, and what is refused."""
+"""Reading data sets: which picture is in which split, and what is refused."""
 
 import shutil
 from pathlib import Path
@@ -89,7 +89,7 @@ def test_other_cells_and_empty_places_are_one_class(tmp_path: Path) -> None:
     assert dataset.read(tmp_path) == [e for e in dataset.read(tmp_path, None) if e.label != "neutrophil"]
 
 
-def test_a_table_is_parsed_once_for_each_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_is_only_parsed_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
     original = dataset.table
 

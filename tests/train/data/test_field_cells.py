@@ -41,7 +41,7 @@ def test_cells_are_found_and_others_left_out(folder: Path) -> None:
     assert (dark > 0.5).all(), "a nucleus stands in the middle of each"
 
 
-def test_none_and_unreadable(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_without_fields_and_an_unreadable_field(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert field_cells.read(empty, 64, "cell", LABELS).crops.shape == (0, 64, 64, 3)

@@ -1,4 +1,4 @@
-"""Camera fields with marked cells: who learns, who measures, and what is learned."""
+"""Camera fields with marked cells: which are learned from, and which are measured on."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def table(folder: Path, rows: list[str]) -> Path:
     return folder
 
 
-def test_no_film_and_no_cell_stands_in_both_halves(tmp_path: Path) -> None:
+def test_no_film_and_no_cell_is_in_both_halves(tmp_path: Path) -> None:
     rows = [f"f/s/{i}.png,unknown,1,2,30,40,film{i // 3},cell{i % 7 if i > 30 else i}" for i in range(60)]
     read = fields.read(table(tmp_path, [*rows, "f/s/none.png,none,,,,,,"]))
     assert len(read) == 61 and read[-1].boxes == () and read[0].source == "s"

@@ -1,4 +1,4 @@
-"""`train data kaggle:OWNER/NAME`: the real kagglehub against a stand-in of Kaggle on this machine."""
+"""`train data kaggle:OWNER/NAME`: the real kagglehub against a stand-in for Kaggle on this machine."""
 
 import csv
 import io
@@ -79,7 +79,7 @@ def test_what_was_downloaded_is_not_downloaded_again(server: Kaggle, tmp_path: P
     assert [path.rsplit("/")[-1] for _, path, _ in server.requests] == ["GetDataset"]  # is there a newer version?
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_stopped(server: Kaggle, archive: bytes, tmp_path: Path) -> None:
+def test_a_download_that_breaks_off_continues_where_it_stopped(server: Kaggle, archive: bytes, tmp_path: Path) -> None:
     assert len(archive) > CHUNK + 1000
     server.break_after = CHUNK + 1000
     assert_refused(fetch(server, tmp_path), "broke off", "run the same command again")
@@ -91,7 +91,7 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(server: Kaggle, arc
     assert (tmp_path / "out" / "cells.csv").is_file()
 
 
-def test_what_goes_wrong_is_one_sentence(server: Kaggle, tmp_path: Path) -> None:
+def test_every_error_is_one_sentence(server: Kaggle, tmp_path: Path) -> None:
     home = tmp_path / "home"
     refusals = [("no such data set", fetch(server, home, "somebody/nothing"))]
     server.status = 500
@@ -120,12 +120,12 @@ def test_a_cache_that_cannot_be_written(server: Kaggle, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "source", ["kaggle:", "kaggle:name", "kaggle:a/b/c", "kaggle:a/b/versions/new", "kaggle:a b/c"]
 )
-def test_names_that_are_none(source: str, tmp_path: Path) -> None:
+def test_names_that_are_not_a_data_set_s(source: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="OWNER/NAME"):
         prepare.prepare(source, tmp_path / "out")
 
 
-def test_names() -> None:
+def test_the_name_of_a_data_set() -> None:
     assert kaggle.name("kaggle:a/b-c") == kaggle.name("kaggle:a/b-c/versions/4") == "b-c"
 
 

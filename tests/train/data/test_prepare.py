@@ -42,7 +42,7 @@ def table(out: Path) -> list[dict[str, str]]:
     return list(csv.DictReader((out / "cells.csv").open()))
 
 
-def test_kaggles_layout_is_split_anew_by_film(kaggle: Path, tmp_path: Path) -> None:
+def test_kaggle_s_layout_is_split_anew_by_film(kaggle: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = invoke("train", "data", kaggle, "--out", out)
     assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def test_the_projects_own_layout_keeps_its_splits(drawn: Path, tmp_path: Path) -
 
 
 def test_look_alikes_stay_together(tmp_path: Path) -> None:
-    """Saved again as a small JPEG in another split: the same cell all the same."""
+    """A picture saved again as a small JPEG, in another split, still shows the same cell."""
     folder = tmp_path / "in"
     for i in range(20):
         for kind in drawing.KINDS:
@@ -123,7 +123,7 @@ def test_pairs_and_groups() -> None:
 
 
 def test_real_second_photographs(data: Path) -> None:
-    """Of the pairs that are known to show one cell, most are found, and nothing else."""
+    """Most of the pairs that are known to show one cell are found, and no others."""
     rows = [r for r in csv.DictReader((data / "cells.csv").open()) if r["source"] == "raabin"]
     by_cell = defaultdict(list)
     for row in rows:

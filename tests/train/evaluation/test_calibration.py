@@ -26,7 +26,7 @@ def test_answers_without_a_mistake_have_a_limit() -> None:
 
 
 def test_a_confidence_on_a_border_belongs_to_the_range_below_it() -> None:
-    """As in tests/edge/site/test_check.py, where the 0.18333 is computed by hand: 0.60 = 9 / 15 is in range 9 of 15."""
+    """0.60 = 9 / 15 is in range 9 of 15. tests/edge/site/test_check.py computes the 0.18333 by hand."""
     confidence = np.repeat([0.58, 0.60, 0.63], 10)
     truth = np.repeat([0, 1, 0, 0, 1], [5, 5, 10, 4, 6])
     found = calibration(truth, np.stack([confidence, 1 - confidence], axis=1), 15)

@@ -1,4 +1,4 @@
-"""Figures of answers, each worked by hand in a small case."""
+"""Figures of answers, each worked out by hand for a small case."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from train.evaluation import evaluate
 LABELS = ("lymphocyte", "monocyte")
 
 
-def test_figures_of_a_case_worked_by_hand() -> None:
+def test_figures_of_a_case_worked_out_by_hand() -> None:
     truth = np.array([0, 0, 0, 0, 1, 1])
     monocyte = np.array([0.1, 0.2, 0.6, 0.4, 0.9, 0.3])
     figures = evaluate.metrics(truth, np.stack([1 - monocyte, monocyte], axis=1), LABELS)
@@ -29,7 +29,7 @@ def test_wilsons_interval() -> None:
     assert share(0, 0).value is None
 
 
-def test_a_missing_class_is_no_crash() -> None:
+def test_a_missing_class_does_not_crash() -> None:
     figures = evaluate.by_source(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]]), ["a", "a"], LABELS)
     assert figures["a"].classes["monocyte"].recall.value is None and figures["a"].auroc is None
     assert "auroc" not in document(figures["a"])

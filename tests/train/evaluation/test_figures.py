@@ -1,4 +1,4 @@
-"""The report's figures, each worked by hand in a small case."""
+"""The report's figures, each worked out by hand for a small case."""
 
 from collections.abc import Callable
 
@@ -11,8 +11,8 @@ from train.data.dataset import LABELS
 from train.evaluation import calibration, cell_figures, error_balance, intervals
 
 
-def test_figures_worked_by_hand() -> None:
-    """Seven photographs of five cells; cell 4's three are wrong, right, right, and right by the mean."""
+def test_figures_worked_out_by_hand() -> None:
+    """Seven photographs of five cells. Cell 4 has three: one wrong, two right; by their mean the cell is right."""
     truth = np.array([0, 0, 0, 1, 1, 1, 1])
     monocyte = np.array([0.1, 0.2, 0.9, 0.8, 0.4, 0.7, 0.9])
     cells = np.array([0, 1, 2, 3, 4, 4, 4])
@@ -59,7 +59,7 @@ def test_the_bootstrap_draws_cells() -> None:
 
 
 def errors(of_lymphocytes: tuple[int, int], of_monocytes: tuple[int, int]) -> error_balance.ErrorBalance:
-    """balance() where (wrong, all) of each class are mistaken."""
+    """The error balance of two classes, each given as (number of wrong answers, number of cells)."""
     truth = np.repeat([0, 1], [of_lymphocytes[1], of_monocytes[1]])
     wrong = [np.arange(count) < k for k, count in (of_lymphocytes, of_monocytes)]
     return error_balance.balance(truth, np.where(np.concatenate(wrong), 1 - truth, truth), LABELS)
@@ -90,14 +90,14 @@ def test_a_larger_class_is_no_bias() -> None:
     assert errors((20, 400), (10, 100)).favours == "lymphocyte"  # fewer errors, at twice the rate
 
 
-def test_no_errors_and_no_class() -> None:
+def test_no_errors_or_a_missing_class() -> None:
     found = errors((0, 390), (0, 100))
     assert found.favours is None and found.p is None
     assert "no errors" in found.sentence and "390 lymphocytes and 100 monocytes" in found.sentence
     assert "no monocytes" in errors((3, 10), (0, 0)).sentence
 
 
-def test_calibration_worked_by_hand() -> None:
+def test_calibration_worked_out_by_hand() -> None:
     confidence = np.array([0.95, 0.95, 0.65, 0.55])
     found = calibration.calibration(np.array([0, 1, 0, 0]), np.stack([confidence, 1 - confidence], axis=1))
     assert found.ece == pytest.approx((2 * abs(0.5 - 0.95) + abs(1 - 0.65) + abs(1 - 0.55)) / 4)

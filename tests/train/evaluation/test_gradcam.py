@@ -7,7 +7,7 @@ import pytest
 @pytest.mark.parametrize("head", ["dense", "softmax", "activation"])
 @pytest.mark.parametrize("kind", ["sequential", "functional"])
 def test_heat_lies_where_the_signal_is(kind: str, head: str) -> None:
-    """A network that calls brightness a monocyte, beyond doubt: its probabilities have no gradient left."""
+    """The network calls bright places a monocyte, so confidently that its probabilities have no gradient left."""
     import keras
 
     from train.evaluation import gradcam
@@ -39,7 +39,7 @@ def test_heat_lies_where_the_signal_is(kind: str, head: str) -> None:
     assert heat is not None and heat.shape == (2, 32, 32) and heat.max() == 1
     assert heat[0, 5:8, 21:24].min() == pytest.approx(1)
     assert heat[0].sum() == heat[0, 3:10, 19:26].sum()
-    assert not heat[1].any()  # nothing spoke for a lymphocyte
+    assert not heat[1].any()  # nothing supports a lymphocyte
 
 
 def test_heat_needs_a_convolution() -> None:

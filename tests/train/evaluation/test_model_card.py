@@ -1,4 +1,4 @@
-"""Model cards and the page, of figures made up here; the shipped cards."""
+"""Model cards and the page, from figures that this file makes up; and the shipped cards."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ MONOCYTE = np.array([0.1, 0.2, 0.9, 0.8, 0.4, 0.7])
 
 @pytest.fixture
 def evaluation(monkeypatch: pytest.MonkeyPatch) -> Evaluation:
-    """Of a network that knows other cells, on two sources; the second has monocytes only."""
+    """The evaluation of a network that knows other cells, on two sources; the second has only monocytes."""
     monkeypatch.setattr(intervals, "RESAMPLES", 20)
     truth, sources = np.array([0, 0, 0, 1, 1, 1]), np.array(["a"] * 5 + ["b|<b>"])
     probabilities = np.stack([1 - MONOCYTE, MONOCYTE], axis=1)
@@ -56,7 +56,7 @@ def test_cold_places_show_the_picture() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(SHIPPED.parent.glob("*.tflite")), ids=lambda file: file.stem)
-def test_the_shipped_cards_are_of_the_shipped_files(file: Path) -> None:
+def test_the_shipped_cards_describe_the_shipped_files(file: Path) -> None:
     model = File(file)
     write = model_card.card if model.contract.crop else model_card.locator_card
     assert file.with_suffix(".md").read_text(encoding="utf-8") == write(model.contract, file.name, model.sha256)

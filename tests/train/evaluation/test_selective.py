@@ -1,4 +1,4 @@
-"""Thresholds for stated risks, on answers whose truth is drawn by their own probabilities."""
+"""Thresholds for stated risks, on answers whose true labels are drawn from their own probabilities."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ KINDS = ("lymphocyte", "monocyte", "basophil", "patch")
 
 
 def answers(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Truth (of LABELS) and probabilities (of KINDS), sure to different degrees and as sure as they are right."""
+    """True labels (of LABELS) and calibrated probabilities (of KINDS), from unsure to sure."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 3.0, (count, len(KINDS)))
     kinds = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -45,7 +45,7 @@ def test_a_stated_risk_holds_on_cells_not_seen(risk: str) -> None:
     assert figures.named and figures.named.low is not None and figures.named.low <= 2 * float(risk)
 
 
-def test_lower_risk_fewer_answers_and_what_cannot_be_held_is_not_offered() -> None:
+def test_a_lower_risk_means_fewer_answers_and_a_risk_that_cannot_be_held_is_not_offered() -> None:
     truth, kinds = answers(4000, 0)
     found = selective.decision(truth, kinds, np.zeros(len(truth)), LABELS, KINDS)
     given = [
@@ -56,7 +56,7 @@ def test_lower_risk_fewer_answers_and_what_cannot_be_held_is_not_offered() -> No
     assert selective.decision(truth, blind, np.zeros(len(truth)), LABELS, KINDS).risks == {}
 
 
-def test_far_from_training_is_doubted() -> None:
+def test_cells_far_from_training_are_left_for_review() -> None:
     truth, kinds = answers(1000, 0)
     distances = np.random.default_rng(0).uniform(0.5, 1.5, 1000)
     found = selective.decision(truth, kinds, distances, LABELS, KINDS)

@@ -1,4 +1,4 @@
-"""`train locator` for seconds, and on to the file that the runner opens."""
+"""`train locator` for a few seconds, then `convert` to the file that the runner opens."""
 
 import json
 from pathlib import Path
@@ -31,7 +31,7 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_it_learns_learns_on_and_becomes_a_file(fields: Path, tmp_path: Path) -> None:
+def test_it_learns_continues_and_becomes_a_model_file(fields: Path, tmp_path: Path) -> None:
     short = ("--data", fields, "--epochs", 1, "--steps", 2, "--batch", 2)
     for options in ((tmp_path / "one",), (tmp_path / "two", "--start", tmp_path / "one", "--drawn", 0.5)):
         done = invoke("train", "locator", *short, "--out", *options)

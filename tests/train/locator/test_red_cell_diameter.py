@@ -1,3 +1,5 @@
+"""The red-cell diameter by classical image analysis, on drawn fields."""
+
 import numpy as np
 import pytest
 
