@@ -34,7 +34,7 @@ _WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size
 # Pixels are kept before the run's final ruler is known. So a margin is kept in case it gets larger: by the first factor
 # if the run has a ruler already, by the second if it has none. With these factors, no picture of
 # ../shared/data has to be read twice, whichever of its folders form a run.
-_MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.1, 1.35
+_MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.2, 1.35
 
 
 @dataclass(frozen=True)
@@ -304,7 +304,8 @@ class _Survey:
         from edge.locate import cells
         from edge.red_cells import by_itself
 
-        if self._search.keep_whole or (self._search.single and not located.nuclei):
+        nothing_found = self._search.single and not located.nuclei
+        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side):
             return [(0, 0, frame.width, frame.height)]
         own = by_itself(located.red_cells)
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)

@@ -242,6 +242,11 @@ class RedCellRuler:
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
+    def settled(self, side: int) -> bool:
+        """Whether enough pictures with this longer side were added for a measure of their own."""
+        group = self._sizes.get(side)
+        return group is not None and len(group.estimates) >= self._fewest
+
     def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
         """What the run says about a picture with these values of RedCells, in pixels of the picture.
 

@@ -155,7 +155,7 @@ def _strategy(name: str) -> tuple[tf.distribute.Strategy, bool]:
 def baseline(
     folder: Path, out: Path, settings: Settings, *, resume: bool = False, progress: Progress = silent
 ) -> run.Report | None:
-    """Trains the seed project's network from scratch.
+    """Trains the student project's network from scratch.
 
     Writes OUT/model.keras, OUT/run.json, OUT/baseline.csv and logs for TensorBoard. It keeps the weights of the epoch
     with the lowest weighted loss on val.

@@ -15,7 +15,7 @@ FEATURES = "features"  # name of the layer whose values a model file outputs bes
 
 
 def baseline(size: int, classes: int) -> keras.Model:
-    """The seed project's network: four convolutions alternating with max-pooling, then dense layers with dropout.
+    """the student project's network: four convolutions alternating with max-pooling, then dense layers with dropout.
 
     It takes pictures [batch, size, size, 3] and gives probabilities, float32 [batch, classes].
     """
