@@ -200,7 +200,7 @@ def test_a_copy_of_a_val_picture_is_refused_for_calibration(drawn: Path) -> None
     training, val = dataset.only(examples, "train")[:3], dataset.only(examples, "val")[:2]
     crops = crop_cache.crops(drawn, training, 32, "whole-image")
     representative.unseen(training, crops, crop_cache.crops(drawn, val, 32, "whole-image"))
-    with pytest.raises(UserError, match="can't calibrate"):
+    with pytest.raises(UserError, match="can't be used for calibration"):
         representative.unseen(training, crops, crops[2:])
 
 

@@ -109,7 +109,9 @@ def test_files_that_are_no_image_classifier_are_refused(drawn: Path, tmp_path: P
     out = L.Flatten()(a)
     two = keras.Model(a, [L.Dense(2, activation="softmax")(out), L.Dense(3)(out)])
     assert "has 2 outputs" in refusal(saved(two, tmp_path), drawn)
-    assert "[2] numbers a picture, and --labels names 3" in refusal(saved(network(), tmp_path), drawn, ("a", "b", "c"))
+    assert "[2] numbers per picture, but --labels names 3" in refusal(
+        saved(network(), tmp_path), drawn, ("a", "b", "c")
+    )
     assert "softmax" in refusal(saved(network(activation="linear"), tmp_path), drawn)
     grey = keras.Sequential([keras.Input((16, 16, 1)), L.Flatten(), L.Dense(2, activation="softmax")])
     assert "only RGB" in refusal(saved(grey, tmp_path), drawn)
