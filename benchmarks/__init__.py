@@ -1,1 +1,1 @@
-"""Measures accuracy, latency and memory on this machine; each figure in the documentation comes from a command here."""
+"""Measures accuracy, latency and memory on this machine. The figures in the documentation come from these commands."""

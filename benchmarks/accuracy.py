@@ -1,4 +1,4 @@
-"""How right each model is, float and quantized, on the same pictures, and how fast each network is."""
+"""Measures how accurate each model is, float and quantized, on the same pictures, and how fast each network is."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from train.data import crop_cache, dataset
 from train.data.dataset import Example
 from train.evaluation import intervals
 
-_REFERENCES = ("keras", "float32")  # the first of these kinds that is there is what a network's other files are held to
+_REFERENCES = ("keras", "float32")  # a network's files are compared with its model of the first of these kinds
 
 
 @dataclass(frozen=True)
 class Compared(Changes):
-    """Answers that differ from those of the float model of the same network.
+    """How many answers differ from those of the float model of the same network.
 
     Attributes:
         reference: the float model's name.
@@ -41,13 +41,13 @@ class ModelFigures:
     """One model.
 
     Attributes:
-        network: its name, such as "compact".
+        network: name of the network, such as "compact".
         kind: "keras", or how the file is quantized.
-        sha256: of the file.
-        bytes: its size.
-        milliseconds: the network alone, on one thread; None for a Keras model.
-        figures: of all pictures, under "all", and of each source.
-        changes: against the float model of the same network; None where that isn't measured too.
+        sha256: hash of the file.
+        bytes: size of the file.
+        milliseconds: time per picture in the network alone, on one thread; None for a Keras model.
+        figures: accuracy by source, and under "all" for all pictures.
+        changes: answers that differ from the float model's; None if that model isn't measured too.
     """
 
     network: str
@@ -64,9 +64,9 @@ class Accuracy:
     """All figures of `benchmark accuracy`.
 
     Attributes:
-        split: that the pictures are of.
-        split_sha256: hash over which picture is in which split under which label.
-        models: by name.
+        split: the split that the pictures belong to.
+        split_sha256: hash of the splits and labels of all pictures.
+        models: figures by name of the model.
     """
 
     split: str
@@ -79,11 +79,11 @@ class _Answered:
     """The answers of one model.
 
     Attributes:
-        name: of the model.
-        network, kind, sha256, bytes: as of ModelFigures.
-        labels: what an answer can be.
-        decisions: one a picture.
-        seconds: of each picture in the network alone, float [n]; None for a Keras model.
+        name: name of the model.
+        network, kind, sha256, bytes: see ModelFigures.
+        labels: the labels that an answer can have.
+        decisions: one for each picture.
+        seconds: time of each picture in the network alone, float [n]; None for a Keras model.
     """
 
     name: str
@@ -97,16 +97,17 @@ class _Answered:
 
 
 def accuracy(folder: Path, paths: Sequence[Path], split: str, progress: Progress = silent) -> Accuracy:
-    """Measures models on the pictures of one split that have a name.
+    """Measures models on the lymphocytes and monocytes of one split.
 
     Args:
         folder: a data set.
-        paths: model files, and runs of `train`: their Keras model, and the files that `convert` put beside it.
+        paths: model files, or folders that `train` wrote. Of a folder, its Keras model is measured, and the files that
+            `convert` put beside it.
         split: "train", "val" or "test".
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for a data set, a run or a file that can't be used, and for a run where TensorFlow is missing.
+        UserError: for a data set, a folder or a file that can't be used, and for a folder if TensorFlow is missing.
     """
     runs = [path for path in paths if path.is_dir()]
     files = [file for path in paths for file in (sorted(path.glob("*.tflite")) if path.is_dir() else [path])]
@@ -122,7 +123,7 @@ def _files(
     folder: Path, files: Sequence[Path], chosen: Sequence[Example], progress: Progress
 ) -> list[_Answered]:  # fmt: skip
     if not files:
-        raise UserError("Nothing to measure: name model files, or runs with files that `convert` made.")
+        raise UserError("Nothing to measure: name model files, or training runs with files that `convert` made.")
     models = [Model(file) for file in files]
     crops = [crop_cache.crops(folder, chosen, model.size, model.policy, progress=progress) for model in models]
     raced = gate.race(list(zip(models, crops, strict=True)), progress)
@@ -188,7 +189,10 @@ def _figures(model: _Answered, answered: Sequence[_Answered], chosen: Sequence[E
 
 
 def _milliseconds(seconds: np.ndarray) -> Timing:
-    """The timing of one model's pictures, float [n]; as many parts of the run in a row count as rounds."""
+    """The timing of one model. seconds: time of each picture, float [n], in the order of measurement.
+
+    Each picture was answered only once. So the pictures are divided into ROUNDS parts, which count as rounds.
+    """
     each = len(seconds) // ROUNDS
     return timing(seconds[: ROUNDS * each].reshape(ROUNDS, each) if each else seconds[None])
 
@@ -208,7 +212,7 @@ def table(result: Accuracy) -> str:
     """The result as text for a terminal."""
     blocks = []
     for name, model in result.models.items():
-        time = f", {model.milliseconds.value:.3f} ms a picture in the network alone" if model.milliseconds else ""
+        time = f", {model.milliseconds.value:.3f} ms per picture in the network alone" if model.milliseconds else ""
         heads = metrics.heads(model.figures["all"])
         rows = [[source, *metrics.row(figures)] for source, figures in model.figures.items()]
         lines = [f"{name}: {model.bytes / 1e3:.0f} kB{time}", Table(["", *heads], rows).text()]

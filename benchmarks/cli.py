@@ -1,4 +1,4 @@
-"""`benchmark`: options and nothing else."""
+"""The `benchmark` command: its options. The measuring is done by the other modules of this package."""
 
 import logging
 import shlex
@@ -24,7 +24,7 @@ _rounds = click.option(
     type=click.IntRange(2),
     default=6,
     show_default=True,
-    help="How often everything is measured, in turns.",
+    help="Number of rounds. In each round everything is measured once, in turns.",
 )
 _threads = click.option(
     "--threads",
@@ -33,7 +33,7 @@ _threads = click.option(
     default=(1,),
     show_default=True,
     metavar="N",
-    help="Cores for each network; may be given several times.",
+    help="Threads for each network; may be given several times.",
 )
 _rivals = click.option(
     "--rivals",
@@ -41,23 +41,23 @@ _rivals = click.option(
     default=Path(".rivals"),
     show_default=True,
     metavar="DIR",
-    help="The folder that `make rivals` made.",
+    help="The folder with the other runtimes and programs, made by `make rivals`.",
 )
 
 
 def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Keeps --html and --date for `_save`, so that no command needs to pass them on."""
+    """Stores the values of --html and --date for `_save`, so that the commands needn't pass them on."""
     if option.name == "html" and value:
-        _page()  # a missing package is reported before the work is done
+        _page()  # if a package for pages is missing, the user should know before the work begins
     context.meta[f"benchmarks.{option.name}"] = value
 
 
 def _json_option(command: Callable) -> Callable:
     date = click.option(
-        "--date", metavar="TEXT", expose_value=False, callback=_keep, help="A date to write into the JSON file."
+        "--date", metavar="TEXT", expose_value=False, callback=_keep, help="A date to store with the figures."
     )
     return click.option(
-        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures as JSON."
+        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures to this JSON file."
     )(date(command))
 
 
@@ -67,13 +67,13 @@ _html_option = click.option(
     metavar="FILE",
     expose_value=False,
     callback=_keep,
-    help="Write all figures as one page with plots.",
+    help="Write all figures to this HTML file, with plots.",
 )
 
 
 @contextmanager
 def _installed() -> Iterator[None]:
-    """Turns the import of a package that isn't installed into a UserError."""
+    """Raises UserError if an import inside the `with` block fails because a package isn't installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -88,7 +88,7 @@ def _page() -> Callable[[result.Document], str]:
 
 
 def _save(results: dict[str, Any], target: Path | None) -> None:
-    """Writes what was asked for: JSON to `target`, and a page to the file of --html."""
+    """Writes the results as JSON to `target`, and as a page to the file of --html, if the user named these files."""
     meta = click.get_current_context().meta
     command = shlex.join(["benchmark", *sys.argv[1:]])
     document = result.document(command, results, meta.get("benchmarks.date"))
@@ -113,17 +113,17 @@ def main() -> None:
     type=click.Choice(["train", "val", "test"]),
     default="test",
     show_default=True,
-    help="Which pictures of the data set are answered.",
+    help="Which part of the data set is answered.",
 )
 @_json_option
 @_html_option
 @exits_on_user_error
 def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | None) -> None:
-    """How right MODELS are on labelled cells.
+    """How accurate MODELS are on labelled cells.
 
-    Recall, balanced accuracy, calibration, and how many answers quantization changes. MODELS are .tflite files, or
-    folders that `train` wrote: their Keras model, and the files that `convert --all` put beside it. Without MODELS
-    the shipped files are measured.
+    Prints recall, balanced accuracy, calibration error, and how many answers quantization changes. MODELS are .tflite
+    files or folders that `train` wrote. Of a folder, its Keras model is measured, and the files that `convert --all`
+    put beside it. Without MODELS the shipped files are measured.
     """
     with _installed():
         from benchmarks import accuracy
@@ -137,16 +137,16 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 @main.command()
 @_models
 @data_option
-@click.option("--count", type=click.IntRange(1), help="Pictures of each class of each source.  [default: all]")
+@click.option("--count", type=click.IntRange(1), help="Pictures per class and source.  [default: all]")
 @_json_option
 @_html_option
 @exits_on_user_error
 def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target: Path | None) -> None:
-    """How right MODELS are on worse pictures.
+    """How accurate MODELS are on damaged pictures.
 
-    The pictures are corrupted in eleven ways at five strengths: out of focus, blurred by movement, noisy,
-    compressed, or of another light, colour, stain, scale, angle or cut. MODELS are .tflite files; without them the
-    shipped ones are measured.
+    The pictures are changed in eleven ways at five strengths: defocus, motion blur, sensor noise, JPEG compression,
+    brightness, white balance, stain, scale, rotation, a closer cut, and a closer cut that is enlarged again. MODELS are
+    .tflite files; without them the shipped ones are measured.
     """
     with _installed():
         from benchmarks import robustness
@@ -165,9 +165,9 @@ def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target
 def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     """When the answers of MODELS can be trusted.
 
-    How many cells they answer at a stated risk, and how many of these answers are wrong. Also what becomes of cells
-    of other types, of empty places, and of cells of microscopes that a model has never seen. MODELS are .tflite
-    files; without them the shipped ones are measured.
+    Prints how many cells they answer at a stated risk, and how many of these answers are wrong. Also shows how they
+    answer cells of other types, empty places, and cells from microscopes that a model has never seen. MODELS are
+    .tflite files; without them the shipped ones are measured.
     """
     with _installed():
         from benchmarks import selective
@@ -184,10 +184,10 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
-    """How right RUNS are on other microscopes.
+    """How accurate RUNS are on other microscopes.
 
-    Measured on sources that they did not learn from and on marked camera fields, as float and as int8. RUNS are
-    folders that `train cross` wrote.
+    Each network is measured as float and as int8, on the sources that it was trained on, on all other sources, and on
+    marked camera fields. RUNS are folders that `train cross` wrote.
     """
     with _installed():
         from benchmarks import cross
@@ -207,18 +207,22 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     type=click.IntRange(0),
     multiple=True,
     metavar="N",
-    help="Labelled cells of each class; may be given several times.  [default: 0, 5, 10, 15, 20, 50]",
+    help="Labelled cells per class; may be given several times.  [default: 0, 5, 10, 15, 20, 50]",
 )
 @click.option(
-    "--draws", type=click.IntRange(1), default=20, show_default=True, help="How often cells are drawn for each number."
+    "--draws",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="How many random choices of cells per number.",
 )
 @_json_option
 @exits_on_user_error
 def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws: int, target: Path | None) -> None:
-    """What labelled cells of a site bring.
+    """How much labelled cells of a site help.
 
-    What `edge-site adapt` gains on each source with more and more of them. MODELS are .tflite files; without them
-    the shipped ones are measured.
+    Shows how much accuracy `edge-site adapt` gains on each source, with an increasing number of labelled cells. MODELS
+    are .tflite files; without them the shipped ones are measured.
     """
     with _installed():
         from benchmarks import sites
@@ -240,7 +244,7 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
     metavar="DIR",
     help="A folder of pictures; may be given several times.",
 )
-@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Pictures of each folder.")
+@click.option("--count", type=click.IntRange(1), default=100, show_default=True, help="Pictures per folder.")
 @_threads
 @_rounds
 @click.option(
@@ -255,7 +259,7 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
     type=click.IntRange(0),
     default=1000,
     show_default=True,
-    help="Pictures that the command answers in one process, for its memory; 0 leaves that out.",
+    help="Number of pictures that edge-classify answers in one process, to measure its memory; 0 skips this.",
 )
 @_json_option
 @_html_option
@@ -270,11 +274,11 @@ def latency(
     many: int,
     target: Path | None,
 ) -> None:
-    """How fast each step and the command are.
+    """How fast edge-classify and its steps are.
 
-    Milliseconds of each step and of all steps together, and seconds and megabytes of the command itself. The
-    pictures of a folder are answered as one run, as `edge-classify` answers them. MODELS are .tflite files that
-    take turns; without them the shipped int8 file is measured.
+    Prints milliseconds for each step and for all steps together, and seconds and megabytes for the whole command. All
+    pictures of a folder are answered as one run, as `edge-classify` does. MODELS are .tflite files, which take turns;
+    without them the shipped int8 file is measured.
     """
     from benchmarks import latency, pictures
 
@@ -295,7 +299,8 @@ def latency(
 def locating(folder: Path, file: Path | None, target: Path | None) -> None:
     """How well and how fast cells are located.
 
-    Recall, precision and speed of the locator on camera fields, single cells, empty and drawn pictures.
+    Prints recall, precision and speed of the locator on camera fields, pictures of one cell, empty places and drawn
+    fields.
     """
     with _installed():
         from benchmarks import locating
@@ -311,9 +316,10 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
 @_json_option
 @exits_on_user_error
 def ruler(folder: Path, target: Path | None) -> None:
-    """How well red cells are measured.
+    """How well the size of red cells is measured.
 
-    In one picture and over a run, and how large nuclei are by either ruler.
+    Compares the red-cell ruler of single pictures with that of a whole run, and prints the sizes of nuclei measured
+    with both.
     """
     with _installed():
         from benchmarks import crop_scale
@@ -326,15 +332,15 @@ def ruler(folder: Path, target: Path | None) -> None:
 
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--fields", default=100, show_default=True, help="Camera fields of DATA/fields.")
-@click.option("--cells", default=500, show_default=True, help="Pictures of one cell of DATA/cells.")
+@click.option("--fields", default=100, show_default=True, help="Number of camera fields from DATA/fields.")
+@click.option("--cells", default=500, show_default=True, help="Number of pictures of one cell from DATA/cells.")
 @exits_on_user_error
 def parity(data: Path, fields: int, cells: int) -> None:
-    """Checksums by which two machines compare.
+    """Checksums for comparing two machines.
 
-    Where another machine prints the same lines, it makes the same cells and crops and gives the same answers. Two
-    lines for each kind of picture in the folder DATA: the sha256 of what locator and crop make of them, and that of
-    the shipped model's answers.
+    If two machines print the same lines, they find the same cells, make the same crops and give the same answers. DATA
+    is a folder with the folders `fields` and `cells`. For each of the two, two lines are printed: the sha256 of the
+    cells and crops, and the sha256 of the shipped model's answers.
     """
     from benchmarks import parity
 
@@ -343,7 +349,9 @@ def parity(data: Path, fields: int, cells: int) -> None:
 
 
 @main.command()
-@click.option("--pictures", type=click.IntRange(40), default=100_000, show_default=True, help="How many to train on.")
+@click.option(
+    "--pictures", type=click.IntRange(40), default=100_000, show_default=True, help="Pictures in the data set."
+)
 @click.option(
     "--size",
     type=click.IntRange(32, 512),
@@ -357,7 +365,8 @@ def parity(data: Path, fields: int, cells: int) -> None:
 def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
     """How much memory training takes.
 
-    Peak memory and seconds of `train baseline` on very many generated pictures, in a temporary folder.
+    Prints the peak memory and the seconds of `train baseline` on a very large data set. The data set is generated in a
+    temporary folder.
     """
     from benchmarks import memory
 
@@ -371,22 +380,26 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
 @data_option
 @click.option("--cells", type=click.IntRange(1), default=1000, show_default=True, help="Cells of the simulated slide.")
 @click.option(
-    "--seconds", type=click.FloatRange(5), default=60.0, show_default=True, help="Seconds at a camera's pace."
+    "--seconds",
+    type=click.FloatRange(5),
+    default=60.0,
+    show_default=True,
+    help="Seconds of frames at a camera's frame rate.",
 )
 @click.option(
     "--minutes",
     type=click.FloatRange(0),
     default=0.0,
     show_default=True,
-    help="Minutes of simulated frames, for memory; 0 leaves that out.",
+    help="Minutes of simulated frames, to measure memory over time; 0 skips this.",
 )
 @_json_option
 @exits_on_user_error
 def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path | None) -> None:
-    """How well a run at the camera counts.
+    """How well cells are counted at the camera.
 
-    Whether `edge-classify --camera` counts each cell once, how old frames are when they are answered, and how much
-    memory it takes.
+    Measures whether `edge-classify --camera` counts each cell once, how old frames are when they are answered, and how
+    much memory it takes.
     """
     with _installed():
         from benchmarks.live import session
@@ -399,9 +412,9 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @data_option
-@click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Pictures that are answered.")
+@click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Number of test pictures.")
 @click.option(
-    "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Cores for each network."
+    "--threads", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N", help="Threads for the network."
 )
 @_rounds
 @_rivals
@@ -411,8 +424,8 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
 def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, rivals: Path, target: Path | None) -> None:
     """How fast a network is in other runtimes.
 
-    The network of RUN, float and int8, in LiteRT and in other runtimes, in turns. RUN is a folder that `train`
-    wrote, with the files that `convert --float32 RUN` and `convert --int8 RUN` put there.
+    Runs the network of RUN, as float and as int8, in LiteRT and in other runtimes, which take turns. RUN is a folder
+    that `train` wrote, with the files that `convert --float32 RUN` and `convert --int8 RUN` put there.
     """
     with _installed():
         from benchmarks.rivals import runtimes
@@ -434,7 +447,7 @@ def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, riv
     metavar="DIR",
     help="A folder of pictures to answer.",
 )
-@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Different pictures.")
+@click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Number of different pictures.")
 @_rounds
 @_rivals
 @_json_option
@@ -443,8 +456,8 @@ def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, riv
 def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target: Path | None) -> None:
     """How fast other programs do the same task.
 
-    Seconds from a cold start, pictures a second, and memory of edge-classify and of others. RUN is a folder that
-    `train` wrote, with the file that `convert --int8 RUN` put there.
+    Prints, for edge-classify and for other programs, the seconds from the start to the first answer, pictures per
+    second, and memory. RUN is a folder that `train` wrote, with the file that `convert --int8 RUN` put there.
     """
     with _installed():
         from benchmarks import pictures
@@ -461,14 +474,14 @@ def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target
 @_models
 @data_option
 @_threads
-@click.option("--quick", is_flag=True, help="Take some minutes: fewer pictures, except for accuracy.")
+@click.option("--quick", is_flag=True, help="Take only minutes: use fewer pictures, except for accuracy.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
     default=Path("benchmark-results"),
     show_default=True,
     metavar="DIR",
-    help="Where PROCESSOR.json and PROCESSOR.html are written.",
+    help="Folder for PROCESSOR.json and PROCESSOR.html, named after this machine.",
 )
 @_json_option
 @exits_on_user_error
@@ -477,13 +490,14 @@ def everything(
 ) -> None:
     """Accuracy, latency, robustness on one page.
 
-    They are written as JSON too. MODELS are .tflite files; without them the shipped ones are measured.
+    The results are written as an HTML page and as JSON. MODELS are .tflite files; without them the shipped ones are
+    measured.
     """
     with _installed():
         from benchmarks import suite
     from benchmarks.machine import machine
 
-    _page()  # a missing package is reported before the work is done
+    _page()  # if a package for pages is missing, the user should know before the work begins
     name = machine().file_name
     target, page = target or out / f"{name}.json", out / f"{name}.html"
     result.make_folder(out)
@@ -499,13 +513,13 @@ def everything(
 @main.command()
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
-@click.option("--everything", is_flag=True, help="Show also the figures whose difference is within the noise.")
+@click.option("--everything", is_flag=True, help="Also show figures that differ by no more than the noise.")
 @exits_on_user_error
 def compare(a: Path, b: Path, everything: bool) -> None:
     """Which differences exceed the noise.
 
-    The figures of B that differ from those of A by more than the noise. A and B are JSON files that the same
-    command wrote.
+    Prints the figures that differ between A and B by more than the noise. A and B are JSON files that the same command
+    wrote.
     """
     with _installed():
         from benchmarks.report import compare
@@ -513,7 +527,9 @@ def compare(a: Path, b: Path, everything: bool) -> None:
     one, other = result.read(a), result.read(b)
     rows = compare.compare(one, other)
     if not rows:
-        raise UserError(f"{a} and {b} have no figure with an interval in common: different commands wrote them.")
+        raise UserError(
+            f"{a} and {b} have no figure with an interval in common; name two files that the same command wrote."
+        )
     click.echo(compare.table(rows, one, other, everything))
 
 
@@ -521,10 +537,10 @@ def compare(a: Path, b: Path, everything: bool) -> None:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @exits_on_user_error
 def readme(files: tuple[Path, ...]) -> None:
-    """Write the documentation's tables anew.
+    """Update the tables in the documentation.
 
-    The marked tables of FILES are written from the JSON files in benchmarks/reference. Without FILES, those pages
-    of the documentation are written that have such tables.
+    Replaces the marked tables in FILES by figures from the JSON files in benchmarks/reference. Without FILES, all pages
+    of the documentation with such tables are updated.
     """
     with _installed():
         from benchmarks.report import readme

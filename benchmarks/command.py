@@ -1,4 +1,4 @@
-"""How long `edge-classify` takes as a user runs it, in a process of its own, and how much memory."""
+"""Measures the time and memory of `edge-classify` as a user runs it: in a process of its own."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.ranges import Range, spread
 from edge.errors import UserError
 
-COLD_RUNS, MANY_RUNS = 7, 3  # how often the command is run on one picture, and on many
+COLD_RUNS, MANY_RUNS = 7, 3  # how often the command is measured with one picture, and with many
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Process:
     """One process, from its start to its end.
 
     Attributes:
-        seconds: that it took.
-        megabytes: of its memory that were in use at once, at most.
+        seconds: duration.
+        megabytes: peak memory, in units of 2^20 bytes.
     """
 
     seconds: float
@@ -28,12 +28,12 @@ class Process:
 
 @dataclass(frozen=True)
 class Processes:
-    """The same command several times.
+    """Several runs of the same command.
 
     Attributes:
-        seconds: from start to end.
-        megabytes: peak memory; here `value` is the highest.
-        runs: how many times.
+        seconds: duration from start to end.
+        megabytes: peak memory in units of 2^20 bytes; `value` is the highest of all runs, not the median.
+        runs: number of runs.
     """
 
     seconds: Range
@@ -42,21 +42,21 @@ class Processes:
 
 
 def classify(model: Path, files: Sequence[str], threads: int = 1) -> Process:
-    """Runs `edge-classify` on a list of pictures. Raises UserError where it fails."""
+    """Runs `edge-classify` on a list of pictures. Raises UserError if it fails."""
     command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull]
     return timed([*command, "--threads", str(threads)], listed(files))
 
 
 def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> Process:
-    """Runs a command from start to end, alone (see timed_child.py).
+    """Runs a command and measures its time and memory, without those of this process (see timed_child.py).
 
     Args:
         command: the program and its arguments.
-        stdin: what it reads from standard input.
-        core: the only one that it may use; None for all.
+        stdin: text for its standard input.
+        core: number of the only core that it may use; None for all cores.
 
     Raises:
-        UserError: where the command fails.
+        UserError: if the command fails.
     """
     read, write = os.pipe()
     child = [sys.executable, "-I", "-S", str(Path(__file__).with_name("timed_child.py")), str(write)]
@@ -74,20 +74,23 @@ def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> P
 
 
 def cold(models: Sequence[Path], file: str) -> dict[str, Processes]:
-    """One picture from a cold start, with the disk's cache warm; the models take turns. Result by model."""
+    """Runs the command on one picture, with the files already in the disk cache.
+
+    The models take turns. The result is by name of the model.
+    """
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
     for i in range(COLD_RUNS + 1):
         for model in models:
             process = classify(model, [file])
-            if i:  # the first fills the disk's cache
+            if i:  # the first run only fills the disk cache
                 found[model.stem].append(process)
     return {name: _summary(each) for name, each in found.items()}
 
 
 def many(models: Sequence[Path], files: Sequence[str], count: int) -> dict[str, Processes]:
-    """`count` pictures in one process, start included; the models take turns. Result by model.
+    """Runs the command on `count` pictures in one process; the time includes the start of the process.
 
-    Where there are fewer files, they are answered again and again.
+    If there are fewer files, they are used repeatedly. The models take turns. The result is by name of the model.
     """
     pictures = [files[i % len(files)] for i in range(count)]
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
@@ -107,13 +110,15 @@ def _summary(processes: Sequence[Process]) -> Processes:
 
 
 def last_core() -> int | None:
-    """A core that a command can be bound to; None where the system can't bind it."""
+    """The highest-numbered core that this process may use; None if the system can't bind processes to cores."""
     return max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def listed(files: Sequence[str]) -> str:
-    """A list of pictures for standard input. `edge-classify` answers each path once, so a picture that is wanted again
-    is named by another spelling of its path.
+    """A list of pictures for the standard input of `edge-classify`, one path per line.
+
+    `edge-classify` answers each path once. If a picture is listed several times, its path is therefore spelled in
+    another way each time ("folder/a.jpg", "folder/./a.jpg").
     """
     seen: dict[str, int] = {}
     lines = []

@@ -1,7 +1,7 @@
-"""What light, stain, lens, sensor and file format do to a picture, each at five strengths.
+"""Corrupts pictures as light, stain, lens, sensor and file format may do, each at five strengths.
 
-The first strength is seen on good microscopes; the fifth is worse than any picture that should be used. Where a change
-can go two ways, such as brighter or darker, a random number decides.
+Corruption of the first strength occurs on good microscopes. At the fifth strength, pictures are worse than any that
+should be used. If a change can go in two directions, such as brighter or darker, a random number decides.
 """
 
 import io
@@ -22,14 +22,14 @@ def corrupt(image: np.ndarray, kind: str, strength: int, seed: int) -> np.ndarra
     Args:
         image: RGB uint8 [h, w, 3].
         kind: a key of KINDS.
-        strength: one of STRENGTHS; 0 leaves the picture as it is.
-        seed: the same one gives the same bytes.
+        strength: one of STRENGTHS; 0 returns the picture unchanged.
+        seed: seed of the random numbers; the same seed gives the same bytes.
 
     Returns:
-        RGB uint8, of another size where the kind changes the scale.
+        RGB uint8; kinds that scale or cut change its size.
 
     Raises:
-        KeyError: for another kind.
+        KeyError: if `kind` isn't a key of KINDS.
     """
     if not strength:
         return image
@@ -38,7 +38,7 @@ def corrupt(image: np.ndarray, kind: str, strength: int, seed: int) -> np.ndarra
 
 
 def _defocus(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Blur by a disc, as a lens out of focus makes it. amount: the disc's radius in shares of the picture's width."""
+    """Blurs with a disc, like a lens that is out of focus. amount: radius of the disc, as a share of the width."""
     radius = amount * image.shape[1]
     reach = math.ceil(radius)
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -47,7 +47,10 @@ def _defocus(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.n
 
 
 def _motion(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A stage that moves, in any direction, while the shutter is open. amount: how far, in shares of the width."""
+    """Blurs along a line in a random direction, like a stage that moves during the exposure.
+
+    amount: length of the movement, as a share of the width.
+    """
     half, angle = amount * image.shape[1] / 2, rng.uniform(0, math.pi)
     reach = math.ceil(half) + 1
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -58,58 +61,64 @@ def _motion(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.nd
 
 
 def _noise(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Noise of a sensor. amount: standard deviation in levels."""
+    """Adds sensor noise. amount: standard deviation in grey levels, of 0 to 255."""
     return _levels(image + rng.normal(0, amount, image.shape))
 
 
 def _jpeg(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """JPEG compression. amount: Pillow's quality."""
+    """Compresses as JPEG. amount: Pillow's quality setting, higher is better."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=int(amount))
     return np.asarray(Image.open(buffer).convert("RGB"))
 
 
 def _brightness(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """More or less light, or a longer or shorter exposure; what is too bright is cut off. amount: nepers of light."""
+    """Makes the picture brighter or darker; values above 255 are clipped.
+
+    amount: the light is multiplied by exp(amount) or exp(-amount).
+    """
     return _levels(image * math.exp(amount * _sign(rng)))
 
 
 def _white_balance(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Warmer or colder colours. amount: nepers that red gains and blue loses, or the other way round."""
+    """Makes colours warmer or colder. amount: red is multiplied and blue divided by exp(amount), or vice versa."""
     return _levels(image * np.exp(amount * _sign(rng) * np.array([1, 0, -1])))
 
 
 def _stain(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A stronger or weaker stain. amount: nepers of the factor of the optical density (Beer-Lambert)."""
+    """Makes the stain stronger or weaker.
+
+    amount: the optical density (Beer-Lambert) is multiplied by exp(amount) or exp(-amount).
+    """
     density = -np.log((image + 1.0) / 256)
     return _levels(256 * np.exp(-density * math.exp(amount * _sign(rng))) - 1)
 
 
 def _scale(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """A larger or smaller magnification. amount: nepers of the width."""
+    """Makes the picture larger or smaller. amount: width and height are multiplied by exp(amount) or exp(-amount)."""
     factor = math.exp(amount * _sign(rng))
     size = (max(16, round(image.shape[1] * factor)), max(16, round(image.shape[0] * factor)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
 def _rotation(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Turned around the middle, either way; the corners mirror the picture. amount: degrees."""
+    """Rotates around the middle, in either direction; corners are filled with mirrored pixels. amount: degrees."""
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), amount * _sign(rng), 1)
     return cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
 
 
 def _cut(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut close around the middle, as many collections of cells are. amount: share of width and height that is left."""
+    """Cuts out the middle, as in many collections of cell pictures. amount: share of width and height that is left."""
     height, width = image.shape[:2]
     h, w = round(amount * height), round(amount * width)
     return np.ascontiguousarray(image[(height - h) // 2 :, (width - w) // 2 :][:h, :w])
 
 
 def _zoom(image: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut more or less close and brought to one size, as cells are that a detector's boxes were cut out around.
+    """Cuts out a part of random size in the middle and enlarges it to the old size, like scaled boxes of a detector.
 
-    amount: the least share of width and height that is left; the most is all.
+    amount: the smallest share of width and height that may be left; the largest is 1.
     """
     height, width = image.shape[:2]
     return cv2.resize(_cut(image, rng.uniform(amount, 1), rng), (width, height), interpolation=cv2.INTER_CUBIC)
@@ -129,9 +138,9 @@ class Corruption:
     """One kind of corruption.
 
     Attributes:
-        make: corrupts RGB uint8 [h, w, 3] by an amount.
-        amounts: one for each of STRENGTHS.
-        unit: of the amounts.
+        make: function (picture, amount, random generator) -> corrupted picture; pictures are RGB uint8 [h, w, 3].
+        amounts: one amount for each of STRENGTHS.
+        unit: unit of the amounts; a neper is a factor of e.
     """
 
     make: Callable[[np.ndarray, float, np.random.Generator], np.ndarray]

@@ -1,4 +1,4 @@
-"""How well red cells are measured in one picture and over a run, and how large nuclei are by either ruler."""
+"""Compares the red-cell ruler of single pictures with that of a whole run, and the nuclei measured with both."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,18 +20,18 @@ from train.data import dataset, fields
 
 @dataclass(frozen=True)
 class Spread:
-    """Diameters of nuclei, in red-cell diameters.
+    """How the diameters of nuclei are distributed.
 
     Attributes:
-        median: of them.
-        spread: standard deviation of their logarithms.
+        median: median diameter, in red-cell diameters.
+        spread: standard deviation of the diameters' natural logarithms; 0.11 means about 11 %.
     """
 
     median: float
     spread: float
 
     def __str__(self) -> str:
-        """ "1.52 (± 11%)"."""
+        """As tables show it: "1.52 (± 11%)"."""
         return f"{self.median:.2f} (± {self.spread:.0%})"
 
 
@@ -40,8 +40,8 @@ class Nuclei:
     """The nuclei of the cells of one label.
 
     Attributes:
-        run: by the run's ruler.
-        picture: by the ruler of each picture by itself.
+        run: diameters measured with the ruler of the run.
+        picture: diameters measured with the ruler of each single picture.
     """
 
     run: Spread
@@ -50,13 +50,13 @@ class Nuclei:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of pictures.
+    """One run of pictures, which were measured together.
 
     Attributes:
-        pictures: how many.
-        red_cell: median diameter of a red cell by the run's ruler, in shares of a picture's longer side.
-        apart: root mean square difference between the logarithms of the two rulers.
-        nuclei: by label.
+        pictures: number of pictures.
+        red_cell: median diameter of a red cell by the run's ruler, as a share of the picture's longer side.
+        apart: root mean square of the logarithm of (single picture's ruler / run's ruler); 0.1 means about 10 %.
+        nuclei: nuclei by label.
     """
 
     pictures: int
@@ -71,7 +71,7 @@ class CropScale:
 
     Attributes:
         cells: runs of test cells, by source.
-        fields: runs of camera fields, by film.
+        fields: runs of camera fields, by film (one blood smear).
     """
 
     cells: dict[str, Run]
@@ -79,10 +79,10 @@ class CropScale:
 
 
 class _RememberingLocator(Locator):
-    """A locator that remembers what it located, so that each picture is located only once.
+    """A locator that keeps its results, so that each picture needs to be located only once for both rulers.
 
     Attributes:
-        located: by the picture's source.
+        located: results by the path of the picture (Frame.source).
     """
 
     def __init__(self) -> None:
@@ -90,24 +90,24 @@ class _RememberingLocator(Locator):
         self.located: dict[str, Located] = {}
 
     def locate(self, frame: Frame) -> Located:
-        """See Locator."""
+        """Does what Locator.locate does, and keeps the result."""
         located = super().locate(frame)
         self.located[frame.source] = located.without_trace()
         return located
 
 
 def crop_scale(folder: Path, progress: Progress = silent) -> CropScale:
-    """Measures the test cells of each source and the camera fields of each film as a run.
+    """Measures rulers and nuclei. The test cells of each source, and the camera fields of each film, are one run.
 
-    Films of fewer fields than a run needs are one run together. Runs without a marked white cell, such as fields
-    that were published for their red cells, are left out.
+    Films with too few fields for a run are put together into one run per source. Runs without any marked white cell are
+    left out, such as fields that were published for their red cells.
 
     Args:
         folder: a data set.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: where the folder isn't a data set, or where a run shows no cells.
+        UserError: if the folder isn't a data set, or if a run shows no cells.
     """
     runs: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for example in dataset.only(dataset.read(folder), "test"):
@@ -128,7 +128,13 @@ def crop_scale(folder: Path, progress: Progress = silent) -> CropScale:
 
 
 def _run(pictures: Sequence[tuple[str, str]], middle: bool, progress: Progress) -> Run:
-    """One run. pictures: (path, label); middle: whether the cell is the one in the middle, else the first one."""
+    """Measures one run.
+
+    Args:
+        pictures: (path, label) of each picture.
+        middle: whether to measure the cell in the middle of each picture; else the first cell found is measured.
+        progress: see edge.system.progress.
+    """
     labels = dict(pictures)
     sides, differences = [], []
     nuclei: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -140,7 +146,7 @@ def _run(pictures: Sequence[tuple[str, str]], middle: bool, progress: Progress) 
         differences.append(np.log(own.red_cell / ours.red_cell))
         nuclei[labels[picture.source]].append((ours.nucleus / ours.red_cell, own.nucleus / own.red_cell))
     if not sides:
-        raise UserError(f"No cells are found in {pictures[0][0]} and the pictures measured together with it.")
+        raise UserError(f"No cells are found in {pictures[0][0]} and the other pictures of its run.")
     return Run(
         pictures=len(pictures),
         red_cell=float(np.median(sides)),
@@ -156,7 +162,7 @@ def _run(pictures: Sequence[tuple[str, str]], middle: bool, progress: Progress) 
 def _both_rulers(
     paths: Sequence[str], progress: Progress
 ) -> Iterator[tuple[Picture, Sequence[Cell], Sequence[Cell]]]:  # fmt: skip
-    """Each picture that shows cells: the cells by the run's ruler, and the same by the picture's own."""
+    """For each picture with cells: the picture, its cells by the run's ruler, and its cells by its own ruler."""
     locator = _RememberingLocator()
     for found in find_cells(paths, "cell", progress=progress, locator=locator):
         if isinstance(found, Unreadable):

@@ -1,4 +1,4 @@
-"""What another microscope costs: networks on sources that they did not learn from, float and int8."""
+"""Measures how much accuracy networks lose on microscopes that they were not trained on, as float and as int8."""
 
 import tempfile
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ class RunFigures:
     """One run of `train`.
 
     Attributes:
-        network: its name, such as "compact".
-        learned: sources that it learned from.
-        missed: labelled cells of camera fields that the locator did not find, by source.
-        figures: by source and kind, "float" or "int8".
+        network: name of the network, such as "compact".
+        learned: sources that it was trained on.
+        missed: number of labelled cells in camera fields that the locator did not find, by source.
+        figures: accuracy by source and kind ("float" or "int8").
     """
 
     network: str
@@ -42,7 +42,7 @@ class Cross:
     """All figures of `benchmark cross`.
 
     Attributes:
-        runs: by the path of the run.
+        runs: figures by the path of the run.
     """
 
     runs: dict[str, RunFigures]
@@ -51,7 +51,8 @@ class Cross:
 def cross(folder: Path, runs: Sequence[Path], progress: Progress = silent) -> Cross:
     """Measures runs of `train` on the test split of every source, and on the labelled cells of marked camera fields.
 
-    Those cells are found by the runner's locator. The int8 file is made for this, and runs in the runner.
+    The labelled cells are found with the shipped locator. The int8 file is made for this measurement, and is run by the
+    same code as on the Pi.
 
     Args:
         folder: a data set.
@@ -59,7 +60,7 @@ def cross(folder: Path, runs: Sequence[Path], progress: Progress = silent) -> Cr
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for a folder that isn't a run, and for a network that loses too much as int8.
+        UserError: for a folder that isn't a training run, and for a network that loses too much accuracy as int8.
     """
     return Cross({str(each): _figures(folder, each, progress) for each in runs})
 
@@ -99,18 +100,20 @@ def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
 
 
 def _converted(path: Path, folder: Path) -> Model:
-    """The int8 file of a run, made in a temporary folder. Raises UserError where int8 loses too much."""
+    """Makes the int8 file of a run in a temporary folder, and opens it. Raises UserError if it fails the gate."""
     with tempfile.TemporaryDirectory() as place:
         try:
             result = convert(path, "int8", Path(place), folder)
         except gate.NotProven as error:
-            raise UserError(f"{path} loses too much as int8; `convert --int8 {path}` says where.") from error
+            raise UserError(
+                f"{path} loses too much accuracy as int8; run `convert --int8 {path}`, which shows in which layers."
+            ) from error
         assert result.path is not None
         return Model(result.path)
 
 
 def table(result: Cross) -> str:
-    """The result as a Markdown table, 95 % intervals over physical cells."""
+    """The result as a Markdown table. In the 95 % intervals a physical cell counts once."""
     heads = ["network, learned from", "measured on", "", "monocyte recall", "lymphocyte recall"]
     rows = []
     for each in result.runs.values():

@@ -1,4 +1,4 @@
-"""Contenders are measured in turns, so that whatever else the machine does slows all of them alike."""
+"""Turn-taking: contenders are measured in turns, so that other work on the machine slows all of them equally."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,24 @@ import numpy as np
 from benchmarks.ranges import Range, spread
 
 ROUNDS = 6
-_IN_A_ROW = 16
+_IN_A_ROW = 16  # pictures per turn
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Timing(Range):
-    """Milliseconds a picture. `value`, `low` and `high` are of the rounds' medians.
+    """Milliseconds per picture. Each round has a median; `value`, `low` and `high` are computed from these medians.
 
-    With n rounds, `low` to `high` holds the median that rounds give with a probability of 1 - 2^(1 - n): 97 % with six
-    (order statistics; David and Nagaraja, Order Statistics, 2003, section 7.1).
+    `low` to `high` is a confidence interval of the true median of the rounds' medians. With n rounds its confidence is
+    1 - 2^(1 - n): 97 % for six rounds (order statistics; David and Nagaraja, Order Statistics, 2003, section 7.1).
 
     Attributes:
-        p95: 95th percentile of all pictures in all rounds.
-        p99: 99th percentile.
-        rounds: how many there were.
+        value: the median of the rounds' medians.
+        low: the lowest of the rounds' medians.
+        high: the highest of the rounds' medians.
+        p95: 95th percentile of all pictures in all rounds, milliseconds.
+        p99: 99th percentile of all pictures in all rounds, milliseconds.
+        rounds: number of rounds.
     """
 
     p95: float
@@ -32,10 +35,10 @@ class Timing(Range):
 
 
 def whole_turns(contenders: Sequence[T], rounds: int = ROUNDS) -> Iterator[tuple[int, T]]:
-    """Each contender once a round, each round begun by another one.
+    """Gives each contender one turn per round. Each round begins with another contender.
 
     Yields:
-        The round's number, from 0, and whose turn it is.
+        The number of the round, from 0, and the contender whose turn it is.
     """
     for number in range(rounds):
         for contender in _begun_by(contenders, number):
@@ -43,12 +46,13 @@ def whole_turns(contenders: Sequence[T], rounds: int = ROUNDS) -> Iterator[tuple
 
 
 def short_turns(contenders: Sequence[T], count: int, rounds: int = ROUNDS) -> Iterator[tuple[int, T, range]]:
-    """All pictures 0 to count - 1 for each contender in each round, 16 pictures a turn; another one begins each time.
+    """Gives each contender all pictures, 0 to count - 1, in each round, in turns of 16 pictures.
 
-    Pictures in a row keep a small contender from paying for the processor's cache, which a large one has emptied.
+    Another contender begins each time. With only one picture per turn, a small network would run slower after a large
+    one, which has filled the processor's cache.
 
     Yields:
-        The round's number, from 0, whose turn it is, and the numbers of the pictures to do now.
+        The number of the round, from 0, the contender whose turn it is, and the numbers of the pictures in this turn.
     """
     for number in range(rounds):
         for turn, first in enumerate(range(0, count, _IN_A_ROW)):
@@ -57,7 +61,7 @@ def short_turns(contenders: Sequence[T], count: int, rounds: int = ROUNDS) -> It
 
 
 def turn_count(contenders: int, count: int, rounds: int) -> int:
-    """How many turns `short_turns` gives."""
+    """The number of turns that `short_turns` yields."""
     return rounds * contenders * -(-count // _IN_A_ROW)
 
 
@@ -67,7 +71,7 @@ def _begun_by(contenders: Sequence[T], number: int) -> list[T]:
 
 
 def timing(seconds: np.ndarray) -> Timing:
-    """The timing of pictures whose seconds are given, float [rounds, pictures]."""
+    """The timing of a measurement. seconds: time of each picture, float [rounds, pictures]."""
     medians = spread(np.median(seconds, axis=1) * 1e3)
     p95, p99 = np.percentile(seconds, [95, 99]) * 1e3
     return Timing(medians.value, medians.low, medians.high, float(p95), float(p99), len(seconds))

@@ -1,4 +1,4 @@
-"""How fast each step of a picture's way is, how fast the command is, and how much memory it takes."""
+"""Measures the time of each processing step of a picture, and the time and memory of the whole command."""
 
 import time
 from collections import Counter
@@ -26,12 +26,14 @@ from edge.output.tables import Table
 if TYPE_CHECKING:
     from edge.locate import Locator
 
+# The steps in their order. "measure" is the red-cell ruler, "keep" stores the surroundings of the cells until the ruler
+# is known, and "invoke" runs the network.
 STEPS = ("decode", "locate", "measure", "keep", "crop", "invoke", "decide")
-TOGETHER = "together"
-WARM_UP = 20
-_FRESH = 5  # times that a model is opened, to measure that and the first picture
-_LEVELS = np.linspace(0, 100, 41)  # percentiles that are kept for the plot
-_MANY = 1000  # pictures that the command answers in one process, for its memory
+TOGETHER = "together"  # the key of the sum of all steps
+WARM_UP = 20  # pictures
+_FRESH = 5  # how often a model is opened, to measure the time of opening and of the first picture
+_LEVELS = np.linspace(0, 100, 41)  # percentiles that are stored for the plot
+_MANY = 1000  # pictures that the command answers in one process, to measure its memory
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Settings:
     """How it is measured.
 
     Attributes:
-        rounds: in each of which every model answers all pictures of a set once.
-        warm_up: pictures that each model answers before anything is measured.
-        threads: of a network; each number of threads is measured.
-        fresh: how often a model is opened, to measure that and the first picture.
+        rounds: number of rounds; in each round every model answers all pictures of a set once.
+        warm_up: number of pictures that each model answers before anything is measured.
+        threads: numbers of threads of the networks; each of them is measured.
+        fresh: how often a model is opened, to measure the time of opening and of the first picture.
     """
 
     rounds: int = ROUNDS
@@ -56,8 +58,8 @@ class ModelFile:
     """A model that was measured.
 
     Attributes:
-        sha256: of the file.
-        bytes: its size.
+        sha256: hash of the file.
+        bytes: size of the file.
     """
 
     sha256: str
@@ -69,12 +71,13 @@ class RunFigures:
     """One model with one number of threads on one set of pictures.
 
     Attributes:
-        steps: milliseconds of each of STEPS, and of all TOGETHER; older results have fewer steps.
-        per_second: pictures a second, of whole rounds.
-        cells: that were answered in one round.
-        open: milliseconds in which the model and the locator are opened.
-        first: milliseconds of the first picture after that.
-        quantiles: of the milliseconds of a whole picture, at percentiles evenly spaced from 0 to 100.
+        steps: milliseconds per picture for each of STEPS, and for all steps under TOGETHER; results of older versions
+            have fewer steps.
+        per_second: pictures per second in whole rounds.
+        cells: number of cells that were answered in one round.
+        open: milliseconds to open the model and the locator.
+        first: milliseconds of the first picture after opening.
+        quantiles: milliseconds of a picture in all steps together, at percentiles evenly spaced from 0 to 100.
     """
 
     steps: dict[str, Timing]
@@ -90,9 +93,9 @@ class PictureSet:
     """One set of pictures.
 
     Attributes:
-        pictures: how many.
-        size: the commonest one, "640x480".
-        runs: by "MODEL, N threads".
+        pictures: number of pictures.
+        size: the most common width and height in pixels, such as "640x480".
+        runs: figures by "MODEL, N threads".
     """
 
     pictures: int
@@ -101,18 +104,18 @@ class PictureSet:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that were measured apart, in their order."""
+        """The names of the steps that were measured separately, in their order."""
         return [step for step in next(iter(self.runs.values())).steps if step != TOGETHER]
 
 
 @dataclass(frozen=True)
 class Command:
-    """The command on the first set's pictures, on one thread.
+    """The command `edge-classify` as a whole, with the first set's pictures, on one thread.
 
     Attributes:
-        cold: one picture from a cold start, by model.
-        many: many pictures in one process, by model; None where that wasn't measured.
-        pictures: how many these are.
+        cold: a process that answers one picture, including its start, by model.
+        many: a process that answers many pictures, by model; None if that wasn't measured.
+        pictures: how many pictures `many` answered; None if that wasn't measured.
     """
 
     cold: dict[str, Processes]
@@ -126,10 +129,10 @@ class Latency:
 
     Attributes:
         settings: how it was measured.
-        models: by name.
-        sets: by name.
-        command: the command itself.
-        state: of the machine.
+        models: the model files, by name.
+        sets: figures by name of the set of pictures.
+        command: figures of the whole command.
+        state: state of the machine before and after.
     """
 
     settings: Settings
@@ -140,7 +143,7 @@ class Latency:
 
 
 def document(result: Latency) -> dict[str, Any]:
-    """The result as JSON has it: `command.pictures` stands beside the models of `command.many`."""
+    """The result as it is stored in JSON. There, `command.pictures` is an entry of `command.many`."""
     found: dict[str, Any] = contract.document(result)
     if result.command.many is not None:
         found["command"]["many"] = {"pictures": found["command"].pop("pictures"), **found["command"]["many"]}
@@ -148,7 +151,7 @@ def document(result: Latency) -> dict[str, Any]:
 
 
 def load(found: dict[str, Any]) -> Latency:
-    """The inverse of `document`. Raises ValueError where something is missing or of another type."""
+    """Reads what `document` made. Raises ValueError if something is missing or of another type."""
     entries = dict(found["command"])
     if "many" in entries:
         entries["many"] = dict(entries["many"])
@@ -159,13 +162,13 @@ def load(found: dict[str, Any]) -> Latency:
 
 @dataclass(frozen=True)
 class Contender:
-    """What is measured: a model file and the locator, opened with so many threads.
+    """What takes turns in a measurement: a model and the locator, opened with a number of threads.
 
     Attributes:
-        file: the model's.
-        threads: of each network.
-        model: the opened file.
-        locator: None for a model that takes whole pictures.
+        file: the model file.
+        threads: number of threads of each network.
+        model: the opened model.
+        locator: the opened locator; None for a model that takes whole pictures.
     """
 
     file: Path
@@ -175,16 +178,16 @@ class Contender:
 
     @property
     def name(self) -> str:
-        """ "compact-int8, 1 thread"."""
+        """The name in tables: "compact-int8, 1 thread"."""
         return f"{self.file.stem}, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
 
 def opened(file: Path, threads: int) -> Contender:
-    """Opens a model file, and the locator where the model needs it."""
+    """Opens a model file, and the locator if the model needs one."""
     model = Model(file, threads)
     if model.policy == "whole-image":
         return Contender(file, threads, model, None)
-    from edge.locate import Locator  # brings OpenCV, which whole pictures do without
+    from edge.locate import Locator  # imports OpenCV, which isn't needed for whole pictures
 
     return Contender(file, threads, model, Locator(threads=threads))
 
@@ -192,16 +195,16 @@ def opened(file: Path, threads: int) -> Contender:
 def latency(
     sets: Mapping[str, Sequence[str]], files: Sequence[Path], settings: Settings | None = None, many: int = _MANY
 ) -> Latency:
-    """Measures each step of a picture's way, and the command itself.
+    """Measures each processing step of a picture, and the whole command.
 
     Args:
         sets: picture files by the name of their set; each set is answered as one run.
-        files: models.
-        settings: how it is measured.
-        many: pictures that the command answers in one process; 0 leaves that out.
+        files: model files.
+        settings: how it is measured; None for the defaults.
+        many: number of pictures that the command answers in one process; 0 skips this.
 
     Raises:
-        UserError: where a set is empty, or where a picture or a model can't be read.
+        UserError: if a set is empty, or if a picture or a model can't be read.
     """
     settings = settings or Settings()
     for name, each in sets.items():
@@ -220,12 +223,13 @@ def latency(
 
 
 class Clock:
-    """An Observer (edge.system.progress) that measures a run of pictures.
+    """An Observer (edge.system.progress) that measures the time of each step in a run of pictures.
 
-    All time between two calls counts to the later call's step and picture, so that the steps add up to the whole run.
+    It is called at the end of each step. The time since the previous call is added to that step and picture, so that
+    the steps add up to the whole run.
 
     Attributes:
-        seconds: float [pictures, STEPS].
+        seconds: time of each step, float [pictures, STEPS].
     """
 
     def __init__(self, pictures: Sequence[str]) -> None:
@@ -242,12 +246,12 @@ class Clock:
 
 @dataclass(frozen=True)
 class TimedRun:
-    """A run of pictures that was measured.
+    """The times and answers of one run of pictures.
 
     Attributes:
-        seconds: of each picture's steps, float [pictures, STEPS].
-        decisions: the answers, a list a picture.
-        sizes: of the pictures, (width, height) in pixels.
+        seconds: time of each step, float [pictures, STEPS].
+        decisions: the answers, one list per picture.
+        sizes: (width, height) of each picture, in pixels.
     """
 
     seconds: np.ndarray
@@ -258,15 +262,15 @@ class TimedRun:
 def timed_run(pictures: Sequence[str], contender: Contender) -> TimedRun:
     """Answers a run of pictures as `edge-classify` does, and measures each step.
 
-    The same functions are called in the same order as edge.classify.classify calls them. Opening the model, writing the
-    answers, and starting Python are not part of it; see `command`.
+    It calls the same functions as edge.classify.classify, in the same order. Starting Python, opening the model and
+    writing the answers are not included; benchmarks.command measures them.
 
     Args:
-        pictures: files, each once.
-        contender: what answers them.
+        pictures: picture files, each once.
+        contender: the model and locator that answer them.
 
     Raises:
-        UserError: where a picture can't be read.
+        UserError: if a picture can't be read.
     """
     model = contender.model
     rules = model.rules(RISK)
@@ -316,7 +320,7 @@ def _fill_disk_cache(picture: str) -> None:
 
 
 def _warm_up(pictures: Sequence[str], contender: Contender, count: int) -> None:
-    """Answers so many pictures; where there are fewer, again and again."""
+    """Lets a contender answer `count` pictures; if there are fewer, they are used repeatedly."""
     while count > 0:
         timed_run(pictures[:count], contender)
         count -= len(pictures)
@@ -326,11 +330,11 @@ def _figures(seconds: np.ndarray, run: TimedRun, contender: Contender, first: st
     """The figures of one contender.
 
     Args:
-        seconds: float [rounds, pictures, STEPS].
-        run: one of its runs.
-        contender: the model and its threads.
-        first: the picture that a model answers first after it was opened.
-        fresh: how often it is opened.
+        seconds: time of each step, float [rounds, pictures, STEPS].
+        run: one of the contender's runs.
+        contender: the contender.
+        first: the picture that is answered after each opening.
+        fresh: how often the contender is opened.
     """
     whole = seconds.sum(axis=2)
     opening, answering = _from_closed(contender, first, fresh)
@@ -345,7 +349,7 @@ def _figures(seconds: np.ndarray, run: TimedRun, contender: Contender, first: st
 
 
 def _from_closed(contender: Contender, picture: str, times: int) -> tuple[Timing, Timing]:
-    """Opening the model and the locator, and the first picture after that."""
+    """The times to open the model and the locator, and of the first picture after that. times: how often."""
     spent = []
     for _ in range(times):
         start = time.perf_counter()
@@ -390,7 +394,7 @@ def _steps_table(pictures: PictureSet) -> Table:
 
 
 def command_table(result: Latency) -> Table:
-    """The command itself: a row a model."""
+    """The figures of the whole command, with one row per model."""
     many, count = result.command.many or {}, result.command.pictures
     heads = ["", "one picture from cold", "peak memory", "file"]
     if many:

@@ -1,4 +1,4 @@
-"""Does the locator find the white cells, all of them and nothing else, and how fast?"""
+"""Measures how many white cells the locator finds, how often it marks something else, and how fast it is."""
 
 import random
 import statistics
@@ -23,9 +23,9 @@ from train.data import dataset
 from train.data import fields as marked_fields
 from train.data.fields import Box, Field
 
-BORDER = 3  # pixels: a marked box that is so near to the border is cut by it
-_CROP = 96
-_CENTRED = 0.1  # of the width: so far from the middle a cell may be found
+BORDER = 3  # pixels; a marked box this near to the border counts as cut by it
+_CROP = 96  # pixels; width of the crops that are made to measure the time
+_CENTRED = 0.1  # share of the width; a cell found within this distance of the middle counts as centred
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class FieldFigures:
     """Camera fields of one source.
 
     Attributes:
-        fields: how many.
-        size: "640x480".
-        recall: share of the marked cells, except those that the border cuts, that were found.
-        precision: share of what was found that is a marked cell.
-        milliseconds: a field, crops included; median.
+        fields: number of fields.
+        size: width and height in pixels, such as "640x480".
+        recall: share of the marked cells that were found; cells cut by the border don't count.
+        precision: share of the found places that are marked cells.
+        milliseconds: median time per field, including the crops.
     """
 
     fields: int
@@ -52,8 +52,8 @@ class SingleFigures:
     """Pictures of one cell, of one source.
 
     Attributes:
-        centred: share of them in which the cell is found within a tenth of the width of the middle.
-        milliseconds: a picture, its crop included; median.
+        centred: share of the pictures in which a cell is found no farther than a tenth of the width from the middle.
+        milliseconds: median time per picture, including the crop.
     """
 
     centred: Share
@@ -65,8 +65,8 @@ class EmptyFigures:
     """Parts of fields that show no white cell.
 
     Attributes:
-        patches: how many.
-        found: in how many of them a cell is found all the same.
+        patches: number of such parts.
+        found: number of parts in which a cell is found by mistake.
     """
 
     patches: int
@@ -78,7 +78,7 @@ class TouchingFigures:
     """Drawn fields with cells that touch or overlap.
 
     Attributes:
-        fields: share of the fields in which as many cells are found as there are.
+        fields: share of the fields in which the right number of cells is found.
         cells: share of the cells that are found.
     """
 
@@ -91,7 +91,7 @@ class Locating:
     """All figures of `benchmark locating`.
 
     Attributes:
-        locator_sha256: of the model file.
+        locator_sha256: hash of the locator's model file.
         fields: camera fields, by source.
         singles: pictures of one cell, by source.
         empty: parts of fields without a white cell.
@@ -106,11 +106,13 @@ class Locating:
 
 
 def locating(folder: Path, locator: Locator) -> Locating:
-    """Measures a locator on a data set: on the half of the marked fields that `train locator` doesn't learn from, on
-    the test cells, and on drawn fields.
+    """Measures a locator.
+
+    It is tested on the half of the marked fields that `train locator` doesn't use, on the test cells, and on drawn
+    fields.
 
     Raises:
-        UserError: where the data set has no marked fields.
+        UserError: if the data set has no marked fields.
     """
     measured = measured_fields(folder)
     sources: dict[str, list[Field]] = defaultdict(list)
@@ -126,17 +128,17 @@ def locating(folder: Path, locator: Locator) -> Locating:
 
 
 def measured_fields(folder: Path) -> list[Field]:
-    """The half of a data set's marked fields that locators are measured on. Raises UserError where there are none."""
+    """The half of the marked fields that is used to measure locators. Raises UserError if there are none."""
     measured = marked_fields.halves(marked_fields.read(folder))[1]
     if not measured:
         raise UserError(
-            f"{folder / marked_fields.TABLE} is needed: it says where the white cells of camera fields are."
+            f"{folder / marked_fields.TABLE} is missing or empty; it must list the white cells of camera fields."
         )
     return measured
 
 
 def within(box: Box, width: int, height: int) -> bool:
-    """Whether the border of a picture of that size leaves a marked cell whole."""
+    """Whether a marked cell lies wholly inside a picture. width, height: size of the picture in pixels."""
     return (
         box.x > BORDER
         and box.y > BORDER
@@ -148,8 +150,8 @@ def within(box: Box, width: int, height: int) -> bool:
 def fields(folder: Path, measured: Sequence[Field], locator: Locator) -> FieldFigures:
     """Figures of camera fields.
 
-    A cell is found where the middle of a nucleus lies in its box; a second one in the same box is wrong. In the
-    interval of the recall, a physical cell that was photographed several times counts once.
+    A marked cell counts as found if the middle of a located nucleus lies in its box. A second nucleus in the same box
+    counts as wrong. In the interval of the recall, a physical cell that was photographed several times counts once.
     """
     hits: dict[str, list[bool]] = defaultdict(list)
     right = count = 0
@@ -176,14 +178,17 @@ def fields(folder: Path, measured: Sequence[Field], locator: Locator) -> FieldFi
 
 
 def _share_of_cells(hits: dict[str, list[bool]]) -> Share:
-    """A share of photographs with an interval over physical cells. hits: of each cell's photographs, by cell."""
+    """The share of photographs in which the cell was found. In its interval each physical cell counts once.
+
+    hits: whether the cell was found, for each of its photographs, by physical cell.
+    """
     photographs = [hit for each in hits.values() for hit in each]
     cells = share(round(sum(sum(each) / len(each) for each in hits.values())), len(hits))
     return replace(share(sum(photographs), len(photographs)), low=cells.low, high=cells.high, cells=len(hits))
 
 
 def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
-    """Figures of the test pictures of one cell, of all types, by source."""
+    """Figures of the test pictures of one cell, by source. Cells of all types are included."""
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     times: dict[str, list[float]] = defaultdict(list)
     for example in dataset.only(dataset.read(folder, labels=None), "test"):
@@ -202,7 +207,7 @@ def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
 
 
 def empty(folder: Path, measured: Sequence[Field], locator: Locator, count: int = 200) -> EmptyFigures:
-    """Figures of square parts of fields that no marked box touches; `count` of them, or as many as there are."""
+    """Figures of square parts of fields that touch no marked box. count: number of parts, if that many are found."""
     rng = random.Random(0)
     order = sorted(measured, key=lambda field: field.path)
     taken = found = tries = 0

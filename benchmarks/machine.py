@@ -1,4 +1,4 @@
-"""On which machine a figure was measured: its processor, clock and temperature, and whether it was throttled."""
+"""Describes the machine on which a figure was measured: processor, clock, temperature, and any throttling."""
 
 import os
 import platform
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 _PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy", "pillow", "opencv-python-headless", "tensorflow-cpu")
-# The lowest four bits of `vcgencmd get_throttled` say what holds a Pi back now, and sixteen bits higher what has held
-# it back since it was started (raspberrypi.com, "os: vcgencmd").
+# The lowest four bits of `vcgencmd get_throttled` show what slows a Pi down now. The same bits, 16 places higher, show
+# what has slowed it down at any time since it was started (raspberrypi.com, "os: vcgencmd").
 _THROTTLED = ("under-voltage", "a capped clock", "throttling", "the soft temperature limit")
 _ROOT = Path("/")
 
@@ -22,12 +22,11 @@ class Machine:
     """A machine.
 
     Attributes:
-        processor: its name.
-        raspberry_pi: the model, as the device itself names it; None where the device doesn't say that it is a Raspberry
-            Pi.
-        cores: how many; None where the system doesn't tell.
+        processor: name of the processor.
+        raspberry_pi: model of the Raspberry Pi, as the device reports it; None if it doesn't report one.
+        cores: number of cores; None if it is unknown.
         system: operating system and architecture.
-        python: its version.
+        python: version of Python.
         packages: versions of the packages that matter for speed, by name.
     """
 
@@ -40,26 +39,26 @@ class Machine:
 
     @property
     def file_name(self) -> str:
-        """What a file of its results is called: a Pi by its model, others by their processor."""
+        """The name for files of results, without ending: the model of a Pi, or else the processor."""
         return re.sub(r"[^a-z0-9]+", "-", (self.raspberry_pi or self.processor).lower()).strip("-")
 
     def __str__(self) -> str:
-        """In words, on one line."""
+        """The machine in words, on one line."""
         what = self.raspberry_pi or f"{self.processor} (no Raspberry Pi)"
         return f"{what}, {self.cores} cores, {self.system}, Python {self.python}"
 
 
 @dataclass(frozen=True)
 class State:
-    """What may change while a machine works. None where the system doesn't tell.
+    """The state of a machine at one time. A value is None if the system doesn't report it.
 
     Attributes:
-        governor: which policy sets the clock, such as "ondemand".
-        megahertz: the clock now.
-        celsius: temperature of the hottest zone.
-        throttled: a Pi's throttling bits.
-        throttle_count: how often an x86 processor was throttled.
-        load: mean number of processes that wanted a core in the last minute.
+        governor: the policy that sets the clock, such as "ondemand".
+        megahertz: the current clock.
+        celsius: temperature of the hottest sensor.
+        throttled: a Pi's throttling bits, see _THROTTLED.
+        throttle_count: how often an x86 processor has been throttled since it was started.
+        load: mean number of processes that ran or waited for a core during the last minute.
     """
 
     governor: str | None
@@ -72,12 +71,12 @@ class State:
 
 @dataclass(frozen=True)
 class Conditions:
-    """The machine's state around a measurement.
+    """The machine's state before and after a measurement.
 
     Attributes:
-        before: when it began.
-        after: when it had ended.
-        spoiled: why it is worth nothing, a sentence each; empty where nothing speaks against it.
+        before: the state at the beginning.
+        after: the state at the end.
+        spoiled: why the measurement can't be used, one sentence per reason; empty if no problem was seen.
     """
 
     before: State
@@ -85,7 +84,7 @@ class Conditions:
     spoiled: tuple[str, ...]
 
     def notes(self) -> list[str]:
-        """For a person, a line each: first what spoils the measurement, then clock, temperature and load."""
+        """Lines of text for a person: first what spoils the measurement, then clock, temperature and load."""
         before, after = self.before, self.after
         throttling_unknown = after.throttled is None and after.throttle_count is None
         parts = [
@@ -113,7 +112,7 @@ class Watch:
 
 
 def machine(root: Path = _ROOT) -> Machine:
-    """This machine. root: where its file system begins."""
+    """Describes this machine. root: folder to take as the root of the file system; another one is for tests."""
     model = _text(root / "proc/device-tree/model")
     return Machine(
         processor=_processor(root),
@@ -126,7 +125,7 @@ def machine(root: Path = _ROOT) -> Machine:
 
 
 def state(root: Path = _ROOT) -> State:
-    """This machine's state now. root: where its file system begins."""
+    """This machine's current state. root: folder to take as the root of the file system; another one is for tests."""
     cpu = root / "sys/devices/system/cpu/cpu0"
     clock = _number(cpu / "cpufreq/scaling_cur_freq")
     heat = [_number(zone / "temp") for zone in root.glob("sys/class/thermal/thermal_zone*")]
@@ -141,7 +140,7 @@ def state(root: Path = _ROOT) -> State:
 
 
 def spoiled(before: State, after: State) -> list[str]:
-    """Why a measurement between two states is worth nothing, a sentence each; empty where nothing speaks against it."""
+    """Why a measurement between two states can't be used, one sentence per reason; empty if no problem was seen."""
     reasons = []
     if before.throttled is not None and after.throttled is not None:
         since = after.throttled >> 16 & ~(before.throttled >> 16)
@@ -158,7 +157,7 @@ def spoiled(before: State, after: State) -> list[str]:
 
 
 def resident_megabytes() -> float:
-    """How much of this process is in memory; 0 where the system doesn't tell."""
+    """The resident memory of this process, in units of 2^20 bytes; 0 if it is unknown."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
@@ -179,7 +178,7 @@ def _megahertz(root: Path) -> float | None:
 
 
 def _vcgencmd() -> int | None:
-    """A Pi's throttling bits, None elsewhere."""
+    """A Pi's throttling bits; None on other machines."""
     if not shutil.which("vcgencmd"):
         return None
     done = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""How much memory training takes on very many pictures. They are generated, since only their number matters."""
+"""Measures how much memory training takes on very many pictures. They are generated, as only their number matters."""
 
 import csv
 import os
@@ -19,9 +19,9 @@ from edge.simulator import drawing
 from edge.system.progress import Progress, silent
 from train.data.dataset import LABELS, SPLITS
 
-_DRAWN = 100  # of each class; all other pictures are made of these
-_SHARES = (0.70, 0.15, 0.15)  # of the splits
-_A_FOLDER = 1000  # pictures
+_DRAWN = 100  # pictures of each class that are drawn; all others are variations of these
+_SHARES = (0.70, 0.15, 0.15)  # of the train, val and test splits
+_PER_FOLDER = 1000  # pictures
 _EVERY = 0.2  # seconds between two readings of a process's memory
 
 
@@ -30,8 +30,8 @@ class Generated:
     """The generated data set.
 
     Attributes:
-        seconds: that generating it took.
-        megabytes: on disk, of 2^20 bytes.
+        seconds: time to generate it.
+        megabytes: size of all pictures, in units of 2^20 bytes.
     """
 
     seconds: float
@@ -43,11 +43,11 @@ class Training:
     """One run of a training command. A megabyte is 2^20 bytes.
 
     Attributes:
-        seconds: of the whole process, reading included.
-        peak_megabytes: most memory that was resident at once (ru_maxrss of getrusage). It includes libraries, and pages
-            of memory-mapped crops that the kernel takes back where memory is short.
-        own_megabytes: most memory that belonged to the process alone (RssAnon in /proc, read five times a second); None
-            where there is no /proc.
+        seconds: duration of the whole process, including the reading of pictures.
+        peak_megabytes: peak resident memory (ru_maxrss of getrusage). It includes libraries, and those parts of
+            memory-mapped crops that the kernel frees if memory is short.
+        own_megabytes: peak memory that isn't a copy of a file (RssAnon in /proc, read five times per second); None on
+            systems without /proc.
     """
 
     seconds: float
@@ -60,11 +60,11 @@ class Memory:
     """All figures of `benchmark memory`.
 
     Attributes:
-        pictures: how many, by split.
-        size: width of a picture and of the network's input, pixels.
-        epochs: of training.
+        pictures: number of pictures, by split.
+        size: width of the pictures and of the network's input, in pixels.
+        epochs: number of training epochs.
         data: the generated data set.
-        training: the run.
+        training: the training run.
     """
 
     pictures: dict[str, int]
@@ -77,17 +77,17 @@ class Memory:
 def memory(pictures: int = 100_000, size: int = 64, epochs: int = 1, progress: Progress = silent) -> Memory:
     """Runs `train baseline` as a user does, in a process of its own, on generated pictures.
 
-    All is written to a temporary folder (TMPDIR) and deleted: about 4 kB a picture, and size x size x 3 bytes for its
-    crop. What the kernel keeps of files that were read or written isn't counted as memory.
+    Everything is written to a temporary folder (TMPDIR) and deleted at the end. Each picture takes about 4 kB, and its
+    crop size x size x 3 bytes. The kernel's cache of files isn't counted as memory.
 
     Args:
-        pictures: how many.
-        size: width of a picture and of the network's input, pixels.
-        epochs: of training.
+        pictures: number of pictures.
+        size: width of the pictures and of the network's input, in pixels.
+        epochs: number of training epochs.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: where the temporary folder has no room, or where training fails.
+        UserError: if the temporary folder has no room, or if training fails.
     """
     with tempfile.TemporaryDirectory(prefix="benchmark-memory-") as place:
         folder, out, cache = (Path(place) / name for name in ("data", "out", "cache"))
@@ -107,23 +107,24 @@ def generate(
 ) -> tuple[dict[str, int], int]:
     """Writes a data set of generated pictures, half of each class, no two alike.
 
-    A few are drawn. All others are these, turned, mirrored and in other stains, which takes 0.1 ms each.
+    _DRAWN cells of each class are drawn. All pictures are these, turned, mirrored and in other stains, which takes
+    0.1 ms per picture.
 
     Args:
-        folder: a new one; cells.csv and JPEG files are written there.
-        pictures: how many.
+        folder: the new folder for the data set: cells.csv and JPEG files.
+        pictures: number of pictures.
         size: width and height in pixels.
-        seed: the same one gives the same pictures.
+        seed: seed of the random numbers; the same seed gives the same pictures.
         progress: see edge.system.progress.
 
     Returns:
-        How many pictures are in each split, and how many bytes all of them have.
+        The number of pictures in each split, and the total size of the pictures in bytes.
 
     Raises:
-        OSError: where the folder can't be written.
+        OSError: if the folder can't be written.
     """
     rng = np.random.default_rng(seed)
-    look = drawing.Look(red_cell=0.22 * size)  # as in the demo
+    look = drawing.Look(red_cell=0.22 * size)  # the usual proportion of drawn pictures: red cells of 56 in 256 pixels
     drawn = {kind: [drawing.picture(kind, rng, size, look) for _ in range(_DRAWN)] for kind in LABELS}
     ends = np.round(np.cumsum(_SHARES) * pictures)
     counts = dict.fromkeys(SPLITS, 0)
@@ -136,8 +137,8 @@ def generate(
             label = LABELS[i % len(LABELS)]
             split = SPLITS[int(np.searchsorted(ends, i, side="right"))]
             content = _varied(drawn[label], rng)
-            path = f"{i // _A_FOLDER:03}/{i:06}.jpg"
-            if i % _A_FOLDER == 0:
+            path = f"{i // _PER_FOLDER:03}/{i:06}.jpg"
+            if i % _PER_FOLDER == 0:
                 (folder / path).parent.mkdir()
             (folder / path).write_bytes(content)
             table.writerow([path, label, split, "generated"])
@@ -149,7 +150,7 @@ def generate(
 
 def _varied(drawn: Sequence[np.ndarray], rng: np.random.Generator) -> bytes:
     """One of the drawn pictures in another stain, turned and perhaps mirrored, as JPEG."""
-    stain = np.exp(rng.normal(0, 0.15, 3))  # a power of the light is a factor of the optical density
+    stain = np.exp(rng.normal(0, 0.15, 3))  # raising light to a power multiplies the optical density by that power
     levels = np.round(255 * (np.arange(256)[:, None] / 255) ** stain).astype(np.uint8)
     picture = np.rot90(drawn[int(rng.integers(_DRAWN))], int(rng.integers(4)))
     picture = cv2.LUT(np.ascontiguousarray(picture), levels[:, None, :])
@@ -159,10 +160,14 @@ def _varied(drawn: Sequence[np.ndarray], rng: np.random.Generator) -> bytes:
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> Training:
-    """Runs a command of this project in a process of its own; what it prints goes to stderr.
+    """Runs a command of this project in a process of its own. Its output goes to stderr.
+
+    Args:
+        command: a package of this project and its arguments.
+        environment: environment variables to set.
 
     Raises:
-        UserError: where it fails.
+        UserError: if the command fails.
     """
     own: list[int] = []
     started = time.perf_counter()
@@ -178,14 +183,15 @@ def _run(command: Sequence[str], environment: dict[str, str]) -> Training:
         raise UserError(f"`{' '.join(command[:2])}` {how}; see its messages above.")
     return Training(
         seconds=time.perf_counter() - started,
-        # Never below what this process held when it started the other: some 100 MB, far below what TensorFlow takes.
+        # This can't be less than the memory of this process when it started the other: some 100 MB. TensorFlow takes
+        # far more.
         peak_megabytes=usage.ru_maxrss / 1024,
         own_megabytes=max(own) / 1024 or None,
     )
 
 
 def _own_kilobytes(pid: int) -> int:
-    """The memory of a process that is no copy of a file (RssAnon); 0 where the system doesn't tell."""
+    """The memory of a process that isn't a copy of a file (RssAnon), in kilobytes; 0 if it is unknown."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Decisions compared with the truth: figures with intervals in which a physical cell counts once."""
+"""Compares answers with the truth. In the intervals, a cell that was photographed several times counts once."""
 
 import math
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from train.evaluation.intervals import Estimate
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One name.
+    """The figures of one name, lymphocyte or monocyte.
 
     Attributes:
-        recall: share of its pictures of which it is the likelier name.
+        recall: share of the pictures with this true label for which it is the likelier of the names.
     """
 
     recall: Share
@@ -27,20 +27,22 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Figures:
-    """How one set of labelled pictures is answered.
+    """How accurately one set of labelled pictures is answered.
 
-    `classes`, `balanced_accuracy`, `ece` and `auroc` are about which of the names is the likeliest, so that networks
-    compare, whatever other answers they can give.
+    The *names* are all labels except *other*: usually lymphocyte and monocyte. `classes`, `balanced_accuracy`, `ece`
+    and `auroc` only ask which name is the likeliest. So networks can be compared even if some of them don't know
+    *other*.
 
     Attributes:
-        count: pictures.
-        cells: physical cells that they show.
-        coverage: share of the pictures that get an answer and are not left for a person to review.
-        risk: share of wrong answers among these.
-        classes: by name.
+        count: number of pictures.
+        cells: number of physical cells in these pictures.
+        coverage: share of the pictures that get an answer; the others are left for review.
+        risk: share of wrong answers among those given.
+        classes: figures by name.
         balanced_accuracy: mean recall of the names.
         ece: expected calibration error, 0 to 1.
-        auroc: of the second name against the first, 0 to 1; None where there are not just two.
+        auroc: area under the ROC curve of the second name against the first, 0 to 1; None unless there are exactly two
+            names and both occur.
     """
 
     count: int
@@ -54,30 +56,30 @@ class Figures:
 
 
 def decisions(model: Model, predictions: Sequence[Prediction]) -> list[Decision]:
-    """The answers at the usual stated risk, without a look at the quality of the pictures."""
+    """The answers at the usual stated risk. The quality of the pictures isn't checked."""
     rules = model.rules(RISK)
     return [decide(each.kinds, rules, distance=each.distance) for each in predictions]
 
 
 def likelier(answers: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
-    """Which of the names is the likeliest, whatever the answer is, as numbers among `names`, int [n]."""
+    """The likeliest of the names for each answer, as indices into `names`, int [n]; even if the answer is another."""
     return _name_shares(answers, names).argmax(axis=1)
 
 
 def _name_shares(answers: Sequence[Decision], names: Sequence[str]) -> np.ndarray:
-    """Probabilities of the names among themselves, float [n, names]."""
+    """Probabilities of the names, scaled so that they sum to 1 without *other*, float [n, names]."""
     shares = np.array([[each.probabilities[name] for name in names] for each in answers])
     return (shares + 1e-6) / (shares + 1e-6).sum(axis=1, keepdims=True)
 
 
 def figures(truth: np.ndarray, answers: Sequence[Decision], cells: np.ndarray, labels: Sequence[str]) -> Figures:
-    """The figures of one set of pictures.
+    """The figures of one set of n pictures.
 
     Args:
-        truth: numbers among `labels`, int [n]; none is OTHER.
-        answers: n of them.
-        cells: which physical cell each picture shows, int [n].
-        labels: what an answer can be.
+        truth: true labels, as indices into `labels`, int [n]; none of them is OTHER.
+        answers: the n answers.
+        cells: number of the physical cell in each picture, int [n].
+        labels: the labels that an answer can have.
     """
     names = [label for label in labels if label != OTHER]
     called, shares = likelier(answers, names), _name_shares(answers, names)
@@ -98,9 +100,9 @@ def figures(truth: np.ndarray, answers: Sequence[Decision], cells: np.ndarray, l
 
 
 def mean(shares: Sequence[Share]) -> Estimate:
-    """The mean of independent proportions, with its interval; not defined where one of them isn't.
+    """The mean of independent proportions with its 95 % interval. It is undefined if one of the proportions is.
 
-    Source: Zou and Donner, Statistics in Medicine 27 (2008): the distances to the bounds add as standard errors do.
+    Source: Zou and Donner, Statistics in Medicine 27 (2008): distances to the bounds are added like standard errors.
     """
     values, below, above = [], [], []
     for each in shares:
@@ -114,18 +116,18 @@ def mean(shares: Sequence[Share]) -> Estimate:
 
 
 def heads(result: Figures) -> list[str]:
-    """The heads of the columns of `row`."""
+    """The headings of the columns in `row`."""
     recalls = [f"{name} recall" for name in reversed(result.classes)]
     return [*recalls, "balanced accuracy", "ECE", "answered", "wrong of these"]
 
 
 def row(result: Figures) -> list[str]:
-    """The figures as cells of a table; monocyte recall, the rare class's, comes first."""
+    """The figures as one row of a table. The recall of monocytes, the rare class, comes first."""
     recalls = [str(each.recall) for each in reversed(result.classes.values())]
     percentages = [percentage(each) for each in (result.coverage, result.risk)]
     return [*recalls, str(result.balanced_accuracy), f"{result.ece:.3f}", *percentages]
 
 
 def percentage(share: Share) -> str:
-    """ "97.1 %", or "-" where nothing was counted."""
+    """A share as text: "97.1 %", or "-" if nothing was counted."""
     return "-" if share.value is None else f"{100 * share.value:.1f} %"

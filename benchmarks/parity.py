@@ -1,6 +1,6 @@
-"""Are cells, crops and answers the same to the byte on another machine? Run it on both and compare the lines.
+"""Checksums of cells, crops and answers. Run this on two machines; if the lines are equal, so is every byte.
 
-It needs only what a Raspberry Pi has.
+It needs only packages that are also installed on a Raspberry Pi.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from edge.model import Model
 
 @dataclass(frozen=True)
 class Digest:
-    """What was made of a set of pictures. Two machines with equal digests made the same of each.
+    """The checksums of a set of pictures. Two machines with equal digests found and answered the same.
 
     Attributes:
-        name: of the set.
-        pictures: how many.
-        cells: that were found in them.
-        crops: sha256 over the place and the crop of each cell.
-        answers: sha256 over what the network makes of each.
+        name: name of the set.
+        pictures: number of pictures.
+        cells: number of cells that were found in them.
+        crops: sha256 of the place and the crop of all cells.
+        answers: sha256 of the network's raw answers to all cells.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Digest:
 
 
 def parity(data: Path, fields: int = 100, cells: int = 500) -> Iterator[Digest]:
-    """The digests of camera fields (DATA/fields) and of pictures of one cell (DATA/cells), by the shipped networks.
+    """The checksums of camera fields (DATA/fields) and of pictures of one cell (DATA/cells), with the shipped networks.
 
     Args:
-        data: the folder that holds both.
-        fields: how many camera fields to take, from all over the folder.
-        cells: how many pictures of one cell.
+        data: the folder that holds `fields` and `cells`.
+        fields: number of camera fields, spread evenly over the folder.
+        cells: number of pictures of one cell, spread evenly over the folder.
 
     Raises:
-        UserError: where a folder holds no pictures, or where one can't be read.
+        UserError: if a folder holds no pictures, or if one can't be read.
     """
     locator, model = Locator(), Model()
     for name, wanted in (("fields", fields), ("cells", cells)):
@@ -57,7 +57,7 @@ def parity(data: Path, fields: int = 100, cells: int = 500) -> Iterator[Digest]:
 
 
 def digest(name: str, paths: Sequence[str], locator: Locator, model: Model) -> Digest:
-    """The digest of some pictures, each measured by itself. name: of the set."""
+    """The checksums of some pictures. The red-cell ruler is measured in each picture by itself. name: of the set."""
     crops, answers = hashlib.sha256(), hashlib.sha256()
     count = 0
     for path in paths:

@@ -1,4 +1,4 @@
-"""Which pictures are measured: sets by name, from a data folder or from any folders."""
+"""Chooses the pictures to measure on: named sets, from a data set or from any folders."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,14 +14,18 @@ T = TypeVar("T")
 
 
 def spread(items: Sequence[T], count: int | None) -> list[T]:
-    """`count` items from all over a list; all of them where there are no more, or with None."""
+    """`count` items, spread evenly over a list; all items if there are no more than that, or if `count` is None."""
     if count is None or len(items) <= count:
         return list(items)
     return [items[i * len(items) // count] for i in range(count)]
 
 
 def of_folders(folders: Sequence[Path], count: int | None) -> dict[str, list[str]]:
-    """`count` pictures of each folder, by the last two parts of its name. Raises UserError where one holds none."""
+    """`count` pictures of each folder, by the last two parts of the folder's path.
+
+    Raises:
+        UserError: if a folder is missing or holds no pictures.
+    """
     sets = {}
     for folder in folders:
         files = frames.expand([str(folder)])
@@ -32,10 +36,10 @@ def of_folders(folders: Sequence[Path], count: int | None) -> dict[str, list[str
 
 
 def of_data(folder: Path, count: int | None) -> dict[str, list[str]]:
-    """`count` pictures of each set of a data folder: camera fields and test cells, each by source.
+    """`count` pictures from each set of a data set. The sets are the camera fields and the test cells of each source.
 
     Raises:
-        UserError: where the folder isn't a data set.
+        UserError: if the folder isn't a data set.
     """
     sets: dict[str, list[str]] = defaultdict(list)
     for field in marked_fields.read(folder):

@@ -12,9 +12,9 @@ class Range:
     """A value and the range around it.
 
     Attributes:
-        value: of repeated measurements the median.
-        low: the lowest of them, or the lower bound of a 95 % interval.
-        high: the highest of them, or the upper bound.
+        value: the measured value; the median if it was measured repeatedly.
+        low: the lowest measurement, or the lower bound of a 95 % interval.
+        high: the highest measurement, or the upper bound of a 95 % interval.
     """
 
     value: float
@@ -27,9 +27,11 @@ class Range:
 
 
 def difference(a: Range, b: Range) -> Range:
-    """a - b of two independent figures with 95 % intervals; they differ where the result's interval leaves 0 out.
+    """a - b with its 95 % interval, for two independent figures with 95 % intervals.
 
-    Source: Zou and Donner, Statistics in Medicine 27 (2008): the distances to the bounds add as standard errors do.
+    The figures differ significantly if the interval of the difference doesn't contain 0.
+
+    Source: Zou and Donner, Statistics in Medicine 27 (2008): distances to the bounds are added like standard errors.
     """
     value = a.value - b.value
     return Range(

@@ -1,4 +1,4 @@
-"""How right the models are when pictures are worse than those that they learned from."""
+"""Measures how accurate models are on pictures that are worse than those they were trained on."""
 
 import tempfile
 from collections import defaultdict
@@ -27,17 +27,17 @@ from train.data import dataset
 from train.data.dataset import Example
 from train.evaluation import intervals
 
-UNCHANGED = "as they are"
+UNCHANGED = "as they are"  # the key of figures on pictures without any corruption
 _WEAK_TO_STRONG = [str(strength) for strength in STRENGTHS]
 
 
 @dataclass(frozen=True)
 class Strengths:
-    """What the five strengths of one kind of corruption are.
+    """The five strengths of one kind of corruption.
 
     Attributes:
-        amounts: one a strength.
-        unit: of the amounts.
+        amounts: one amount per strength.
+        unit: unit of the amounts.
     """
 
     amounts: tuple[float, ...]
@@ -49,8 +49,9 @@ class ModelFigures:
     """One model.
 
     Attributes:
-        sha256: of its file.
-        kinds: figures by kind of corruption and strength, "1" to "5"; those of UNCHANGED stand under "0".
+        sha256: hash of the model file.
+        kinds: figures by kind of corruption and then by strength, "1" to "5". UNCHANGED is also a kind; its only
+            strength is "0".
     """
 
     sha256: str
@@ -58,7 +59,7 @@ class ModelFigures:
 
     @property
     def unchanged(self) -> Figures:
-        """The figures of the pictures as they are."""
+        """The figures of the pictures without corruption."""
         return self.kinds[UNCHANGED]["0"]
 
 
@@ -67,10 +68,10 @@ class Robustness:
     """All figures of `benchmark robustness`.
 
     Attributes:
-        split: that the pictures are of.
-        pictures: how many.
-        strengths: by kind of corruption.
-        models: by name.
+        split: the split that the pictures belong to.
+        pictures: number of pictures.
+        strengths: strengths by kind of corruption.
+        models: figures by name of the model.
     """
 
     split: str
@@ -84,13 +85,14 @@ def robustness(
 ) -> Robustness:
     """Corrupts pictures of one cell and answers them as `edge-classify --single` does.
 
-    All pictures of one source, corrupted in one way at one strength, are one run: its red cells are measured together.
+    All pictures of one source with the same kind and strength of corruption are one run: their red cells are measured
+    together.
 
     Args:
         folder: a data set.
-        files: models.
-        count: pictures of each label of each source; None for all.
-        split: that the pictures are of.
+        files: model files.
+        count: number of pictures per label and source; None for all.
+        split: the split that the pictures are taken from.
         progress: see edge.system.progress.
 
     Raises:
@@ -126,7 +128,14 @@ def _conditions() -> list[tuple[str, int]]:
 
 
 def _write(images: Sequence[np.ndarray], kind: str, strength: int, place: Path) -> list[str]:
-    """Writes the corrupted pictures without further loss -> their paths. Raises UserError where that fails."""
+    """Corrupts the pictures and writes them as BMP files, which lose nothing.
+
+    Returns:
+        The paths of the files.
+
+    Raises:
+        UserError: if the files can't be written.
+    """
     paths = [str(place / f"{number}.bmp") for number in range(len(images))]
     with writing(place):
         for number, (image, path) in enumerate(zip(images, paths, strict=True)):
@@ -144,10 +153,10 @@ def _answers(
     """The answers of each model, in the order of the pictures.
 
     Args:
-        paths: of the pictures.
-        sources: of the pictures, one each.
-        models: by name.
-        locators: by the policy of their crops.
+        paths: paths of the pictures.
+        sources: source of each picture.
+        models: models by name.
+        locators: the locator to use, by crop policy.
     """
     answers: dict[str, list[Decision]] = {name: [] for name in models}
     for policy, locator in locators.items():
@@ -160,14 +169,14 @@ def _answers(
 
 
 def _locator(policy: str) -> Locator | None:
-    """What finds the cells for a policy of crops; None where whole pictures are taken."""
+    """The locator for a crop policy; None if whole pictures are taken."""
     return None if policy == "whole-image" else Locator()
 
 
 def _found(
     paths: Sequence[str], sources: Sequence[str], policy: str, locator: Locator | None
 ) -> Iterator[Found]:  # fmt: skip
-    """The cell in the middle of each picture, in the order of the pictures; each source is a run of its own."""
+    """Finds the cell in the middle of each picture, in the order of the pictures. Each source is a run of its own."""
     of_source: dict[str, list[str]] = defaultdict(list)
     for path, source in zip(paths, sources, strict=True):
         of_source[source].append(path)
@@ -182,7 +191,7 @@ def _found(
 
 
 def some(examples: Sequence[Example], count: int | None) -> list[Example]:
-    """`count` examples of each label of each source, from all over the list; all of them with None."""
+    """`count` examples per label and source, spread evenly over the list; all of them if `count` is None."""
     groups: dict[tuple[str, str], list[Example]] = defaultdict(list)
     for each in examples:
         groups[each.source, each.label].append(each)
@@ -195,7 +204,14 @@ def _figures(
     labels: Sequence[str],
     chosen: Sequence[Example],
 ) -> dict[str, dict[str, Figures]]:
-    """The figures of one model by kind of corruption and strength. answers: by model, kind and strength."""
+    """The figures of one model, by kind of corruption and strength.
+
+    Args:
+        answers: answers to all pictures, by name of the model, kind and strength.
+        name: name of the model.
+        labels: the labels that an answer can have.
+        chosen: the pictures.
+    """
     truth, cells = dataset.targets(chosen, labels), intervals.clusters(chosen)
     result: dict[str, dict[str, Figures]] = defaultdict(dict)
     for kind, strength in _conditions():
@@ -205,7 +221,7 @@ def _figures(
 
 
 def table(result: Robustness) -> str:
-    """The result as text for a terminal: balanced accuracy and, where not all were answered, the share that was."""
+    """The result as text for a terminal: balanced accuracy and, if some pictures are left for review, the coverage."""
     lines = [f"{result.pictures} pictures of the {result.split} split; balanced accuracy, 95 % intervals"]
     for name, model in result.models.items():
         rows = [

@@ -1,4 +1,4 @@
-"""When a model's answer can be trusted: stated risks, cells of other types, and microscopes that it has never seen."""
+"""Measures selective classification: at stated risks, on cells of other types, and on unknown microscopes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from edge.system.progress import Progress, silent
 from train.data import crop_cache, dataset, field_cells
 from train.evaluation import calibration, evaluate, selective
 
-HOME = "all its own"
+HOME = "all its own"  # the key of figures on all sources together that the model was trained on
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class CalibrationErrors:
     """Expected calibration errors, each 0 to 1.
 
     Attributes:
-        names: of how sure the names are among themselves, over cells that have a name.
-        answers: of all answers.
+        names: error of the probabilities of lymphocyte against monocyte, over cells of these two labels.
+        answers: error of the probabilities of all labels, over all cells.
     """
 
     names: float
@@ -35,14 +35,17 @@ class CalibrationErrors:
 
 @dataclass(frozen=True)
 class SourceFigures:
-    """One source, or all sources that a model learned from together.
+    """The figures of one source, or of all sources together that the model was trained on.
+
+    A cell "has a name" if it is a lymphocyte or a monocyte; all others are *other* cells.
 
     Attributes:
-        risks: selective classification by stated risk, such as "0.01".
-        plain: the same where every cell gets the likeliest label.
+        risks: coverage and risk, by stated risk such as "0.01".
+        plain: the same if every cell is given its likeliest label, without review.
         ece: calibration errors.
-        named: share of the cells of each other type that gets a name at the usual stated risk.
-        auroc: of other cells against cells that have a name, 0 to 1; None where only one of the two is there.
+        named: share of the cells that are wrongly called lymphocyte or monocyte at the usual stated risk, by type of
+            *other* cell.
+        auroc: area under the ROC curve of *other* cells against cells with a name, 0 to 1; None unless both occur.
     """
 
     risks: dict[str, Selective]
@@ -57,11 +60,11 @@ class ModelFigures:
     """One model.
 
     Attributes:
-        kind: how it is quantized.
-        learned: sources that it learned from.
-        sha256: of its file.
-        missed: labelled cells of camera fields that the locator did not find, by source.
-        sources: by source, and under HOME all that the model learned from.
+        kind: how the model is quantized.
+        learned: sources that it was trained on.
+        sha256: hash of the model file.
+        missed: number of labelled cells in camera fields that the locator did not find, by source.
+        sources: figures by source, and under HOME for all sources that the model was trained on.
     """
 
     kind: str
@@ -76,23 +79,25 @@ class SelectiveFigures:
     """All figures of `benchmark doubt`.
 
     Attributes:
-        models: by the path of the file.
+        models: figures by the path of the file.
     """
 
     models: dict[str, ModelFigures]
 
 
 def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) -> SelectiveFigures:
-    """Measures models that know *other* on the test split of every source, all types of cells and empty places, and on
-    the labelled cells of marked camera fields.
+    """Measures models that have the label *other*.
+
+    The pictures are the test split of every source, with all types of cells and empty places, and the labelled cells of
+    marked camera fields.
 
     Args:
         folder: a data set.
-        files: models.
+        files: model files.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for a model that doesn't know *other*, and for a data set that can't be used.
+        UserError: for a model without the label *other*, and for a data set that can't be used.
     """
     if not files:
         raise UserError("Nothing to measure: name model files.")
@@ -100,14 +105,14 @@ def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) ->
 
 
 def learned_sources(model: Model) -> list[str]:
-    """The sources that a model learned from, as its contract says."""
+    """The sources that a model was trained on, according to its contract."""
     only = (model.contract.training or {}).get("source")
     return [only] if only else sorted(model.contract.data.counts if model.contract.data else ())
 
 
 def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:
     if model.labels != (*dataset.LABELS, OTHER) or not model.risks:
-        raise UserError(f"{file} knows no {OTHER}; train with --other kinds, and convert.")
+        raise UserError(f"{file} knows no {OTHER} cells; train a network with --other kinds, and convert it.")
     examples = dataset.only(dataset.read(folder, model.labels), "test")
     in_fields = field_cells.read(folder, model.size, model.policy, model.labels, progress=progress)
     crops = [crop_cache.crops(folder, examples, model.size, model.policy, progress=progress), in_fields.crops]
@@ -137,10 +142,10 @@ def _source_figures(
     """The figures of some cells.
 
     Args:
-        truth: numbers among the model's labels, int [n].
-        types: of the cells, as the data set names them, str [n].
-        predictions: n of them.
-        model: that made them.
+        truth: true labels, as indices into the model's labels, int [n].
+        types: types of the cells as the data set names them, str [n].
+        predictions: the n predictions.
+        model: the model that made the predictions.
     """
 
     def answers(rules: Rules) -> list[str]:

@@ -1,4 +1,4 @@
-"""What labelled cells of a microscope bring there: `edge-site adapt` with more and more of them."""
+"""Measures how much `edge-site adapt` helps at a microscope, with an increasing number of labelled cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from edge.system.progress import Progress, silent
 from train.data import crop_cache, dataset, field_cells
 from train.evaluation import intervals
 
-COUNTS = (0, 5, 10, 15, 20, 50)
-DRAWS = 20
-_LEFT = 2  # physical cells of each name that must be left to measure on
+COUNTS = (0, 5, 10, 15, 20, 50)  # labelled cells of each name (lymphocyte, monocyte)
+DRAWS = 20  # random choices of these cells
+_LEFT = 2  # at least this many physical cells of each name must remain to measure on
 
 
 @dataclass(frozen=True)
 class Draws:
-    """One figure over all draws; None where it wasn't defined in any.
+    """One figure over all draws (random choices of labelled cells). All are None if no draw defines the figure.
 
     Attributes:
-        value: mean.
-        low: lowest.
-        high: highest.
+        value: mean of the draws.
+        low: lowest of the draws.
+        high: highest of the draws.
     """
 
     value: float | None
@@ -39,7 +39,7 @@ class Draws:
     high: float | None
 
     def __str__(self) -> str:
-        """ "0.951 (0.940 to 0.962)"."""
+        """As tables show it: "0.951 (0.940 to 0.962)", or "-" if it is None."""
         if self.value is None or self.low is None or self.high is None:
             return "-"
         return f"{self.value:.3f}" + (f" ({self.low:.3f} to {self.high:.3f})" if self.high > self.low else "")
@@ -47,12 +47,12 @@ class Draws:
 
 @dataclass(frozen=True)
 class Point:
-    """What so many labelled cells bring.
+    """The figures for one number of labelled cells.
 
     Attributes:
-        alone: figures of the model without them; by the keys that edge.site.figures.SiteFigures has in JSON.
-        adapted: figures with them, on the same cells; None without any.
-        written: in how many draws they were enough for a profile; None without any.
+        alone: figures of the model without adaptation, by the JSON keys of edge.site.figures.SiteFigures.
+        adapted: figures of the adapted model on the same cells; None if there are no labelled cells.
+        written: number of draws in which the cells were enough to make a profile; None if there are none.
     """
 
     alone: dict[str, Draws]
@@ -62,12 +62,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """One source.
+    """The figures of one source.
 
     Attributes:
-        cells: physical cells by label.
-        points: by how many labelled cells of each name there were.
-        left_out: numbers of labelled cells for which the source has too few.
+        cells: number of physical cells, by label.
+        points: figures by the number of labelled cells of each name.
+        left_out: numbers of labelled cells that were not measured, because the source has too few cells.
     """
 
     cells: dict[str, int]
@@ -77,10 +77,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Site(Curve):
-    """One source, for one model.
+    """The figures of one source, for one model.
 
     Attributes:
-        learned: whether the model learned from it.
+        learned: whether the model was trained on this source.
     """
 
     learned: bool
@@ -91,7 +91,7 @@ class ModelFigures:
     """One model.
 
     Attributes:
-        sources: by source.
+        sources: figures by source.
     """
 
     sources: dict[str, Site]
@@ -102,8 +102,8 @@ class Sites:
     """All figures of `benchmark sites`.
 
     Attributes:
-        draws: how often cells were drawn.
-        models: by the name of the file.
+        draws: number of random choices of labelled cells.
+        models: figures by the name of the file.
     """
 
     draws: int
@@ -119,16 +119,17 @@ def sites(
 ) -> Sites:
     """Measures what `edge-site adapt` gains on each source.
 
-    The cells are those of the test split, and the labelled cells of marked fields, from which no classifier learned.
-    Each draw takes `count` physical cells of each name, and as many others, or half of them where there are fewer. The
-    model is adapted to all their pictures and measured on all other cells. Where no profile comes of it, the model's
-    own answers are measured.
+    The cells are those of the test split and the labelled cells of marked fields; no classifier is trained on them. In
+    each draw, `count` physical cells of each name (lymphocyte, monocyte) are chosen at random as the labelled ones.
+    Equally many cells of other types are added, but at most half of those. The model is adapted to all pictures of the
+    chosen cells and measured on all remaining cells. If the adaptation makes no profile, the model's answers without a
+    profile are measured.
 
     Args:
         folder: a data set.
-        models: files.
-        counts: numbers of labelled cells.
-        draws: how often cells are drawn for each number.
+        models: model files.
+        counts: numbers of labelled cells of each name.
+        draws: number of random choices for each number.
         progress: see edge.system.progress.
 
     Raises:
@@ -147,7 +148,7 @@ def sites(
 
 
 def _cells(folder: Path, model: Model, progress: Progress) -> dict[str, Cells]:
-    """What a model makes of the cells of each source."""
+    """The cells of each source with a model's predictions."""
     test = [e for e in dataset.only(dataset.read(folder, model.labels), "test") if e.kind != dataset.PATCH]
     in_fields = field_cells.read(folder, model.size, model.policy, model.labels, progress=progress)
     crops = np.concatenate(
@@ -162,7 +163,7 @@ def _cells(folder: Path, model: Model, progress: Progress) -> dict[str, Cells]:
 
 
 def curve(site: Cells, model: Model, counts: Sequence[int], draws: int) -> Curve:
-    """The figures of one source; every model gets the same draws. Arguments as of `sites`."""
+    """The figures of one source. Every model gets the same draws. counts, draws: see `sites`."""
     points = {"0": Point(_over_draws([figures(answers(site, model), site.truth, model.labels)]))}
     enough = [count for count in counts if all(site.count(label) >= count + _LEFT for label in (0, 1))]
     for count in enough:
@@ -191,7 +192,7 @@ def _point(site: Cells, model: Model, count: int, draws: int) -> Point:
 
 
 def _draw(site: Cells, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Which pictures are labelled, bool [n]: all pictures of the physical cells that are drawn."""
+    """Chooses the labelled cells at random, bool [n]: True for all pictures of the chosen physical cells."""
     drawn = np.zeros(len(site), bool)
     for label in np.unique(site.truth):
         known = rng.permutation(np.unique(site.physical[site.truth == label]))
@@ -200,7 +201,7 @@ def _draw(site: Cells, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _over_draws(drawn: Sequence[SiteFigures]) -> dict[str, Draws]:
-    """Each figure over all draws, by its key in JSON."""
+    """The mean and the range of each figure over all draws, by its key in JSON."""
     documents = [document(each) for each in drawn]
     return {key: _draws([each[key] for each in documents]) for key in documents[0]}
 
@@ -213,7 +214,7 @@ def _draws(values: Sequence[float | None]) -> Draws:
 
 
 def table(result: Sites) -> str:
-    """The result as a Markdown table, with what was left out below it."""
+    """The result as a Markdown table. Numbers of cells that could not be measured are listed below it."""
     heads = ["model", "site", "labelled a class", "adapted", "balanced accuracy", "alone, same cells"]
     rows, notes = [], []
     for file, model in result.models.items():
@@ -227,6 +228,6 @@ def table(result: Sites) -> str:
                 rows.append([file, where, count, written, str(now["balanced_accuracy"]), alone, *others])
             if site.left_out:
                 has = ", ".join(f"{n} {label}" for label, n in site.cells.items() if label != OTHER)
-                notes.append(f"{source} has too few cells ({has}) for {', '.join(map(str, site.left_out))} a class.")
+                notes.append(f"{source} has too few cells ({has}) for {', '.join(map(str, site.left_out))} per class.")
     text = Table([*heads, "answered", "wrong of these", "others named"], rows).markdown()
     return "\n".join([text, *(["", *dict.fromkeys(notes)] if notes else [])])

@@ -14,12 +14,12 @@ from edge.system.progress import Progress, silent
 
 @dataclass(frozen=True)
 class Amount:
-    """How much is measured.
+    """How many pictures are used.
 
     Attributes:
-        pictures: of each set, for latency.
-        cells: of each label of each source, for robustness; None for all.
-        many: pictures that the command answers in one process.
+        pictures: number of pictures in each set, for latency.
+        cells: number of cells per label and source, for robustness; None for all.
+        many: number of pictures that edge-classify answers in one process.
     """
 
     pictures: int
@@ -36,7 +36,7 @@ class Suite:
     """All figures of `benchmark all`.
 
     Attributes:
-        accuracy, latency, robustness: as the command of that name gives them.
+        accuracy, latency, robustness: the figures of the command with that name.
     """
 
     accuracy: Accuracy
@@ -51,13 +51,13 @@ def suite(
     amount: Amount = FULL,
     progress: Progress = silent,
 ) -> Suite:
-    """Measures it all. Accuracy is always measured on all pictures.
+    """Measures accuracy, latency and robustness. Accuracy is always measured on all test pictures.
 
     Args:
         folder: a data set.
-        files: models.
-        threads: of the networks, for latency.
-        amount: how much is measured.
+        files: model files.
+        threads: numbers of threads of the networks, for latency.
+        amount: how many pictures are used.
         progress: see edge.system.progress.
 
     Raises:
@@ -72,7 +72,7 @@ def suite(
 
 
 def results(suite: Suite) -> dict[str, Any]:
-    """The results by name, for a document."""
+    """The results by name, as they are stored in a JSON file."""
     return {
         "accuracy": suite.accuracy,
         "latency": latency.document(suite.latency),

@@ -1,7 +1,8 @@
 """`python -I -S timed_child.py FD CORE COMMAND...`: runs the command and writes its seconds and peak kilobytes to FD.
 
-It is a small process of its own, because Linux counts the memory of the process that starts another one to the peak of
-that other one. CORE is the only core that the command may use, or - for all of them.
+FD is the number of an open file descriptor. CORE is the number of the only core that the command may use, or - for all
+cores. This script is a small process of its own for a reason: on Linux, the peak memory of a new process includes the
+memory of the process that started it.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""Float Keras model -> one self-describing .tflite file, with the figures that show what quantization cost."""
+"""Converts a float Keras model to one self-describing .tflite file, and measures what quantization costs."""

@@ -1,4 +1,7 @@
-"""The range of values that int8's 256 levels cover: all that were seen, or fewer of them in finer steps."""
+"""Chooses the range of values that int8's 256 levels cover: all values that were seen, or a narrower range.
+
+A narrower range clips the largest values, but gives finer steps for all others.
+"""
 
 import flatbuffers
 import numpy as np
@@ -8,22 +11,25 @@ from ai_edge_litert.interpreter import Interpreter
 from edge.system.quiet import quiet
 
 METHODS = ("min-max", "percentile", "mse")
-PERCENTILE = 99.99  # of all values are kept; the others are clipped, half on each side if there are two sides
-PICTURES = 100  # whose values are counted, spread evenly over the calibration pictures
-_BINS = 2048
-_SHARES = np.linspace(1.0, 0.2, 81)  # of the whole range; the one with the smallest error is taken
+PERCENTILE = 99.99  # percent of the values that are kept; the rest is clipped, half at each end if both have values
+PICTURES = 100  # at most about this many, spread evenly over the calibration pictures, are counted in the histograms
+_BINS = 2048  # of each histogram
+_SHARES = np.linspace(1.0, 0.2, 81)  # shares of the whole range that "mse" tries
 
 
 def narrowed(calibrated: bytes, pictures: np.ndarray, methods: tuple[str, ...]) -> dict[str, bytes]:
-    """By method the flatbuffer with its ranges.
+    """Chooses ranges by several methods.
 
     Args:
-        calibrated: of quantize.calibrate.
-        pictures: that it was calibrated on, uint8 [n, size, size, 3].
-        methods: "min-max" leaves the ranges as they are. "percentile" keeps 99.99 % of the values. "mse" takes the
-            share of the whole range with the smallest mean squared error of rounding and clipping together.
+        calibrated: a flatbuffer from quantize.calibrate.
+        pictures: the pictures that it was calibrated on, uint8 [n, size, size, 3].
+        methods: some of METHODS. "min-max" covers all values. "percentile" covers 99.99 % of them. "mse" tries parts of
+            the whole range and takes the one with the smallest mean squared error of rounding and clipping together.
 
-    The input and the output keep their ranges, so that raw bytes still go in without a conversion.
+    Returns:
+        By method, the flatbuffer with the chosen ranges.
+
+    The ranges of the input and the outputs don't change, so that the file still takes raw bytes.
 
     Source: Nagel et al., A White Paper on Neural Network Quantization, 2021, section 3.1.
     """
@@ -40,7 +46,10 @@ def narrowed(calibrated: bytes, pictures: np.ndarray, methods: tuple[str, ...]) 
 
 
 def _histograms(calibrated: bytes, pictures: np.ndarray) -> dict[int, tuple[np.ndarray, float, float]]:
-    """Histograms by index of a tensor between input and output: counts, int64 [_BINS], lowest and highest value."""
+    """A histogram for each tensor that is neither input nor output, by the tensor's index.
+
+    Each consists of counts, int64 [_BINS], the lowest value and the highest value.
+    """
     graph = schema.ModelT.InitFromPackedBuf(calibrated, 0).subgraphs[0]
     ends = {*graph.inputs, *graph.outputs}
     histograms = {}
@@ -62,10 +71,10 @@ def _histograms(calibrated: bytes, pictures: np.ndarray) -> dict[int, tuple[np.n
 
 
 def _percentile(counts: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The range that holds PERCENTILE of the values of a histogram, and 0."""
+    """The range that covers PERCENTILE percent of the values of a histogram; it always includes 0."""
     edges = np.linspace(low, high, _BINS + 1)
     shares = np.cumsum(counts) / counts.sum()
-    sides = int(low < 0) + int(high > 0)  # after a ReLU there is only one side to clip
+    sides = int(low < 0) + int(high > 0)  # after a ReLU no value is negative, so only large ones are clipped
     clipped = (1 - PERCENTILE / 100) / sides
     lowest = edges[np.searchsorted(shares, clipped, side="right")] if low < 0 else low
     highest = edges[np.searchsorted(shares, 1 - clipped) + 1] if high > 0 else high
@@ -73,7 +82,7 @@ def _percentile(counts: np.ndarray, low: float, high: float) -> tuple[float, flo
 
 
 def _least_error(counts: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The share of the whole range of a histogram that gives the smallest mean squared error."""
+    """The part of a histogram's whole range with the smallest mean squared error of rounding and clipping."""
     edges = np.linspace(low, high, _BINS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
     errors = []
@@ -86,7 +95,7 @@ def _least_error(counts: np.ndarray, low: float, high: float) -> tuple[float, fl
 
 
 def _with_ranges(calibrated: bytes, ranges: dict[int, tuple[float, float]]) -> bytes:
-    """The flatbuffer with other ranges. ranges: by index of a tensor, its lowest and highest value."""
+    """The flatbuffer with these ranges. ranges: lowest and highest value, by the index of the tensor."""
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     for i, (low, high) in ranges.items():
         q = model.subgraphs[0].tensors[i].quantization

@@ -1,4 +1,4 @@
-"""Corrects the last bias of a network whose int8 form favours a class."""
+"""Corrects the last layer's bias if the int8 form of a network favours one class."""
 
 import keras
 import numpy as np
@@ -7,22 +7,22 @@ from convert.candidate import Answers
 from train.networks import FEATURES
 from train.run import predict
 
-_SATURATED = 0.01  # probabilities nearer than this to 0 or 1 are ruled by the rounding of the output
+_SATURATED = 0.01  # a probability this near to 0 or 1 says little about the logit: int8 rounds it to 1/256
 
 
 def corrected(model: keras.Model, pictures: np.ndarray, answers: Answers) -> keras.Model | None:
-    """A copy of the network whose last bias cancels the mean error of its int8 form's logits.
+    """A copy of the network, with its last bias changed to cancel the mean error of the int8 form's logits.
 
     Args:
-        model: the network.
-        pictures: of training, balanced over the classes, uint8 [n, size, size, 3].
-        answers: of its int8 form to them.
+        model: the float network.
+        pictures: training pictures, balanced over the classes, uint8 [n, size, size, 3].
+        answers: the int8 form's answers to these pictures.
 
     Returns:
-        None if the network doesn't end in a dense softmax layer, or if the error can't be measured.
+        The copy; None if the network doesn't end in a dense softmax layer, or if the error can't be measured.
 
-    Rounding changes the logits. The mean of that change shifts the threshold between classes, and only this mean is
-    removed, at the last layer, where the errors of all layers before have added up.
+    Rounding changes the logits. The mean of that change shifts the threshold between classes. Only this mean is
+    removed. That is done in the last layer, where the errors of all layers before it have added up.
 
     Source: bias correction, Nagel et al., Data-Free Quantization, ICCV 2019.
     """
@@ -30,10 +30,10 @@ def corrected(model: keras.Model, pictures: np.ndarray, answers: Answers) -> ker
     if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.softmax):
         return None
     kernel, bias = last.get_weights()
-    shown = answers.features.shape[1] > 0
+    has_features = answers.features.shape[1] > 0
     error = (
         _from_features(model, pictures, answers.features)
-        if shown
+        if has_features
         else _from_probabilities(model, pictures, answers.kinds)
     )
     if error is None:
@@ -45,15 +45,16 @@ def corrected(model: keras.Model, pictures: np.ndarray, answers: Answers) -> ker
 
 
 def _from_features(model: keras.Model, pictures: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The logits' mean error, float [classes], from the features of the int8 form, float [n, features]."""
+    """The mean error of the logits, float [classes]. after: features given by the int8 form, float [n, features]."""
     before = predict(keras.Model(model.inputs, model.get_layer(FEATURES).output), pictures)
     return (after - before).mean(axis=0) @ model.layers[-1].get_weights()[0]
 
 
 def _from_probabilities(model: keras.Model, pictures: np.ndarray, after: np.ndarray) -> np.ndarray | None:
-    """The logits' mean error, float [classes], from the probabilities of the int8 form, float [n, classes].
+    """The mean error of the logits, float [classes]; None if it can't be measured.
 
-    Only pictures count of which no probability is near 0 or 1; None if they are fewer than 10 a class.
+    Pictures with a probability near 0 or 1 are left out. At least 10 per class must remain, counted over all classes
+    together. after: probabilities given by the int8 form, float [n, classes].
     """
     before = predict(model, pictures)
     usable = (np.minimum(before.min(axis=1), after.min(axis=1)) > _SATURATED).nonzero()[0]

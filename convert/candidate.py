@@ -1,4 +1,4 @@
-"""Candidates: graphs that may become the file, each opened once in the runner and compared with the float model."""
+"""Candidates: flatbuffers that may become the model file. Each is opened once and compared with the float model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ class Pictures:
 
     Attributes:
         crops: uint8 [n, size, size, 3].
-        truth: indices into the source's labels, int [n].
-        sources: where each picture comes from, n names.
+        truth: true labels, as indices into the model's labels, int [n].
+        sources: the source of each picture, n names.
     """
 
     crops: np.ndarray
@@ -36,23 +36,23 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Answers:
-    """What a graph in the runner answers to n pictures.
+    """The answers of an opened model to n pictures.
 
     Attributes:
         kinds: probabilities, float32 [n, kinds].
-        features: values of the last layer but one, float32 [n, features]; with 0 columns if the graph hides them.
+        features: values of the last layer but one, float32 [n, features]; 0 columns if the graph doesn't output them.
     """
 
     kinds: np.ndarray
     features: np.ndarray
 
     def labels(self, count: int) -> np.ndarray:
-        """Probabilities of so many labels, float32 [n, labels]."""
+        """Probabilities of the labels, float32 [n, count]. count: how many labels the kinds are merged to."""
         return merged(self.kinds, count)
 
 
 def answers(model: Model, crops: np.ndarray) -> Answers:
-    """Lets the runner answer pictures. crops: uint8 [n, size, size, 3]."""
+    """The answers of an opened model to pictures. crops: uint8 [n, size, size, 3]."""
     return _answers([model.predict(crop) for crop in crops])
 
 
@@ -62,17 +62,18 @@ def _answers(predictions: Sequence[Prediction]) -> Answers:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A graph in the runner, with its answers to the val split.
+    """A flatbuffer that may become the model file, with its answers to the val split.
 
     Attributes:
-        graph: flatbuffer.
-        contract: the source's, with the quantization read back from this graph.
-        draft: the graph in the runner; it makes the file, if this candidate is chosen.
-        size: of a file with that contract, in bytes.
-        val: its answers to the val split.
-        probabilities: of the labels on the val split, float [n, labels].
-        milliseconds: median time a picture, of the float model beside it and its own.
-        verdict: of the gate.
+        graph: the flatbuffer.
+        contract: the contract so far; its quantization was read back from this flatbuffer.
+        draft: the opened flatbuffer; the model file is made from it if this candidate is chosen.
+        size: size of a file with that contract, in bytes.
+        val: the candidate's answers to the val split.
+        probabilities: probabilities of the labels on the val split, by the float model and by the candidate, each float
+            [n, labels].
+        milliseconds: median time per picture, of the float model and of the candidate, measured in turns.
+        verdict: the gate's verdict.
     """
 
     graph: bytes
@@ -86,37 +87,37 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """What was really emitted: "int8", "dynamic", "float16", "float32" or "mixed"."""
+        """The kind of the flatbuffer as read back: "int8", "dynamic", "float16", "float32" or "mixed"."""
         return self.contract.quantization.kind
 
     @property
     def passed(self) -> bool:
-        """Whether the gate lets it through."""
+        """Whether it passes the gate."""
         return self.verdict.passed
 
     @property
     def difference(self) -> np.ndarray:
-        """How far its probabilities lie from the float model's, float [n], each 0 to 1."""
+        """The largest difference from the float model's probabilities, for each picture, float [n], each 0 to 1."""
         return np.abs(self.probabilities.before - self.probabilities.after).max(axis=1)
 
     def answers(self, crops: np.ndarray) -> Answers:
-        """Its answers to other pictures than val's. crops: uint8 [n, size, size, 3]."""
+        """Its answers to more pictures. crops: uint8 [n, size, size, 3]."""
         return answers(self.draft.model, crops)
 
 
 class Validation:
-    """The pictures on which candidates are tested, and the float model that they are compared with.
+    """The pictures on which candidates are tested, and the float model with which they are compared.
 
     Attributes:
-        source: what is converted.
-        examples: of the val split.
+        source: the model to convert and its data set.
+        examples: the val split, as the data set lists it.
         val: the pictures of the val split.
         graph: the float model's flatbuffer.
-        size: of a file of the float model, in bytes.
+        size: size of the float model's file, in bytes.
     """
 
     def __init__(self, source: Source, limits: Loss = gate.LIMITS, progress: Progress = silent) -> None:
-        """Converts the float model to float32. limits: what a candidate may lose."""
+        """Converts the float model to a float32 flatbuffer. limits: the largest losses allowed to a candidate."""
         self.source = source
         self._limits, self._progress = limits, progress
         self.examples, crops = source.split("val", progress)
@@ -133,10 +134,10 @@ class Validation:
 
     @cached_property
     def held_out(self) -> dict[str, Pictures]:
-        """Pictures that the contract's figures are measured on besides val, by split.
+        """By split, the pictures besides val on which the contract's figures are measured.
 
-        These are "test" and, if the training run measured the float model on them, "fields": labelled cells of camera
-        fields.
+        These are "test", and "fields" (labelled cells of camera fields) if the training run measured the float model on
+        those as well.
         """
         source = self.source
         if not source.figures or "fields" not in source.figures:
@@ -146,20 +147,23 @@ class Validation:
 
     @cached_property
     def float_figures(self) -> dict[str, dict[str, Figures]]:
-        """The float model's figures of these pictures, by split and source, measured in the runner."""
+        """The float model's figures on the held-out pictures, by split and source."""
         model = self._float.model
         return {split: self.figures(each, answers(model, each.crops)) for split, each in self.held_out.items()}
 
     def figures(self, pictures: Pictures, answers: Answers) -> dict[str, Figures]:
-        """Figures by source of the answers to these pictures."""
+        """How accurate these answers to these pictures are, by source."""
         labels = self.source.labels
         return evaluate.by_source(pictures.truth, answers.labels(len(labels)), pictures.sources, labels)
 
     def training(self, count: int) -> tuple[list[Example], np.ndarray]:
-        """About `count` training pictures, balanced: the examples, and their crops, uint8 [n, size, size, 3].
+        """About `count` training pictures, balanced over kinds and sources.
+
+        Returns:
+            The examples, and their crops, uint8 [n, size, size, 3].
 
         Raises:
-            UserError: if one of them also stands in val or test.
+            UserError: if one of the pictures is also in val or test.
         """
         examples = representative.chosen(dataset.only(self.source.examples, "train"), count)
         crops = self.source.crops(examples, self._progress)
@@ -168,13 +172,13 @@ class Validation:
         return examples, crops
 
     def candidates(self, graphs: Mapping[str, bytes], before: np.ndarray | None = None) -> dict[str, Candidate]:
-        """Lets graphs answer the val split once, in turns with the float model, and judges them.
+        """Lets flatbuffers and the float model answer the val split in turns, once each, and applies the gate.
 
         Args:
             graphs: flatbuffers by name.
-            before: probabilities to compare with, float [n, labels]; None for those of the float graph.
+            before: probabilities to compare with, float [n, labels]; None for those of the float model's flatbuffer.
 
-        The float model answers again each time: only times that were taken side by side can be compared.
+        The float model answers again at each call, because only times that were measured in turns can be compared.
         """
         drafts = {name: self._draft(graph) for name, graph in graphs.items()}
         models = [self._float.model, *(draft.model for draft, _ in drafts.values())]
@@ -203,5 +207,5 @@ class Validation:
 
 
 def _median(seconds: np.ndarray) -> float:
-    """In milliseconds."""
+    """The median of times in seconds, converted to milliseconds."""
     return 1e3 * float(np.median(seconds))

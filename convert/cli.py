@@ -1,4 +1,4 @@
-"""`convert`: options and nothing else."""
+"""The `convert` command: its options and what it prints. The work is done by the other modules of this package."""
 
 import json
 import shlex
@@ -22,9 +22,9 @@ _METHODS = ("auto", "min-max", "percentile", "mse")
 
 
 class _Make(Grouped):
-    """`convert make`, whose --help shows the options in groups."""
+    """The command `convert make`; its --help shows the options in groups."""
 
-    groups = {  # noqa: RUF012 the base class has it so
+    groups = {  # noqa: RUF012 the base class declares it this way
         "What to convert": ("--data", "--labels", "--preprocess", "--size", "--crop"),
         "Which kind": ("--int8", "--dynamic", "--float16", "--float32", "--all"),
         "How int8 is made": ("--calibration", "--method", "--rescue"),
@@ -33,26 +33,26 @@ class _Make(Grouped):
     }
 
 
-class _Plain(click.Group):
-    """A group whose first command needn't be named: `convert RUN` is `convert make RUN`."""
+class _MakeByDefault(click.Group):
+    """A group of commands with `make` as the default: `convert RUN` means `convert make RUN`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, self._named(args))
+        return super().parse_args(ctx, self._with_command(args))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        return super().resolve_command(ctx, self._named(args))
+        return super().resolve_command(ctx, self._with_command(args))
 
-    def _named(self, args: list[str]) -> list[str]:
-        own = {*self.commands, "--help", "--version"}
-        return args if not args or args[0] in own else ["make", *args]
+    def _with_command(self, args: list[str]) -> list[str]:
+        known = {*self.commands, "--help", "--version"}
+        return args if not args or args[0] in known else ["make", *args]
 
 
-@click.group(cls=_Plain)
+@click.group(cls=_MakeByDefault)
 @click.version_option(__version__)
 def main() -> None:
-    """Convert a float Keras model to one self-describing .tflite file, and prove that it still works.
+    """Convert a float Keras model to one self-describing .tflite file, and check that it is still accurate.
 
     `convert RUN` is short for `convert make RUN`; `convert make --help` shows its options.
     """
@@ -61,45 +61,59 @@ def main() -> None:
 
 @main.command(cls=_Make)
 @click.argument("source", metavar="RUN_OR_FILE", type=click.Path(path_type=Path))
-@click.option("--int8", "kind", flag_value="int8", default="int8", help="Full-integer, for the Pi (the default).")
-@click.option("--dynamic", "kind", flag_value="dynamic", help="Weights in int8, computing in float.")
-@click.option("--float16", "kind", flag_value="float16", help="Half the size, computing in float.")
-@click.option("--float32", "kind", flag_value="float32", help="Unquantized, to compare with.")
-@click.option("--all", "kind", flag_value="all", help="All four.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the files go.  [default: beside the source]"
+    "--int8", "kind", flag_value="int8", default="int8", help="Integers throughout, for the Pi (the default)."
+)
+@click.option("--dynamic", "kind", flag_value="dynamic", help="Weights stored as int8, computation in float.")
+@click.option(
+    "--float16", "kind", flag_value="float16", help="Weights stored as float16 (half the size), computation in float."
+)
+@click.option("--float32", "kind", flag_value="float32", help="Not quantized, for comparison.")
+@click.option("--all", "kind", flag_value="all", help="All four kinds.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for the new files.  [default: the run, or the folder of the Keras file]",
 )
 @click.option(
     "--data",
     "folder",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="The data set. A FILE always needs it; a RUN only if its data set was moved.",
+    help="The data set. Always needed for a Keras file; for a training run only if its data set was moved.",
 )
-@click.option("--labels", metavar="A,B", help="Of a FILE: its classes, in the order of its outputs.")
+@click.option("--labels", metavar="A,B", help="For a Keras file: its classes, in the order of its outputs.")
 @click.option(
     "--preprocess",
     type=click.Choice(["raw", "unit", "tf", "caffe"]),
-    help="Of a FILE: the values that it expects: 0..255 (raw, the default), 0..1 (unit), -1..1 (tf), or BGR minus "
-    "ImageNet's means (caffe).",
+    help="For a Keras file: the pixel values that it expects: 0..255 (raw, the default), 0..1 (unit), -1..1 (tf), or "
+    "BGR minus ImageNet's means (caffe).",
 )
 @click.option(
-    "--size", type=click.IntRange(8, 2048), help="Of a FILE that takes pictures of any size: its input's width."
+    "--size",
+    type=click.IntRange(8, 2048),
+    help="For a Keras file that takes pictures of any size: the width of its input, in pixels.",
 )
 @click.option(
     "--crop",
     type=click.Choice(sorted(POLICIES)),
-    help="Of a FILE: which part of a picture it sees.  [default: whole-image]",
+    help="For a Keras file: which part of a picture it gets.  [default: whole-image]",
 )
 @click.option(
     "--calibration",
     type=click.IntRange(1),
     default=400,
     show_default=True,
-    help="Number of training pictures by which the ranges of values are chosen.",
+    help="Number of training pictures from which int8's ranges of values are chosen.",
 )
 @click.option(
-    "--method", type=click.Choice(_METHODS), default="auto", show_default=True, help="How these ranges are chosen."
+    "--method",
+    type=click.Choice(_METHODS),
+    default="auto",
+    show_default=True,
+    help="How these ranges are chosen: min-max covers all values, percentile 99.99 % of them, and mse has the least "
+    "squared error; auto takes the best of the three on val.",
 )
 @click.option(
     "--max-drop",
@@ -107,10 +121,10 @@ def main() -> None:
     nargs=2,
     default=(0.5, 1.0),
     show_default=True,
-    help="Points of balanced accuracy, and points of the rare class's recall, that may be lost on val. For a locator "
-    "the second number is the limit for both recall and precision.",
+    help="Largest allowed loss on the val split, in percentage points: of balanced accuracy, and of the rare class's "
+    "recall. For a locator the second number is the limit for both recall and precision.",
 )
-@click.option("--rescue", is_flag=True, help="If the int8 file loses more, try to repair it.")
+@click.option("--rescue", is_flag=True, help="If the int8 file loses more than --max-drop, try to repair it.")
 @exits_on_user_error
 def make(
     source: Path,
@@ -126,12 +140,13 @@ def make(
     max_drop: tuple[float, float],
     rescue: bool,
 ) -> None:
-    """Convert a folder that `train` wrote, or a .keras or .h5 FILE of any image classifier, to .tflite.
+    """Convert a folder that `train` wrote, or a .keras or .h5 file of any image classifier, to .tflite.
 
-    The file answers the val split beside the float model. It is written only if it loses no more than --max-drop.
-    Exit code 0: written; 2: nothing could be done; 3: the file lost more and wasn't written.
+    The new file and the float model both answer the val split. The file is written only if it loses no more than
+    --max-drop. Exit code 0: written; 2: nothing could be converted; 3: the file lost too much and wasn't written.
     """
-    with quiet():  # TensorFlow takes seconds to import, so --help does without; importing it prints messages
+    # TensorFlow takes seconds to import, so it is imported only now: --help stays fast. Its import prints messages.
+    with quiet():
         from convert import gate, locator
         from convert import run as runs
         from convert import source as sources
@@ -144,9 +159,11 @@ def make(
         names = [label.strip() for label in labels.split(",")] if labels else []
         network_source = sources.of_file(source, folder, names, preprocess or "raw", size, crop or "whole-image")
     else:
-        own = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
-        if given := [option for option, value in own.items() if value is not None]:
-            raise UserError(f"{', '.join(given)} is for a Keras file; a run such as {source} knows it itself.")
+        for_files = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
+        if given := [option for option, value in for_files.items() if value is not None]:
+            raise UserError(
+                f"{', '.join(given)} is for a Keras file; leave it out, since the training run {source} records it."
+            )
         if network(source) == "locator":
             with progress_bars() as progress:
                 located = locator.convert(source, kind, out, folder, limits, progress)
@@ -171,12 +188,10 @@ def make(
 
 
 def _show_locator(result: "locator.Result") -> None:
-    click.echo(
-        f"The file marks {result.agreement:.2%} of the pixels of its calibration fields as the float model does."
-    )
+    click.echo(f"The file and the float model agree on {result.agreement:.2%} of the pixels of the calibration fields.")
     click.echo(result.sentences[0])
     if result.path:
-        click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, its model card and the proof.")
+        click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, its model card, and the gate's report.")
 
 
 def _show(result: "run.Result") -> None:
@@ -185,27 +200,29 @@ def _show(result: "run.Result") -> None:
     report = result.report
     verdict, time, size = report.gate, report.milliseconds, report.bytes
     reference = "Keras" if report.asked == "float32" else "float"
-    click.echo("Val split, the file through the edge runner:")
+    click.echo("Val split, answered by the same code as on the Pi:")
     click.echo(gate.comparison({reference: verdict.before, report.kind: verdict.after}, tuple(verdict.before)).text())
     click.echo()
     for sentence in report.sentences[: None if result.path else -1]:
         click.echo(sentence)
     if report.asked != "float32":
-        click.echo(f"Time a picture here: {time.before:.2f} ms as float, {time.after:.2f} ms as {report.kind}.")
+        click.echo(
+            f"Time per picture on this machine: {time.before:.2f} ms as float, {time.after:.2f} ms as {report.kind}."
+        )
     click.echo(
         f"Size: {result.keras_bytes / 1e3:.0f} kB of float weights, {size.after / 1e3:.0f} kB as {report.kind} with "
         "its contract."
     )
     if result.path:
-        click.echo(f"Written: {result.path}, its model card, and the proof, {result.page}.")
+        click.echo(f"Written: {result.path}, its model card, and the gate's report, {result.page}.")
 
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print all of it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole contract as JSON.")
 @exits_on_user_error
 def show(file: Path, as_json: bool) -> None:
-    """Print the contract of a model FILE."""
+    """Print the contract of a model FILE: its input, labels, limits, origin and accuracy."""
     from convert import describe
     from edge import contract
     from edge.model import File
@@ -218,10 +235,10 @@ def show(file: Path, as_json: bool) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @exits_on_user_error
 def verify(file: Path) -> None:
-    """Run the samples inside FILE: does this device give the answers that the file expects?"""
+    """Check that this device gives the expected answers to the sample pictures inside FILE."""
     from edge.model import File
 
     right, count = File(file).verify()
     if right < count:
         raise UserError(f"Only {right} of {count} sample answers are as expected: don't use {file} on this device.")
-    click.echo(f"All {count} sample answers are as expected: this device runs {file} as it was tested.")
+    click.echo(f"All {count} sample answers are as expected: {file} works on this device.")

@@ -1,10 +1,10 @@
-"""A contract for people: what the file is, without its hundreds of figures."""
+"""Describes a contract for people: what the file is, with only a few of its hundreds of figures."""
 
 from edge.contract import Calibration, Contract, Crop, Data, Decision, Figures, Gate
 
 
 def text(contract: Contract) -> str:
-    """The contract as lines of text; what the contract lacks is left out."""
+    """The contract as lines of text. Lines for which the contract holds nothing are left out."""
     quantization, size = contract.quantization, contract.input.size
     operators = ", ".join(f"{name} x {count}" for name, count in quantization.operators.items())
     data = contract.data
@@ -39,13 +39,15 @@ def _decision(decision: Decision | None) -> str | None:
     if not decision:
         return None
     risks = ", ".join(f"{float(risk):.1%}" for risk in decision.risks or {}) or "none"
-    return f"temperature {decision.temperature}; risks that can be asked for: {risks}"
+    return f"temperature {decision.temperature}; stated risks that can be chosen: {risks}"
 
 
 def _calibration(calibration: Calibration | None) -> str | None:
     if not calibration or not calibration.count:
         return None
-    return f"{calibration.method} over {calibration.count} training pictures, list {calibration.sha256}"
+    return (
+        f"{calibration.method}, from {calibration.count} training pictures; sha256 of their list {calibration.sha256}"
+    )
 
 
 def _gate(gate: Gate | None) -> str | None:

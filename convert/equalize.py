@@ -1,7 +1,7 @@
-"""Cross-layer equalization: channels are scaled to similar ranges, and the network stays the same.
+"""Cross-layer equalization: scales the channels of a network to similar ranges without changing its answers.
 
-In int8 all channels of a tensor share one scale. If one channel has much larger values than the others, these are
-rounded away.
+In int8 all channels of a tensor share one scale. If one channel has much larger values than the others, the values of
+the others are rounded away.
 """
 
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-_PICTURES = 32  # on which the channels' largest values are measured
-_SAME = 1e-4  # by which probabilities may change: an equalized network must be the same network
+_PICTURES = 32  # about how many pictures are used to measure each channel's largest value
+_SAME = 1e-4  # largest allowed change of a probability: an equalized network must give the same answers
 
 _L = keras.layers
 _READERS = (_L.Conv2D, _L.Dense)
@@ -23,12 +23,12 @@ _PASSING = (
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two layers with the channels between them.
+    """Two layers, one of which reads the channels that the other one writes.
 
     Attributes:
         writer: computes the channels.
-        reader: takes them.
-        largest: absolute value seen in each channel, float [channels].
+        reader: the next layer with weights that takes them as input.
+        largest: largest absolute value seen in each channel, float [channels].
     """
 
     writer: keras.Layer
@@ -41,17 +41,18 @@ def equalized(model: keras.Model, pictures: np.ndarray) -> keras.Model | None:
 
     Args:
         model: the network.
-        pictures: of training, uint8 [n, size, size, 3].
+        pictures: training pictures, uint8 [n, size, size, 3].
 
     Returns:
-        None if the layers don't form a single row, if no two of them can be balanced, or if the answers changed.
+        The copy; None if the network has branches, if no two layers can be balanced, or if the answers changed.
 
-    The weights that compute a channel are divided by s, and those that read it are multiplied by s. s is the square
-    root of the channel's largest value over the largest weight that reads it. This changes nothing across layers that
-    are positively homogeneous: ReLU, pooling, flattening, dropout.
+    For each channel there is a factor s. The weights that compute the channel are divided by s, and the weights that
+    read it are multiplied by s. s is the square root of the channel's largest value divided by the largest weight that
+    reads it. The answers stay the same if all layers in between are positively homogeneous: ReLU, pooling, flattening,
+    dropout.
 
-    Source: Nagel et al., Data-Free Quantization, ICCV 2019; with the channels' values in place of the weights that
-    compute them: Xiao et al., SmoothQuant, ICML 2023.
+    Source: Nagel et al., Data-Free Quantization, ICCV 2019. Nagel et al. take s from the weights that compute the
+    channel; taking it from the channel's values follows Xiao et al., SmoothQuant, ICML 2023.
     """
     copy = keras.models.clone_model(model)
     copy.set_weights(model.get_weights())
@@ -67,9 +68,9 @@ def equalized(model: keras.Model, pictures: np.ndarray) -> keras.Model | None:
 
 
 def _row(model: keras.Model) -> list[keras.Layer] | None:
-    """The layers, also those of nested models, if each takes only the output of the one before; else None."""
+    """The layers in a row, including those of nested models; None if the network has branches."""
     row: list[keras.Layer] = []
-    inner = getattr(model, "_functional", None) or model  # the graph of a Sequential
+    inner = getattr(model, "_functional", None) or model  # a Sequential keeps its graph in _functional
     last = None
     for _, nodes in sorted(inner._nodes_by_depth.items(), reverse=True):
         node, layer = nodes[0], nodes[0].operation
@@ -85,11 +86,11 @@ def _row(model: keras.Model) -> list[keras.Layer] | None:
 
 
 def _pairs(row: list[keras.Layer], x: np.ndarray) -> Iterator[_Pair]:
-    """The layers that can be balanced.
+    """The pairs of layers that can be balanced.
 
     Args:
-        row: all layers.
-        x: pictures, float32 [n, size, size, 3], which pass through the layers one by one.
+        row: all layers, in the order of computation.
+        x: pictures, float32 [n, size, size, 3]; they are passed through the layers one by one.
     """
     writer, channels = None, 0
     for layer in row:
@@ -116,23 +117,23 @@ def _relu(layer: keras.Layer) -> bool:
 
 
 def _name(layer: keras.Layer) -> str:
-    """Of its activation; "" if it has none."""
+    """The name of a layer's activation; "" if it has none."""
     return getattr(layer.activation, "__name__", "")
 
 
 def _balance(pair: _Pair) -> None:
-    """Scales the weights of both layers in place."""
+    """Scales the weights of both layers of a pair in place."""
     largest = pair.largest
     channels = len(largest)
     kernel = np.array(pair.reader.kernel)
-    # The kernel of a convolution is [y, x, channel, out], that of a dense layer after Flatten [place and channel, out].
+    # Shape of a convolution's kernel: [y, x, channel, out]; of a dense layer's after Flatten: [y * x * channel, out].
     by_channel = kernel.reshape(-1, channels, kernel.shape[-1])
     read = np.abs(by_channel).max(axis=(0, 2))
     scale = np.ones(channels, np.float64)
     both = (largest > 0) & (read > 0)
     scale[both] = np.sqrt(largest[both].astype(np.float64) / read[both])
     unread = (largest > 0) & (read == 0)
-    if unread.any() and both.any():  # no weight reads them, so they only need a range like the others'
+    if unread.any() and both.any():  # channels that no weight reads: any factor is correct, so give them a usual range
         scale[unread] = largest[unread] / np.median(largest[both] / scale[both])
     pair.reader.kernel.assign((by_channel * scale[:, None]).reshape(kernel.shape).astype(np.float32))
     written = (

@@ -1,4 +1,4 @@
-"""Ways to repair a network that loses too much in int8. The gate decides which of them is enough."""
+"""Ways to repair a network that loses too much accuracy in int8. The gate decides whether a repair is enough."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -19,9 +19,9 @@ class Calibrated:
     """A network that was calibrated for int8.
 
     Attributes:
-        graph: of quantize.calibrate, with the ranges of `method`.
+        graph: a flatbuffer from quantize.calibrate, with the ranges of `method`.
         method: how ranges are chosen, one of activation_ranges.METHODS.
-        pictures: by which they were chosen, uint8 [n, size, size, 3].
+        pictures: the pictures from which they were chosen, uint8 [n, size, size, 3].
     """
 
     graph: bytes
@@ -31,12 +31,12 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Fallback:
-    """One way.
+    """One repair, done or skipped.
 
     Attributes:
-        what: was done, in words.
-        graph: the flatbuffer; empty if it was skipped.
-        skipped: why it was; empty if it wasn't.
+        what: the repair in words.
+        graph: the repaired flatbuffer; empty if the repair was skipped.
+        skipped: why it was skipped; empty if it was done.
     """
 
     what: str
@@ -51,23 +51,23 @@ def fallbacks(
     training: Callable[[], np.ndarray],
     progress: Progress = silent,
 ) -> Iterator[Fallback]:
-    """Ways to repair the network, the cheapest first.
+    """Repairs the network in several ways, the cheapest first.
 
     Args:
-        model: the network.
-        calibrated: its int8 form that failed.
-        worst: layers that add an error, the worst first, as layer_errors.errors returns them.
+        model: the float network.
+        calibrated: the same network, calibrated for int8, which failed the gate.
+        worst: the layers that add an error, the worst first, as layer_errors.errors returns them.
         training: returns pictures to train on, uint8 [n, size, size, 3].
-        progress: is called with how far training is.
+        progress: see edge.system.progress.
 
     Yields:
-        Channels brought to one scale across layers: it costs nothing, and the file stays int8.
-        Training with int8's rounding: it costs minutes here and nothing on the device.
-        Int8 for the weights alone: it costs a little time and no size.
-        The worst 1, 2, 4, … layers in float, with those that read them: it costs time and size.
+        1. Channels scaled to similar ranges across layers. This costs nothing, and the file stays int8.
+        2. Training with int8's rounding. This costs minutes during the conversion, and nothing on the device.
+        3. Int8 for the weights only. This costs a little time on the device, and no size.
+        4. The worst 1, 2, 4, … layers in float, with the layers that read their output. This costs time and size.
     """
 
-    def whole(changed: keras.Model) -> bytes:
+    def in_int8(changed: keras.Model) -> bytes:
         graph = quantize.calibrate(changed, calibrated.pictures)
         return quantize.integer(
             activation_ranges.narrowed(graph, calibrated.pictures, (calibrated.method,))[calibrated.method]
@@ -75,20 +75,21 @@ def fallbacks(
 
     balanced = equalized(model, calibrated.pictures)
     if balanced is not None:
-        yield Fallback("channels brought to one loudness across layers", whole(balanced))
-    what = "trained on with int8's rounding"
+        yield Fallback("channels scaled to similar ranges across layers", in_int8(balanced))
+    what = "trained further with int8's rounding"
     try:
         tuned = qat.tuned(balanced or model, training(), progress)
     except qat.NotTrainable as error:
         yield Fallback(what, skipped=str(error))
     else:
-        yield Fallback(what, whole(tuned))
-    with suppress(UserError):  # a network with too few weights
-        yield Fallback("int8 for the weights alone", quantize.quantize(model, "dynamic"))
+        yield Fallback(what, in_int8(tuned))
+    with suppress(UserError):  # the converter leaves a network with few weights in float
+        yield Fallback("int8 for the weights only", quantize.quantize(model, "dynamic"))
     count = 1
     while count <= len(worst):
         kept = worst[:count]
         tensors = layer_errors.with_readers(calibrated.graph, [layer.tensor for layer in kept])
         names = ", ".join(dict.fromkeys(layer.name for layer in kept))
-        yield Fallback(f"{names} and what reads from there kept in float", quantize.integer(calibrated.graph, tensors))
+        what = f"{names} kept in float, with the layers that read from there"
+        yield Fallback(what, quantize.integer(calibrated.graph, tensors))
         count *= 2

@@ -1,4 +1,4 @@
-"""The gate: how far the answers of a quantized file may differ from those of the float model on the same pictures."""
+"""The gate: tests that a quantized file is not much less accurate than the float model on the same pictures."""
 
 import time
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from edge.output.tables import Table
 from edge.system.progress import Progress, silent
 from train.evaluation import calibration, evaluate
 
-LIMITS = Loss(balanced_accuracy=0.005, recall=0.01)  # what quantization may cost unless the user says otherwise
-_IN_A_ROW = 16  # pictures that one model answers before the next one takes its turn
+LIMITS = Loss(balanced_accuracy=0.005, recall=0.01)  # the largest allowed losses, unless the user sets others
+_IN_A_ROW = 16  # pictures that one model answers before it is the next model's turn
 T = TypeVar("T")
 
 
 class NotProven(UserError):
-    """The file loses more than it may. That isn't the user's mistake, so it has an exit code of its own."""
+    """A file loses more accuracy than allowed. That isn't the user's mistake, so it has an exit code of its own."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True)
 class Both(Generic[T]):
-    """One value of the float model, and the same of the quantized file.
+    """The same quantity for the float model and for the quantized file.
 
     Attributes:
-        before: of the float model.
-        after: of the quantized file.
+        before: its value for the float model.
+        after: its value for the quantized file.
     """
 
     before: T = field(metadata={"key": "float"})
@@ -45,15 +45,15 @@ class Verdict:
 
     Attributes:
         passed: whether the file may be written.
-        against: sentences that say why not; none for a file that passed.
-        limits: what may be lost.
-        rare: the class whose recall is watched: monocytes or, with other labels, the rarest class.
-        lost: what is lost.
-        before: figures of the float model, by source.
-        after: figures of the quantized file, by source.
+        against: why the file may not be written, a clause for each reason; empty if it passed.
+        limits: the largest allowed losses.
+        rare: the class whose recall is compared: "monocyte" or, with other labels, the rarest class.
+        lost: the losses that were measured.
+        before: accuracy of the float model, by source.
+        after: accuracy of the quantized file, by source.
         ece: expected calibration errors, each 0 to 1.
-        differences: of the probabilities.
-        answers: which changed.
+        differences: how far the probabilities differ.
+        answers: how many answers changed.
     """
 
     passed: bool
@@ -68,30 +68,30 @@ class Verdict:
     answers: Changes
 
     def stored(self, split: str) -> Gate:
-        """The part that the file's contract holds. split: on which split the gate measured."""
+        """The part that is stored in the file's contract. split: the split on which the gate measured."""
         return Gate(split, self.limits, self.rare, self.lost, self.differences, self.answers)
 
 
 def answers(model: Model, crops: np.ndarray) -> np.ndarray:
-    """The runner's probabilities, float32 [n, labels]. crops: uint8 [n, size, size, 3]."""
+    """The probabilities that an opened model gives, float32 [n, labels]. crops: uint8 [n, size, size, 3]."""
     return np.stack([model.probabilities(crop) for crop in crops])
 
 
 def race(
     runners: Sequence[tuple[Model, np.ndarray]], progress: Progress = silent
 ) -> list[tuple[list[Prediction], np.ndarray]]:
-    """What several models see in the same pictures, and how long each takes.
+    """Runs several models on the same pictures in turns, and measures how long each prediction takes.
 
     Args:
         runners: each model with its crops of the pictures, uint8 [n, size, size, 3].
-        progress: is called with how many pictures are done.
+        progress: see edge.system.progress.
 
     Returns:
-        For each model its n predictions, and the seconds that each took, float [n].
+        For each model its n predictions, and the seconds that each of them took, float [n].
 
-    The models take turns, so that all of them suffer alike from whatever else the machine does. In its turn a model
-    answers a few pictures in a row. Otherwise a small model would run slower, because a large one before it has filled
-    the processor's cache.
+    The models take turns, so that other work on the machine slows all of them equally. In each turn a model answers 16
+    pictures. With only one picture per turn, a small model would run slower after a large one, which has filled the
+    processor's cache.
     """
     count = len(runners[0][1])
     seen: list[list[Prediction]] = [[] for _ in runners]
@@ -116,15 +116,15 @@ def verdict(
     labels: Sequence[str],
     limits: Loss = LIMITS,
 ) -> Verdict:
-    """Compares the answers of the float model and of the quantized file.
+    """Compares the answers of the float model and of the quantized file to n pictures.
 
     Args:
-        truth: indices into `labels`, int [n].
-        before: probabilities by the float model, float [n, labels].
-        after: probabilities by the quantized file, likewise.
-        sources: where each picture comes from, n names.
-        labels: what an answer can be.
-        limits: what may be lost.
+        truth: true labels, as indices into `labels`, int [n].
+        before: probabilities given by the float model, float [n, labels].
+        after: probabilities given by the quantized file, float [n, labels].
+        sources: the source of each picture, n names.
+        labels: the labels that an answer can have.
+        limits: the largest allowed losses.
     """
     finite = bool(np.isfinite(after).all())
     after = np.nan_to_num(after)
@@ -160,11 +160,11 @@ def verdict(
 
 
 def exceeded(losses: dict[str, tuple[float, float]]) -> list[str]:
-    """A clause for each figure of which more is lost than allowed. losses: by figure what is lost and what may be."""
+    """A clause for each measure that loses more than allowed. losses: by measure, the loss and its limit, as shares."""
     return [
         f"it loses {100 * lost:.1f} points of {what} where {100 * limit:.1f} are allowed"
         for what, (lost, limit) in losses.items()
-        if lost > limit + 1e-9  # the last bit of a float must not decide
+        if lost > limit + 1e-9  # a rounding error in the last bit must not decide
     ]
 
 
@@ -172,12 +172,12 @@ def changes(truth: np.ndarray, before: np.ndarray, after: np.ndarray) -> Changes
     """How the answers of two models to the same pictures differ.
 
     Args:
-        truth: class indices, int [n].
-        before: answers of the first model, likewise.
-        after: answers of the second model, likewise.
+        truth: true classes, as indices, int [n].
+        before: answers of the first model, as indices, int [n].
+        after: answers of the second model, as indices, int [n].
 
-    McNemar's exact test asks: of the pictures that only one of the two answers right, could as many fall to each of
-    them by chance?
+    McNemar's exact test looks at the pictures that only one of the two models answers correctly. It asks whether chance
+    alone could divide them so unevenly between the models.
 
     Source: McNemar, Psychometrika 12 (1947).
     """
@@ -198,21 +198,23 @@ def sentence(verdict: Verdict) -> str:
     return (
         f"{'Passed' if verdict.passed else 'Failed'}: {points(lost.balanced_accuracy)} of balanced accuracy, "
         f"{points(lost.recall)} of {verdict.rare} recall; {changed.changed} of {changed.count:,} answers changed, "
-        f"{changed.spoiled} to the worse and {changed.mended} to the better (McNemar's exact p {changed.p:.2g})."
+        f"{changed.spoiled} for the worse and {changed.mended} for the better (McNemar's exact p {changed.p:.2g})."
     )
 
 
 def points(lost: float) -> str:
-    """A loss as the change that it is, such as "-0.4 points" for a loss of 0.004."""
+    """A loss written as a change in percentage points: "-0.4 points" for a loss of 0.004."""
     return f"{round(-100 * lost, 1) + 0.0:+.1f} points"
 
 
 def comparison(rows: dict[str, dict[str, Figures]], sources: Sequence[str] = ("all",)) -> Table:
-    """Recalls and balanced accuracy, a row a model and source; the rarer class comes first.
+    """A table of recalls and balanced accuracy, with one row per model and source.
+
+    Columns are in the reverse order of the labels, so that monocyte recall, the rare class's, comes first.
 
     Args:
-        rows: figures by model and source.
-        sources: which of the sources to show.
+        rows: accuracy by model and source.
+        sources: the sources to show.
     """
     labels = list(reversed(next(iter(rows.values()))[sources[0]].classes))
     return Table(

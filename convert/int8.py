@@ -1,4 +1,4 @@
-"""The int8 candidate that comes nearest to the float model, and its repair if it fails the gate."""
+"""Makes several int8 candidates, chooses the one nearest to the float model, and repairs it if it fails the gate."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from edge.system.progress import Progress, silent
 from train.data import dataset
 
 logger = logging.getLogger(__name__)
-AUTO = "auto"  # the method whose answers come nearest to the float model's
+AUTO = "auto"  # try all methods, and take the one with the answers nearest to the float model's
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Int8Options:
     """How an int8 file is made.
 
     Attributes:
-        calibration: number of training pictures by which ranges are chosen.
-        method: how ranges are chosen, one of activation_ranges.METHODS, or AUTO for what comes nearest on val.
-        rescue: whether a file that fails the gate is repaired.
+        calibration: number of training pictures from which ranges of values are chosen.
+        method: how ranges are chosen: one of activation_ranges.METHODS, or AUTO for the best of them on the val split.
+        rescue: whether to try to repair a file that fails the gate.
     """
 
     calibration: int = representative.COUNT
@@ -32,14 +32,15 @@ class Int8Options:
 
 
 def converted(validation: Validation, options: Int8Options, progress: Progress = silent) -> Conversion:
-    """Converts the source to int8.
+    """Converts the model to int8.
 
-    Each method chooses ranges and so makes a candidate. Correcting the last bias of the nearest candidate makes one
-    more. Of all, the nearest to the float model is taken. With options.rescue, operators that int8 doesn't know stay in
-    float, and a candidate that fails is repaired.
+    Each method of choosing ranges gives one candidate. The last bias of the nearest candidate is then corrected, which
+    gives one more. The candidate nearest to the float model is chosen. With options.rescue, operators that can't be
+    computed in int8 stay in float, and a candidate that fails the gate is repaired if possible.
 
     Raises:
-        UserError: if the model can't be converted, or without options.rescue if int8 doesn't know all its operators.
+        UserError: if the model can't be converted; without options.rescue also if an operator can't be computed in
+            int8.
     """
     source = validation.source
     examples, pictures = validation.training(options.calibration)
@@ -69,14 +70,17 @@ def converted(validation: Validation, options: Int8Options, progress: Progress =
         if result.candidate.kind == "int8":
             return result
         names = ", ".join(quantize.floating(result.candidate.graph))
-        return replace(result, repaired=f"{names} kept in float, which can't be computed in int8")
+        return replace(result, repaired=f"{names} kept in float, because int8 has no such operation")
     if not options.rescue:
         return result
     return _repaired(validation, result, fallbacks.Calibrated(ranged[chosen], method, pictures), progress)
 
 
 def _nearest(candidates: Mapping[str, Candidate]) -> str:
-    """The candidate whose probabilities on val lie nearest to the float model's; if any passes, only these count."""
+    """The name of the candidate with probabilities nearest to the float model's on the val split.
+
+    If some candidates pass the gate, only those are considered.
+    """
     return min(candidates, key=lambda name: (not candidates[name].passed, float(candidates[name].difference.mean())))
 
 
@@ -90,7 +94,7 @@ def _compared(candidates: Mapping[str, Candidate]) -> dict[str, Compared]:
 def _repaired(
     validation: Validation, failed: Conversion, calibrated: fallbacks.Calibrated, progress: Progress
 ) -> Conversion:
-    """The conversion with the first fallback that passes, if one does."""
+    """The conversion, repaired by the first fallback that passes the gate. If none passes, it still fails."""
 
     def training() -> np.ndarray:
         return validation.training(qat.PICTURES)[1]

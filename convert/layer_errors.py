@@ -1,4 +1,4 @@
-"""How large an error int8 adds in each layer of a network."""
+"""Measures how large an error each layer of a network adds in int8."""
 
 import csv
 import io
@@ -14,20 +14,20 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import quantize
 from edge.errors import UserError
 
-_NOTHING = 1e-9  # a smaller error is a float's own rounding, in layers that only move values
-PICTURES = 16  # to measure on; the error of a layer hardly differs from picture to picture
+_NOTHING = 1e-9  # smaller errors are ignored: they are rounding errors of float in layers that only move values
+PICTURES = 16  # about how many are enough to measure on: a layer's error hardly differs from picture to picture
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a graph.
+    """The error of one layer.
 
     Attributes:
-        name: of the Keras layer; if it can't be found, that of the tensor.
-        tensor: name of its output in the graph.
-        operator: that computes it, such as "CONV_2D".
-        error: the squared error that the layer adds itself, as a share of the signal, mean over its channels, 0 to 1.
-        step: between two int8 values of its output.
+        name: name of the Keras layer; the tensor's name if no such layer is found.
+        tensor: name of the layer's output tensor in the flatbuffer.
+        operator: the operator that computes this tensor, such as "CONV_2D".
+        error: squared error that this layer alone adds, divided by the squared signal; mean over the channels, 0 to 1.
+        step: difference between two neighbouring int8 values of the output.
     """
 
     name: str
@@ -41,14 +41,14 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
     """The layers that add an error, the worst first.
 
     Args:
-        calibrated: of quantize.calibrate.
-        pictures: uint8 [n, size, size, 3].
-        names: of the Keras layers.
+        calibrated: a flatbuffer from quantize.calibrate.
+        pictures: pictures to measure on, uint8 [n, size, size, 3].
+        names: names of the Keras layers.
 
-    Each layer is computed in int8 and in float from the same dequantized inputs, so that errors of layers before it
-    don't count (TensorFlow's QuantizationDebugger). A channel's error is divided by the channel's own signal; otherwise
-    one channel with large values would hide the errors in the others. The divisor is at least the median channel's
-    signal, because some channels have none.
+    Each layer is computed in int8 and in float from the same dequantized inputs (TensorFlow's QuantizationDebugger).
+    So the errors of earlier layers don't count. A channel's error is divided by the signal of the same channel;
+    otherwise one channel with large values would hide the errors in the others. Some channels have hardly any signal,
+    so the divisor is at least the signal of the median channel.
     """
     with quantize.converting():
         graph = mlir_quantize(calibrated, fully_quantize=True, enable_numeric_verify=True)
@@ -63,7 +63,7 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
     graph_names = [t.name.decode() for t in schema.ModelT.InitFromPackedBuf(calibrated, 0).subgraphs[0].tensors]
     layers = []
     for row in csv.DictReader(io.StringIO(table.getvalue())):
-        # The debugger cuts off the last digit of a name as if it had added that itself, which isn't always so.
+        # The debugger cuts off the last character of a tensor's name, even if it didn't add that character itself.
         tensor = next((n for n in graph_names if row["tensor_name"] in (n, n[:-1])), row["tensor_name"])
         error, step = float(row["share"]), float(row["scale"])
         if error > _NOTHING:
@@ -72,13 +72,13 @@ def errors(calibrated: bytes, pictures: np.ndarray, names: Sequence[str] = ()) -
 
 
 def _share(exact: np.ndarray, rounded: np.ndarray, scale: float, zero: int) -> float:
-    """The error as a share of the signal, 0 to 1.
+    """The squared error divided by the squared signal, mean over the channels, 0 to 1; see `errors`.
 
     Args:
         exact: float output, [..., channels].
-        rounded: int8 output, likewise.
-        scale: between two int8 values.
-        zero: the int8 value that means 0.
+        rounded: int8 output of the same shape.
+        scale: difference between two neighbouring int8 values.
+        zero: the int8 value that stands for 0.
     """
     channels = exact.shape[-1]
     error = ((exact - (rounded.astype(np.float32) - zero) * scale) ** 2).reshape(-1, channels).mean(axis=0)
@@ -91,7 +91,7 @@ def _share(exact: np.ndarray, rounded: np.ndarray, scale: float, zero: int) -> f
 def _named(tensor: str, names: Sequence[str]) -> str:
     """The Keras layer of a tensor: "conv2d_5" for "functional_1/baseline_1/conv2d_5_1/Relu;…".
 
-    Keras numbers each use of a layer behind its name.
+    Keras appends a number to a layer's name each time the layer is used.
     """
     for part in reversed(tensor.split(";")[0].split("/")):
         for candidate in (part, re.sub(r"_\d+$", "", part)):
@@ -101,25 +101,30 @@ def _named(tensor: str, names: Sequence[str]) -> str:
 
 
 def with_readers(calibrated: bytes, tensors: Sequence[str]) -> list[str]:
-    """These tensors, and all that is computed from them up to and including the next layer with weights.
+    """These tensors, and all tensors computed from them up to and including the next layer with weights.
 
     Args:
-        calibrated: of quantize.calibrate.
-        tensors: names of output tensors.
+        calibrated: a flatbuffer from quantize.calibrate.
+        tensors: names of tensors.
+
+    Returns:
+        The names of all these tensors.
 
     Raises:
         UserError: if none of the tensors is in the graph.
 
-    A layer in float doesn't help if the next one rounds its input to the same coarse steps.
+    Keeping one layer in float is not enough: the next layer would round its input to the same coarse steps.
     """
     model = schema.ModelT.InitFromPackedBuf(calibrated, 0)
     graph = model.subgraphs[0]
     names = [tensor.name.decode() for tensor in graph.tensors]
     reached = {i for i, name in enumerate(names) if name in set(tensors)}
     if not reached:
-        raise UserError("The layers to keep in float aren't in the graph; this is a mistake of `convert`, report it.")
+        raise UserError(
+            "The layers to keep in float aren't in the graph; this is a bug in `convert`, so please report it."
+        )
     result = set(reached)
-    for operator in graph.operators:  # in the order in which they are computed
+    for operator in graph.operators:  # in the order of computation
         if reached & set(operator.inputs):
             result |= set(operator.outputs)
             constants = (graph.tensors[i] for i in operator.inputs if i >= 0)

@@ -1,4 +1,4 @@
-"""From a locator's training run to its .tflite file, or to the reasons why there is none."""
+"""Converts a locator to its .tflite file. If the file finds too few cells, it reports why and writes no file."""
 
 import hashlib
 import json
@@ -28,17 +28,17 @@ from train.evaluation import model_card
 from train.evaluation.html import render
 
 _DRAWN = 100  # drawn fields of six cells, three of them touching
-_SEED = 1  # `benchmark locating` draws other fields
-_MARKED = 128  # of 255: a pixel with at least this value is marked
+_SEED = 1  # of the drawn fields; `benchmark locating` uses another seed, so its fields are different ones
+_MARKED = 128  # of 0 to 255: pixels with at least this value count as part of a nucleus
 
 
 @dataclass(frozen=True)
 class Finds:
-    """How many of the cells in a set of fields are found.
+    """How well a locator finds the white cells in a set of fields.
 
     Attributes:
         recall: share of the white cells that are found.
-        precision: share of the finds that are white cells; a second find in one cell is wrong.
+        precision: share of the found places that are white cells; a second place in the same cell counts as wrong.
     """
 
     recall: Share
@@ -51,11 +51,11 @@ class Verdict:
 
     Attributes:
         passed: whether the file may be written.
-        against: sentences that say why not; none for a file that passed.
-        limit: share of recall, and of precision, that may be lost.
-        lost: by "recall" and "precision" the share that is lost in all fields.
-        before: finds of the float network, by source or of "all".
-        after: finds of the file, likewise.
+        against: why the file may not be written, a clause for each reason; empty if it passed.
+        limit: the largest allowed loss of recall, and of precision, 0 to 1.
+        lost: the losses in all fields together, under "recall" and "precision", -1 to 1.
+        before: what the float network finds, by source and under "all".
+        after: what the file finds, by source and under "all".
     """
 
     passed: bool
@@ -71,11 +71,11 @@ class Result:
     """A converted locator.
 
     Attributes:
-        path: of the model file; None if it failed and wasn't written.
-        bytes: its size.
-        agreement: share of the calibration fields' pixels that the file marks as the float network does.
-        verdict: on the file.
-        sentences: the outcome in words; if the file failed, the last one says why and what to do.
+        path: the model file; None if it failed and wasn't written.
+        bytes: size of the model file.
+        agreement: share of the calibration fields' pixels on which the file and the float network agree, 0 to 1.
+        verdict: whether the file finds as many cells as the float network.
+        sentences: the outcome in words; if the file failed, the last sentence says why and what to do.
     """
 
     path: Path | None
@@ -86,7 +86,7 @@ class Result:
 
 
 class _Float(Locator):
-    """The float network in the runner; it marks in 256 levels, as the int8 file does."""
+    """The float network, opened by the same code as the file; its output is rounded to 256 levels, as in int8."""
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         return np.clip(np.round(256 * super().raw(crop)), 0, 255).astype(np.uint8)
@@ -100,24 +100,25 @@ def convert(
     limits: Loss = gate.LIMITS,
     progress: Progress = silent,
 ) -> Result:
-    """Converts RUN/model.keras to OUT/locator-int8.tflite, with its model card and the proof beside it.
+    """Converts RUN/model.keras to OUT/locator-int8.tflite, with its model card and the gate's report beside it.
 
-    The float network and the file look for cells, both in the runner. They see drawn fields and, if `folder` is given,
-    the marked fields that the locator learned from. `benchmark locating` measures it on the other fields.
+    The float network and the file look for cells in the same fields. These are drawn fields and, if `folder` is given,
+    the marked fields that the locator was trained on. `benchmark locating` measures locators on the other marked
+    fields.
 
     Args:
         run: a folder that `train locator` wrote.
         kind: "int8".
-        out: where the files go; None for `run`.
-        folder: of the data set.
-        limits: its `recall` is the share of recall, and of precision, that may be lost.
-        progress: is called with how many fields are done.
+        out: folder for the new files; None for `run`.
+        folder: the data set; None to use drawn fields only.
+        limits: only `recall` is used: the largest allowed loss of recall, and of precision, 0 to 1.
+        progress: see edge.system.progress.
 
     Raises:
-        UserError: if `run` isn't a locator's run, or for another kind: the runner reads the marks as bytes.
+        UserError: if `run` isn't a locator's training run, or if `kind` isn't "int8".
     """
     if kind != "int8":
-        raise UserError("A locator has one kind, --int8: the runner reads its marks as bytes.")
+        raise UserError("A locator has only one kind, --int8: edge-classify reads its output as bytes.")
     try:
         report = json.loads((run / "run.json").read_text())
         model = keras.models.load_model(run / "model.keras", compile=False)
@@ -159,10 +160,10 @@ def _contract(report: dict[str, Any], keras_file: Path, graph: bytes, pictures: 
     """The contract of the file.
 
     Args:
-        report: what run.json holds.
-        keras_file: the network.
+        report: the content of the training run's run.json.
+        keras_file: the float network.
         graph: the int8 flatbuffer.
-        pictures: that it was calibrated on, uint8 [n, size, size, 3].
+        pictures: the pictures that it was calibrated on, uint8 [n, size, size, 3].
     """
     data = report["data"]
     return Contract(
@@ -184,9 +185,9 @@ def verdict(before: dict[str, Finds], after: dict[str, Finds], limits: Loss = ga
     """Compares what the float network and the file find.
 
     Args:
-        before: finds of the float network, by source and of "all".
-        after: finds of the file, likewise.
-        limits: its `recall` is the share of recall, and of precision, that may be lost.
+        before: what the float network finds, by source and under "all".
+        after: what the file finds, by source and under "all".
+        limits: only `recall` is used: the largest allowed loss of recall, and of precision, 0 to 1.
     """
 
     def lost(name: str) -> float:
@@ -203,9 +204,9 @@ class _Scene:
     """A field whose white cells are known.
 
     Attributes:
-        source: "drawn", or where the field comes from.
+        source: "drawn", or the source that the field belongs to.
         frame: the field.
-        boxes: one around each white cell.
+        boxes: a box around each white cell.
     """
 
     source: str
@@ -214,7 +215,7 @@ class _Scene:
 
 
 def _scenes(folder: Path | None, learned: list[Field]) -> Iterator[_Scene]:
-    """Drawn fields, and the marked fields of `folder` that the locator learned from."""
+    """Drawn fields, and the marked fields that the locator was trained on (`learned`, files in `folder`)."""
     rng = np.random.default_rng(_SEED)
     for _ in range(_DRAWN):
         image, truth = drawing.field(rng, 6, 3)
@@ -229,7 +230,7 @@ def _scenes(folder: Path | None, learned: list[Field]) -> Iterator[_Scene]:
 def _finds(
     locators: Sequence[Locator], folder: Path | None, learned: list[Field], progress: Progress
 ) -> list[dict[str, Finds]]:
-    """What each locator finds, by source and of "all"."""
+    """What each locator finds, by source and under "all"."""
     counts: list[dict[str, np.ndarray]] = [{} for _ in locators]
     total = _DRAWN + len(learned)
     for done, scene in enumerate(_scenes(folder, learned), start=1):
@@ -257,7 +258,7 @@ def _sentences(verdict: Verdict, path: Path) -> tuple[str, ...]:
 
 
 def _page(verdict: Verdict, sentences: tuple[str, ...]) -> str:
-    """The proof as a page."""
+    """The gate's report as an HTML page."""
     rows = [
         [f"{source}, {model}", str(finds[source].recall), str(finds[source].precision)]
         for source in verdict.before

@@ -1,6 +1,6 @@
-"""From a flatbuffer and its contract to the bytes of a model file.
+"""Makes the bytes of a model file from a flatbuffer and its contract.
 
-edge/model.py, which reads such files, describes their layout.
+The layout of model files is described in edge/model.py, which reads them.
 """
 
 import hashlib
@@ -28,17 +28,17 @@ from edge.simulator import drawing
 
 Opened = TypeVar("Opened", bound=File)
 Arrays = dict[str, np.ndarray]
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that zip knows; with a fixed date, the same input gives the same bytes
+_DATE = (1980, 1, 1, 0, 0, 0)  # zip's earliest date; it is fixed so that the same input gives the same bytes
 
 
 @dataclass(frozen=True)
 class Draft(Generic[Opened]):
-    """A graph that the runner has opened, while its contract is still incomplete.
+    """A model that is already opened and running, while its contract is still incomplete.
 
     Attributes:
-        graph: flatbuffer with its metadata, as the finished file holds it.
-        model: the runner with that graph.
-        samples: "inputs", drawn pictures, uint8 [n, size, size, 3], and "outputs", what the runner answers to them.
+        graph: the flatbuffer with its metadata, as it will be in the finished file.
+        model: the opened model.
+        samples: "inputs", drawn pictures, uint8 [n, size, size, 3], and "outputs", the model's raw answers to them.
     """
 
     graph: bytes
@@ -49,23 +49,23 @@ class Draft(Generic[Opened]):
         """The bytes of the model file.
 
         Args:
-            contract: all of it but the version of the code and the hash of the graph, which are added here.
-            distance: arrays of edge.mahalanobis, if the graph shows its features.
+            contract: the contract; the version of the code and the hash of the graph are filled in by this method.
+            distance: arrays of edge.mahalanobis; None or empty if the graph doesn't output its features.
         """
         arrays = {"samples": self.samples} | ({"distance": distance} if distance else {})
         return pack(self.graph, _completed(contract, self.graph), arrays)
 
 
 def draft(graph: bytes, contract: Contract, kind: type[Opened]) -> Draft[Opened]:
-    """Opens a graph in the runner and lets it answer the samples.
+    """Opens a flatbuffer as a model and lets it answer the sample pictures.
 
     Args:
-        graph: flatbuffer.
-        contract: as far as it is known; its network, labels, quantization, licence and input are final.
-        kind: File, or the subclass that opens such models.
+        graph: the flatbuffer.
+        contract: the contract as far as it is known; network, labels, quantization, licence and input must be final.
+        kind: the class that opens such models, edge.model.File or a subclass of it.
 
     Raises:
-        UserError: if the runner has no room for the file, or can't run it.
+        UserError: if there is no room for a temporary file, or if the model can't be run.
     """
     size = contract.input.size
     subject = "white blood cells in stained smears" if contract.training is not None else "pictures"
@@ -88,12 +88,13 @@ def _completed(contract: Contract, graph: bytes) -> Contract:
 
 
 def opened(content: bytes, kind: type[Opened]) -> Opened:
-    """A model file's bytes, opened by the runner.
+    """Opens the bytes of a model file.
 
-    The runner opens files, so the bytes go through a temporary one. It is deleted at once: the runner has it mapped.
+    `kind` opens files only, so the bytes are written to a temporary file. It can be deleted at once, because it stays
+    mapped into memory.
 
     Raises:
-        UserError: if the temporary file can't be written, or the runner refuses it.
+        UserError: if the temporary file can't be written, or if `kind` refuses it.
     """
     with tempfile.TemporaryDirectory(prefix="convert-") as folder:
         path = Path(folder) / "model.tflite"
@@ -108,11 +109,11 @@ def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> byte
     """The bytes of a model file.
 
     Args:
-        graph: flatbuffer.
-        contract: goes into contract.json.
-        arrays: by the name of the .npz file that holds them.
+        graph: the flatbuffer.
+        contract: what is written to contract.json.
+        arrays: the arrays of each .npz file, by the file's name without ending.
 
-    The archive is uncompressed, because MediaPipe reads no other; each .npz is compressed in itself.
+    The archive is uncompressed, because MediaPipe reads no other. The content of each .npz file is compressed.
     """
     file = io.BytesIO(graph)
     document = json.dumps(contracts.write(contract), separators=(",", ":"))
@@ -125,7 +126,7 @@ def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> byte
 
 
 def _npz(arrays: Arrays) -> bytes:
-    """The same as np.savez_compressed, but without today's date."""
+    """Does the same as np.savez_compressed, but with a fixed date, so that the bytes are always the same."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as npz:
         for name, array in arrays.items():
@@ -136,9 +137,10 @@ def _npz(arrays: Arrays) -> bytes:
 
 
 def sample_inputs(size: int) -> np.ndarray:
-    """Drawn cells, two of each kind, uint8 [4, size, size, 3]; no real picture may travel in a model file.
+    """Drawn cells, two lymphocytes and two monocytes, uint8 [4, size, size, 3].
 
-    They have no sensor noise and eight levels a channel, so that they compress well: a file on a Pi should stay small.
+    They are drawn because a model file must not contain real patients' pictures. To keep the file small, they have no
+    sensor noise and only eight levels per channel, which compresses well.
     """
     rng, look = np.random.default_rng(0), drawing.Look(noise=0.0)
     frames = [Frame(drawing.picture(kind, rng, look=look), kind, 0, 0.0) for kind in drawing.KINDS for _ in range(2)]
@@ -147,6 +149,6 @@ def sample_inputs(size: int) -> np.ndarray:
 
 
 def sample_field(size: int) -> np.ndarray:
-    """A drawn field for the locator, uint8 [1, size, size, 3]; without sensor noise, which would not compress."""
+    """A drawn field for the locator, uint8 [1, size, size, 3]; without sensor noise, which compresses badly."""
     look = drawing.Look(red_cell=size / 8, noise=0.0)
     return drawing.picture("monocyte", np.random.default_rng(0), size, look)[None]

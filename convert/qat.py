@@ -1,4 +1,4 @@
-"""Quantization-aware training: a trained network is trained on while its numbers are rounded as in int8."""
+"""Quantization-aware training: trains a finished network further while its numbers are rounded as in int8."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,41 +11,41 @@ from convert.source import flat
 from edge.system.progress import Progress, silent
 from train.run import predict
 
-PICTURES = 2000  # training pictures
-_STEPS = 300
-_BATCH = 32
-_RATE = 3e-4  # the learning rate; it falls to 0 over the steps
+PICTURES = 2000  # about how many training pictures are used
+_STEPS = 300  # of training, one batch each
+_BATCH = 32  # pictures
+_RATE = 3e-4  # learning rate at the start; it falls to 0 over the steps
 
 _L = keras.layers
-# How many of a kernel's last axes make its output channels; in the file each channel has a scale of its own.
+# How many of the kernel's last axes together number its output channels. In int8 each channel has a scale of its own.
 _KERNELS = {_L.Conv2D: 1, _L.Dense: 1, _L.DepthwiseConv2D: 2}
-_PASSING = (  # layers whose output needs no rounding: they only pass values on
+_PASSING = (  # layers that only pass values on, so that their output needs no rounding
     _L.InputLayer, _L.Dropout, _L.SpatialDropout2D, _L.MaxPooling2D, _L.GlobalMaxPooling2D, _L.Flatten, _L.Reshape,
     _L.ZeroPadding2D, _L.Cropping2D, _L.Permute,
 )  # fmt: skip
 
 
 class NotTrainable(Exception):
-    """The network can't be trained this way. The message says why, in a few words."""
+    """The network can't be trained with int8's rounding. The message says why, in a few words."""
 
 
 def tuned(model: keras.Model, pictures: np.ndarray, progress: Progress = silent) -> keras.Model:
-    """A copy of the network, trained with rounding to give the answers that the network gives without.
+    """A copy of the network that is trained to answer, with int8's rounding, what the network answers without it.
 
     Args:
-        model: the network.
-        pictures: of training, uint8 [n, size, size, 3]; their labels aren't used.
-        progress: is called with how many steps are done.
+        model: the float network.
+        pictures: training pictures, uint8 [n, size, size, 3]; their labels aren't used.
+        progress: see edge.system.progress.
 
     Returns:
-        The copy; the same input gives the same copy.
+        The trained copy, without rounding in it; the same input gives the same copy.
 
     Raises:
         NotTrainable: if the network or one of its layers can't be trained this way.
 
-    Forward, numbers are rounded as in int8: weights in steps of each channel's own, values in 255 steps over the range
-    that the network was seen to give. Backward, rounding is ignored (straight-through estimator). Normalisation keeps
-    its statistics, because the converter folds them into the weights.
+    In the forward pass, numbers are rounded as in int8. Weights have a step size for each channel. Values have 255
+    steps over the range that was seen in these pictures. In the backward pass, rounding is ignored (straight-through
+    estimator). Batch normalisation keeps its statistics, because the converter merges them into the weights.
 
     Source: Jacob et al., Quantization and Training of Neural Networks, CVPR 2018; straight-through estimator: Bengio et
     al., 2013.
@@ -65,17 +65,17 @@ def tuned(model: keras.Model, pictures: np.ndarray, progress: Progress = silent)
 
 
 class _Point:
-    """Watches the values that a layer gives and later rounds them.
+    """Wraps a layer: first it records the range of the layer's output, later it rounds the output.
 
-    It replaces the layer's own function, because the tensors inside a nested network can't be reached from outside.
+    It replaces the layer's `call` method, because tensors inside a nested network can't be reached from outside.
 
     Attributes:
-        rounding: whether it rounds; before that it watches the range.
+        rounding: True while it rounds; False while it records the range.
     """
 
     def __init__(self, layer: keras.Layer) -> None:
         self._call: Callable = layer.call
-        self._low, self._high = 0.0, 1e-6  # the range of int8 always includes 0
+        self._low, self._high = 0.0, 1e-6  # int8's range always includes 0, and must not be empty
         self.rounding = False
         layer.call = self
 
@@ -89,7 +89,7 @@ class _Point:
 
 
 def _copy(model: keras.Model) -> keras.Model:
-    """A copy with the same weights. Raises NotTrainable."""
+    """A copy with the same weights. Raises NotTrainable if Keras can't make one."""
     try:
         copy = keras.models.clone_model(model)
     except (ValueError, TypeError) as error:
@@ -99,20 +99,24 @@ def _copy(model: keras.Model) -> keras.Model:
 
 
 def _kernels(model: keras.Model) -> dict[int, int]:
-    """By id of a kernel how many of its last axes make its channels. Raises NotTrainable for an unknown layer."""
+    """For each kernel, by its id(): how many of its last axes number its channels, see _KERNELS.
+
+    Raises NotTrainable if another type of layer has weights with more than one axis.
+    """
     axes = {}
     for layer in flat(model):
         if type(layer) in _KERNELS:
             axes[id(layer.kernel)] = _KERNELS[type(layer)]
         elif any(len(weight.shape) > 1 for weight in layer.weights):
-            raise NotTrainable(f"{layer.name} is a {type(layer).__name__}, whose weights can't be rounded here")
+            raise NotTrainable(f"{layer.name} is a {type(layer).__name__}, whose weights this training can't round")
     return axes
 
 
 def _rounds(layer: keras.Layer, model: keras.Model) -> bool:
-    """Whether the file rounds what this layer gives.
+    """Whether the output of this layer is rounded in the int8 file.
 
-    It doesn't if the converter fuses the next layer into this one, nor at the network's end, whose steps are fixed.
+    It isn't if the converter fuses the next layer into this one. The network's output is left out too: it has fixed
+    steps.
     """
     if isinstance(layer, _PASSING) or layer is model.layers[-1]:
         return False
@@ -134,11 +138,11 @@ def _train(
     """Trains the model in place.
 
     Args:
-        model: with rounding points.
-        kernels: of `_kernels`.
-        pictures: uint8 [n, size, size, 3].
-        answers: that it should give to them, float32 [n, classes].
-        progress: is called with how many steps are done.
+        model: the copy, in which each layer's output is rounded.
+        kernels: which kernels to round, from `_kernels`.
+        pictures: training pictures, uint8 [n, size, size, 3].
+        answers: the probabilities that it should learn to give, float32 [n, classes].
+        progress: see edge.system.progress.
     """
     keras.utils.set_random_seed(0)
     tf.config.experimental.enable_op_determinism()
@@ -161,11 +165,11 @@ def _train(
 
 
 def _rounded(kernel: tf.Tensor, axes: int) -> tf.Tensor:
-    """A kernel as the file will hold it: 255 steps for each output channel, as many below zero as above.
+    """A kernel rounded as in the int8 file: each channel has 255 levels, symmetric about zero.
 
     Args:
-        kernel: float32.
-        axes: how many of its last axes make its channels.
+        kernel: the weights, float32.
+        axes: how many of its last axes number its channels.
     """
     by_channel = tf.reshape(kernel, [-1, int(np.prod(kernel.shape[-axes:]))])
     largest = tf.stop_gradient(tf.maximum(tf.reduce_max(tf.abs(by_channel), axis=0), 1e-9))
@@ -174,7 +178,7 @@ def _rounded(kernel: tf.Tensor, axes: int) -> tf.Tensor:
 
 
 def _draws(count: int) -> Iterator[np.ndarray]:
-    """The rows of each step, int [batch]: random orders of all pictures, one after another."""
+    """The indices of the pictures of each training step, int [batch]; all pictures are shuffled anew for each pass."""
     rng = np.random.default_rng(0)
     batch = min(_BATCH, count)
     order = np.concatenate([rng.permutation(count) for _ in range(-(-_STEPS * batch // count))])

@@ -1,4 +1,4 @@
-"""From a Keras model to a TFLite flatbuffer, and what the flatbuffer really holds."""
+"""Converts a Keras model to a TFLite flatbuffer, and reads back which types of number the flatbuffer contains."""
 
 import re
 import warnings
@@ -25,13 +25,13 @@ _FLOATS = ("float", "bfloat")
 
 
 def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = None) -> bytes:
-    """A flatbuffer that takes uint8 RGB [1, size, size, 3].
+    """Converts a model to a flatbuffer that takes uint8 RGB [1, size, size, 3].
 
     Args:
         model: takes RGB 0..255.
-        kind: "int8" is full-integer and gives uint8. The others compute in floats and give float32: "dynamic" with int8
-            weights, "float16" with float16 weights, "float32" unchanged.
-        calibration: training pictures by which int8 chooses its ranges, uint8 [n, size, size, 3].
+        kind: "int8" computes in integers only and gives uint8. The others compute in float32 and give float32:
+            "dynamic" stores its weights as int8, "float16" as float16, and "float32" unchanged.
+        calibration: training pictures from which int8's ranges are chosen, uint8 [n, size, size, 3]; only for "int8".
 
     Raises:
         UserError: if the flatbuffer isn't of this kind, or if an operation has no TFLite counterpart.
@@ -40,7 +40,7 @@ def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = Non
         raise UserError(f"Unknown kind {kind!r}; known are {', '.join(KINDS)}.")
     if kind == "int8":
         return checked(integer(calibrate(model, calibration)), kind)
-    inputs = _numbered(model, "uint8")
+    inputs = _new_input(model, "uint8")
     converter = _converter(inputs, shown(model)(keras.ops.cast(inputs, "float32")))
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -61,12 +61,12 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
     Raises:
         UserError: without pictures, or if an operation has no TFLite counterpart.
 
-    Between this function and `integer` the ranges can be changed (convert.activation_ranges). The converter itself can
-    only use the lowest and the highest value; it stops here by a private switch.
+    Before `integer` uses these ranges, convert.activation_ranges may change them. TensorFlow's converter can't do that
+    in one pass, so this function makes it stop after calibration (`_experimental_calibrate_only`, a private option).
     """
     if calibration is None or not len(calibration):
         raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
-    inputs = _numbered(model, None)
+    inputs = _new_input(model, None)
     converter = _converter(inputs, shown(model)(inputs))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _batches(calibration)
@@ -76,10 +76,10 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
 
 
 def shown(model: keras.Model) -> keras.Model:
-    """The model with its features and its logits as two more outputs, after the probabilities.
+    """The model with two more outputs after the probabilities: its features and its logits.
 
-    From the logits the runner computes the same answer on every machine. A model that doesn't end in a layer FEATURES
-    and a dense softmax layer is returned unchanged.
+    edge.model computes the answer from the logits, so that it is the same on every machine. A model is returned
+    unchanged unless it has a layer called FEATURES and ends in a dense softmax layer.
     """
     last = model.layers[-1]
     if not any(layer.name == FEATURES for layer in model.layers) or not isinstance(last, keras.layers.Dense):
@@ -92,7 +92,7 @@ def shown(model: keras.Model) -> keras.Model:
 
 
 def _ordered(graph: bytes) -> bytes:
-    """The flatbuffer with its outputs in the network's order, which the converter mixes up."""
+    """The flatbuffer with its outputs in the order of the network's outputs; the converter changes that order."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     if len(model.subgraphs[0].outputs) < 2:
         return graph
@@ -104,11 +104,11 @@ def _ordered(graph: bytes) -> bytes:
 
 
 def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
-    """A flatbuffer in int8, with uint8 at both ends.
+    """Quantizes a flatbuffer to int8, with uint8 as input and output.
 
     Args:
-        calibrated: of `calibrate`.
-        floats: names of output tensors whose operators stay in float.
+        calibrated: a flatbuffer from `calibrate`.
+        floats: names of tensors; the operators that compute these tensors stay in float.
     """
     with converting():
         return _ordered(
@@ -119,30 +119,37 @@ def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:
 
 
 def checked(graph: bytes, kind: str) -> bytes:
-    """The flatbuffer itself, if it is of this kind.
+    """Returns the flatbuffer if it is of this kind.
 
     Raises:
-        UserError: if it isn't; the message says why and what to do.
+        UserError: if it is of another kind; the message says why and what to do.
     """
     real = emitted(graph).kind
     if real == kind:
         return graph
     if kind == "int8":
         raise UserError(
-            f"{', '.join(floating(graph))} can't be computed in int8, and a file with floats in it isn't called int8; "
-            "build the model of other operations, or try --rescue, --dynamic or --float16."
+            f"{', '.join(floating(graph))} can't be computed in int8, and a file that computes in float isn't int8; "
+            "build the model from other operations, or try --rescue, --dynamic or --float16."
         )
     if (kind, real) == ("dynamic", "float32"):
         raise UserError(
-            "The converter leaves tensors of fewer than 1,024 weights in float, and this model has no larger ones; "
-            "try --float16."
+            "TensorFlow's converter leaves tensors of fewer than 1,024 weights in float, and this model has no larger "
+            "ones; try --float16."
         )
-    raise UserError(f"The converter was asked for {kind} and emitted {real}; nothing was written.")
+    raise UserError(
+        f"TensorFlow's converter was asked for {kind} but made a {real} file, so nothing was written; "
+        "choose another kind."
+    )
 
 
-def _numbered(model: keras.Model, dtype: str | None) -> keras.KerasTensor:
-    """The model's input with a batch of one; if the batch were open, the graph would compute shapes."""
-    keras.utils.clear_session()  # Keras numbers its layers, and the numbers get into the file
+def _new_input(model: keras.Model, dtype: str | None) -> keras.KerasTensor:
+    """A new input for the model, with a batch of one picture. With a variable batch the graph would compute shapes.
+
+    This also resets the numbers that Keras appends to the names of layers. The names get into the file, and the same
+    model must always give the same bytes.
+    """
+    keras.utils.clear_session()
     return keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=dtype)
 
 
@@ -152,45 +159,47 @@ def _converter(inputs: keras.KerasTensor, outputs: keras.KerasTensor) -> tf.lite
 
 @contextmanager
 def converting() -> Iterator[None]:
-    """Keeps the converter quiet. Raises UserError, with one sentence, for what it can't translate."""
+    """Silences TensorFlow's converter inside a `with` block. Raises UserError, with one sentence, if it fails."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the converter warns of its own arguments
+        warnings.simplefilter("ignore")  # the converter warns about arguments that it passes itself
         failed: Exception | None = None
         with quiet():
             try:
                 yield
-            except Exception as error:  # caught inside quiet(): the compiler's long output helps no user
+            except Exception as error:  # caught inside quiet(), so that the compiler's long output isn't shown
                 failed = error
     if failed:
         raise UserError(_untranslated(failed)) from failed
 
 
 def _untranslated(error: Exception) -> str:
-    """What the converter couldn't translate, in a sentence."""
+    """A sentence that says which operation the converter couldn't translate, or why it failed otherwise."""
     names = dict.fromkeys(re.findall(r"'(tf\.\w+)' op|for op: '(\w+)'", str(error)))
     if names:
         what = ", ".join("".join(name) for name in names)
-        return f"The model holds an operation that can't be converted to TFLite ({what}); build it of other operations."
+        return f"The model has an operation that can't be converted to TFLite ({what}); build it from other operations."
     return f"The model can't be converted to TFLite: {reason(error)}."
 
 
 def _batches(calibration: np.ndarray) -> Iterator[list[np.ndarray]]:
-    """Batches of one picture, float32 [1, size, size, 3], as the converter takes them."""
+    """Batches of one picture each, float32 [1, size, size, 3], in the form that the converter expects."""
     for i, picture in enumerate(calibration):
         batch = picture[None].astype(np.float32)
         if i == 0:
-            # One black and one white pixel make the input's range exactly 0 to 255. Its scale is then 1, and raw bytes
-            # need no rounding.
+            # With one black and one white pixel, the range of the input is exactly 0 to 255. The scale is then 1, and
+            # raw bytes need no rounding.
             batch[0, 0, 0], batch[0, 0, 1] = 0, 255
         yield [batch]
 
 
 def emitted(graph: bytes) -> Quantization:
-    """What a flatbuffer really holds.
+    """The kind of a flatbuffer, and the types of its tensors and operators, read back from its bytes.
 
-    Its kind is "int8" only if no tensor is a float. It is "float32" if only the input and shapes are integers. It is
-    "float16" or "dynamic" if the constants are float16 or int8, and all that is computed is float32. Any other is
-    "mixed".
+    - "int8": no tensor is float.
+    - "float32": all tensors are float32, except for integers such as the input and shapes.
+    - "float16": constants are float16, and everything is computed in float32.
+    - "dynamic": constants are int8, and everything is computed in float32.
+    - "mixed": anything else.
     """
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     tensors: Counter[str] = Counter()
@@ -214,7 +223,7 @@ def emitted(graph: bytes) -> Quantization:
 
 
 def floating(graph: bytes) -> list[str]:
-    """The names of the operators that compute floats, sorted."""
+    """The names of the operators with float outputs, sorted; DEQUANTIZE is left out."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     return sorted(
         {
@@ -228,7 +237,7 @@ def floating(graph: bytes) -> list[str]:
 
 
 def type_of(tensor: schema.TensorT) -> str:
-    """The type of a tensor's values: "int8", "float32", …"""
+    """The type of a tensor's values, such as "int8" or "float32"."""
     return _TYPES[tensor.type]
 
 

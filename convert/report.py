@@ -1,4 +1,4 @@
-"""The gate's report: what was converted, tried and found, as a JSON file and as a page."""
+"""The gate's report: what was converted, how it was tested, and the results. It is written as JSON and as HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from train.data.dataset import Example
 from train.evaluation import plots
 from train.evaluation.html import render
 
-_WORST = 12  # layers on the page
+_WORST = 12  # how many of the layers with the largest errors the page shows
 
 
 @dataclass(frozen=True)
 class Compared:
-    """How one method of choosing int8's ranges did on val.
+    """The result of one method of choosing int8's ranges, on the val split.
 
     Attributes:
-        difference: mean difference of probabilities from the float model's, 0 to 1.
+        difference: mean difference from the float model's probabilities, 0 to 1.
         balanced_accuracy: 0 to 1.
-        passed: whether the gate let it through.
+        passed: whether the file passed the gate.
     """
 
     difference: float
@@ -34,17 +34,17 @@ class Compared:
 
 @dataclass(frozen=True)
 class ComparedCalibration(Calibration):
-    """The representative data set, and the methods of choosing ranges by it that were compared.
+    """The representative data set, and the results of the methods of choosing ranges that were compared.
 
     Attributes:
-        compared: by name of the method.
+        compared: results by the name of the method.
     """
 
     compared: dict[str, Compared] = field(default_factory=dict)
 
     @property
     def stored(self) -> Calibration:
-        """The part that the file's contract holds."""
+        """The part that is stored in the file's contract."""
         return Calibration(self.count, self.method, self.sha256)
 
 
@@ -53,13 +53,13 @@ class Attempt:
     """One attempt to repair a file that failed.
 
     Attributes:
-        what: was done.
-        skipped: why it wasn't done; None if it was, else all that follows is None.
-        kind: what was emitted, such as "int8".
-        bytes: size of the file.
-        milliseconds: median time a picture.
-        lost: of the float model's accuracy on val.
-        passed: whether the gate let it through.
+        what: the repair in words.
+        skipped: why it wasn't tried; None if it was. If it wasn't, all attributes below are None.
+        kind: the kind of the repaired file, as read back from it, such as "int8".
+        bytes: size of the repaired file.
+        milliseconds: median time per picture.
+        lost: how much less accurate it is than the float model on the val split.
+        passed: whether it passed the gate.
     """
 
     what: str
@@ -73,15 +73,15 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Conversion:
-    """One kind, converted but not yet written.
+    """A finished conversion to one kind of file, before the file is written.
 
     Attributes:
-        candidate: the one that was chosen.
-        calibration: how int8's ranges were chosen; its count is 0 for a file without int8.
-        layers: those that add an error, the worst first; none for a file without int8.
-        attempts: to repair a file that failed, in this order.
-        repaired: what was done to let the file pass; None if nothing had to be done, or if nothing helped.
-        failed: the candidate before the repair; None if nothing was repaired.
+        candidate: the candidate that was chosen.
+        calibration: how int8's ranges were chosen; its count is 0 for kinds other than int8.
+        layers: layers that add an error in int8, the worst first; empty for kinds other than int8.
+        attempts: the repairs that were tried after a failure, in this order.
+        repaired: the repair that let the file pass; None if no repair was needed, or if none helped.
+        failed: the candidate that failed before the repair; None if nothing was repaired.
     """
 
     candidate: Candidate
@@ -97,8 +97,8 @@ class Answer:
     """An answer to one picture.
 
     Attributes:
-        answer: the label.
-        probability: of that label, 0 to 1.
+        answer: the likeliest label.
+        probability: probability of that label, 0 to 1.
     """
 
     answer: str
@@ -110,8 +110,8 @@ class Changed:
     """A picture that the file answers differently from the float model.
 
     Attributes:
-        path: of the picture, relative to the data set's folder.
-        truth: its label.
+        path: the picture's path, relative to the data set's folder.
+        truth: the picture's true label.
         before: the float model's answer.
         after: the file's answer.
     """
@@ -124,25 +124,25 @@ class Changed:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is known of one conversion.
+    """Everything that was measured during one conversion.
 
     Attributes:
-        version: of this package.
-        command: that converted.
-        network: its name.
-        asked: the kind that was asked for.
-        kind: the kind that was emitted.
+        version: version of this package.
+        command: the command line.
+        network: name of the network, such as "compact".
+        asked: the kind that the user requested.
+        kind: the kind of the file, as read back from it; it may differ from `asked` after a repair.
         sentences: the outcome in words.
-        gate: the verdict.
-        bytes: sizes of the files.
-        milliseconds: median times a picture, measured in turns on one thread.
-        quantization: what was emitted.
-        calibration: of an int8 file.
-        layers: of an int8 file, those that add an error, the worst first.
-        attempts: to repair a file that failed.
-        changed: pictures with another answer.
+        gate: the gate's verdict.
+        bytes: sizes of the model files, with their contracts.
+        milliseconds: median times per picture, measured in turns on one thread.
+        quantization: types of tensors and operators, as read back from the file.
+        calibration: how int8's ranges were chosen.
+        layers: layers that add an error in int8, the worst first.
+        attempts: repairs that were tried after a failure.
+        changed: the pictures that the file answers differently.
         keras_sha256: hash of the Keras file.
-        split_sha256: hash of the splits.
+        split_sha256: hash of the data set's splits.
     """
 
     version: str
@@ -164,7 +164,10 @@ class Report:
 
 
 def changed(candidate: Candidate, examples: Sequence[Example]) -> tuple[Changed, ...]:
-    """The pictures of the val split that the candidate answers differently. examples: of that split."""
+    """The pictures of the val split that the candidate and the float model answer differently.
+
+    examples: the val split, in the order of the candidate's answers.
+    """
     labels = candidate.contract.labels
 
     def answer(probabilities: np.ndarray) -> Answer:
@@ -176,11 +179,11 @@ def changed(candidate: Candidate, examples: Sequence[Example]) -> tuple[Changed,
 
 
 def page(report: Report, difference: np.ndarray) -> str:
-    """The report as an HTML page that needs nothing outside its own file.
+    """The report as a self-contained HTML page.
 
     Args:
-        report: all of it.
-        difference: of the probabilities of each picture on val, float [n].
+        report: the report.
+        difference: how far the file's probabilities differ for each picture of the val split, float [n], each 0 to 1.
     """
     models = ("Keras" if report.asked == "float32" else "float", report.kind)
     return render(
@@ -221,7 +224,7 @@ def _costs(report: Report, models: Sequence[str]) -> Table:
     size, time, ece = report.bytes, report.milliseconds, report.gate.ece
     rows = [(size.before, time.before, ece.before), (size.after, time.after, ece.after)]
     return Table(
-        ["", "size", "median time a picture", "expected calibration error"],
+        ["", "size", "median time per picture", "expected calibration error"],
         [
             [model, f"{size / 1e3:,.0f} kB", f"{time:.2f} ms", f"{ece:.4f}"]
             for model, (size, time, ece) in zip(models, rows, strict=True)
@@ -253,7 +256,7 @@ def _layers(report: Report) -> Table | None:
 
 
 def _attempts(report: Report) -> Table | None:
-    heads = ["what was tried", "kind", "size", "time a picture", "balanced accuracy lost", "recall lost", "passed"]
+    heads = ["what was tried", "kind", "size", "time per picture", "balanced accuracy lost", "recall lost", "passed"]
     rows = []
     for each in report.attempts:
         if each.lost is None:

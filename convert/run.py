@@ -1,4 +1,4 @@
-"""From a source to its .tflite file, or to the reasons why there is none."""
+"""Converts a classifier to .tflite files. If a file fails the gate, it reports why and doesn't write that file."""
 
 import json
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from train.evaluation import model_card
 
 @dataclass(frozen=True)
 class Options:
-    """How a source is converted.
+    """How a model is converted.
 
     Attributes:
         int8: how an int8 file is made.
-        limits: what a file may lose on val.
-        command: the command line, as the report shows it.
+        limits: the largest allowed losses on the val split, each 0 to 1.
+        command: the command line, for the report.
     """
 
     int8: Int8Options = Int8Options()
@@ -39,13 +39,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Result:
-    """One kind, converted.
+    """The result of converting a model to one kind of file.
 
     Attributes:
-        path: of the model file; None if it failed the gate and wasn't written.
-        page: path of the report's page.
-        keras_bytes: size of the float weights.
-        report: all that is known of the conversion.
+        path: the model file; None if it failed the gate and wasn't written.
+        page: the report as an HTML file.
+        keras_bytes: size of the float weights, 4 bytes each.
+        report: everything that was measured during the conversion.
     """
 
     path: Path | None
@@ -67,14 +67,14 @@ def convert(
     Args:
         run: a folder that `train` wrote.
         kind: one of quantize.KINDS.
-        out: where the files go; None for `run`.
-        folder: of the data set; None if it is still where the run found it.
-        options: how to convert.
-        progress: is called with how far the work is.
+        out: folder for the new files; None for `run`.
+        folder: the data set; None if it is still where it was during training.
+        options: how to convert; None for the defaults.
+        progress: see edge.system.progress.
 
     Raises:
-        UserError: if `run` isn't a run of a classifier, or can't be converted.
-        gate.NotProven: if the file would lose more than it may.
+        UserError: if `run` isn't the training run of a classifier, or can't be converted.
+        gate.NotProven: if the file loses more than options.limits.
     """
     [result] = converted(of_run(run, folder), [kind], out or run, options or Options(), progress)
     if result.path is None:
@@ -85,16 +85,16 @@ def convert(
 def converted(
     source: Source, kinds: Sequence[str], out: Path, options: Options, progress: Progress = silent
 ) -> list[Result]:
-    """Converts a source to several kinds, and lets the gate judge each on the val split.
+    """Converts a model to several kinds of file. The gate tests each one on the val split.
 
-    A file that passes is written with its card and report; of one that fails only the report is written.
+    If a file passes, it is written together with its model card and the report. Otherwise only the report is written.
 
     Args:
-        source: what is converted.
-        kinds: of quantize.KINDS.
-        out: where the files go.
+        source: the model and its data set.
+        kinds: some of quantize.KINDS.
+        out: folder for the new files.
         options: how to convert.
-        progress: is called with how far the work is.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: if the model can't be converted, or `out` can't be written.
@@ -114,7 +114,7 @@ def _converted(validation: Validation, kind: str, options: Options, progress: Pr
     if kind == "int8":
         return int8.converted(validation, options.int8, progress)
     model, before = validation.source.model, None
-    if kind == "float32":  # the others are compared with this graph; itself it is compared with Keras
+    if kind == "float32":  # the other kinds are compared with this graph, and this graph with the Keras model
         graph = validation.graph
         before = runs.predict(model, validation.val.crops, len(validation.source.labels))
     else:
@@ -123,7 +123,7 @@ def _converted(validation: Validation, kind: str, options: Options, progress: Pr
 
 
 def _written(validation: Validation, asked: str, conversion: Conversion, out: Path, command: str) -> Result:
-    """Writes the files of one kind. asked: the kind that was asked for."""
+    """Writes the files of one kind. asked: the kind that the user requested; a repaired file may be of another kind."""
     candidate, network = conversion.candidate, validation.source.contract.network
     path = out / f"{network}-{candidate.kind}.tflite"
     report_path = out / f"{network}-{asked}.gate.json"
@@ -165,7 +165,10 @@ def _written(validation: Validation, asked: str, conversion: Conversion, out: Pa
 
 
 def _sealed(validation: Validation, conversion: Conversion) -> bytes:
-    """The model file of a candidate that passed. It answers the test split and the camera fields for this, once."""
+    """The bytes of the model file, for a candidate that passed the gate.
+
+    The contract also holds figures of the test split and of camera fields. The candidate answers them only now.
+    """
     candidate = conversion.candidate
     answers = {split: candidate.answers(each.crops) for split, each in validation.held_out.items()}
     usual = selective.usual(validation, candidate)
@@ -187,7 +190,7 @@ def _sealed(validation: Validation, conversion: Conversion) -> bytes:
 def _metrics(
     validation: Validation, candidate: Candidate, figures: dict[str, dict[str, Figures]]
 ) -> dict[str, dict[str, dict[str, Figures]]]:
-    """Figures by model, split and source. figures: the candidate's of what it was not judged on."""
+    """Figures by model, split and source. figures: the candidate's, on the splits that the gate didn't use."""
     measured = validation.source.figures
     if measured is None:
         measured = {"val": candidate.verdict.before} | validation.float_figures
@@ -195,21 +198,21 @@ def _metrics(
 
 
 def _sentences(conversion: Conversion, asked: str, path: Path, details: Path) -> list[str]:
-    """The outcome in sentences. If the file failed, the last one says why and what to do."""
+    """The outcome in words. If the file failed, the last sentence says why and what to do."""
     candidate, failed = conversion.candidate, conversion.failed
     quantization = candidate.contract.quantization
     operators = ", ".join(f"{name} x {count}" for name, count in quantization.operators.items())
     sentences = [f"Read back from the file: {quantization.kind}; {operators}."]
     if conversion.calibration.count:
         sentences.append(
-            f"Ranges: {conversion.calibration.method}, of {conversion.calibration.count} training pictures."
+            f"Ranges of values: {conversion.calibration.method}, from {conversion.calibration.count} training pictures."
         )
     sentences.append(gate.sentence(candidate.verdict))
     if conversion.repaired and failed:
         sentences.append(
-            f"Rescued: {conversion.repaired}. That costs {(candidate.size - failed.size) / 1e3:+.0f} kB and "
-            f"{candidate.milliseconds.after - failed.milliseconds.after:+.2f} ms a picture against the {failed.kind} "
-            "file that failed."
+            f"Rescued: {conversion.repaired}. Compared with the {failed.kind} file that failed, this costs "
+            f"{(candidate.size - failed.size) / 1e3:+.0f} kB and "
+            f"{candidate.milliseconds.after - failed.milliseconds.after:+.2f} ms per picture."
         )
     elif conversion.repaired:
         sentences.append(f"Rescued: {conversion.repaired}.")
@@ -217,17 +220,17 @@ def _sentences(conversion: Conversion, asked: str, path: Path, details: Path) ->
         worst = list(dict.fromkeys(layer.name for layer in conversion.layers))[:3]
         layers = f" The layers that lose most: {', '.join(worst)}." if worst else ""
         sentences.append(
-            f"{path} was not written: as {quantization.kind} {' and '.join(candidate.verdict.against)}.{layers} "
+            f"{path} was not written: as {quantization.kind}, {' and '.join(candidate.verdict.against)}.{layers} "
             f"{_advice(conversion, asked)}. Details: {details}."
         )
     return sentences
 
 
 def _advice(conversion: Conversion, asked: str) -> str:
-    """What to do about a file that failed."""
+    """What the user can try after a file failed the gate."""
     if asked != "int8":
         return "Try --float32"
     if conversion.attempts:
         tried = sum(not attempt.skipped for attempt in conversion.attempts)
-        return f"None of {tried} repairs passed; try --float16, or train again"
-    return "Try --rescue, which repairs what it can, or more pictures with --calibration, or --float16"
+        return f"None of the {tried} repairs passed the gate; try --float16, or train again"
+    return "Try --rescue, which tries to repair the file, or a larger number for --calibration, or --float16"

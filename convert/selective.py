@@ -1,4 +1,4 @@
-"""Selective classification by a candidate: its rules, fitted on its answers to val, and their outcome on test."""
+"""Selective classification: fits a candidate's decision rules on the val split, and measures them on the test split."""
 
 from collections.abc import Sequence
 
@@ -12,12 +12,13 @@ from edge.mahalanobis import Distance
 from edge.model import Model
 from train.evaluation import selective
 
-_LEARNED = 2000  # training pictures whose features show what is usual
-_RIDGE = 1e-3  # of the mean variance, added to each feature's: features that hardly vary must not decide alone
+_LEARNED = 2000  # about how many training pictures are used to learn which features are usual
+# This share of the mean variance is added to each feature's variance, so that nearly constant features don't dominate.
+_RIDGE = 1e-3
 
 
 def usual(validation: Validation, candidate: Candidate) -> Arrays:
-    """Arrays of edge.mahalanobis from the candidate's features of training pictures; none if it shows no features."""
+    """Where the features of training cells lie, for edge.mahalanobis; empty if the candidate gives no features."""
     if not candidate.val.features.shape[1]:
         return {}
     examples, crops = validation.training(_LEARNED)
@@ -25,14 +26,15 @@ def usual(validation: Validation, candidate: Candidate) -> Arrays:
 
 
 def spread(features: np.ndarray, kinds: Sequence[str]) -> Arrays:
-    """Where the features of training cells lie, and how they spread.
+    """Where the features of training cells lie, and how far they scatter.
 
     Args:
-        features: float [n, m].
-        kinds: of the n cells.
+        features: m features of n cells, float [n, m].
+        kinds: the kind of each cell, n names.
 
     Returns:
-        "whiten", float16 [m, m], and "means", float16 [kinds, m], the whitened mean of each kind.
+        The arrays of edge.mahalanobis: "whiten", float16 [m, m], and "means", the whitened mean of each kind, float16
+        [kinds, m].
     """
     names = np.array(kinds)
     means = np.stack([features[names == name].mean(axis=0) for name in sorted(set(kinds))]).astype(np.float64)
@@ -45,7 +47,7 @@ def spread(features: np.ndarray, kinds: Sequence[str]) -> Arrays:
 
 
 def distances(answers: Answers, usual: Arrays) -> np.ndarray:
-    """Mahalanobis distances from the training cells, float [n]; 0 if `usual` is empty."""
+    """Mahalanobis distance of each answered cell from the training cells, float [n]; all 0 if `usual` is empty."""
     if not usual:
         return np.zeros(len(answers.kinds))
     measure = Distance(usual)
@@ -53,7 +55,7 @@ def distances(answers: Answers, usual: Arrays) -> np.ndarray:
 
 
 def decision(validation: Validation, candidate: Candidate, usual: Arrays) -> Decision:
-    """How answers are to be made of the candidate's probabilities, fitted on val."""
+    """The rules that turn the candidate's probabilities into answers, fitted on the val split."""
     source, far = validation.source, distances(candidate.val, usual)
     return selective.decision(validation.val.truth, candidate.val.kinds, far, source.labels, source.kinds)
 
@@ -61,14 +63,14 @@ def decision(validation: Validation, candidate: Candidate, usual: Arrays) -> Dec
 def proof(
     model: Model, decision: Decision, pictures: Pictures, answers: Answers, distances: np.ndarray
 ) -> dict[str, dict[str, Selective]]:
-    """Coverage and risk on the test split, by stated risk, and by source or of "all".
+    """Coverage and risk on the test split, by stated risk and source; "all" means all sources together.
 
     Args:
-        model: the runner with the candidate's graph.
-        decision: how answers are made.
+        model: the candidate's graph, opened.
+        decision: the rules for answers.
         pictures: the test split.
-        answers: the candidate's to these pictures.
-        distances: of these pictures from the training cells, float [n].
+        answers: the candidate's answers to these pictures.
+        distances: distances of these pictures from the training cells, float [n].
     """
     sources = np.array(pictures.sources)
     groups = {"all": np.full(len(sources), True)} | {name: sources == name for name in sorted(set(sources))}

@@ -1,4 +1,4 @@
-"""What is to be converted, with the pictures that prove it: a training run, or a Keras file of the user's own."""
+"""The model to convert and its labelled pictures, read from a training run or from a user's own Keras file."""
 
 import hashlib
 import re
@@ -20,20 +20,20 @@ from train.data.dataset import Example
 from train.evaluation import model_card
 from train.networks import MEANS
 
-# What a network can expect of its caller: 0..255, 0..1, -1..1, or BGR minus ImageNet's means.
+# Pixel values that a network may expect: 0..255, 0..1, -1..1, or BGR minus ImageNet's means.
 PREPROCESS = ("raw", "unit", "tf", "caffe")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network to be converted, with the pictures that prove it.
+    """A network to convert, with the pictures on which the result is tested.
 
     Attributes:
-        model: RGB 0..255, float32 [batch, size, size, 3] -> probabilities, float32 [batch, kinds].
-        folder: of its data set.
-        examples: its pictures, with splits.
-        contract: what the model and its data say of themselves; its quantization is that of the Keras model.
-        figures: of the float model by split and source, if its training run measured them.
+        model: maps RGB 0..255, float32 [batch, size, size, 3], to probabilities, float32 [batch, kinds].
+        folder: the data set.
+        examples: the pictures of the data set, each with its split.
+        contract: the contract as far as the model and its data give it; its quantization is the Keras model's, float32.
+        figures: accuracy of the float model by split and source; None if no training run measured it.
     """
 
     model: keras.Model
@@ -44,12 +44,12 @@ class Source:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What an answer can be."""
+        """The labels that an answer can have."""
         return self.contract.labels
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the network tells apart, in the order of its outputs."""
+        """The kinds of cell that the network distinguishes, in the order of its outputs."""
         return self.contract.kinds or self.labels
 
     @property
@@ -73,19 +73,19 @@ class Source:
         return crop_cache.crops(self.folder, examples, self.size, self.policy, progress=progress)
 
     def layers(self) -> list[str]:
-        """The names of all layers, those of nested models too."""
+        """The names of all layers, including those of nested models."""
         return [layer.name for layer in flat(self.model)]
 
 
 def of_run(run: Path, folder: Path | None = None) -> Source:
-    """A folder that `train` wrote.
+    """Reads the classifier of a training run.
 
     Args:
-        run: the folder.
-        folder: of the data set; None if it is still where the run found it.
+        run: a folder that `train` wrote.
+        folder: the data set; None if it is still where it was during training.
 
     Raises:
-        UserError: if it isn't a run of a classifier, or if the data isn't the run's.
+        UserError: if `run` isn't the training run of a classifier, or if the data set isn't the one it was trained on.
     """
     report, model = runs.read(run)
     folder = folder or Path(report.data.folder)
@@ -115,23 +115,24 @@ def of_file(
     size: int | None = None,
     policy: str = "whole-image",
 ) -> Source:
-    """A .keras or .h5 file of any image classifier.
+    """Reads a .keras or .h5 file of any image classifier.
 
     Args:
         file: the file.
-        folder: of labelled pictures, to calibrate on and to prove the result by.
-        labels: in the order of the outputs; of a single sigmoid output, what 0 and 1 mean.
-        preprocess: what the network expects of its caller, one of PREPROCESS; it becomes part of the graph.
-        size: width and height of the input in pixels, if the file leaves them open.
+        folder: labelled pictures, for calibration and for testing the result.
+        labels: the classes in the order of the outputs; for a single sigmoid output, the meanings of 0 and 1.
+        preprocess: the pixel values that the network expects, one of PREPROCESS. The conversion to them becomes part
+            of the graph.
+        size: width and height of the input in pixels; needed only if the file accepts any size.
         policy: how crops are made, a key of edge.crop.POLICIES.
 
     Raises:
-        UserError: if it can't be converted; the message says why.
+        UserError: if the model can't be converted; the message says why.
     """
     if folder is None:
-        raise UserError(f"{file} comes without data; name labelled pictures with --data DIR to calibrate and prove it.")
+        raise UserError(f"{file} holds no pictures; name a folder of labelled ones with --data DIR.")
     if not labels:
-        raise UserError(f"{file} doesn't name its classes; give them in the order of its outputs, --labels a,b.")
+        raise UserError(f"{file} doesn't name its classes; name them in the order of its outputs with --labels A,B.")
     if len(set(labels)) < len(labels):
         raise UserError(f"--labels {','.join(labels)} names a class twice.")
     model = _load(file)
@@ -164,26 +165,27 @@ def _sha256(file: Path) -> str:
 
 
 def _load(file: Path) -> keras.Model:
-    """The model of a Keras file. Raises UserError for another file, and for one that brings code of its own."""
+    """The model in a Keras file. Raises UserError for any other file, and for a model with custom or Lambda layers."""
     try:
         model = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras, h5py and zipfile each raise what they like
+    except Exception as error:  # Keras, h5py and zipfile raise many types of exception
         text = str(error)
         custom = re.search(
             r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '([^']+)'", text
         )
         if custom:
             raise UserError(
-                f"{file} holds code of its own ({custom[1]}), which a file can't bring along; "
-                "build the model of Keras's own layers."
+                f"{file} needs code of its own ({custom[1]}), which isn't stored in the file; "
+                "build the model from Keras's own layers."
             ) from error
         if "lambda" in text.lower():
             raise UserError(
-                f"{file} holds a Lambda layer, whose code isn't run for safety; build it of Keras's own layers."
+                f"{file} holds a Lambda layer, whose code isn't run for safety; "
+                "build the model from Keras's own layers."
             ) from error
         why = f" ({reason(error)})" if isinstance(error, OSError) and error.errno else ""
         raise UserError(
-            f"{file} is not a Keras model{why}; name a .keras or .h5 file, or a folder of `train`."
+            f"{file} is not a Keras model{why}; name a .keras or .h5 file, or a folder that `train` wrote."
         ) from error
     if not isinstance(model, keras.Model):
         raise UserError(f"{file} is not a Keras model; name a .keras or .h5 file, or a folder that `train` wrote.")
@@ -191,13 +193,19 @@ def _load(file: Path) -> keras.Model:
 
 
 def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> tuple[keras.Model, int]:
-    """The model, with one probability a class, and the width of its input in pixels.
+    """The model with one probability per class, and the width of its input in pixels.
+
+    Args:
+        file: where the model comes from, for messages.
+        model: the model as it was loaded.
+        classes: how many classes the user named.
+        size: width of the input in pixels as the user gave it; None if not given.
 
     Raises:
-        UserError: if it isn't a classifier of RGB pictures with so many classes.
+        UserError: if the model isn't a classifier of square RGB pictures with this number of classes.
     """
     if not getattr(model, "inputs", None):
-        raise UserError(f"{file} has no input shape; build the model, or call it once, before it is saved.")
+        raise UserError(f"{file} has no input shape; build the model, or call it once, before saving it.")
     for what, ends in (("inputs", model.inputs), ("outputs", model.outputs)):
         if len(ends) != 1:
             raise UserError(
@@ -205,31 +213,33 @@ def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> t
             )
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or shape[3] != 3:
-        raise UserError(f"{file} takes {list(shape[1:])}; only RGB pictures [size, size, 3] can be fed to it.")
+        raise UserError(
+            f"{file} takes arrays of shape {list(shape[1:])}; only RGB pictures [size, size, 3] are supported."
+        )
     width = shape[1] or shape[2] or size
     if width is None:
-        raise UserError(f"{file} takes pictures of any size; say which with --size.")
+        raise UserError(f"{file} takes pictures of any size; choose a width in pixels with --size.")
     if {shape[1], shape[2]} - {width, None}:
         raise UserError(f"{file} takes pictures of {shape[1]} x {shape[2]}; only square ones are supported.")
     if size not in (None, width):
-        raise UserError(f"{file} takes pictures {width} pixels wide, not {size}; leave --size away.")
+        raise UserError(f"{file} takes pictures {width} pixels wide, not {size}; leave out --size.")
     outputs = tuple(model.outputs[0].shape)
     if outputs == (None, 1) and classes == 2:
         inputs = keras.Input((width, width, 3))
         yes = model(inputs)
         return keras.Model(inputs, keras.ops.concatenate([1.0 - yes, yes], axis=-1), name=model.name), width
     if outputs[1:] != (classes,):
-        raise UserError(f"{file} gives {list(outputs[1:])} numbers a picture, and --labels names {classes} classes.")
+        raise UserError(f"{file} gives {list(outputs[1:])} numbers per picture, but --labels names {classes} classes.")
     return model, width
 
 
 def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Model:
-    """The model with its preprocessing in front, so that it takes RGB 0..255.
+    """The model with its preprocessing as first layers, so that it takes RGB 0..255.
 
-    "tf" and "caffe" are those of keras.applications.imagenet_utils.preprocess_input; "unit" is a division by 255.
+    "tf" and "caffe" mean the same as in keras.applications.imagenet_utils.preprocess_input. "unit" divides by 255.
 
     Raises:
-        UserError: for another word than those of PREPROCESS.
+        UserError: if `preprocess` isn't one of PREPROCESS.
     """
     layers = keras.layers
     inputs = keras.Input((size, size, 3))
@@ -240,16 +250,18 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
     elif preprocess == "tf":
         x = layers.Rescaling(1 / 127.5, -1.0)(inputs)
     elif preprocess == "caffe":
-        turn = layers.Conv2D(3, 1, name="rgb_to_bgr")  # a convolution is exact and fast in int8, too
-        x = turn(inputs)
-        turn.set_weights([np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3), -np.array(MEANS[::-1], np.float32)])
+        swap = layers.Conv2D(3, 1, name="rgb_to_bgr")  # a convolution is exact and fast in int8, too
+        x = swap(inputs)
+        swap.set_weights([np.eye(3, dtype=np.float32)[::-1].reshape(1, 1, 3, 3), -np.array(MEANS[::-1], np.float32)])
     else:
         raise UserError(f"Unknown preprocessing {preprocess!r}; known are {', '.join(PREPROCESS)}.")
     return keras.Model(inputs, model(x), name=model.name)
 
 
 def _labelled(folder: Path, labels: Sequence[str]) -> list[Example]:
-    """The pictures with these labels. Class folders may be capitalised or in the plural, as in train.data.dataset.read.
+    """The pictures with these labels.
+
+    As in train.data.dataset.read, the folder of a class may be capitalised or in the plural ("Monocytes").
 
     Raises:
         UserError: if a split lacks a class.
@@ -270,7 +282,7 @@ def _labelled(folder: Path, labels: Sequence[str]) -> list[Example]:
 
 
 def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> None:
-    """Raises UserError if the model doesn't answer these crops with probabilities."""
+    """Raises UserError if the model's answers to these crops aren't probabilities."""
     answers = runs.predict(model, crops)
     if answers.min() < 0 or abs(answers.sum(axis=1) - 1).max() > 1e-3:
         raise UserError(
@@ -279,7 +291,7 @@ def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> N
 
 
 def flat(model: keras.Model) -> Iterator[keras.Layer]:
-    """The layers of a model, and in place of a nested model its layers."""
+    """All layers of a model; a nested model is replaced by its own layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from flat(layer)

@@ -1,4 +1,4 @@
-"""A simulated slide that the stage crosses, with faults: is each of its cells counted once?"""
+"""Tests whether each cell of a simulated slide is counted once while the stage moves across it, despite faults."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,24 +12,26 @@ from edge.live.session import Session
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 
-_AROUND = 200  # pixels to each side of a counted place, in which the drawn cell is looked for
-# The locator takes a cell for a little larger than it is: so many radii of it must lie within the view.
+_AROUND = 200  # pixels to the left and right of a counted place, in which the drawn cell is searched for
+# A cell counts as whole if its centre is at least this many of its radii away from the edges of the view. The value is
+# above 1 because the locator takes cells to be a little larger than they are.
 _WHOLE = 1.35
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What was counted against what there is.
+    """What was counted, compared with the cells on the slide.
 
     Attributes:
-        passed: cells that the stage passed. A cell is passed when the stage rests where all of it is in view and in
-            focus, for at least half of the rest's frames.
-        once: of these, how many were counted once.
-        missed: of these, how many were not counted.
-        twice: how often any cell was counted again.
-        phantom: how often something was counted where there is nothing.
+        passed: number of cells that should have been counted. The stage stops from place to place. A cell has been
+            passed if all of it was in view and in focus during a stop, and at least half of that stop's frames had no
+            fault.
+        once: how many of the passed cells were counted exactly once.
+        missed: how many of the passed cells were not counted.
+        twice: how often a cell was counted again.
+        phantom: how often something was counted at a place where nothing is drawn.
         debris: how often a platelet or dirt was counted as a cell.
-        labels: answers by kind of cell, as counts by label.
+        labels: how often each label was given, by the true kind of cell.
     """
 
     passed: int
@@ -46,9 +48,9 @@ class Crossing(Counts):
     """One crossing of a slide.
 
     Attributes:
-        faults: how many of each kind there were.
-        frames: that the camera gave.
-        jumps: how often the stage moved, unseen, to another place.
+        faults: number of faults, by kind.
+        frames: number of frames that the camera gave.
+        jumps: how often the session noticed that the stage had moved to another place without seeing the movement.
     """
 
     faults: dict[str, int]
@@ -57,13 +59,14 @@ class Crossing(Counts):
 
 
 def crossing(scenario: Scenario, cells: int = 1000, most: int = 10**9) -> Crossing:
-    """Crosses a simulated slide as fast as this machine can; its times are the microscope's own, so the result doesn't
-    depend on the machine.
+    """Moves across a simulated slide and counts its cells, as fast as this machine can.
+
+    All times are those of the simulated microscope, so the result doesn't depend on the machine.
 
     Args:
-        scenario: the slide.
-        cells: passed, after which it ends.
-        most: frames, after which it ends in any case.
+        scenario: the simulated slide and microscope.
+        cells: end after this number of passed cells.
+        most: end after this number of frames at the latest.
     """
     camera = SimulatedCamera(scenario, paced=False)
     session = Session(model.Model(), locate.Locator())
@@ -90,11 +93,11 @@ def crossing(scenario: Scenario, cells: int = 1000, most: int = 10**9) -> Crossi
 
 @dataclass(frozen=True)
 class DrawnCell:
-    """A cell of the slide; its place tells it from all others.
+    """A cell of the slide, identified by its place.
 
     Attributes:
-        x, y: its middle, pixels of the slide.
-        kind: of white cell.
+        x, y: centre of the cell, in pixels of the slide.
+        kind: kind of white cell.
     """
 
     x: float
@@ -103,15 +106,15 @@ class DrawnCell:
 
 
 class Tally:
-    """Compares what was counted with what there is.
+    """Compares what was counted with the cells on the slide.
 
     Attributes:
-        passed: cells that the stage passed; see Counts.
+        passed: the cells that the stage has passed; see Counts.
         counted: how often each cell was counted.
     """
 
     def __init__(self, camera: SimulatedCamera) -> None:
-        """camera: that shows the slide."""
+        """camera: the simulated camera that shows the slide."""
         self.passed: set[DrawnCell] = set()
         self.counted: Counter[DrawnCell] = Counter()
         self._camera = camera
@@ -120,7 +123,10 @@ class Tally:
         self._labels: dict[str, Counter[str]] = {}
 
     def pass_frame(self, number: int) -> None:
-        """A frame goes by. After half of a rest's frames, the cells that are whole in view have been passed."""
+        """Takes note of a frame, before it is answered.
+
+        When half of a stop's frames have been shown without a fault, the cells that are wholly in view are passed.
+        """
         scenario = self._camera.scenario
         rest, resting = self._camera.rest(number)
         if rest != self._rest:
@@ -139,15 +145,15 @@ class Tally:
                     self.passed.add(DrawnCell(cell.x, cell.y, cell.kind))
 
     def count_answer(self, answer: Answer) -> None:
-        """A session has counted one cell."""
+        """Records one cell that a session has counted."""
         [(cell, decision)] = answer.cells
         self.count(answer.picture.number, cell.centre, decision.label)
 
     def count(self, number: int, centre: tuple[float, float], label: str) -> None:
-        """Something was counted.
+        """Records that something was counted, and finds out what it was.
 
         Args:
-            number: of the frame.
+            number: number of the frame.
             centre: (x, y) in pixels of the frame.
             label: the answer.
         """

@@ -1,4 +1,4 @@
-"""How old a frame is when it is answered: at a camera's pace, and from a stream that is faster than the work."""
+"""Measures how old frames are when they are answered: at a camera's frame rate, and from a stream that is too fast."""
 
 import statistics
 import subprocess
@@ -23,23 +23,25 @@ from edge.live.session import Session
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 
-_SENT = 640, 480, 120.0  # of the stream: width, height, frames a second
-_PARTS = 10  # of the time, of each of which the median age is given
+_SENT = 640, 480, 120.0  # width, height and frames per second of the stream
+_PARTS = 10  # the time is divided into this many parts, and the median age is computed for each
 
 
 @dataclass(frozen=True)
 class PaceFigures:
-    """A camera of 1280 x 720 pixels at 30 frames a second. An age is the time from the camera to the answer.
+    """Figures of a camera with 1280 x 720 pixels and 30 frames per second.
+
+    The age of a frame is the time from the camera to the answer.
 
     Attributes:
-        frames: that were answered.
-        per_second: how many of them a second.
+        frames: number of frames that were answered.
+        per_second: answered frames per second.
         p50: median age, milliseconds.
         p95: 95th percentile of the age, milliseconds.
-        late: 95th percentile of the age in the last fifth of the time, milliseconds.
-        cores: seconds of processor time that one second took on all cores together, decoding included. It doesn't
-            depend on what else the machine does.
-        growth: megabytes by which the process grew from a fifth of the time to its end.
+        late: 95th percentile of the age of the last fifth of the frames, milliseconds.
+        cores: processor time per second of real time, over all cores and including decoding. The time of other
+            processes doesn't count.
+        growth: growth of the process in units of 2^20 bytes, from a fifth of the time to the end.
     """
 
     frames: int
@@ -53,11 +55,11 @@ class PaceFigures:
 
 @dataclass(frozen=True)
 class Reading:
-    """One way of reading a stream.
+    """Figures of one way of reading a stream.
 
     Attributes:
-        frames: that were answered.
-        ages: median age in each tenth of the time, milliseconds; None where no frame was answered.
+        frames: number of frames that were answered.
+        ages: median age in each tenth of the time, milliseconds; None if no frame was answered in it.
     """
 
     frames: int
@@ -66,12 +68,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class StreamFigures:
-    """A stream that is faster than the work.
+    """Figures of a stream that sends frames faster than they can be answered.
 
     Attributes:
-        sent_per_second: frames that are sent in a second.
-        ours: read by this project's camera.
-        plain: read by a plain loop over cv2.VideoCapture.
+        sent_per_second: frames sent per second.
+        ours: figures with edge.camera, which always takes the newest frame.
+        plain: figures with a plain loop over cv2.VideoCapture, which takes every frame.
     """
 
     sent_per_second: float
@@ -80,7 +82,7 @@ class StreamFigures:
 
 
 class Film:
-    """A Device that plays JPEG pictures from memory at a pace, again and again, as a USB camera gives them."""
+    """A Device (edge.camera) that repeats JPEG pictures from memory at a fixed frame rate, like a USB camera."""
 
     live, comes_back, unrelated_frames, missing_frames = True, True, False, 0
 
@@ -104,9 +106,14 @@ class Film:
 
 
 def pace(seconds: float, scenario: Scenario | None = None) -> PaceFigures:
-    """Reads, locates, follows and classifies the MJPEG frames of a simulated camera for some seconds.
+    """Runs a live session on the MJPEG frames of a simulated camera.
 
-    OpenCV and the networks run on one thread each. scenario: what the camera shows.
+    The frames are decoded, and their cells are located, tracked and classified. OpenCV and the networks run on one
+    thread each.
+
+    Args:
+        seconds: duration of the measurement.
+        scenario: the simulated slide and microscope; None for one without faults, at 30 frames per second.
     """
     scenario = scenario or Scenario(seed=1, faults=0, defocus=0, white=3)
     drawn = SimulatedCamera(scenario, paced=False)
@@ -140,7 +147,7 @@ def pace(seconds: float, scenario: Scenario | None = None) -> PaceFigures:
 
 @contextmanager
 def _sending() -> Iterator[str]:
-    """The address of a stream that is sent meanwhile."""
+    """Sends a stream from another process inside a `with` block, and yields its address."""
     command = [sys.executable, "-m", mjpeg_sender.__name__, *map(str, _SENT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
@@ -151,7 +158,10 @@ def _sending() -> Iterator[str]:
 
 
 def stream(seconds: float) -> StreamFigures:
-    """Reads a stream in two ways, for some seconds each; every cell of every frame is located and classified."""
+    """Reads a stream in two ways. In each frame that is read, all cells are located and classified.
+
+    seconds: duration of the measurement for each of the two ways.
+    """
     with _sending() as address:
         camera = Camera(opener(address), "stream")
 
@@ -169,7 +179,12 @@ def stream(seconds: float) -> StreamFigures:
 
 
 def _read(next_image: Callable[[], np.ndarray | None], seconds: float) -> Reading:
-    """One way of reading. next_image: gives RGB uint8 [height, width, 3], or None where there is none yet."""
+    """Measures one way of reading.
+
+    Args:
+        next_image: returns the next picture, RGB uint8 [height, width, 3]; None if there is none yet.
+        seconds: duration of the measurement.
+    """
     locator, classifier = locate.Locator(), model.Model()
     began, answered = time.monotonic(), []
     while (since := time.monotonic() - began) < seconds:

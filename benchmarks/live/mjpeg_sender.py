@@ -1,7 +1,8 @@
-"""A camera that sends faster than anyone works: MJPEG over HTTP on loopback, with the time of sending in each picture.
+"""A simulated network camera: sends MJPEG over HTTP on this machine, with the time of sending in each picture.
 
-`python -m benchmarks.live.mjpeg_sender WIDTH HEIGHT RATE` prints its port and sends to everyone who connects, until it
-is ended. It is a process of its own, so that sending and work don't share a Python interpreter.
+`python -m benchmarks.live.mjpeg_sender WIDTH HEIGHT RATE` prints its port and sends RATE pictures per second to every
+client that connects, until it is killed. It runs as a process of its own, so that sending doesn't slow down the Python
+interpreter that does the measured work.
 """
 
 import sys
@@ -14,31 +15,31 @@ import numpy as np
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 
-BITS = 24  # of the time in milliseconds
-BLOCK = 8  # pixels: width and height of a bit's block; the blocks lie one below the other on the left border
-_PICTURES = 60
+BITS = 24  # how many bits of the time in milliseconds are written into a picture
+BLOCK = 8  # pixels; width and height of the block for one bit; the blocks are stacked at the left border
+_PICTURES = 60  # different pictures, which are sent repeatedly
 
 
 def stamp(image: np.ndarray, milliseconds: int) -> None:
-    """Writes a time into a picture, uint8 [height, width, 3], as black and white blocks that survive JPEG."""
+    """Writes a time into a picture as black and white blocks that survive JPEG. image: uint8 [height, width, 3]."""
     for bit in range(BITS):
         image[bit * BLOCK : (bit + 1) * BLOCK, :BLOCK] = 255 * (milliseconds >> bit & 1)
 
 
 def age(image: np.ndarray, milliseconds: int) -> int:
-    """How old a stamped picture is at a time, in milliseconds."""
+    """How old a picture with a stamp is, in milliseconds. milliseconds: the current time, see `now`."""
     middle = BLOCK // 2
     sent = sum(1 << bit for bit in range(BITS) if image[bit * BLOCK + middle, middle, 1] > 127)
     return (milliseconds - sent) % (1 << BITS)
 
 
 def now() -> int:
-    """Milliseconds on a clock that all processes of a machine share."""
+    """The current time in milliseconds, on a clock that all processes of a machine share."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000_000
 
 
 def main(width: int, height: int, rate: float) -> None:
-    """Sends pictures of that size, `rate` a second."""
+    """Sends pictures until the process is killed. width, height: in pixels; rate: pictures per second."""
     scenario = Scenario(width=width, height=height, red_cell=height / 14, faults=0, defocus=0, white=3)
     camera = SimulatedCamera(scenario, paced=False)
     pictures = [camera.frame(i) for i in range(_PICTURES)]

@@ -1,4 +1,4 @@
-"""Does a live session count each cell once, through faults and movement, and how old are the frames that it answers?"""
+"""Tests a live session: whether it counts each cell once, how old answered frames are, and how much memory it takes."""
 
 import csv
 import signal
@@ -28,20 +28,20 @@ from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
 from train.data.fields import Box, Field
 
-_HELD, _FPS = 1.0, 15  # seconds that a real field is held; frames a second of that video
-_SHAKE = 4  # pixels to each side
-_STREAMED = 15.0  # seconds of a stream, at most
+_HELD, _FPS = 1.0, 15  # seconds for which each real field is shown; frames per second of that video
+_SHAKE = 4  # pixels by which the view of a field moves at most, in each direction
+_STREAMED = 15.0  # seconds for which a stream is read, at most
 
 
 @dataclass(frozen=True)
 class HeldFigures:
-    """Real camera fields as a video, each held for a second with a small shake.
+    """Figures of real camera fields that are shown as a video, each for a second and with a small shake.
 
     Attributes:
-        fields: how many.
-        recall: share of the physical cells that no border cuts that were counted.
+        fields: number of fields.
+        recall: share of the physical cells that were counted; cells cut by the border are left out.
         more: how often a cell was counted again.
-        beside: how often something was counted where no cell is marked.
+        beside: how often something was counted at a place without a marked cell.
     """
 
     fields: int
@@ -52,13 +52,13 @@ class HeldFigures:
 
 @dataclass(frozen=True)
 class ProcessFigures:
-    """The command itself; medians of three runs.
+    """Figures of the command `edge-classify --camera`; medians of three runs.
 
     Attributes:
-        first: seconds from its start to the first answer of a video.
-        interrupted: seconds from ctrl-C to its end.
-        terminated: seconds from a shutdown (SIGTERM) to its end.
-        complete: whether its CSV file then holds all that it had shown.
+        first: seconds from the start of the command to the first answer of a video.
+        interrupted: seconds from ctrl-C to the end of the command.
+        terminated: seconds from a shutdown (SIGTERM) to the end of the command.
+        complete: whether its CSV file then holds all cells that it had shown.
     """
 
     first: float
@@ -69,12 +69,13 @@ class ProcessFigures:
 
 @dataclass(frozen=True)
 class MemoryFigures:
-    """A long simulated session.
+    """The memory of a long simulated session.
 
     Attributes:
-        minutes: of simulated time.
-        cells: that were counted.
-        growth: megabytes by which the process grew after a third of the time, when everything had been used once.
+        minutes: simulated time.
+        cells: number of cells that were counted.
+        growth: growth of the process in units of 2^20 bytes, from a third of the time to the end. In the first third
+            every part of the program is used for the first time.
     """
 
     minutes: float
@@ -87,12 +88,12 @@ class LiveFigures:
     """All figures of `benchmark live`.
 
     Attributes:
-        process: the command itself.
-        pace: at a camera's pace.
-        stream: from a stream that is faster than the work.
-        fields: real fields, by source.
-        crossing: of a simulated slide.
-        memory: over a long time; None where it wasn't measured.
+        process: start and end of the command.
+        pace: age of frames that come at a camera's frame rate.
+        stream: age of frames from a stream that is faster than they can be answered.
+        fields: counts of real fields, by source.
+        crossing: counts of a simulated slide.
+        memory: memory over a long time; None if it wasn't measured.
     """
 
     process: ProcessFigures
@@ -108,12 +109,12 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0, minutes: float 
 
     Args:
         folder: a data set with marked fields.
-        cells: of the simulated slide.
-        seconds: at a camera's pace.
-        minutes: of simulated frames, for memory; 0 leaves that out.
+        cells: number of cells of the simulated slide.
+        seconds: duration of the measurement at a camera's frame rate.
+        minutes: minutes of simulated frames, to measure memory over time; 0 skips this.
 
     Raises:
-        UserError: where the data set has no marked fields.
+        UserError: if the data set has no marked fields.
     """
     measured = measured_fields(folder)
     sources = sorted({each.source for each in measured})
@@ -122,14 +123,14 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0, minutes: float 
         pace=pace(seconds),
         stream=stream(min(seconds, _STREAMED)),
         fields={name: held(folder, [each for each in measured if each.source == name]) for name in sources},
-        # 100 faults in 1,000 cells: about one in each 8 seconds of the stage.
+        # About 100 faults in 1,000 cells, one in every 8 seconds of simulated time.
         crossing=crossing(Scenario(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
     )
     return replace(figures, memory=memory(minutes)) if minutes else figures
 
 
 def memory(minutes: float) -> MemoryFigures:
-    """Simulates so many minutes at 30 frames a second, as fast as they can be drawn.
+    """Measures memory over a simulated time of some minutes at 30 frames per second, as fast as frames can be drawn.
 
     The pictures are small, because the number of frames, cells and fields matters, not their size.
     """
@@ -148,7 +149,7 @@ def memory(minutes: float) -> MemoryFigures:
 
 
 def held(folder: Path, fields: Sequence[Field]) -> HeldFigures:
-    """Shows a session real fields, one after the other. fields: of one source."""
+    """Shows real fields to a session, one after the other. fields: the fields of one source."""
     session = Session(model.Model(), locate.Locator())
     rng = np.random.default_rng(0)
     whole: set[str] = set()
@@ -157,7 +158,7 @@ def held(folder: Path, fields: Sequence[Field]) -> HeldFigures:
     for each in fields:
         image = frames.load(folder / each.path).image
         whole |= _whole_cells(each, image)
-        places: dict[int, tuple[int, int]] = {}  # of the view in the field, by the number of the frame
+        places: dict[int, tuple[int, int]] = {}  # position of the view in the field, by the number of the frame
         answers: list[Answer] = []
         for _ in range(int(_HELD * _FPS)):
             x, y = (int(n) for n in rng.integers(0, 2 * _SHAKE + 1, 2))
@@ -181,26 +182,26 @@ def held(folder: Path, fields: Sequence[Field]) -> HeldFigures:
 
 
 def _whole_cells(shown: Field, image: np.ndarray) -> set[str]:
-    """The physical cells that no border cuts, however the field is shaken."""
+    """The physical cells that are wholly in view at every position of the shaken view."""
     height, width = (n - 2 * _SHAKE for n in image.shape[:2])
     inner = [replace(box, x=box.x - _SHAKE, y=box.y - _SHAKE) for box in shown.boxes]
     return {_name(shown, i, box) for i, box in enumerate(inner) if within(box, width, height)}
 
 
 def _name(shown: Field, number: int, box: Box) -> str:
-    """What tells a physical cell from all others."""
+    """A name that is unique to a physical cell."""
     return box.cell or f"{shown.path}#{number}"
 
 
 def _counted_cells(
     shown: Field, answers: Sequence[Answer], places: dict[int, tuple[int, int]]
 ) -> Iterator[str | None]:  # fmt: skip
-    """The physical cell that each answer is about; None for an answer about no marked cell.
+    """The name of the physical cell that each answer belongs to; None if there is no marked cell at that place.
 
     Args:
         shown: the field.
-        answers: those about frames of other fields are left out.
-        places: of the view in the field, (x, y) in pixels, by the number of the frame.
+        answers: answers of the session; answers to frames of other fields are skipped.
+        places: position of the view in the field, (x, y) in pixels, by the number of the frame.
     """
     for answer in answers:
         if answer.picture.number not in places:
@@ -212,7 +213,7 @@ def _counted_cells(
 
 
 def process() -> ProcessFigures:
-    """Runs the command on a video and on a simulated camera, and ends it by signals."""
+    """Runs the command on a video and on a simulated camera, and ends it with signals."""
     camera = SimulatedCamera(Scenario(seed=1, faults=0, defocus=0), paced=False)
     complete = True
     ended: dict[signal.Signals, list[float]] = {signal.SIGINT: [], signal.SIGTERM: []}
@@ -239,10 +240,15 @@ def process() -> ProcessFigures:
 
 
 def _until(word: str, arguments: Sequence[str], sign: signal.Signals) -> tuple[float, float, int]:
-    """Runs the command until it prints a line with a word, and then sends it a signal.
+    """Runs `edge-classify` until it prints a line that contains a word, and then sends it a signal.
+
+    Args:
+        word: the word to wait for.
+        arguments: arguments of the command.
+        sign: the signal.
 
     Returns:
-        Seconds from its start to that line, seconds from the signal to its end, and how many cells it has shown.
+        Seconds from the start to that line, seconds from the signal to the end, and the number of cells shown.
     """
     began = time.perf_counter()
     command = [sys.executable, "-m", "edge", *arguments]
@@ -267,13 +273,14 @@ def table(result: LiveFigures) -> str:
     rows = [
         [
             "simulated slide",
-            f"{crossed.passed} cells passed: {crossed.once} counted once, {crossed.missed} missed, {crossed.twice} "
-            f"again, {crossed.phantom} where there is nothing, {crossed.debris} specks; faults: {faults}",
+            f"{crossed.passed} cells passed by the stage: {crossed.once} counted once, {crossed.missed} missed; "
+            f"{crossed.twice} times a cell counted again, {crossed.phantom} times an empty place counted, "
+            f"{crossed.debris} times a speck counted; faults: {faults}",
         ],
         [
             "camera's pace",
-            f"1280x720 at 30 frames a second: {paced.per_second:.1f} a second answered, age {paced.p50:.0f} ms "
-            f"(median), {paced.p95:.0f} ms (p95), {paced.late:.0f} ms (p95, last fifth); {paced.cores:.2f} cores; "
+            f"1280x720 at 30 frames per second: {paced.per_second:.1f} per second answered, age {paced.p50:.0f} ms "
+            f"(median), {paced.p95:.0f} ms (p95), {paced.late:.0f} ms (p95, last fifth); {paced.cores:.2f} cores used; "
             f"memory {paced.growth:+.1f} MB",
         ],
     ]
@@ -281,18 +288,19 @@ def table(result: LiveFigures) -> str:
         rows.append(
             [
                 name,
-                f"{each.fields} fields held for a second: recall {each.recall} physical cells, {each.more} counted "
-                f"again, {each.beside} beside any cell",
+                f"{each.fields} fields shown for a second each: recall {each.recall} physical cells; {each.more} times "
+                f"a cell counted again, {each.beside} times something else counted",
             ]
         )
     for what, reading in (("edge-classify", result.stream.ours), ("plain loop", result.stream.plain)):
         ages = " ".join("-" if age is None else str(age) for age in reading.ages)
-        rows.append([f"stream, {what}", f"age in ms over time {ages}; {reading.frames} frames"])
+        rows.append([f"stream, {what}", f"median age in ms in each tenth of the time: {ages}; {reading.frames} frames"])
     rows.append(
         [
             "command",
-            f"first answer after {command.first:.2f} s; end {command.interrupted:.2f} s after ctrl-C, "
-            f"{command.terminated:.2f} s after SIGTERM; the CSV is {'complete' if command.complete else 'INCOMPLETE'}",
+            f"first answer after {command.first:.2f} s; ends {command.interrupted:.2f} s after ctrl-C and "
+            f"{command.terminated:.2f} s after SIGTERM; its CSV file is "
+            f"{'complete' if command.complete else 'INCOMPLETE'}",
         ]
     )
     if result.memory:

@@ -1,1 +1,1 @@
-"""Results on disk, and what is made of them: a page, the tables of the documentation, a comparison of two results."""
+"""Stores results on disk, and makes pages, tables for the documentation, and comparisons from them."""

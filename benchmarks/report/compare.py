@@ -1,4 +1,4 @@
-"""Which differences between two results exceed the noise?"""
+"""Compares two results: which differences exceed the noise?"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Row:
     """A figure that two results have in common.
 
     Attributes:
-        figure: where it stands in the results: the keys that lead to it, joined by " / ".
-        a: its value in the first.
-        b: its value in the second.
+        figure: the keys in the JSON file that lead to the figure, joined by " / ".
+        a: its value in the first result.
+        b: its value in the second result.
         difference: b - a, with its 95 % interval.
     """
 
@@ -27,15 +27,15 @@ class Row:
 
     @property
     def exceeds(self) -> bool:
-        """Whether the difference exceeds the noise: its interval leaves 0 out."""
+        """Whether the difference exceeds the noise: its interval doesn't contain 0."""
         return not self.difference.low <= 0 <= self.difference.high
 
 
 def compare(a: Document, b: Document) -> list[Row]:
-    """All figures with an interval that two results have in common.
+    """Compares all figures with an interval that two results have in common.
 
-    This is cautious where two models were measured on the same pictures: McNemar's test in `benchmark accuracy` uses
-    that they are the same, and detects smaller differences.
+    If two models were measured on the same pictures, this comparison is too cautious, because it treats the results as
+    independent. McNemar's test in `benchmark accuracy` compares picture by picture and detects smaller differences.
     """
     others = dict(_figures(b.results))
     return [
@@ -46,7 +46,7 @@ def compare(a: Document, b: Document) -> list[Row]:
 
 
 def _figures(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Range]]:
-    """Every figure with an interval in a piece of JSON, with the keys that lead to it."""
+    """All figures with an interval in a piece of JSON, each after the keys that lead to it."""
     if not isinstance(value, dict):
         return
     if value.keys() >= {"value", "low", "high"}:
@@ -59,7 +59,7 @@ def _figures(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 def table(rows: Sequence[Row], a: Document, b: Document, everything: bool = False) -> str:
-    """The comparison as text for a terminal. everything: also the figures whose difference is within the noise."""
+    """The comparison as text for a terminal. everything: whether to show differences within the noise as well."""
     shown = [row for row in rows if row.exceeds or everything]
     exceeding = sum(row.exceeds for row in rows)
     lines = [

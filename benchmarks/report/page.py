@@ -1,4 +1,4 @@
-"""A benchmark's results as one self-contained page: no scripts, and nothing outside the file."""
+"""Shows a benchmark's results as one self-contained HTML page: without scripts, and without any other files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from train.evaluation import html, model_card
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page; what is empty is left out.
+    """A part of the page. Attributes that are empty are left out of the page.
 
     Attributes:
-        heading: above it.
-        level: of the heading, 2 or 3.
-        paragraphs: text.
+        heading: the heading.
+        level: level of the heading in HTML, 2 or 3.
+        paragraphs: text below the heading.
         table: figures.
         items: a list below the table.
-        drawings: SVG text and description each.
-        drawings_in_a_row: whether they are small and stand beside each other.
-        details: figures that are shown when the reader asks for them.
+        drawings: plots, each as the text of an SVG file and a description.
+        drawings_in_a_row: whether the plots are small and placed beside each other.
+        details: more figures, folded away until they are clicked on.
     """
 
     heading: str
@@ -42,7 +42,7 @@ class Section:
 
 
 def page(document: Document) -> str:
-    """A document as HTML: a part for each of its results that this page knows."""
+    """The page as HTML. It has a part for each result in the document that is a key of _SHOWN."""
     machine = document.machine
     facts = [
         ["command", document.command],
@@ -66,7 +66,7 @@ def page(document: Document) -> str:
 
 
 def _figures_table(rows: Sequence[tuple[str, Figures]]) -> Table:
-    """Figures of labelled pictures. rows: what they are of, and the figures."""
+    """A table of figures. rows: the name of a set of pictures, and its figures."""
     heads = ["", "pictures", *metrics.heads(rows[0][1])]
     return Table(heads, [[name, f"{figures.count:,}", *metrics.row(figures)] for name, figures in rows])
 
@@ -93,7 +93,7 @@ def _latency(found: Latency) -> list[Section]:
     settings = found.settings
     how = (
         f"{settings.rounds} rounds in which the models take turns, after {settings.warm_up} pictures each. "
-        "Brackets hold the lowest and the highest round."
+        "The lowest and the highest round are in brackets."
     )
     return [
         Section("Latency", paragraphs=[*found.state.notes(), how]),
@@ -136,8 +136,8 @@ def _robustness(found: Robustness) -> list[Section]:
         figures = {name: [model.unchanged, *model.kinds[kind].values()] for name, model in found.models.items()}
         drawings.append((plots.curves(figures, kind, strengths), f"accuracy under {kind}"))
     what = (
-        f"{found.pictures} pictures of the {found.split} split, corrupted before they are located, cut out and "
-        "answered. Bands are 95 % intervals."
+        f"{found.pictures} pictures of the {found.split} split. They were corrupted before their cells were located, "
+        "cut out and answered. Bands show 95 % intervals."
     )
     rows = [row for name, model in found.models.items() for row in _strength_rows(name, model)]
     return [
@@ -152,7 +152,7 @@ def _robustness(found: Robustness) -> list[Section]:
 
 
 def _strength_rows(name: str, model: ModelFigures) -> list[tuple[str, Figures]]:
-    """Each kind and strength of corruption with its figures."""
+    """A name and the figures of each kind and strength of corruption."""
     return [
         (f"{name}, {kind}" if kind == UNCHANGED else f"{name}, {kind} {strength}", figures)
         for kind, strengths in model.kinds.items()

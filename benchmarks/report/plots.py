@@ -1,4 +1,4 @@
-"""The drawings of a benchmark's page, each as the text of an SVG file."""
+"""The plots of a benchmark's page, each as the text of an SVG file."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,9 +19,9 @@ _WIDE = (6.4, 3.6)
 
 
 def trade(models: Mapping[str, ModelFigures]) -> str:
-    """Balanced accuracy against milliseconds, with their intervals; the area of a dot is the size of the file.
+    """Plots balanced accuracy against milliseconds, with intervals. The area of a dot shows the size of the file.
 
-    models: by name; one without milliseconds is left out.
+    models: figures by name of the model; models without milliseconds are left out.
     """
     figure = Figure(figsize=_WIDE, layout="constrained")
     axes = figure.subplots()
@@ -39,13 +39,13 @@ def trade(models: Mapping[str, ModelFigures]) -> str:
         )  # fmt: skip
     axes.set_xscale("log")
     axes.legend(fontsize=8)
-    title = "Accuracy against latency (area: size of the file)"
+    title = "Accuracy against latency (area of a dot: size of the file)"
     name(axes, title, "milliseconds in the network alone", "balanced accuracy")
     return svg(figure)
 
 
 def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
-    """The share of the pictures that was answered within so many milliseconds, one line a run."""
+    """Plots which share of the pictures was answered within a number of milliseconds, with one line per model."""
     figure = Figure(figsize=_WIDE, layout="constrained")
     axes = figure.subplots()
     for i, (label, run) in enumerate(runs.items()):
@@ -53,12 +53,12 @@ def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
         axes.plot(run.quantiles, shares, color=_COLOURS[i % len(_COLOURS)], label=label)
     axes.set_xscale("log")
     axes.legend(fontsize=8)
-    name(axes, title, "milliseconds a picture, all steps together", "share of pictures")
+    name(axes, title, "milliseconds per picture, all steps together", "share of pictures")
     return svg(figure)
 
 
 def steps(pictures: PictureSet, title: str) -> str:
-    """The median milliseconds of each step, one bar a run."""
+    """Plots the median milliseconds of each step, with one bar per model."""
     figure = Figure(figsize=(6.4, 0.9 + 0.4 * len(pictures.runs)), layout="constrained")
     axes = figure.subplots()
     left = np.zeros(len(pictures.runs))
@@ -73,14 +73,14 @@ def steps(pictures: PictureSet, title: str) -> str:
 
 
 def curves(models: Mapping[str, Sequence[Figures]], title: str, strengths: Strengths) -> str:
-    """Balanced accuracy over the strength of a corruption with its interval, one line a model.
+    """Plots balanced accuracy with its interval against the strength of a corruption, with one line per model.
 
-    Where answers were left for review, a dotted line shows the share that was answered.
+    If pictures were left for review, a dotted line shows the share that was answered.
 
     Args:
-        models: figures of the pictures as they are, and at each strength, by model.
-        title: above the drawing.
-        strengths: of the corruption.
+        models: for each model, the figures without corruption and then at each strength.
+        title: title of the plot.
+        strengths: strengths of the corruption.
     """
     figure = Figure(figsize=(3.4, 3.0), layout="constrained")
     axes = figure.subplots()
@@ -101,7 +101,7 @@ def curves(models: Mapping[str, Sequence[Figures]], title: str, strengths: Stren
 
 
 def bars(figures: Mapping[str, Range], title: str, unit: str) -> str:
-    """Figures with their ranges, one bar a contender."""
+    """Plots figures with their ranges, with one bar per runtime or program."""
     figure = Figure(figsize=(6.4, 0.9 + 0.3 * len(figures)), layout="constrained")
     axes = figure.subplots()
     values = [each.value for each in figures.values()]
@@ -113,11 +113,11 @@ def bars(figures: Mapping[str, Range], title: str, unit: str) -> str:
 
 
 def _reach(figure: Range | Estimate) -> np.ndarray:
-    """How far a figure's bounds lie below and above it, float [2, 1]."""
+    """The distances from a figure to its lower and upper bound, float [2, 1], for error bars."""
     value, low, high = (_number(each) for each in (figure.value, figure.low, figure.high))
     return np.array([[value - low], [high - value]])
 
 
 def _number(value: float | None) -> float:
-    """NaN, which isn't drawn, for a figure that isn't defined."""
+    """The value; NaN, which isn't drawn, if it is None."""
     return np.nan if value is None else value

@@ -1,4 +1,4 @@
-"""The figures of the documentation, written into its pages from kept results, so that they never differ from them."""
+"""Writes tables of figures into pages of the documentation. They are made from stored results, so they always agree."""
 
 import re
 from collections.abc import Callable
@@ -18,35 +18,35 @@ from edge.errors import UserError
 from edge.output.tables import Table
 
 REFERENCE = Path(__file__).parent.parent / "reference"
-# The pages with such figures, from the repository's root.
+# The pages with such tables, relative to the root of the repository.
 PAGES = tuple(Path("docs/figures") / name for name in ("accuracy.md", "damaged.md", "speed.md"))
-# <!-- benchmark SECTION FILE --> and what stands up to the next <!-- end -->; FILE lies in benchmarks/reference.
+# Matches <!-- benchmark SECTION FILE --> and all text up to the next <!-- end -->; FILE is in benchmarks/reference.
 _REGION = re.compile(r"(?P<mark><!-- benchmark (?P<section>\w+) (?P<file>[\w.-]+) -->\n).*?(?P<end><!-- end -->)", re.S)
-_STRENGTHS = {"1": "weak", "3": "middling", "5": "strong"}  # of the five, those that the documentation shows
+_STRENGTHS = {"1": "weak", "3": "middling", "5": "strong"}  # the strengths of corruption that the documentation shows
 
 
 def filled(text: str, reference: Path = REFERENCE) -> str:
-    """A page's text with every marked region written anew.
+    """The text of a page, with the content of every marked region replaced by current figures.
 
     Args:
-        text: of the page.
-        reference: the folder of the kept results.
+        text: text of the page.
+        reference: folder with the stored results.
 
     Raises:
-        UserError: if nothing is marked, a region names a file that isn't there, or its section isn't known.
+        UserError: if the page has no marked region, or if a region names an unknown section or a missing file.
     """
 
     def written(region: re.Match) -> str:
         name = region["section"]
         write = _SECTIONS.get(name)
         if write is None:
-            raise UserError(f"{region['mark'].strip()}: known are {', '.join(_SECTIONS)}.")
+            raise UserError(f"{region['mark'].strip()} names no known section; known are {', '.join(_SECTIONS)}.")
         document = result.read(reference / region["file"], [name])
         return f"{region['mark']}{write(document, section(document, name))}\n{region['end']}"
 
     text, count = _REGION.subn(written, text)
     if not count:
-        raise UserError("Nothing is marked as <!-- benchmark SECTION FILE -->.")
+        raise UserError("Nothing is marked as <!-- benchmark SECTION FILE -->, so there is no table to update.")
     return text
 
 
@@ -88,7 +88,7 @@ def _latency(document: Document, found: Latency) -> str:
     settings = found.settings
     how = (
         f"{settings.rounds} rounds in which the models take turns, after {settings.warm_up} pictures each; "
-        "milliseconds a picture, medians."
+        "milliseconds per picture, medians."
     )
     tables = (
         Table(["pictures", "model", *steps, "p95", "p99", "pictures a second"], rows),
@@ -121,13 +121,13 @@ def _rivals(document: Document, found: Comparison) -> str:
 
 
 def _where(document: Document, state: Conditions) -> str:
-    """The machine and its state while it measured; what spoils the result comes first."""
+    """The machine and its state during the measurement. Reasons why the result can't be used come first."""
     *spoiled, clock = state.notes()
     return "; ".join([*(f"**{each}**" for each in spoiled), str(document.machine), clock])
 
 
 def _short(figure: Range) -> str:
-    """Three significant digits; the range where there is one."""
+    """A figure with three significant digits, and its range unless all measurements were equal."""
     value, low, high = (
         f"{each:.3g}" if each < 1000 else f"{each:,.0f}" for each in (figure.value, figure.low, figure.high)
     )

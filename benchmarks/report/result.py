@@ -1,4 +1,4 @@
-"""A result on disk: the figures, with the command, the code and the machine that gave them."""
+"""Results on disk: the figures, with the command, the version of the code and the machine that produced them."""
 
 import json
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from edge.errors import UserError, reason
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """What a file of results holds.
+    """The content of a file of results.
 
     Attributes:
-        command: that was typed.
-        version: of the code.
-        machine: on which it ran.
-        date: as it was given on the command line; None where it wasn't.
-        results: by name ("accuracy"), as JSON has them.
+        command: the command line.
+        version: version of the code.
+        machine: the machine on which the command ran.
+        date: the text of --date; None if it wasn't given.
+        results: results by name, such as "accuracy", in the form in which JSON stores them.
     """
 
     command: str
@@ -31,12 +31,12 @@ class Document:
 
 
 def document(command: str, results: dict[str, Any], date: str | None = None) -> Document:
-    """The document for results that were measured on this machine by this code.
+    """Makes the document for results that this code has measured on this machine.
 
     Args:
-        command: that was typed.
-        results: by name; dataclasses, or what JSON can hold.
-        date: to stand in the document.
+        command: the command line.
+        results: results by name; dataclasses, or values that JSON can store.
+        date: a date to store with the results; None for no date.
     """
     return Document(
         command=command, version=__version__, machine=machine(), date=date, results=contract.document(results)
@@ -44,7 +44,7 @@ def document(command: str, results: dict[str, Any], date: str | None = None) -> 
 
 
 def save(content: Document, file: Path) -> None:
-    """Writes it as JSON, floats with six significant digits. Raises UserError where that fails."""
+    """Writes a document as JSON, floats with six significant digits. Raises UserError if that fails."""
     write(json.dumps(_shortened(contract.document(content)), indent=1, allow_nan=False) + "\n", file)
 
 
@@ -60,7 +60,7 @@ def read(file: Path, needed: Sequence[str] = ()) -> Document:
     """Reads a file that `save` wrote.
 
     Raises:
-        UserError: for any other file, and where one of the results `needed` is missing.
+        UserError: for any other file, and if one of the `needed` results is missing.
     """
     try:
         found: Document = contract.load(Document, json.loads(text(file)))
@@ -73,7 +73,7 @@ def read(file: Path, needed: Sequence[str] = ()) -> Document:
 
 
 def write(text: str, file: Path) -> None:
-    """Writes all of a text file or nothing. Raises UserError where that fails."""
+    """Writes a text file as a whole, or not at all. Raises UserError if that fails."""
     partial = file.with_name(f"{file.name}.partial")
     try:
         partial.write_text(text, encoding="utf-8")
@@ -83,7 +83,7 @@ def write(text: str, file: Path) -> None:
 
 
 def text(file: Path) -> str:
-    """The content of a text file. Raises UserError where it can't be read."""
+    """The content of a text file. Raises UserError if it can't be read."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -91,7 +91,7 @@ def text(file: Path) -> str:
 
 
 def make_folder(place: Path) -> None:
-    """Makes a folder for results before hours of work are done for it. Raises UserError where that fails."""
+    """Makes a folder for results. Call it before the work, which may take hours. Raises UserError if it fails."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

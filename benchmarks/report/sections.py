@@ -1,4 +1,4 @@
-"""The results of a document as dataclasses, for the page and for the documentation's tables."""
+"""Turns the results in a document into dataclasses, for the page and for the documentation's tables."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ def section(document: Document, name: str) -> Any:
     """One result of a document: an Accuracy, Latency, Robustness, Runtimes or Peers.
 
     Args:
-        document: that holds it.
+        document: the document.
         name: "accuracy", "latency", "robustness", "runtimes" or "peers".
 
     Raises:
-        UserError: where the result isn't as this version writes it.
+        UserError: if the result isn't in the form that this version can read.
     """
     found = document.results[name]
     try:

@@ -1,1 +1,1 @@
-"""What a user might pick instead: other runtimes for the same network, and other programs for the same task."""
+"""Compares with what a user might choose instead: other runtimes for the network, and other programs for the task."""

@@ -1,4 +1,4 @@
-"""What contenders for the same task are compared by; `benchmark runtimes` and `benchmark peers` both give this."""
+"""The figures by which runtimes or programs are compared; the result of `benchmark runtimes` and `benchmark peers`."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from benchmarks.ranges import Range
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """One contender. A figure that wasn't measured is None.
+    """The figures of one runtime or program. A figure that wasn't measured is None.
 
     Attributes:
-        milliseconds: a picture in the network alone.
+        milliseconds: time per picture in the network alone.
         load: seconds to open the network and run the first picture.
-        cold: seconds from a cold start to the first answer.
-        per_second: pictures a second, after the first.
-        megabytes: peak memory.
-        pictures: that were answered in one process.
-        answers: how many answers agree with the reference, or what is answered.
+        cold: seconds from a cold start to the first answer, measured as the whole time of a process with one picture.
+        per_second: pictures per second, without the first one.
+        megabytes: peak memory, in units of 2^20 bytes.
+        pictures: number of pictures that were answered in one process.
+        answers: of a runtime, how many answers agree with the reference; of a program, what it classifies.
     """
 
     milliseconds: Timing | None = None
@@ -30,7 +30,7 @@ class Contender:
     answers: str = "-"
 
     def figure(self, name: str) -> Range | None:
-        """The figure of that name, one of the attributes."""
+        """The figure with this name, which is one of the attributes."""
         found: Range | None = getattr(self, name)
         return found
 
@@ -40,10 +40,10 @@ class Settings:
     """How it was measured.
 
     Attributes:
-        rounds: in which the contenders take turns.
-        threads: of the network; None where that wasn't set.
-        cores: that each process may use; None where that wasn't set.
-        pictures: different ones; None where that stands elsewhere.
+        rounds: number of rounds in which the contenders take turns.
+        threads: number of threads of the network; None if it wasn't set.
+        cores: number of cores that each process may use; None if it wasn't set.
+        pictures: number of different pictures; None in results that state it elsewhere.
     """
 
     rounds: int
@@ -54,14 +54,14 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """What contenders came to.
+    """The result of a comparison.
 
     Attributes:
         settings: how it was measured.
-        contenders: by name.
-        units: of the figures that are shown, by the name of the figure.
-        missing: why others could not be measured, by name.
-        state: of the machine.
+        contenders: figures by name of the runtime or program.
+        units: the figures to show and their units, by name of the figure.
+        missing: why some runtimes or programs could not be measured, by name.
+        state: state of the machine before and after.
     """
 
     settings: Settings

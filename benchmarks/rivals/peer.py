@@ -1,8 +1,9 @@
-"""`PYTHON peer.py WAY FILE`: classifies the pictures that standard input names, as people do it today.
+"""`PYTHON peer.py WAY FILE`: classifies pictures in one of the usual ways, for comparison with edge-classify.
 
-It prints one line for each answer. Each way follows its makers' own example: TensorFlow's label_image (tf.lite in
-Python), Keras' predict in a loop, MediaPipe's ImageClassifier. All run on one thread and on whole pictures, since none
-of them looks for the cell. This file runs in other environments, so it imports nothing of this project.
+The paths of the pictures are read from standard input. One line is printed for each answer. WAY is a key of WAYS. Each
+way follows the official example of its library: TensorFlow's label_image (tf.lite in Python), Keras's predict in a
+loop, and MediaPipe's ImageClassifier. All run on one thread and take whole pictures, because none of them locates the
+cell. PYTHON may belong to another environment, so this file imports nothing from this project.
 """
 
 import os
@@ -14,12 +15,12 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 def answer(picture: str, label: object) -> None:
-    """Writes one line to standard output."""
+    """Writes one answer to standard output, as one line."""
     sys.stdout.write(f"{picture} {label}\n")
 
 
 def label_image(file: str, pictures: Iterable[str]) -> None:
-    """As tensorflow/lite/examples/python/label_image.py does it."""
+    """Classifies like tensorflow/lite/examples/python/label_image.py."""
     import numpy as np
     import tensorflow as tf
     from PIL import Image
@@ -36,7 +37,7 @@ def label_image(file: str, pictures: Iterable[str]) -> None:
 
 
 def keras(file: str, pictures: Iterable[str]) -> None:
-    """As keras.io, "Image classification from scratch", does it: load_img, img_to_array, expand_dims, predict."""
+    """Classifies like keras.io, "Image classification from scratch": load_img, img_to_array, expand_dims, predict."""
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -51,7 +52,7 @@ def keras(file: str, pictures: Iterable[str]) -> None:
 
 
 def mediapipe(file: str, pictures: Iterable[str]) -> None:
-    """As ai.google.dev/edge/mediapipe, "Image classification guide for Python", does it."""
+    """Classifies like ai.google.dev/edge/mediapipe, "Image classification guide for Python"."""
     import mediapipe as mp
     from mediapipe.tasks import python
     from mediapipe.tasks.python import vision

@@ -1,4 +1,4 @@
-"""What a user might run instead, and what it costs: seconds from a cold start, pictures a second, and memory."""
+"""Compares edge-classify with other programs for the same task: time to the first answer, speed, and memory."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from edge.output.tables import Table
 from edge.system.progress import Progress, silent
 from train import compare
 
-UNITS = {"cold": "seconds to the first answer", "per_second": "pictures a second", "megabytes": "peak"}
+UNITS = {"cold": "seconds to the first answer", "per_second": "pictures per second", "megabytes": "peak"}
 _OURS = "edge-classify"
-_SECONDS = 3.0  # that the pictures of the long process take
-_FEWEST, _MOST = 50, 20_000  # of these pictures
+_SECONDS = 3.0  # about how long a program should be busy when it answers many pictures
+_FEWEST, _MOST = 50, 20_000  # limits for the number of these pictures
 _LEFT_OUT = {
     "Ultralytics `yolo classify predict`": "it needs PyTorch, which comes with several GB of CUDA from PyPI on x86-64; "
     "`make rivals` doesn't install it"
@@ -31,7 +31,7 @@ class Peers(Comparison):
     """All figures of `benchmark peers`.
 
     Attributes:
-        against: each figure divided by that of edge-classify, by peer and name of the figure.
+        against: each figure divided by that of edge-classify, by program and name of the figure.
     """
 
     against: dict[str, dict[str, float]]
@@ -39,11 +39,11 @@ class Peers(Comparison):
 
 @dataclass(frozen=True)
 class _Way:
-    """One way to answer pictures.
+    """One program that answers pictures.
 
     Attributes:
-        command: reads the list of pictures on standard input.
-        answers: what it answers.
+        command: its command line; it reads the paths of the pictures from standard input.
+        answers: what it classifies: every cell of a picture, or the picture as a whole.
     """
 
     command: tuple[str, ...]
@@ -52,12 +52,12 @@ class _Way:
 
 @dataclass(frozen=True)
 class _Spent:
-    """What one round cost.
+    """What one program used in one round.
 
     Attributes:
-        cold: seconds of one picture.
-        long: seconds of many pictures in one process.
-        megabytes: peak memory of the latter.
+        cold: seconds of a process that answers one picture.
+        long: seconds of a process that answers many pictures.
+        megabytes: peak memory of the process that answers many pictures, in units of 2^20 bytes.
     """
 
     cold: float
@@ -68,20 +68,21 @@ class _Spent:
 def peers(
     pictures: Sequence[str], run: Path, rounds: int = ROUNDS, rivals: Path = RIVALS, progress: Progress = silent
 ) -> Peers:
-    """Runs each way as a process that answers the same pictures, all on the same single core, in turns.
+    """Runs edge-classify and the other programs in turns, on the same pictures and on the same single core.
 
-    In each round it answers one picture, and then as many as it answers in some seconds. Where there are fewer
-    pictures, they are answered again and again.
+    In each round, each program answers one picture in one process, and then many pictures in another process. The
+    number of these is chosen so that they take about three seconds. If there are fewer pictures, they are used
+    repeatedly.
 
     Args:
-        pictures: files.
-        run: of `train`, with its model.keras and the int8 file that `convert` put beside it.
-        rounds: how many.
-        rivals: the folder of the peers' environments.
+        pictures: picture files.
+        run: a folder that `train` wrote, with its model.keras and the int8 file that `convert` put beside it.
+        rounds: number of rounds.
+        rivals: the folder that `make rivals` made, with the environments of the other programs.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: where the int8 file is missing, or where no peer is installed.
+        UserError: if the int8 file is missing, or if none of the other programs is installed.
     """
     network = compare.read(run).network
     int8, keras = run / f"{network}-int8.tflite", run / "model.keras"
@@ -89,7 +90,7 @@ def peers(
         raise UserError(f"{int8} is missing; make it with `convert --int8 {run}`.")
     ways, missing = _ways(int8, keras, rivals)
     if len(ways) <= 2:
-        raise UserError(f"{rivals} is missing: run `make rivals`, which installs the peers.")
+        raise UserError(f"{rivals} holds none of the other programs; run `make rivals`, which installs them.")
     core = command.last_core()
     counts = {}
     for name, way in list(ways.items()):
@@ -118,9 +119,10 @@ def peers(
 
 
 def _enough(way: _Way, pictures: Sequence[str], core: int | None) -> int:
-    """How many pictures a way answers in _SECONDS; with fewer, the noise of its start would hide them.
+    """How many pictures a program answers in _SECONDS.
 
-    This also fills the disk's cache. Raises UserError where the command fails.
+    With fewer pictures, the time per picture would be lost in the noise of the program's start. The test runs also fill
+    the disk cache. Raises UserError if the program fails.
     """
     command.timed(way.command, _listed(pictures, 1), core)
     one = command.timed(way.command, _listed(pictures, 1), core).seconds
@@ -137,7 +139,7 @@ def _listed(pictures: Sequence[str], count: int) -> str:
 
 
 def _ways(int8: Path, keras: Path, rivals: Path) -> tuple[dict[str, _Way], dict[str, str]]:
-    """The ways by name, and why some are missing."""
+    """The programs by name, and for each program that isn't installed, why it is missing."""
     ours = (sys.executable, "-m", "edge", "-", "--model", str(int8))
     whole = "the picture as it is"
     ways = {_OURS: _Way(ours, "every cell"), f"{_OURS} --whole-image": _Way((*ours, "--whole-image"), whole)}
@@ -158,7 +160,7 @@ def _ways(int8: Path, keras: Path, rivals: Path) -> tuple[dict[str, _Way], dict[
 
 
 def _contender(spent: Sequence[_Spent], count: int, answers: str) -> Contender:
-    """The figures of one way. count: pictures of the long process."""
+    """The figures of one program. count: number of pictures of the process that answers many."""
     rates = [(count - 1) / (each.long - each.cold) for each in spent if each.long > each.cold]
     return Contender(
         cold=spread([each.cold for each in spent]),

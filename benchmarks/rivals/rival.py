@@ -1,12 +1,14 @@
-"""`PYTHON rival.py RUNTIME FILE CROPS THREADS`: one runtime, in an environment and a process of its own.
+"""`PYTHON rival.py RUNTIME FILE CROPS THREADS`: runs a network in one runtime, as a process of its own.
 
-CROPS is a .npy file, uint8 [n, size, size, 3]. All output is lines of JSON:
+RUNTIME is a key of RUNTIMES, FILE the network, and CROPS a .npy file, uint8 [n, size, size, 3]. All output is JSON, one
+value per line:
 
 1. At the start {"load", "version"}: seconds to open the file and run the first crop, and the runtime's version.
-2. For each line "FIRST LAST" on standard input, the list of seconds of the crops FIRST to LAST - 1.
+2. For each line "FIRST LAST" on standard input: a list with the seconds of each of the crops FIRST to LAST - 1.
 3. At the end of standard input {"megabytes", "answers"}: peak resident memory, and the probabilities of all crops.
 
-It needs numpy and the runtime. It runs in other environments, so it imports nothing of this project.
+PYTHON needs numpy and the runtime. It may be the Python of another environment, so this file imports nothing from this
+project.
 """
 
 import json
@@ -92,13 +94,14 @@ def ncnn(file: str, threads: int) -> Answer:
 
     def answer(crop: np.ndarray) -> np.ndarray:
         extractor = net.create_extractor()
-        pixels = ncnn.Mat(crop.astype(np.float32)).clone()  # a copy, since a Mat doesn't keep the array alive
+        pixels = ncnn.Mat(crop.astype(np.float32)).clone()  # a copy, because a Mat doesn't keep the array in memory
         extractor.input("in0", pixels)
         return np.array(extractor.extract("out0")[1]).ravel()
 
     return answer
 
 
+# By runtime: the function that opens a file, and the package whose version is reported.
 RUNTIMES: dict[str, tuple[Callable[[str, int], Answer], str]] = {
     "litert": (litert, "ai-edge-litert"),
     "tflite-runtime": (tflite_runtime, "tflite-runtime"),
@@ -110,7 +113,7 @@ RUNTIMES: dict[str, tuple[Callable[[str, int], Answer], str]] = {
 
 
 def _peak_megabytes() -> float:
-    """The most memory that was resident at once; 0 where the system doesn't tell."""
+    """The peak resident memory of this process, in units of 2^20 bytes; 0 if it is unknown."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -118,9 +121,9 @@ def _peak_megabytes() -> float:
 
 
 def main(runtime: str, file: str, place: str, threads: str) -> None:
-    """See the head of this file."""
+    """See the top of this file."""
     output = sys.stdout
-    sys.stdout = sys.stderr  # so that libraries print there
+    sys.stdout = sys.stderr  # so that text printed by libraries doesn't mix with the JSON
 
     def write(value: object) -> None:
         output.write(json.dumps(value) + "\n")

@@ -1,7 +1,7 @@
-"""Which runtime is the fastest with the same network? Each runs as well as it can, and the answers are compared.
+"""Compares how fast the same network is in several runtimes, and whether the answers agree.
 
-The other runtimes live in environments of their own (`make rivals`). They run as processes (rival.py), of which only
-one at a time has work to do.
+Each runtime gets the network in the formats that it reads. The other runtimes are installed in environments of their
+own (`make rivals`). Each of them runs as a process (rival.py); only one process at a time has work to do.
 """
 
 import json
@@ -31,8 +31,12 @@ from train import compare
 from train.data import crop_cache, dataset
 
 RIVALS = Path(".rivals")
-UNITS = {"milliseconds": "a picture, median", "load": "seconds to open and the first picture", "megabytes": "peak"}
-_CALIBRATION = 400  # training pictures, as many as `convert` takes
+UNITS = {
+    "milliseconds": "per picture, median",
+    "load": "seconds to open and run the first picture",
+    "megabytes": "peak",
+}
+_CALIBRATION = 400  # training pictures for int8's ranges, as many as `convert` uses
 _KINDS = ("float32", "int8")
 _HERE = Path(__file__).parent
 
@@ -44,9 +48,9 @@ class Runtimes(Comparison):
     """All figures of `benchmark runtimes`.
 
     Attributes:
-        network: its name, such as "compact".
-        pictures: how many.
-        fastest: the contender with the least median, by kind of file.
+        network: name of the network, such as "compact".
+        pictures: number of pictures.
+        fastest: the contender with the lowest median time, by kind of file.
     """
 
     network: str
@@ -60,16 +64,17 @@ class MissingError(Exception):
 
 @dataclass
 class Worker:
-    """A runtime with a file, as a process that waits for work.
+    """A process that has opened the network in one runtime, and waits for work.
 
     Attributes:
         runtime: a key of rival.RUNTIMES.
-        environment: a folder of the rivals' environments; "" for this process's own.
+        environment: the runtime's folder in the folder of environments; "" for the environment of this process.
         file: the network in a format that the runtime reads.
-        load: seconds that opening the file and the first picture took.
-        version: of the runtime.
-        process: that runs it; None before the start.
-        messages: a file with what the process prints on stderr. A pipe that nobody reads would fill up and stop it.
+        load: seconds to open the file and run the first picture.
+        version: version of the runtime.
+        process: the process; None before it is started.
+        messages: a file that collects what the process prints on stderr. A pipe that nobody reads would fill up and
+            block the process.
     """
 
     runtime: str
@@ -84,12 +89,12 @@ class Worker:
         """Starts the process.
 
         Args:
-            rivals: the folder of the environments.
-            crops: .npy file, uint8 [n, size, size, 3].
-            threads: of the network.
+            rivals: the folder that `make rivals` made, with the environments.
+            crops: a .npy file, uint8 [n, size, size, 3].
+            threads: number of threads of the network.
 
         Raises:
-            MissingError: where the environment is missing, or where the runtime can't open the file.
+            MissingError: if the environment is missing, or if the runtime can't open the file.
         """
         python = rivals / self.environment / "bin" / "python" if self.environment else Path(sys.executable)
         if not python.exists():
@@ -105,14 +110,18 @@ class Worker:
         return self
 
     def run(self, crops: range) -> list[float]:
-        """The seconds of each of these crops."""
+        """Runs the network on these crops, and returns the seconds of each."""
         self.process.stdin.write(f"{crops.start} {crops.stop}\n")
         self.process.stdin.flush()
         seconds: list[float] = self._answer()
         return seconds
 
     def end(self) -> tuple[float, np.ndarray]:
-        """Ends the process -> its peak memory in megabytes, and probabilities, float [n, classes]."""
+        """Ends the process.
+
+        Returns:
+            Its peak memory in units of 2^20 bytes, and the probabilities of all crops, float [n, classes].
+        """
         self.process.stdin.close()
         last = self._answer()
         return last["megabytes"], np.array(last["answers"])
@@ -142,10 +151,10 @@ class Options:
     """How runtimes are compared.
 
     Attributes:
-        count: test pictures.
-        threads: of the network.
-        rounds: in which the runtimes take turns.
-        rivals: the folder of the other runtimes' environments.
+        count: number of test pictures.
+        threads: number of threads of the network.
+        rounds: number of rounds in which the runtimes take turns.
+        rivals: the folder that `make rivals` made, with the environments of the other runtimes.
     """
 
     count: int = 200
@@ -159,12 +168,13 @@ def runtimes(folder: Path, run: Path, options: Options | None = None, progress: 
 
     Args:
         folder: a data set.
-        run: of `train`; `convert` has put a float32 and an int8 file beside it.
-        options: how they are compared.
+        run: a folder that `train` wrote, with the float32 and the int8 file that `convert` put into it.
+        options: how they are compared; None for the defaults.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: for what isn't a run, where one of the two files is missing, or where no other runtime is installed.
+        UserError: if `run` isn't a training run, if one of the two files is missing, or if no other runtime is
+            installed.
     """
     options = options or Options()
     network = compare.read(run).network
@@ -209,9 +219,19 @@ def runtimes(folder: Path, run: Path, options: Options | None = None, progress: 
 
 
 def _write_formats(rivals: Path, run: Path, calibration: Path, place: Path) -> dict[str, str]:
-    """Writes the network in the other runtimes' formats into a folder -> why some could not be written, by file.
+    """Writes the network in the other runtimes' formats.
 
-    calibration: .npy file of crops of training pictures, to choose int8's ranges by.
+    Args:
+        rivals: the folder that `make rivals` made.
+        run: a folder that `train` wrote.
+        calibration: a .npy file with crops of training pictures, from which int8's ranges are chosen.
+        place: folder for the new files.
+
+    Returns:
+        For each file that could not be written, why.
+
+    Raises:
+        UserError: if no file could be written at all.
     """
     logger.info("Converting for the other runtimes")
     python = rivals / "runtimes" / "bin" / "python"
@@ -228,9 +248,9 @@ def _write_formats(rivals: Path, run: Path, calibration: Path, place: Path) -> d
 
 
 def _workers(files: Mapping[str, Path], place: Path) -> dict[tuple[str, str], Worker]:
-    """The contenders by (runtime, kind of file). One that can't read its file says so when it is started.
+    """The workers by (runtime, kind of file). If a runtime can't read its file, its worker fails when it is started.
 
-    files: our own, by kind; place: the folder with the other formats.
+    files: the .tflite files, by kind; place: the folder with the other formats.
     """
     result = {("LiteRT", kind): Worker("litert", "", file) for kind, file in files.items()}
     result |= {("tflite-runtime", kind): Worker("tflite-runtime", "tflite", file) for kind, file in files.items()}
@@ -245,7 +265,7 @@ def _workers(files: Mapping[str, Path], place: Path) -> dict[tuple[str, str], Wo
 
 
 def _race(workers: Mapping[str, Worker], count: int, rounds: int, progress: Progress) -> dict[str, np.ndarray]:
-    """The seconds of each worker, float [rounds, count]."""
+    """Lets the workers take turns, and returns the seconds per picture of each worker, float [rounds, count]."""
     seconds = {name: np.zeros((rounds, count)) for name in workers}
     turns = turn_count(len(workers), count, rounds)
     for done, (number, name, crops) in enumerate(short_turns(list(workers), count, rounds)):
@@ -257,7 +277,7 @@ def _race(workers: Mapping[str, Worker], count: int, rounds: int, progress: Prog
 def _contenders(
     workers: Mapping[str, Worker], seconds: Mapping[str, np.ndarray], ended: Mapping[str, tuple[float, np.ndarray]]
 ) -> dict[str, Contender]:
-    """The figures of each contender, the fastest first. ended: peak memory and probabilities of each."""
+    """The figures of each runtime, the fastest first. ended: peak memory and probabilities, by name."""
     reference = next(iter(ended.values()))[1].argmax(axis=1)
     result = {}
     for name, worker in sorted(workers.items(), key=lambda item: float(np.median(seconds[item[0]]))):

@@ -1,4 +1,4 @@
-"""`benchmark ruler`, on drawn cells whose red cells are known."""
+"""`benchmark ruler`, on drawn pictures with red cells of known size."""
 
 import json
 from pathlib import Path

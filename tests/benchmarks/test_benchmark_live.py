@@ -1,4 +1,4 @@
-"""`benchmark live` counts what it says it counts; its times aren't tested."""
+"""`benchmark live`: its counts are right; its times aren't tested."""
 
 import dataclasses
 from pathlib import Path
@@ -12,7 +12,7 @@ from edge.simulator.slide import Scenario
 SLIDE = Scenario(seed=3, width=480, height=360, red_cell=30, fps=15, faults=0, defocus=0)
 
 
-def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
+def test_a_tally_distinguishes_once_twice_missed_and_phantom() -> None:
     camera = SimulatedCamera(SLIDE, paced=False)
     tally = counting.Tally(camera)
     for number in range(60):
@@ -28,10 +28,10 @@ def test_a_tally_tells_once_twice_missed_and_phantom() -> None:
     assert found.missed == len(cells) - 2 and found.phantom == 1
 
 
-def test_what_the_camera_never_showed_is_not_passed() -> None:
+def test_cells_that_the_camera_never_showed_are_not_passed() -> None:
     camera = SimulatedCamera(dataclasses.replace(SLIDE, defocus=100.0), paced=False)
     tally = counting.Tally(camera)
-    for number in range(31, 200):  # the first rest is always sharp
+    for number in range(31, 200):  # the first stop of the stage is always sharp
         tally.pass_frame(number)
     assert not tally.passed
 
@@ -46,13 +46,13 @@ def test_the_stamp_survives_jpeg() -> None:
     assert decoded is not None and mjpeg_sender.age(decoded, 5_000_165) == 42
 
 
-def test_a_stream_and_a_pace_give_figures() -> None:
+def test_frame_ages_are_measured_for_a_stream_and_a_camera() -> None:
     found = frame_age.stream(0.8)
     assert found.ours.frames and found.plain.frames
     assert frame_age.pace(0.8, dataclasses.replace(SLIDE, white=2.0)).frames
 
 
-def test_real_fields_held(data: Path) -> None:
+def test_real_fields_shown_as_a_video(data: Path) -> None:
     from benchmarks.locating import measured_fields
 
     found = session.held(data, [field for field in measured_fields(data) if field.source == "bccd"][:6])

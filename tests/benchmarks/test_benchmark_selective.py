@@ -1,4 +1,4 @@
-"""`benchmark doubt`: the shipped file does what its contract says."""
+"""`benchmark doubt`: the shipped file has the coverage and risk that its contract states."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from edge.share import Share
 
 
 def assert_equal(one: Share, other: Share) -> None:
-    """The same counts; bounds may differ in their last bit, as the shipped contract's were computed by scipy."""
+    """Compares counts exactly. Bounds may differ in the last bit: those in the shipped contract come from scipy."""
     assert (one.right, one.count, one.value) == (other.right, other.count, other.value)
     assert (one.low, one.high) == pytest.approx((other.low, other.high), abs=1e-12)
 
 
 @pytest.mark.slow
-def test_the_shipped_file_answers_at_stated_risks_as_its_contract_says(data: Path) -> None:
+def test_the_shipped_file_has_the_coverage_and_risk_of_its_contract(data: Path) -> None:
     result = selective.measure(data, [SHIPPED])
     [found] = result.models.values()
     contract = Model().contract.doubt

@@ -1,4 +1,4 @@
-"""`benchmark sites`: what a site's labelled cells bring is measured on other cells."""
+"""`benchmark sites`: a model is adapted with some cells of a site and measured on other cells."""
 
 import csv
 import json
@@ -39,11 +39,11 @@ def test_a_curve_of_real_cells(few: Path) -> None:
     assert found["cells"]["monocyte"] == 8 and set(found["points"]) == {"0", "5"} and found["left_out"] == [20]
     point = found["points"]["5"]
     assert 0 <= point["written"] <= 2 and 0.5 < point["alone"]["balanced_accuracy"]["value"] <= 1
-    assert "raabin has too few cells (8 lymphocyte, 8 monocyte) for 20 a class." in done.stdout
+    assert "raabin has too few cells (8 lymphocyte, 8 monocyte) for 20 per class." in done.stdout
     assert done.stdout.splitlines()[0].count("|") == done.stdout.splitlines()[2].count("|")
 
 
-def test_no_cell_on_both_sides() -> None:
+def test_no_physical_cell_is_both_labelled_and_measured() -> None:
     physical = np.random.default_rng(0).integers(0, 40, 300)
     truth = physical % 3
     cells = Cells(np.zeros((300, 3)), np.zeros((300, 0)), np.zeros(300), truth, physical, ("",) * 300)

@@ -37,7 +37,7 @@ def test_cross_measures_a_run_as_float_and_int8(tiny_run: Path, drawn: Path, tmp
     assert len(lines) == 2 and "(its own)" in lines[0] and "| int8 |" in lines[1]
 
 
-def test_latency_takes_the_way_apart(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latency_measures_each_step(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "COLD_RUNS", 1)
     monkeypatch.setattr(command, "MANY_RUNS", 1)
     monkeypatch.setattr("sys.argv", ["benchmark", "latency"])
@@ -66,7 +66,7 @@ def test_latency_takes_the_way_apart(drawn: Path, tmp_path: Path, monkeypatch: p
 
 @pytest.fixture(scope="module")
 def pictures(drawn: Path) -> list[str]:
-    """More pictures than a run needs to be measured together."""
+    """Enough pictures for their red cells to be measured together."""
     return frames.expand([str(drawn / "test")])
 
 
@@ -106,8 +106,8 @@ def test_the_steps_add_up_to_the_run(pictures: list[str]) -> None:
     assert clock.seconds.sum() == pytest.approx(clock._latest - began)
 
 
-def test_kept_results_are_read_and_written_alike() -> None:
-    """Also those of versions that measured fewer steps."""
+def test_stored_results_are_unchanged_when_read_and_written() -> None:
+    """This includes results of older versions, which measured fewer steps."""
     for file in readme.REFERENCE.glob("*.json"):
         document = result.read(file)
         if "latency" in document.results:
@@ -116,7 +116,7 @@ def test_kept_results_are_read_and_written_alike() -> None:
             assert "p99" in latency.table(found)
 
 
-def test_parity_is_the_same_twice_and_tells_pictures_apart(drawn: Path, tmp_path: Path) -> None:
+def test_checksums_are_repeatable_and_differ_between_pictures(drawn: Path, tmp_path: Path) -> None:
     for name, kind in (("fields", "monocyte"), ("cells", "lymphocyte")):
         (tmp_path / name).symlink_to(drawn / "test" / kind)
     done = invoke("benchmarks", "parity", tmp_path, "--fields", 3, "--cells", 4)
@@ -144,6 +144,6 @@ def test_refusals(tmp_path: Path, drawn: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_knows_no_others_has_no_doubt_to_measure(tmp_path: Path, tiny_model: Path) -> None:
+def test_doubt_refuses_a_model_without_the_label_other(tmp_path: Path, tiny_model: Path) -> None:
     with pytest.raises(UserError, match="knows no other"):
         selective.measure(tmp_path, [tiny_model])

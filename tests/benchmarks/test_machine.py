@@ -1,4 +1,4 @@
-"""What is read of a machine, from a tree of files like a Pi's and from this machine; and how contenders take turns."""
+"""What is read about a machine (from a copy of a Pi's system files, and from this machine), and turn-taking."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ def tree(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def test_only_the_device_tree_makes_a_raspberry_pi(tmp_path: Path) -> None:
+def test_a_raspberry_pi_is_recognised_by_its_device_tree_only(tmp_path: Path) -> None:
     files = {"proc/cpuinfo": "model name\t: Raspberry Pi Lookalike\nModel\t: Raspberry Pi 4\n"}
     facts = machine.machine(tree(tmp_path / "a", files))
     assert facts.raspberry_pi is None and facts.file_name == "raspberry-pi-lookalike"
@@ -28,7 +28,7 @@ def test_only_the_device_tree_makes_a_raspberry_pi(tmp_path: Path) -> None:
     assert other.raspberry_pi is None
 
 
-def test_state_reads_clock_heat_and_throttling(tmp_path: Path) -> None:
+def test_state_reads_clock_temperature_and_throttling(tmp_path: Path) -> None:
     cpu = "sys/devices/system/cpu/cpu0"
     files = {
         f"{cpu}/cpufreq/scaling_governor": "ondemand\n",
@@ -67,12 +67,12 @@ def test_a_throttled_pc_spoils_the_result() -> None:
     assert machine.spoiled(before, after) and not machine.spoiled(before, before)
 
 
-def test_whole_turns_give_everyone_every_round_and_another_one_begins() -> None:
+def test_whole_turns_give_each_contender_one_turn_per_round_and_rotate() -> None:
     steps = list(interleaved.whole_turns(["a", "b"], 3))
     assert steps == [(0, "a"), (0, "b"), (1, "b"), (1, "a"), (2, "a"), (2, "b")]
 
 
-def test_short_turns_give_everyone_everything_and_another_one_begins() -> None:
+def test_short_turns_give_each_contender_all_pictures_and_rotate() -> None:
     steps = list(interleaved.short_turns(["a", "b"], 40, 3))
     assert len(steps) == interleaved.turn_count(2, 40, 3)
     for name in "ab":

@@ -1,4 +1,4 @@
-"""`benchmark runtimes` and `peers`: processes in turns, with the one runtime that is installed in any case."""
+"""`benchmark runtimes` and `peers`: processes that take turns. Only LiteRT, which is always installed, is needed."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ from train import compare
 RIVALS = ROOT / ".rivals"
 
 
-def test_a_worker_gives_the_runners_answers(tmp_path: Path) -> None:
+def test_a_worker_gives_the_same_answers_as_the_model(tmp_path: Path) -> None:
     model = Model()
     crops = np.random.default_rng(0).integers(0, 256, (8, model.size, model.size, 3), np.uint8)
     np.save(tmp_path / "crops.npy", crops)
@@ -34,7 +34,7 @@ def test_a_worker_gives_the_runners_answers(tmp_path: Path) -> None:
     )
 
 
-def test_a_worker_that_cannot_says_why(tmp_path: Path) -> None:
+def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
     np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
     (tmp_path / "no.tflite").write_bytes(b"no model")
     worker = runtimes.Worker("litert", "", tmp_path / "no.tflite")
@@ -45,7 +45,7 @@ def test_a_worker_that_cannot_says_why(tmp_path: Path) -> None:
 
 
 def test_the_seconds_and_memory_of_a_command_are_its_own() -> None:
-    held = bytearray(300 << 20)  # what this process holds isn't counted
+    held = bytearray(300 << 20)  # the memory of this process isn't counted
     small = timed([sys.executable, "-c", "input()"], "a line\n", last_core())
     assert 0 < small.seconds < 60 and 5 < small.megabytes < 100 and held
     large = timed([sys.executable, "-c", "x = b'x' * (100 << 20)"])
@@ -54,7 +54,7 @@ def test_the_seconds_and_memory_of_a_command_are_its_own() -> None:
         timed([sys.executable, "-c", "raise ValueError('no')"])
 
 
-def test_a_list_names_a_picture_in_as_many_ways_as_it_is_wanted(tmp_path: Path) -> None:
+def test_a_list_spells_the_path_of_a_repeated_picture_differently_each_time(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_text("")
     lines = listed([str(tmp_path / "a.png")] * 3).splitlines()
     assert len(set(lines)) == 3 and all(Path(line).samefile(tmp_path / "a.png") for line in lines)
@@ -62,7 +62,7 @@ def test_a_list_names_a_picture_in_as_many_ways_as_it_is_wanted(tmp_path: Path) 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A folder with as much of a finished run as is looked at before a network is needed."""
+    """The part of a finished training run that is read before a network is needed."""
     found = share.share(1, 2)
     figures = contract.Figures(4, found, 0.5, {}, ((1, 1), (1, 1)))
     tested = compare.TestedRun("baseline", contract.Crop("cell", 3), {"seed": 0}, {"test": {"drawn": figures}})

@@ -1,4 +1,4 @@
-"""`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`, on drawn cells and in the real runner."""
+"""`benchmark accuracy`, `robustness`, `all`, `compare` and `readme`, on drawn cells and with real models."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def decisions(*answers: str) -> list[Decision]:
     ]  # fmt: skip
 
 
-def test_a_review_is_not_answered_but_one_name_is_likelier() -> None:
+def test_a_cell_left_for_review_still_counts_for_the_likelier_name() -> None:
     answers = decisions("lymphocyte", "review", "monocyte", "lymphocyte")
     found = metrics.figures(np.array([0, 0, 1, 1]), answers, np.arange(4), LABELS)
     assert (found.coverage.right, found.coverage.count) == (3, 4)
@@ -48,13 +48,13 @@ def test_photographs_of_one_cell_count_once_in_the_interval() -> None:
     assert same.cells == 3
 
 
-def test_a_class_that_is_not_there_has_no_balanced_accuracy() -> None:
+def test_balanced_accuracy_is_undefined_if_a_class_is_missing() -> None:
     found = metrics.figures(np.array([0, 0]), decisions("lymphocyte", "monocyte"), np.arange(2), LABELS)
     assert found.balanced_accuracy.value is None and found.auroc is None
     assert metrics.row(found)[2] == "-"
 
 
-def test_changes_count_who_gained_and_who_lost() -> None:
+def test_changes_count_answers_that_got_better_and_worse() -> None:
     truth, before, after = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 0, -1]), np.array([0, 1, 1, 1, 1, 1])
     found = gate.changes(truth, before, after)
     assert (found.changed, found.spoiled, found.mended) == (3, 1, 2) and found.p == 1.0
@@ -76,7 +76,7 @@ def test_corruptions_grow_and_are_repeatable(kind: str) -> None:
         assert apart == sorted(apart)
 
 
-def test_white_balance_moves_red_against_blue() -> None:
+def test_white_balance_changes_red_and_blue_in_opposite_directions() -> None:
     grey = np.full((8, 8, 3), 100, np.uint8)
     red, green, blue = corruptions.corrupt(grey, "white balance", 5, 0)[0, 0].astype(int)
     assert green == 100 and (red - 100) * (blue - 100) < 0
@@ -92,7 +92,7 @@ def test_unchanged_pictures_are_answered_as_accuracy_answers_them(drawn: Path, m
 
 
 @pytest.mark.parametrize("name", ["amd-epyc-runtimes", "amd-epyc-peers"])
-def test_a_page_of_kept_results(name: str) -> None:
+def test_a_page_of_stored_results(name: str) -> None:
     document = result.read(readme.REFERENCE / f"{name}.json")
     html = page.page(document)
     assert html.count("data:image/svg+xml") == 3 and "<script" not in html
@@ -147,12 +147,12 @@ def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
 
 
 @pytest.mark.parametrize("page", readme.PAGES, ids=str)
-def test_the_pages_say_what_the_committed_results_hold(page: Path) -> None:
+def test_the_documentation_agrees_with_the_committed_results(page: Path) -> None:
     text = (ROOT / page).read_text()
     assert readme.filled(text) == text, "run `benchmark readme`"
 
 
-def test_readme_regions_are_written_anew(tmp_path: Path) -> None:
+def test_readme_updates_the_marked_tables(tmp_path: Path) -> None:
     file = next(each for each in readme.REFERENCE.glob("*.json") if "accuracy" in result.read(each).results)
     mark = f"before\n<!-- benchmark accuracy {file.name} -->\nold\n<!-- end -->\nafter"
     text = readme.filled(mark)
@@ -181,7 +181,7 @@ def test_reference_results_are_named_by_their_machine() -> None:
         ("keras", ["accuracy", "RUN", "--data", "DATA"], "edge-classify[train]"),
     ],
 )
-def test_a_missing_extra_is_one_sentence(
+def test_a_missing_package_is_reported_in_one_sentence(
     missing: str, arguments: list[str], word: str, drawn: Path, tmp_path: Path
 ) -> None:
     places = {"RUN": str(tmp_path), "DATA": str(drawn)}
@@ -200,8 +200,8 @@ def test_a_missing_extra_is_one_sentence(
     assert_refused(done, f"{missing} is missing", word)
 
 
-def test_latency_needs_no_extra(drawn: Path, tmp_path: Path) -> None:
-    """As on a Pi, where only the edge part is installed."""
+def test_latency_needs_only_the_packages_of_edge(drawn: Path, tmp_path: Path) -> None:
+    """On a Pi, only these packages are installed."""
     line = [
         "benchmark",
         "latency",

@@ -1,4 +1,4 @@
-"""An int8 network that favours a class is corrected; one that can't be is left unchanged."""
+"""Bias correction: an int8 network that favours a class is corrected, unless its last layer doesn't allow it."""
 
 import keras
 import numpy as np
@@ -15,7 +15,10 @@ from train.networks import FEATURES
 
 
 def network(end: str = "softmax") -> keras.Model:
-    """A network with one channel so large that the others' values are rounded away: its int8 form favours a class."""
+    """A network with one channel so large that the values of the others are rounded away.
+
+    Its int8 form therefore favours a class.
+    """
     keras.utils.set_random_seed(5)
     layers = keras.layers
     inputs = keras.Input((16, 16, 3))
@@ -66,7 +69,7 @@ def test_the_mean_error_is_removed() -> None:
 
 
 def test_features_show_the_error_where_probabilities_do_not() -> None:
-    """With many classes, some probability of every picture is near 0."""
+    """With many classes, every picture has some probability near 0, from which the error can't be measured."""
     keras.utils.set_random_seed(5)
     layers = keras.layers
     inputs = keras.Input((16, 16, 3))
@@ -83,6 +86,6 @@ def test_features_show_the_error_where_probabilities_do_not() -> None:
     assert bias_correction.corrected(model, pictures, Answers(np.eye(9)[np.zeros(40, int)], known[:, :0])) is None
 
 
-def test_another_last_layer_is_left_unchanged() -> None:
+def test_a_network_with_another_last_layer_is_not_corrected() -> None:
     pictures, half = np.zeros((40, 16, 16, 3), np.uint8), np.full((40, 2), 0.5)
     assert bias_correction.corrected(network("sigmoid"), pictures, Answers(half, np.zeros((40, 0)))) is None

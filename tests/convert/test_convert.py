@@ -1,4 +1,4 @@
-"""From a finished run to the file and its contract."""
+"""Converting a finished training run to a file with its contract."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def test_the_file_is_integer_from_end_to_end(tiny_model: Path) -> None:
     assert quantization.operators["CONV_2D"] == 4
     model = Model(tiny_model)
     assert model.contract.quantization == quantization
-    # Raw bytes go in without a conversion: with scale 1 and zero point 0, nothing is rounded.
+    # The input takes raw bytes: with scale 1 and zero point 0, nothing is rounded.
     assert model._input["quantization"] == (1.0, 0)
 
 
@@ -43,7 +43,7 @@ def test_the_contract_is_complete(tiny_model: Path, tiny_run: Path) -> None:
     assert document["data"]["split_sha256"] == report["data"]["split_sha256"]
     assert document["metrics"]["float"] == report["metrics"]
     assert document["metrics"]["int8"]["test"]["all"]["count"] == 16
-    assert "folder" not in document["data"]  # it concerns nobody else
+    assert "folder" not in document["data"]  # the path on the training machine is private
     assert {"contract", "code_version", "graph_sha256", "keras_sha256", "crop", "decision", "attributions"} <= set(
         document
     )
@@ -53,7 +53,9 @@ def test_any_unzip_shows_the_contract(tiny_model: Path) -> None:
     with zipfile.ZipFile(tiny_model) as archive:
         assert archive.testzip() is None
         assert archive.read("labels.txt") == b"lymphocyte\nmonocyte\n"
-        assert {e.compress_type for e in archive.infolist()} == {zipfile.ZIP_STORED}  # MediaPipe reads no other
+        assert {e.compress_type for e in archive.infolist()} == {
+            zipfile.ZIP_STORED
+        }  # MediaPipe reads no compressed archive
 
 
 def test_standard_metadata(tiny_model: Path) -> None:
@@ -120,7 +122,7 @@ def test_calibration_is_balanced_and_takes_training_pictures_only() -> None:
         representative.chosen(many(3, "monocyte", "a", "val"), 2)
 
 
-def test_a_file_that_is_not_what_it_should_be_is_not_called_so() -> None:
+def test_the_kind_is_read_back_from_the_file() -> None:
     import keras
 
     inputs = keras.Input((8, 8, 3))
@@ -133,7 +135,9 @@ def test_a_file_that_is_not_what_it_should_be_is_not_called_so() -> None:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]  # what users mistake for int8: the weights only
+    converter.optimizations = [
+        tf.lite.Optimize.DEFAULT
+    ]  # users often mistake this for int8, but it only quantizes weights
     converter.representative_dataset = lambda: ([p[None].astype(np.float32)] for p in pictures)
     assert quantize.emitted(converter.convert()).kind == "mixed"
     with pytest.raises(UserError, match="training pictures to calibrate"):
@@ -155,7 +159,7 @@ def test_refusals_leave_nothing_behind(tiny_run: Path, tmp_path: Path) -> None:
     assert_refused(invoke("convert", tiny_run, "--out", tmp_path / "file"), "can't be written")
 
 
-def test_no_half_file_is_left(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_file(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.tflite").write_text("the old one")
 
     def full(*_: object) -> None:

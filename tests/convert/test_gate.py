@@ -1,4 +1,4 @@
-"""What is written and what isn't: the gate, its reasons, and the repair of a file that failed."""
+"""The gate: which files are written, the reasons for refusing one, and the repair of a file that failed."""
 
 import json
 import re
@@ -66,7 +66,7 @@ def test_an_outlier_is_caught_and_its_layer_named(outlier: tuple[Path, str], tmp
     assert '<img alt="histogram of differences" src="data:image/svg+xml;base64,' in page
 
 
-def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_path: Path) -> None:
+def test_rescue_repairs_the_outlier_and_prints_the_cost(outlier: tuple[Path, str], tmp_path: Path) -> None:
     run, _ = outlier
     done = invoke("convert", "--int8", run, "--out", tmp_path, "--rescue", "--method", "min-max")
     assert done.returncode == 0, (done.stdout, done.stderr)
@@ -79,7 +79,7 @@ def test_rescue_mends_it_and_says_what_it_cost(outlier: tuple[Path, str], tmp_pa
     assert attempts[-1]["passed"] and not any(attempt["passed"] for attempt in attempts[:-1])
 
 
-def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple[Path, str], drawn: Path) -> None:
+def test_layers_kept_in_float_repair_the_outlier_and_the_kind_is_mixed(outlier: tuple[Path, str], drawn: Path) -> None:
     source = sources.of_run(outlier[0])
     pictures = source.crops(representative.chosen(dataset.only(source.examples, "train"), 32))
     calibrated = quantize.calibrate(source.model, pictures)
@@ -94,7 +94,7 @@ def test_layers_kept_in_float_mend_it_too_and_the_file_says_mixed(outlier: tuple
     assert not candidates["int8"].passed and candidates["mixed"].passed
 
 
-def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> None:
+def test_an_equalized_network_gives_the_same_answers(outlier: tuple[Path, str]) -> None:
     source = sources.of_run(outlier[0])
     pictures = source.crops(dataset.only(source.examples, "train"))
     balanced = equalize.equalized(source.model, pictures)
@@ -110,7 +110,7 @@ def test_an_equalized_network_is_the_same_network(outlier: tuple[Path, str]) -> 
     assert errors[1][outlier[1]] < errors[0][outlier[1]] / 10
 
 
-def test_a_network_with_branches_is_left_alone() -> None:
+def test_a_network_with_branches_is_not_equalized() -> None:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(inputs)
     x = keras.layers.Add()([x, keras.layers.Conv2D(4, 3, padding="same")(x)])
@@ -147,7 +147,7 @@ def test_the_rare_class_of_other_labels() -> None:
     assert gate.verdict(truth, p, p, ["a"] * 6, ("x", "y", "z")).rare == "x"
 
 
-def test_the_contract_holds_the_verdict_and_the_report_all(tiny_model: Path) -> None:
+def test_the_contract_holds_the_verdict_and_the_report_holds_everything(tiny_model: Path) -> None:
     document = contracts.write(Model(tiny_model).contract)
     report = json.loads((tiny_model.parent / "baseline-int8.gate.json").read_text())
     assert document["gate"]["split"] == "val" and document["gate"]["lost"] == report["gate"]["lost"]
@@ -183,9 +183,9 @@ def _widths(graph: bytes) -> dict[int, float]:
     return {i: float(q.max[0] - q.min[0]) for i, q in quantizations.items() if q.min is not None}
 
 
-def test_what_mse_and_percentile_take_of_a_long_tail() -> None:
+def test_mse_and_percentile_clip_a_long_tail() -> None:
     counts = np.zeros(activation_ranges._BINS, np.int64)
-    counts[:100] = 10_000  # nearly all lies in the lowest twentieth
+    counts[:100] = 10_000  # nearly all values lie in the lowest twentieth of the range
     counts[-1] = 1
     low, high = activation_ranges._percentile(counts, 0.0, 2048.0)
     assert low == 0 and 99 <= high <= 101
@@ -195,12 +195,12 @@ def test_what_mse_and_percentile_take_of_a_long_tail() -> None:
     assert activation_ranges._least_error(even, -1.0, 1.0)[1] > 0.98  # clipping would gain nothing
 
 
-def test_a_copy_of_a_val_picture_does_not_calibrate(drawn: Path) -> None:
+def test_a_copy_of_a_val_picture_is_refused_for_calibration(drawn: Path) -> None:
     examples = dataset.read(drawn)
     training, val = dataset.only(examples, "train")[:3], dataset.only(examples, "val")[:2]
     crops = crop_cache.crops(drawn, training, 32, "whole-image")
     representative.unseen(training, crops, crop_cache.crops(drawn, val, 32, "whole-image"))
-    with pytest.raises(UserError, match="can't calibrate"):
+    with pytest.raises(UserError, match="can't be used for calibration"):
         representative.unseen(training, crops, crops[2:])
 
 
@@ -243,13 +243,13 @@ def test_float32_of_real_cells_is_the_keras_model(
 
 @pytest.fixture
 def data_pictures(data: Path) -> np.ndarray:
-    """1,000 real cells."""
+    """Crops of 1,000 real cells."""
     chosen = dataset.only(dataset.read(data), "test")[:1000]
     return crop_cache.crops(data, chosen, 32, "whole-image")
 
 
 def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: writing fails in the middle, with the kernel's own error."""
+    """A limit on the size of files takes the place of a full disk: writing stops midway with an error of the kernel."""
     (tmp_path / "a.tflite").write_text("the old one")
     code = (
         "import resource, sys\n"
@@ -268,8 +268,8 @@ def test_a_full_disk_leaves_no_half_file(tiny_model: Path, tmp_path: Path) -> No
     assert [p.name for p in tmp_path.iterdir()] == ["a.tflite"] and (tmp_path / "a.tflite").read_text() == "the old one"
 
 
-def test_limits_decide(tiny_run: Path, tmp_path: Path) -> None:
-    """An untouched network passes at no loss allowed only if nothing at all was lost."""
+def test_max_drop_decides(tiny_run: Path, tmp_path: Path) -> None:
+    """With an allowed loss of 0, a network passes only if it loses nothing at all."""
     done = invoke("convert", "--int8", tiny_run, "--out", tmp_path, "--max-drop", 0, 0, "--method", "min-max")
     verdict = json.loads((tmp_path / "baseline-int8.gate.json").read_text())["gate"]
     lost = max(verdict["lost"].values()) > 1e-9
@@ -277,7 +277,7 @@ def test_limits_decide(tiny_run: Path, tmp_path: Path) -> None:
     assert (done.returncode, (tmp_path / "baseline-int8.tflite").exists()) == ((3, False) if lost else (0, True))
 
 
-def test_figures_are_by_source_figures() -> None:
+def test_the_verdict_holds_figures_by_source() -> None:
     truth, p = np.array([0, 1]), np.eye(2)
     verdict = gate.verdict(truth, p, p, ["a", "b"], LABELS)
     assert verdict.before == evaluate.by_source(truth, p, ["a", "b"], LABELS) and verdict.answers.p == 1.0

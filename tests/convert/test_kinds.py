@@ -1,4 +1,4 @@
-"""A network with more kinds than labels, which shows its features."""
+"""A network with more kinds than labels, whose file also outputs its features."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def network() -> keras.Model:
     keras.utils.set_random_seed(0)
     model = networks.compact(48, len(KINDS), None, blocks=2)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.Dense):  # larger than after the random start, so that answers differ
+        if isinstance(layer, keras.layers.Dense):  # larger than Keras's random start, so that answers differ
             layer.set_weights([20 * layer.get_weights()[0], layer.get_weights()[1]])
     return model
 
@@ -46,7 +46,7 @@ def contract(kind: str) -> Contract:
 
 
 @pytest.mark.parametrize(("kind", "near"), [("float32", 1e-4), ("int8", 0.06)])
-def test_the_file_sees_what_the_network_sees(
+def test_the_file_gives_the_same_kinds_and_features_as_the_network(
     network: keras.Model, pictures: np.ndarray, kind: str, near: float
 ) -> None:
     graph = quantize.quantize(network, kind, pictures)
@@ -68,7 +68,7 @@ def test_the_file_sees_what_the_network_sees(
     assert [each.distance for each in seen] == [distance.of(each) for each in shown_features]
 
 
-def test_distances_of_training_cells_are_about_one_and_of_others_more() -> None:
+def test_distances_are_about_one_for_training_cells_and_larger_for_others() -> None:
     rng = np.random.default_rng(0)
     mixing = rng.normal(size=(6, 6))
     middles = {"a": rng.normal(size=6) * 9, "b": rng.normal(size=6) * 9}

@@ -1,4 +1,4 @@
-"""A locator is proved by the cells that it finds."""
+"""The gate of a locator compares how many cells its file and its float network find."""
 
 import json
 from pathlib import Path
@@ -14,11 +14,14 @@ from edge.locate import Locator, ruler_mark
 from edge.share import share
 
 L = keras.layers
-RULER = float(ruler_mark(20))  # drawn fields are shrunk to the half: their red cells are 40 pixels wide
+RULER = float(ruler_mark(20))  # drawn fields have red cells of 40 pixels, and are shrunk to half their size
 
 
 def run(folder: Path, second: float) -> Path:
-    """A run whose network marks dark green; nothing reads its second channel, whose values are this large."""
+    """A training run of a network that marks pixels with little green.
+
+    It has a second channel, red times `second`, which no layer uses.
+    """
     inputs = keras.Input((320, 320, 3))
     x = L.AveragePooling2D(2)(L.Rescaling(1 / 255)(inputs))
     colours, marks, ruler = L.Conv2D(2, 1), L.Conv2D(1, 1, activation="sigmoid"), L.Conv2D(1, 1, activation="sigmoid")
@@ -47,7 +50,7 @@ def few_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locator, "_DRAWN", 10)
 
 
-def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
+def test_a_file_that_finds_the_same_cells_is_written(tmp_path: Path) -> None:
     done = invoke("convert", "--int8", run(tmp_path / "run", 1.0), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert "Passed: " in done.stdout and "points of recall" in done.stdout
@@ -57,7 +60,7 @@ def test_what_finds_the_same_cells_is_written(tmp_path: Path) -> None:
     assert Locator(tmp_path / "out" / "locator-int8.tflite").verify() == (1, 1)
 
 
-def test_what_misses_cells_is_not(tmp_path: Path) -> None:
+def test_a_file_that_misses_cells_is_not_written(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "locator-int8.tflite").write_text("the old one")
     done = invoke("convert", "--int8", run(tmp_path / "run", 1000.0), "--out", tmp_path / "out")
@@ -66,14 +69,14 @@ def test_what_misses_cells_is_not(tmp_path: Path) -> None:
     assert "failed" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
 
 
-def test_kinds_that_the_runner_would_misread(tmp_path: Path) -> None:
+def test_kinds_other_than_int8_are_refused(tmp_path: Path) -> None:
     place = run(tmp_path / "run", 1.0)
     for kind in ("--float32", "--all"):
         assert_refused(invoke("convert", kind, place), "one kind, --int8")
 
 
 @pytest.mark.parametrize(("met", "cells", "passed"), [(99, 99, True), (98, 98, False), (100, 103, False)])
-def test_verdict(met: int, cells: int, passed: bool) -> None:
+def test_the_verdict_limits_the_loss_of_recall_and_precision(met: int, cells: int, passed: bool) -> None:
     before, after = ({"all": Finds(share(m, 100), share(m, c))} for m, c in ((100, 100), (met, cells)))
     assert locator.verdict(before, after).passed is passed
     assert not locator.verdict(before, {"all": Finds(share(0, 0), share(0, 0))}).passed

@@ -1,4 +1,4 @@
-"""The contract in the file: shown, verified, and read by others."""
+"""The contract in the model file: `convert show` and `convert verify`, and other programs that read the file."""
 
 import importlib.util
 import json
@@ -60,7 +60,7 @@ def test_verify(tiny_model: Path, tmp_path: Path) -> None:
     assert_refused(invoke("convert", "show", tmp_path / "none.tflite"), "No such file")
 
 
-def test_neither_needs_tensorflow(tiny_model: Path) -> None:
+def test_show_and_verify_need_no_tensorflow(tiny_model: Path) -> None:
     code = (
         "import sys\n"
         f"sys.argv = ['convert', sys.argv[1], {str(tiny_model)!r}]\n"
@@ -90,7 +90,7 @@ def test_tf_lite_and_litert_give_the_same_bytes(tiny_model: Path, pictures: np.n
 
     model = Model(tiny_model)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it is deprecated
+        warnings.simplefilter("ignore")  # it warns that it is deprecated
         other = tf.lite.Interpreter(model_content=tiny_model.read_bytes(), num_threads=1)
     other.allocate_tensors()
     for picture in pictures:
@@ -112,7 +112,10 @@ with vision.ImageClassifier.create_from_options(options) as classifier:
 
 
 def test_mediapipe_opens_it(tiny_model: Path, pictures: np.ndarray, tmp_path: Path) -> None:
-    """With its labels, and the same probabilities. MEDIAPIPE_PYTHON names a Python that has it, if this one doesn't."""
+    """MediaPipe shows the file's labels and gives the same probabilities.
+
+    If this Python has no MediaPipe, the environment variable MEDIAPIPE_PYTHON may name one that has it.
+    """
     python = os.environ.get("MEDIAPIPE_PYTHON") or (sys.executable if importlib.util.find_spec("mediapipe") else None)
     if not python:
         pytest.skip("mediapipe is not installed; name a Python that has it in MEDIAPIPE_PYTHON")

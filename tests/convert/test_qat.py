@@ -1,4 +1,4 @@
-"""Quantization-aware training brings a network that int8 spoils nearer to its float form."""
+"""Quantization-aware training reduces the error of a network that int8 makes much worse."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def network() -> keras.Model:
     kernel, bias = model.get_layer("answer").get_weights()
     model.get_layer("answer").set_weights([60 * kernel, bias])
     offset = np.median(np.log(run.predict(model, pictures(0)) + 1e-9), axis=0)
-    model.get_layer("answer").set_weights([60 * kernel, bias - offset])  # both answers are given
+    model.get_layer("answer").set_weights([60 * kernel, bias - offset])  # so that both answers occur
     return model
 
 
@@ -44,7 +44,7 @@ def pictures(seed: int) -> np.ndarray:
 
 
 def answers(model: keras.Model) -> np.ndarray:
-    """The answers of its int8 file to pictures that it wasn't trained on."""
+    """The answers of the network's int8 form to pictures that it wasn't trained on."""
     graph = quantize.quantize(model, "int8", pictures(0))
     contract = Contract(
         network="large",
@@ -63,7 +63,7 @@ def same(a: keras.Model, b: keras.Model) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
 
 
-def test_it_comes_nearer_to_the_float_network() -> None:
+def test_training_reduces_the_difference_from_the_float_network() -> None:
     model = network()
     assert equalize.equalized(model, pictures(0)) is None
     tuned = qat.tuned(model, pictures(0))
@@ -73,13 +73,13 @@ def test_it_comes_nearer_to_the_float_network() -> None:
     assert lost > 0.04 and left < 0.7 * lost
 
 
-def test_it_comes_there_the_same_way_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_twice_gives_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qat, "_STEPS", 20)
     one, other = (qat.tuned(network(), pictures(0)) for _ in range(2))
     assert same(one, other)
 
 
-def test_what_is_rounded_is_what_the_file_rounds() -> None:
+def test_training_rounds_the_same_values_as_the_file() -> None:
     inputs = keras.Input((16, 16, 3))
     nested = keras.Model(inputs, network()(L.Dropout(0.1)(inputs)))
     rounded_layers = [layer.name for layer in qat.flat(nested) if qat._rounds(layer, nested)]
@@ -95,18 +95,18 @@ def test_what_is_rounded_is_what_the_file_rounds() -> None:
         assert np.abs(steps - steps.round()).max() < 1e-3 and np.abs(rounded - kernel.reshape(rounded.shape)).max() > 0
 
 
-def test_the_rescue_tries_it_before_what_costs_time_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rescue_tries_training_before_repairs_that_cost_time_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qat, "_STEPS", 5)
     model = network()
     calibrated = quantize.calibrate(model, pictures(0))
     worst = layer_errors.errors(calibrated, pictures(0)[:4])
     tried = list(fallbacks.fallbacks(model, Calibrated(calibrated, "min-max", pictures(0)), worst, lambda: pictures(0)))
     kinds = [quantize.emitted(each.graph).kind for each in tried]
-    assert [tried[0].what, kinds[0]] == ["trained on with int8's rounding", "int8"]
+    assert [tried[0].what, kinds[0]] == ["trained further with int8's rounding", "int8"]
     assert kinds[1:] and set(kinds[1:]) == {"mixed"}
 
 
-def test_the_rescue_says_why_it_does_not_try_it() -> None:
+def test_the_rescue_says_why_it_skips_training() -> None:
     inputs = keras.Input((16, 16, 3))
     x = L.GlobalAveragePooling2D()(L.Conv2DTranspose(4, 3, name="up")(inputs))
     model = keras.Model(inputs, L.Dense(2, activation="softmax")(x))

@@ -1,4 +1,4 @@
-"""Other readers of .tflite files: what they can open, and that they then say the same."""
+"""Other programs that read .tflite files: which of them can open ours, and whether they give the same answers."""
 
 import importlib.util
 import json
@@ -27,7 +27,7 @@ def pictures() -> np.ndarray:
 
 
 def python_with(package: str) -> str:
-    """A Python that has it: this one, or the one that PACKAGE_PYTHON names. Skips the test where there is none."""
+    """A Python with this package: this one, or one named by PACKAGE_PYTHON. Skips the test if there is none."""
     variable = f"{package.upper()}_PYTHON"
     found = os.environ.get(variable) or (sys.executable if importlib.util.find_spec(package) else None)
     if not found:
@@ -43,7 +43,7 @@ def run(*command: object) -> str:
 
 
 @pytest.mark.parametrize("file", [model.SHIPPED, FLOAT], ids=["int8", "float32"])
-def test_opencv_says_the_same(file: Path, pictures: np.ndarray) -> None:
+def test_opencv_gives_the_same_answers(file: Path, pictures: np.ndarray) -> None:
     opened = Model(file)
     try:
         net = cv2.dnn.readNetFromTFLite(str(file))
@@ -68,7 +68,7 @@ else:
 
 
 @pytest.mark.parametrize("file", [model.SHIPPED, FLOAT], ids=["int8", "float32"])
-def test_openvino_says_the_same(file: Path, pictures: np.ndarray, tmp_path: Path) -> None:
+def test_openvino_gives_the_same_answers(file: Path, pictures: np.ndarray, tmp_path: Path) -> None:
     python = python_with("openvino")
     np.save(tmp_path / "pictures.npy", pictures)
     answers = json.loads(run(python, "-c", _OPENVINO, file, tmp_path / "pictures.npy"))
@@ -80,7 +80,7 @@ def test_openvino_says_the_same(file: Path, pictures: np.ndarray, tmp_path: Path
         assert answer == pytest.approx(opened.predict(picture).kinds, abs=1e-3)
 
 
-# Netron's own reader, without its window: it needs a stream and little else.
+# Runs Netron's own reader without its window: it needs little more than a stream of bytes.
 _NETRON = """
 import * as fs from 'fs';
 import * as base from './base.js';
@@ -108,7 +108,7 @@ console.log(JSON.stringify({
 """
 
 
-def test_netron_shows_its_fields(tmp_path: Path) -> None:
+def test_netron_shows_the_metadata(tmp_path: Path) -> None:
     python, node = python_with("netron"), shutil.which("node")
     if not node:
         pytest.skip("node is not installed, which runs Netron's reader")

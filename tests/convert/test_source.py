@@ -1,4 +1,4 @@
-"""Keras files of the user's own: what is taken, what is refused, and in which words."""
+"""Keras files of a user's own: which are accepted, which are refused, and with which message."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ L = keras.layers
 
 
 def network(size: int | None = 16, units: int = 2, activation: str = "softmax") -> keras.Model:
-    """Untrained, and far from the fence at every picture, so that rounding changes no answer."""
+    """An untrained network; its answers are far from the threshold for every picture, so rounding changes none."""
     keras.utils.set_random_seed(0)
     inputs = keras.Input((size, size, 3), name="mine")
     x = L.Conv2D(8, 3, activation="relu", padding="same")(inputs)
@@ -37,7 +37,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "my net.keras"
 
 
-def test_a_file_of_ones_own(file: Path, drawn: Path, tmp_path: Path) -> None:
+def test_a_users_own_file_is_converted(file: Path, drawn: Path, tmp_path: Path) -> None:
     done = invoke(
         "convert", file, "--data", drawn, "--labels", "lymphocyte,monocyte", "--preprocess", "tf", "--out", tmp_path
     )
@@ -98,7 +98,7 @@ def saved(model: keras.Model, folder: Path) -> Path:
     return folder / "a.keras"
 
 
-def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_image_classifier_are_refused(drawn: Path, tmp_path: Path) -> None:
     (tmp_path / "text.keras").write_text("no model")
     assert "not a Keras model" in refusal(tmp_path / "text.keras", drawn)
     (tmp_path / "empty.h5").touch()
@@ -109,7 +109,9 @@ def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
     out = L.Flatten()(a)
     two = keras.Model(a, [L.Dense(2, activation="softmax")(out), L.Dense(3)(out)])
     assert "has 2 outputs" in refusal(saved(two, tmp_path), drawn)
-    assert "[2] numbers a picture, and --labels names 3" in refusal(saved(network(), tmp_path), drawn, ("a", "b", "c"))
+    assert "[2] numbers per picture, but --labels names 3" in refusal(
+        saved(network(), tmp_path), drawn, ("a", "b", "c")
+    )
     assert "softmax" in refusal(saved(network(activation="linear"), tmp_path), drawn)
     grey = keras.Sequential([keras.Input((16, 16, 1)), L.Flatten(), L.Dense(2, activation="softmax")])
     assert "only RGB" in refusal(saved(grey, tmp_path), drawn)
@@ -120,7 +122,7 @@ def test_what_is_no_classifier_of_pictures(drawn: Path, tmp_path: Path) -> None:
     assert sources.of_file(tmp_path / "a.keras", drawn, LABELS, size=24).size == 24
 
 
-def test_code_that_a_file_cannot_bring_along(drawn: Path, tmp_path: Path) -> None:
+def test_files_with_custom_layers_are_refused(drawn: Path, tmp_path: Path) -> None:
     @keras.saving.register_keras_serializable()
     class Mine(keras.Layer):
         def call(self, x: object) -> object:
@@ -137,7 +139,7 @@ def test_code_that_a_file_cannot_bring_along(drawn: Path, tmp_path: Path) -> Non
     assert "Lambda" in refusal(tmp_path / "b.keras", drawn)
 
 
-def test_pictures_and_labels_that_do_not_fit(file: Path, drawn: Path, tmp_path: Path) -> None:
+def test_pictures_and_labels_that_do_not_fit_are_refused(file: Path, drawn: Path, tmp_path: Path) -> None:
     assert "--data" in refusal(file, None)
     assert "--labels" in refusal(file, drawn, ())
     assert "twice" in refusal(file, drawn, ("a", "a"))
@@ -147,7 +149,7 @@ def test_pictures_and_labels_that_do_not_fit(file: Path, drawn: Path, tmp_path: 
     assert "not a folder" in refusal(file, tmp_path / "absent")
 
 
-def test_an_operation_that_has_no_counterpart(tmp_path: Path) -> None:
+def test_an_operation_without_tflite_counterpart_is_refused(tmp_path: Path) -> None:
     inputs = keras.Input((16, 16, 3))
     x = keras.ops.erfinv(keras.ops.tanh(L.Conv2D(4, 3)(inputs)))
     model = keras.Model(inputs, L.Dense(2, activation="softmax")(L.GlobalAveragePooling2D()(x)))
