@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.accuracy import ModelFigures
 from benchmarks.latency import PictureSet, RunFigures
@@ -37,11 +39,19 @@ def trade(models: Mapping[str, ModelFigures]) -> str:
             *place, xerr=_reach(time), yerr=_reach(accuracy), color=colour, fmt=".", linewidth=1,
             label=f"{label}, {model.bytes / 1e3:,.0f} kB",
         )  # fmt: skip
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.legend(fontsize=8)
     title = "Accuracy against latency (area of a dot: size of the file)"
     name(axes, title, "milliseconds in the network alone", "balanced accuracy")
     return svg(figure)
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Makes the x axis logarithmic, with labels such as 0.15 and 2, few enough not to overlap."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
@@ -51,7 +61,7 @@ def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
     for i, (label, run) in enumerate(runs.items()):
         shares = np.linspace(0, 1, len(run.quantiles))
         axes.plot(run.quantiles, shares, color=_COLOURS[i % len(_COLOURS)], label=label)
-    axes.set_xscale("log")
+    _logarithmic(axes)
     axes.legend(fontsize=8)
     name(axes, title, "milliseconds per picture, all steps together", "share of pictures")
     return svg(figure)
