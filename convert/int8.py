@@ -1,4 +1,7 @@
-"""Makes several int8 candidates, chooses the one nearest to the float model, and repairs it if it fails the gate."""
+"""Makes several int8 candidates and chooses the best one: of those that pass the gate, the nearest to the float model.
+
+If none passes, the nearest of all is repaired.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -35,7 +38,8 @@ def converted(validation: Validation, options: Int8Options, progress: Progress =
     """Converts the model to int8.
 
     Each method of choosing ranges gives one candidate. The last bias of the nearest candidate is then corrected, which
-    gives one more. The candidate nearest to the float model is chosen. With options.rescue, operators that can't be
+    gives one more. The candidate nearest to the float model is chosen from those
+    that pass the gate, or from all if none passes. With options.rescue, operators that can't be
     computed in int8 stay in float, and a candidate that fails the gate is repaired if possible.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Converts a classifier to .tflite files. If a file fails the gate, it reports why and doesn't write that file."""
+"""Converts a classifier to .tflite files. A file that fails the gate is not written; its report says why."""
 
 import json
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def convert(
 
     Raises:
         UserError: if `run` isn't the training run of a classifier, or can't be converted.
-        gate.NotProven: if the file loses more than options.limits.
+        gate.NotProven: if the file loses more than options.limits, or answers with values that are not numbers.
     """
     [result] = converted(of_run(run, folder), [kind], out or run, options or Options(), progress)
     if result.path is None:

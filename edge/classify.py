@@ -1,7 +1,7 @@
 """The whole path of a picture: Frame -> Cells -> crops -> Predictions -> Decisions.
 
-Each picture is decoded once, and the locator runs on it once. The red cells of all pictures of a run are measured
-before the first cell is cut out. Until then, edge.kept holds the pixels that will be needed.
+Each picture is decoded once, and the locator runs on it once. In a run of many pictures, the red cells of up to 200 of
+them are measured before the first cell is cut out. Until then, edge.kept holds the pixels that will be needed.
 
 >>> from edge import classify, frames, model
 >>> opened = model.Model()

@@ -37,9 +37,10 @@ def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int,
     if text is None:
         return None
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
-    if not found or "0" in found.groups():
+    size = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(size):
         raise click.BadParameter(f"{text!r} is not a size: give WIDTHxHEIGHT, such as 1280x720.")
-    return int(found[1]), int(found[2])
+    return size
 
 
 def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -86,7 +87,11 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     help="At most this share of the given answers may be wrong; less certain cells are left for you to review.  "
     "[default: 0.01]",
 )
-@click.option("--no-review", is_flag=True, help="Always give the likeliest answer, however doubtful.")
+@click.option(
+    "--no-review",
+    is_flag=True,
+    help="Answer every cell, however doubtful: other if it is at least 0.8 likely, else the likelier of the two names.",
+)
 @click.option(
     "--adapt",
     is_flag=True,
@@ -109,7 +114,12 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     show_default=True,
     help="CPU cores for each network. One is fastest for small networks. With --camera, reading takes another one.",
 )
-@click.option("--json", "json_target", metavar="FILE|-", help="Write the answers as JSON lines.")
+@click.option(
+    "--json",
+    "json_target",
+    metavar="FILE|-",
+    help="Write the answers as JSON lines; - for standard output, instead of the table.",
+)
 @click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
 @click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on them.")
 @click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
@@ -117,7 +127,9 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 @click.option("--show", is_flag=True, help="With --camera: show the picture in a window, if there is a display.")
 @click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
-    "--fps", type=click.FloatRange(0, 1000, min_open=True), help="Frames per second; a video is played at this speed."
+    "--fps",
+    type=click.FloatRange(0, 1000, min_open=True),
+    help="Frames per second. A video is played at this speed; frames may be skipped, as with a camera.",
 )
 @click.option("--exposure", type=float, help="Fixed exposure, in the camera's own units (picamera: microseconds).")
 @click.option(
@@ -140,9 +152,9 @@ def main(
 ) -> None:
     """Tell lymphocytes from monocytes in pictures of stained white blood cells.
 
-    PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: every picture
-    was answered; 1: some pictures could not be read, or the run was stopped; 2: nothing could be done. The answers
-    are for a person to check: not a medical device.
+    PATHS are files, folders, glob patterns, or - for a list of files on standard input. Exit code 0: all went
+    well; 1: some pictures could not be read or, without --camera, the run was stopped; 2: an error ended the command.
+    The answers are for a person to check: this is not a medical device.
     """
     # NumPy's linear algebra gets only a few hundred numbers, and its idle threads would keep cores busy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -210,7 +222,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     from edge.system.signals import Stop
 
     for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
-        if options[name]:
+        if options[name] is not None and options[name] is not False:
             raise UserError(f"--{name.replace('_', '-')} can only be used with --camera.")
     found = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
     if not any(Path(file).exists() for file in found):
@@ -258,7 +270,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
     if threshold:
         if outcome.shift is None:
-            adapted = "they don't form two clear groups, so the threshold stays where it is"
+            adapted = "too few, or no two clear groups, so the threshold stays where it is"
         else:
             adapted = f"the logit of {model.labels[1]} changes by {-outcome.shift:+.2f}"
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
@@ -298,7 +310,10 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
 
 
 def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """How answers are made at this risk. Raises UserError if the model has no thresholds for it."""
+    """How answers are made. Raises UserError if --risk asks for thresholds that the model doesn't have.
+
+    Without --risk, a model without thresholds answers every cell.
+    """
     from edge.decide import RISK
 
     if no_review:

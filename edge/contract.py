@@ -397,11 +397,6 @@ def _load(kind: Any, value: Any, where: str) -> Any:
 
 
 def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
-    if kind is Share:
-        try:
-            return Share.of(value)
-        except KeyError as error:
-            raise ValueError(f"{where} lacks {error}") from error
     found = {}
     for name, key, required, hint in _fields(kind):
         if key in value:

@@ -25,7 +25,7 @@ PictureDoubt = Callable[[], str]
 
 @dataclass(frozen=True)
 class Rules:
-    """How probabilities become answers. The defaults give the likeliest label.
+    """How probabilities become answers. The defaults answer every cell: OTHER from 0.5 on, else the likelier name.
 
     Attributes:
         labels: the possible answers; OTHER, if the model knows it, is the last.
@@ -37,7 +37,8 @@ class Rules:
         min_other: least probability of OTHER at which a cell is called OTHER, 0 to 1.
         min_subclass: least probability of the likeliest kind within OTHER at which a cell is called OTHER, 0 to 1.
         max_distance: largest Mahalanobis distance from the training cells, above 0.
-        abstain: True for answers with review. Then a poor picture also makes a name REVIEW, and a cell whose
+        abstain: True for answers with review. Then a poor picture file also makes a name REVIEW (a live run judges the
+            whole view instead), and a cell whose
             probability of OTHER is at least 0.5 never gets a name: it becomes OTHER or REVIEW.
     """
 

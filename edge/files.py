@@ -1,6 +1,7 @@
 """Runs `edge-classify` on picture files: reads them, answers them, and passes the answers to sinks."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -64,16 +65,34 @@ def run(
     progress: Progress = silent,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Answers the files of a job in order, and passes each answer to the sinks. Ends early if `stopped` says so."""
+    """Answers the files of a job in order, and passes each answer to the sinks.
+
+    Args:
+        job: what is answered.
+        sinks: get the answers.
+        progress: see edge.system.progress.
+        stopped: asked after each picture that was read and after each answer. If it is true, the run ends early.
+    """
     outcome = Outcome()
-    for result in _answers(job, outcome, progress):
-        outcome.pictures += 1
-        outcome.unreadable += isinstance(result, Unreadable)
-        for sink in sinks:
-            sink.add(result)
-        if stopped():
-            break
+
+    def watched(what: str, done: int, total: int) -> None:
+        progress(what, done, total)
+        if stopped() and not outcome.pictures:  # up to 200 pictures are read before the first answer
+            raise _Stopped
+
+    with suppress(_Stopped):
+        for result in _answers(job, outcome, watched):
+            outcome.pictures += 1
+            outcome.unreadable += isinstance(result, Unreadable)
+            for sink in sinks:
+                sink.add(result)
+            if stopped():
+                break
     return outcome
+
+
+class _Stopped(Exception):
+    """The run was stopped before its first answer."""
 
 
 def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer | Unreadable]:

@@ -1,7 +1,8 @@
 """What is kept of a picture between locating its cells and answering them.
 
-The red cells of all pictures of a run are measured before the first cell is cut out. Whole pictures would be too large
-to keep until then, and reading them twice would be too slow. So only the surroundings of their cells are kept.
+The red cells of up to 200 pictures of a run are measured before the first cell is cut out. Whole pictures would be too
+large to keep until then, and reading them twice would be too slow. So the surroundings of their cells are kept. Only if
+these turn out to be too small, or if there was no room for them, is a picture read again.
 """
 
 import logging

@@ -149,7 +149,8 @@ class Model(File):
         """How probabilities become answers at a stated risk.
 
         Args:
-            risk: at most this share of the given answers may be wrong; None for the likeliest label, without review.
+            risk: at most this share of the given answers may be wrong; None for answers without review, where OTHER
+                needs PLAIN_OTHER.
                 Between two risks that the model knows, the lower one applies. Below all of them, none applies, and
                 answers are given without review.
             decision: replaces the model's own; None for the model's own.

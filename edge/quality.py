@@ -16,7 +16,8 @@ _RED_CELL = 16.0
 # second removes in addition are cells.
 _BANDS = 1.2, 5.0
 _LEAST = 2.0  # levels of contrast: a view with less is empty; camera noise of 3 levels leaves at most 0.5 of them
-# Sharpness below which no answer is given, on any slide. Sharp fields have 0.33 to 0.61. Blurred fields have:
+# Sharpness below which a cell is left for review and a live view isn't judged, on any slide. Sharp fields have 0.33 to
+# 0.61. Blurred fields have:
 #   blur in red cells  sharpness  answers that change  the same for simulated cells
 #   2/32               0.28       5 %                  8 %
 #   3/32               0.21       12 %                 18 %
@@ -100,10 +101,11 @@ def sharpness(image: np.ndarray, red_cell: float) -> float:
 def picture_doubt(picture: Picture, cell: Cell) -> str:
     """What is wrong with the picture of one cell, in a few words; "" for nothing.
 
-    It judges the square around the cell. On the val pictures of raabin and pbc, it finds fault with less than one cell
-    in a hundred. If raabin's pictures are blurred by 3/32 of a red cell, half are "out of focus"; by 4/32, all are.
+    It judges the square around the cell. On the val pictures of raabin and pbc, it finds fault with fewer than one
+    cell in a hundred. If raabin's pictures are blurred by 3/32 of a red cell, half are "out of focus"; by 4/32, all
+    are. A square without any contrast is not called out of focus.
     """
-    if cell.box == (0, 0, picture.width, picture.height):  # a picture taken whole: its red cells were not measured
+    if cell.box == (0, 0, picture.width, picture.height):  # taken whole, or filled by its cell: not judged
         return ""
     if cell.at_border:
         return "cut by the border"

@@ -1,7 +1,7 @@
 """Red cells as a ruler: their diameter in pixels. On every slide, a red cell measures about 7.5 micrometres.
 
-The size of its nucleus tells a lymphocyte from a monocyte better than anything else. But a ruler that is off by a
-tenth spoils this. One picture shows few red cells, and no two are alike. But all pictures of a run come from
+Nothing tells a lymphocyte from a monocyte better than the size of the nucleus, and a ruler that is off by a tenth
+spoils that. One picture shows few red cells, and no two are alike. But all pictures of a run come from
 one microscope, so they are measured together. The diameter comes from two sources. The outlines of red cells that lie
 alone are counted. The locator's network gives an estimate, which is all there is if no outline can be counted.
 """
@@ -30,7 +30,7 @@ _RANGE = (0.45, 1.4)  # in units of the network's estimate: smaller things are p
 # The uncertainty of a diameter (as in `Measure`) if no red cell was counted; uncertainties below the second count as 0.
 _UNCERTAINTY, _CERTAIN = 0.14, 0.05
 _INSIDE = 0.9  # a red cell's diameter as the network was taught it, divided by that of its outline
-_OWN = 1.9  # red cells that a picture must show to have a diameter of its own
+_OWN = 1.9  # red cells that a picture must show for its own diameter to be compared with the run's
 _FACTOR = 1.35  # diameters that differ by a larger factor come from two microscopes
 _MIXED = 0.25  # largest share of the pictures of one microscope that may differ so much from all together
 # A camera's field is wider than _WIDE red cells. Narrower pictures may be cells that were cut out and resized to one
@@ -204,8 +204,8 @@ class _Group:
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all pictures; None if the pictures differ too much to come from one microscope.
 
-        cut: width of the pictures in pixels. If it is small, they may be cells that were cut out and resized to one
-        size. 0 for pictures of different sizes.
+        cut: longer side of the shrunk field, in its pixels. Below _WIDE red cells, the pictures may be cells that were
+        cut out and resized to one size, and the scatter of their estimates is checked. 0 checks it always.
         """
         found, cells = diameter(self.counts, float(np.median(self.estimates)), len(self.estimates))
         different = sum(not _alike(own, found) for own in self.own)
@@ -267,7 +267,7 @@ class RedCellRuler:
         found = self._known[0]
         if found is None or not _alike(estimate * scale, found.diameter):
             return None
-        return Measure(scale * (found.diameter / scale), found.uncertainty)
+        return Measure(scale * (found.diameter / scale), found.uncertainty)  # rounded as for pictures of one size
 
 
 def by_itself(seen: RedCells) -> Measure:

@@ -253,7 +253,7 @@ def _show(report: "Report | None", out: Path) -> None:
 @_settings(BASELINE)
 @exits_on_user_error
 def baseline(folder: Path, out: Path, resume: bool, **settings: Any) -> None:
-    """Train the student project's convolutional network from scratch."""
+    """Train the baseline, a small convolutional network, from scratch."""
     with quiet():  # TensorFlow takes seconds to import (not for --help) and writes messages meanwhile
         from train import experiment
 

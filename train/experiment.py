@@ -58,7 +58,7 @@ class TrainingData:
         examples: labelled pictures.
         crops: crops of these pictures, uint8 [n, size, size, 3].
         truth: indices into `kinds`, int64 [n]; only for train and val.
-        weights: how much each picture counts in the loss, float32 [n]; only for train and val.
+        weights: weight of each picture, in the loss or in being drawn, float32 [n]; only for train and val.
     """
 
     labels: tuple[str, ...]
@@ -155,7 +155,7 @@ def _strategy(name: str) -> tuple[tf.distribute.Strategy, bool]:
 def baseline(
     folder: Path, out: Path, settings: Settings, *, resume: bool = False, progress: Progress = silent
 ) -> run.Report | None:
-    """Trains the student project's network from scratch.
+    """Trains the baseline, a small convolutional network, from scratch.
 
     Writes OUT/model.keras, OUT/run.json, OUT/baseline.csv and logs for TensorBoard. It keeps the weights of the epoch
     with the lowest weighted loss on val.

@@ -102,7 +102,8 @@ class Camera:
         number, broken_in_a_row = -1, 0
         while not self._stop.is_set():
             device = self._device
-            if not device.grab() or broken_in_a_row >= _BROKEN or self._hangs.is_set():
+            lost = device.comes_back and broken_in_a_row >= _BROKEN
+            if not device.grab() or lost or self._hangs.is_set():
                 if device.missing_frames:
                     logger.info(
                         "The last %d frames can't be read: the video is cut off or damaged.", device.missing_frames

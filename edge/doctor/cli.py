@@ -65,7 +65,7 @@ def main(source: str | None, model: Path | None, show: bool, folder: Path, secon
     if as_json:
         rows = [finding.row() for finding in findings]
         click.echo(json.dumps({"state": state, "version": __version__, "findings": rows}, indent=1))
-    # A camera's driver may hang in a thread. Python can neither end that thread nor exit before it has ended.
+    # A camera's driver may hang in a thread. Python can't end it, and a normal exit isn't safe while it runs.
     if threading.active_count() > 1:
         sys.stdout.flush()
         os._exit(_CODES[state])

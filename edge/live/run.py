@@ -247,8 +247,8 @@ def _show(terminal: LiveTerminal, session: Session, wants_window: bool) -> Show:
 def _closing(camera: Camera, terminal: LiveTerminal) -> Iterator[Camera]:
     """Ends the camera's thread, whatever happens.
 
-    Where the thread hangs in the camera's driver, this ends the process: Python can't end such a thread, nor exit as
-    long as it runs.
+    Where the thread hangs in the camera's driver, this ends the process: Python can't end such a thread, and a normal
+    exit isn't safe while a driver's code runs in it.
     """
     code, message = 1, ""
     try:

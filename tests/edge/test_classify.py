@@ -143,3 +143,16 @@ def test_real_fields_are_read_once(data: Path, model: Model, counted: Counter[st
     files = sorted(map(str, (data / "fields/chula_rpi").glob("*.jpg")))[:24]
     list(classify.classify(files, model, model.rules(0.01)))
     assert set(counted.values()) == {1} and len(counted) == 48
+
+
+@pytest.mark.parametrize("adapt", [False, True])
+def test_a_run_is_stopped_while_pictures_are_read_before_the_first_answer(
+    folder: Path, model: Model, counted: Counter[str], adapt: bool
+) -> None:
+    files = frames.expand([str(folder)])
+    tally = sinks.Tally()
+    threshold = unlabelled_threshold.shift if adapt else None
+    job = Job(files, model, model.rules(0.01), Search(), threshold)
+    outcome = run(job, [tally], stopped=lambda: counted.total() >= 6)
+    assert outcome.pictures == 0 and not tally.answers
+    assert sum(name.startswith("decode") for name in counted) == 3 < len(files)

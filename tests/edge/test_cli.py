@@ -17,6 +17,7 @@ import pytest
 from conftest import ROOT, assert_refused, command
 from PIL import Image
 
+import edge.cli
 from edge import model
 from edge.simulator import drawing
 
@@ -318,3 +319,27 @@ def test_a_field_needs_little_memory(tmp_path: Path) -> None:
     assert done.returncode == 0 and "#5" in done.stdout, done.stderr
     [peak] = map(int, re.findall(r"^VmHWM:\s+(\d+) kB", done.stdout, re.M))
     assert peak * 1024 <= 130e6
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--size", "00x10"), "not a size"),
+        (("--size", "1280"), "not a size"),
+        (("--exposure", "0"), "--exposure can only be used with --camera"),
+        (("--fourcc", "MJPEG"), "four characters"),
+        (("--ruler", "0"), "is not run, picture"),
+    ],
+)
+def test_options_that_make_no_sense(options: tuple[str, str], words: str) -> None:
+    assert_refused(command("edge", ROOT / "docs" / "drawn-monocyte-3.annotated.jpg", *options), words)
+
+
+def test_help_shows_every_option_in_a_group() -> None:
+    text = command("edge", "--help").stdout
+    for parameter in edge.cli.main.params:
+        for name in parameter.opts if parameter.param_type_name == "option" else ():
+            assert f"{name} " in text or f"{name}\n" in text, name
+    assert [text.index(f"{title}:") for title in edge.cli._GROUPS] == sorted(
+        text.index(f"{t}:") for t in edge.cli._GROUPS
+    )

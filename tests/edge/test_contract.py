@@ -52,6 +52,7 @@ def test_fields_that_are_none_are_left_out() -> None:
         (lambda d: d["decision"]["risks"]["0.01"].update(sure="much"), "contract.decision.risks.0.01.sure"),
         (lambda d: d["gate"]["limits"].pop("recall"), "contract.gate.limits lacks 'recall'"),
         (lambda d: d["doubt"]["0.01"]["all"]["risk"].pop("low"), "lacks 'low'"),
+        (lambda d: d["doubt"]["0.01"]["all"]["risk"].update(value="x"), "contract.doubt.0.01.all.risk.value is 'x'"),
         (lambda d: d.update(labels="lymphocyte"), "contract.labels is 'lymphocyte'"),
     ],
 )

@@ -1,8 +1,8 @@
 """Labelled pictures -> crops and nuclei ready for a network, made once and kept in the cache.
 
-Crops are made by the locator and the preprocessing of the runner (edge). In each split of each source, the red cells of
-all pictures are measured together, as in one run of the runner. One call decodes each picture only once, however many
-arrays are made from it.
+Crops are made by `edge`: its locator and its preprocessing. In each split of each source, the red cells of all
+pictures are measured together, as in one run of `edge-classify`. One call decodes each picture once, however many
+arrays are made from it; again only if its pixels didn't fit into the store (edge.kept).
 """
 
 import hashlib
@@ -79,9 +79,10 @@ def make(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> Made:
-    """What `edge-classify --single` would give the network for each example.
+    """The crop that `edge-classify --single` would give the network for each example.
 
-    That is the cell nearest to the middle, or the whole picture if no cell is found. A PATCH example is the place of
+    That is the cell nearest to the middle, or the whole picture if no cell is found. There is one crop, even if the
+    ruler is uncertain. A PATCH example is the place of
     its picture that lies farthest from all cells.
 
     Args:

@@ -208,10 +208,10 @@ def targets(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.
 
 
 def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.ndarray:
-    """How much each example counts in the loss, float32 [len(examples)], mean 1.
+    """The weight of each example, in the loss or in being drawn, float32 [len(examples)], mean 1.
 
-    Within each source, every class has the same sum of weights. If `classes` are `kinds`, each of LABELS counts twice
-    as much as each other kind. If weights ignored the source, the network would learn which source is rich in which
+    Within each source, the classes have equal sums of weights. But if `classes` are `kinds`, those of LABELS have twice
+    the sum of the others. If weights ignored the source, the network would learn which source is rich in which
     class, instead of what a monocyte looks like.
 
     Args:

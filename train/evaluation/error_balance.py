@@ -16,7 +16,8 @@ class ErrorBalance:
     """The errors on two classes, compared.
 
     Attributes:
-        favours: the class for which the other one is more often mistaken; None if the error rates are equal or unknown.
+        favours: the class that gets too many answers, because the other one has the higher error rate; None if the
+            rates are equal or unknown.
         p: p value of Fisher's exact test, two-sided, 0 to 1; None if there are no errors or a class is missing.
         errors: by true class, the proportion of its cells with a wrong answer.
         sentence: all of this in words.
@@ -36,8 +37,8 @@ def balance(truth: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -> Er
         answers: index of the class that each cell is called, int [n], 0 or 1.
         labels: names of the two classes.
 
-    Rates are compared, not numbers of errors, because a larger class has more errors anyway. The test asks: if cells of
-    both classes were equally likely to get a wrong answer, how likely would such a large difference of rates be?
+    Rates are compared, not numbers of errors, because a larger class has more errors anyway. The test asks: if cells
+    of both classes were equally likely to get a wrong answer, how likely would a difference at least this large be?
 
     Source: Fisher's exact test, Fisher, JRSS 98 (1935).
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from camera_helpers import sending, video
+from PIL import Image
 
 from edge.camera.device import CameraSettings
 from edge.camera.reader import Camera
@@ -72,4 +73,15 @@ def test_a_simulated_camera_unplugged_and_back(caplog: pytest.LogCaptureFixture)
         camera.newest(0.2)
     assert camera.reconnections >= 1 and "Back after" in " ".join(caplog.messages)
     assert camera.newest(10) is not None
+    camera.close()
+
+
+def test_unreadable_pictures_do_not_end_a_folder(tmp_path: Path) -> None:
+    """Sixty in a row mean a lost camera, but a recording goes on: behind them there may be good pictures."""
+    for i in range(70):
+        (tmp_path / f"{i:02}.png").write_bytes(b"no picture")
+    Image.new("RGB", (64, 48), "white").save(tmp_path / "99.png")
+    camera = Camera(opener(str(tmp_path)), "folder")
+    frame = camera.newest(10)
+    assert frame is not None and frame.image.shape == (48, 64, 3) and camera.broken == 70
     camera.close()
