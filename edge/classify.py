@@ -219,7 +219,7 @@ def find_cells(
 
 
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
-    """Finds the cells of one frame. policy: see `find_cells`.
+    """Finds the cells of one frame. policy: see `find_cells`. locator: None to take the whole frame as one cell.
 
     Red cells are measured in this frame alone, unless `search.red_cell` gives their diameter.
     """

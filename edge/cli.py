@@ -229,6 +229,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         raise UserError(
             f"No pictures found in {' '.join(paths)}." if paths else "Give the paths of pictures; see --help."
         )
+    if options["csv_target"] == "-":
+        raise UserError("--csv writes a file; use --json - for results on standard output.")
     for target in (options["json_target"], options["csv_target"]):
         if target in found:
             raise UserError(f"{target} is one of the pictures, which the results would overwrite; give another file.")

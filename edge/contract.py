@@ -152,7 +152,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of accuracy by quantization (float minus quantized): the measured loss, or the largest one allowed.
+    """The loss of accuracy that quantization causes (float minus quantized), as measured or as allowed.
 
     Attributes:
         balanced_accuracy: its loss, -1 to 1; below 0 if the quantized file is better.

@@ -66,7 +66,7 @@ class Decision:
         label: one of the rules' labels, or REVIEW.
         probabilities: by label, 0 to 1, rounded to four decimals.
         shift: what was subtracted from the logit of the second name (monocyte); 0 for nothing.
-        frames: number of frames whose mean the answer is; 0 for a picture file.
+        frames: number of frames that the answer is averaged over; 0 for a picture file.
         reason: why a person should look, or which kind of OTHER the cell resembles most; "" for nothing to add.
     """
 

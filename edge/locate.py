@@ -1,8 +1,8 @@
 """Finds the white cells of a Frame: first where each nucleus is; then, with a ruler, how large its cell is.
 
 A small network (train/locator/network.py) marks the cores of the nuclei in the field, which is shrunk to 320 pixels.
-Marked pixels that touch each other are one cell, unless a neck divides them. All sums are over integers, and the
-network's bytes are the same on every machine. So the Cells are too.
+Marked pixels that touch each other are one cell, unless a neck divides them into cells. All sums are over integers,
+and the network's bytes are the same on every machine. So the Cells are too.
 """
 
 import math
@@ -39,7 +39,7 @@ _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
 _BEYOND_DOUBT = 0.85  # mean mark (0 to 1) from which on the stain needs no check
 _PLATELET = 0.47  # red-cell diameters: a smaller mark is not a nucleus
-# Applied in turn, these two erode by an octagon.
+# Erosions take turns with these two; each pair of them erodes by an octagon.
 _SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))
 _CELL = 1.5  # diameter of a cell, in diameters of its nucleus' hull; it varies from 1.1 (small lymphocytes) to 2
 
@@ -324,8 +324,8 @@ def nuclei(marks: np.ndarray) -> list[Nucleus]:
 def _split(mask: np.ndarray) -> list[np.ndarray]:
     """Cuts a connected mark, uint8 [h, w], apart where it has a neck -> its parts, or the whole mark.
 
-    The network marks the core of a nucleus as one convex spot, even if the nucleus has lobes. A mark with a neck is
-    therefore two cells that touch.
+    The network is meant to mark the core of a nucleus as one convex spot, even if the nucleus has lobes. So a neck
+    usually means two cells that touch. `joined` joins parts again that are too near for two cells.
     """
     depth = _depth(mask)
     deepest = int(depth.max())
@@ -351,7 +351,7 @@ def _split(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _depth(mask: np.ndarray) -> np.ndarray:
-    """How many erosions by an octagon each pixel of a mark survives, uint8 [h, w].
+    """Which erosion removes each pixel of a mark: 1 for the pixels at its edge, 0 outside of it, uint8 [h, w].
 
     OpenCV's distance transform isn't used: its implementations on x86-64 and on a Pi differ in the last digits.
     """

@@ -76,7 +76,7 @@ class Camera:
             return frame
 
     def reopen(self) -> None:
-        """Has the thread close and reopen a camera that sends one picture over and over. Ignores recordings."""
+        """Has the thread close and reopen a camera that sends one picture over and over; nothing for a recording."""
         if self._device.comes_back:
             self._hangs.set()
 

@@ -168,7 +168,7 @@ def run(
         cells: the run ends after this number of cells; 0 for no limit.
 
     Raises:
-        UserError: where the source never gives a picture.
+        UserError: if the source never gives a picture, if a flat field doesn't fit, or if results can't be written.
     """
     began = last_frame = time.monotonic()
     rate, counted = Rate(), 0

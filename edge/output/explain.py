@@ -19,8 +19,9 @@ def explain(answer: Answer, model: Model) -> Image.Image:
     """A sheet of pictures for one answer, which must have been made with Search(trace=True).
 
     The first row shows the field with the cells that were kept (green) and the marks that were refused (red, with the
-    reason), its absorbance, and the locator's marks. Below are the crops as the model got them, with their answers. For
-    a picture that was taken whole (`--whole-image`), the sheet shows only its crop.
+    reason), its absorbance, and the locator's marks. Below is one crop for each answered cell; where the ruler is
+    uncertain, the model also got a narrower and a wider one. For a picture that was taken whole (`--whole-image`), the
+    sheet shows only its crop.
     """
     found = answer.found
     rows = []

@@ -14,7 +14,7 @@ from edge.site.adapt import answers
 from edge.site.figures import SiteFigures, figures
 from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
-from edge.site.profile import FEWEST
+from edge.site.profile import FEWEST, SiteModel
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
 ENOUGH = 20  # physical cells of each name that a reliable verdict needs
@@ -212,4 +212,6 @@ def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, st
         why = f"{names[0]}s and {names[1]}s can't be told apart on this microscope (AUROC {auroc:.2f}), {text}"
         first = "check focus, light and stain" if far > _FAR else "check the labels"
         return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
-    return ADAPT, f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})", "run `edge-site adapt`"
+    again = isinstance(model, SiteModel)
+    what = "run `edge-site adapt` again, with more cells" if again else "run `edge-site adapt`"
+    return ADAPT, f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})", what

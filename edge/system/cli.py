@@ -1,4 +1,4 @@
-"""What all commands share: help in groups, progress bars, and log lines."""
+"""What commands share: help in groups, progress bars, and log lines."""
 
 import logging
 import shutil
@@ -16,7 +16,8 @@ class Grouped(click.Command):
     """A command whose --help shows its options in groups. A subclass sets `groups`.
 
     Attributes:
-        groups: for the title of each group, the names of its options, such as "--json".
+        groups: for the title of each group, the names of its options, such as "--json". An option in no group isn't
+            shown.
     """
 
     groups: ClassVar[dict[str, tuple[str, ...]]] = {}

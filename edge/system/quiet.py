@@ -10,7 +10,8 @@ from typing import IO
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back what is written to stdout and stderr while the block runs. It is shown only if the block fails.
+    """Holds back what is written to stdout and stderr while the block runs. If the block fails, it is
+    written to stderr after all. In a process without stdout or stderr, nothing is held back.
 
     LiteRT and TensorFlow announce their delegates and passes there from C++, whatever their log levels are.
     """

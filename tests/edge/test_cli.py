@@ -328,6 +328,7 @@ def test_a_field_needs_little_memory(tmp_path: Path) -> None:
         (("--size", "1280"), "not a size"),
         (("--exposure", "0"), "--exposure can only be used with --camera"),
         (("--fourcc", "MJPEG"), "four characters"),
+        (("--csv", "-"), "--csv writes a file"),
         (("--ruler", "0"), "is not run, picture"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from site_cells import drawn
 
 from edge.contract import document
 from edge.decide import OTHER
-from edge.model import Model
+from edge.model import SHIPPED, Model
 from edge.site import report
+from edge.site.adapt import adapt
 from edge.site.check import calibration_error, confidence_bins, judge, statistics
+from edge.site.profile import SiteModel, write
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +22,17 @@ def shipped() -> Model:
     return Model()
 
 
-def test_go_adapt_no_go(shipped: Model) -> None:
+def test_go_adapt_no_go(shipped: Model, tmp_path: Path) -> None:
     sure = drawn(shipped, 30, apart=6.0, other_lean=-3.0)
     assert judge(sure, shipped).verdict == "go"
     leaning = judge(drawn(shipped, 30, 3.0), shipped)
     assert leaning.verdict == "adapt" and "edge-site adapt" in leaning.advice
+    profile = adapt(drawn(shipped, 20, 3.0), shipped).profile
+    assert profile
+    write(profile, tmp_path / "site.json")
+    adapted = SiteModel(SHIPPED, 1, tmp_path / "site.json")
+    again = judge(drawn(shipped, 30, -3.0), adapted)
+    assert again.verdict == "adapt" and again.advice.endswith("again, with more cells")
     blind = judge(drawn(shipped, 30, apart=0.0), shipped)
     assert blind.verdict == "no-go" and "AUROC" in blind.why
     few = judge(drawn(shipped, 3), shipped)
