@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from edge.errors import UserError, reason
 from edge.system.progress import Progress, silent
+from edge.system.signals import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -89,8 +90,9 @@ def train(
 ) -> StageResult:
     """Trains a network, and keeps the one of the best epoch as OUT/STAGE.best.keras.
 
-    After every epoch it saves the network with its optimizer, and the figures so far. Ctrl-C ends the stage after the
-    last complete epoch. In the first epoch it raises KeyboardInterrupt.
+    After every epoch it saves the network with its optimizer, and the figures so far. Ctrl-C or SIGTERM ends the stage
+    before the next step, and what the last complete epoch saved is kept. In the first epoch it raises
+    KeyboardInterrupt.
 
     Args:
         stage: how long and how fast the network learns.
@@ -115,19 +117,25 @@ def train(
     data = iter(session.strategy.experimental_distribute_dataset(batches(state["epoch"])))
     log = EpochLog(stage.name, state["epoch"], stage.epochs)
     try:
-        for epoch in range(state["epoch"], stage.epochs):
-            loop.reseed(session.seed, epoch)
-            sums = [0.0, 0.0]
-            for step in range(stage.steps):
-                sums = [total + float(new) for total, new in zip(sums, loop.train(next(data)), strict=True)]
-                session.progress(f"Training, {stage.name}", epoch * stage.steps + step + 1, stage.epochs * stage.steps)
-            figures = {"loss": sums[0] / sums[1]} | loop.measure(val)
-            if not math.isfinite(figures["val_loss"]):
-                raise UserError(f"Training failed in epoch {epoch + 1}: the loss is not a number; try a lower --rate.")
-            if keeper:
-                keeper.keep(model, epoch, figures)
-                log.epoch(epoch, figures)
-            state["epoch"] = epoch + 1
+        with Stop().listening() as stop:  # TensorFlow and keeper.keep() don't survive an exception at any line
+            for epoch in range(state["epoch"], stage.epochs):
+                loop.reseed(session.seed, epoch)
+                sums = [0.0, 0.0]
+                for step in range(stage.steps):
+                    if stop.asked:
+                        raise KeyboardInterrupt
+                    sums = [total + float(new) for total, new in zip(sums, loop.train(next(data)), strict=True)]
+                    done = epoch * stage.steps + step + 1
+                    session.progress(f"Training, {stage.name}", done, stage.epochs * stage.steps)
+                figures = {"loss": sums[0] / sums[1]} | loop.measure(val)
+                if not math.isfinite(figures["val_loss"]):
+                    raise UserError(
+                        f"Training failed in epoch {epoch + 1}: the loss is not a number; try a lower --rate."
+                    )
+                if keeper:
+                    keeper.keep(model, epoch, figures)
+                    log.epoch(epoch, figures)
+                state["epoch"] = epoch + 1
     except KeyboardInterrupt:
         if not state["epoch"]:
             raise
