@@ -62,6 +62,21 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counts
 
 
+def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
+    """Writes `counts` pictures of noise, 20x20 pixels, into a folder per name."""
+    rng = np.random.default_rng(seed)
+    for name, count in counts.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
+
+
+def fields_table(folder: Path, rows: list[str]) -> Path:
+    """Writes fields.csv, the table of marked camera fields, and returns its folder."""
+    (folder / "fields.csv").write_text("path,label,x,y,width,height,film,cell\n" + "\n".join(rows) + "\n")
+    return folder
+
+
 def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], size: int, red_cell: float) -> None:
     """Writes FOLDER/SPLIT/CLASS/*.png. counts: by split, the number of pictures of each class."""
     for split, count in counts.items():
@@ -71,6 +86,26 @@ def draw_cells(folder: Path, rng: np.random.Generator, counts: dict[str, int], s
             for i in range(count):
                 picture = drawing.picture(kind, rng, size, drawing.Look(red_cell=red_cell))
                 Image.fromarray(picture).save(place / f"{i}.png")
+
+
+def int8_answers(graph: bytes, pictures: np.ndarray) -> np.ndarray:
+    """The answers of an int8 graph with two labels to pictures, uint8 [n, 16, 16, 3], without a whole conversion."""
+    from convert import gate, model_file
+    from edge.contract import Contract, Crop, Decision, Input, Quantization
+    from edge.crop import POLICIES
+    from edge.model import Model
+
+    contract = Contract(
+        network="large",
+        parameters=1,
+        input=Input(16),
+        labels=("a", "b"),
+        crop=Crop("whole-image", POLICIES["whole-image"]),
+        decision=Decision(temperature=1.0),
+        licence="none",
+        quantization=Quantization("int8"),
+    )
+    return gate.answers(model_file.draft(graph, contract, Model).model, pictures)
 
 
 @pytest.fixture(scope="session", autouse=True)

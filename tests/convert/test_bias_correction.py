@@ -3,13 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from conftest import int8_answers
 
-from convert import bias_correction, gate, model_file, quantize
+from convert import bias_correction, quantize
 from convert.activation_ranges import narrowed
 from convert.candidate import Answers
-from edge.contract import Contract, Crop, Decision, Input, Quantization
-from edge.crop import POLICIES
-from edge.model import Model
 from train import run
 from train.networks import FEATURES
 
@@ -37,22 +35,8 @@ def network(end: str = "softmax") -> keras.Model:
     return model
 
 
-def answers(graph: bytes, pictures: np.ndarray) -> np.ndarray:
-    contract = Contract(
-        network="large",
-        parameters=1,
-        input=Input(16),
-        labels=("a", "b"),
-        crop=Crop("whole-image", POLICIES["whole-image"]),
-        decision=Decision(temperature=1.0),
-        licence="none",
-        quantization=Quantization("int8"),
-    )
-    return gate.answers(model_file.draft(graph, contract, Model).model, pictures)
-
-
 def mean_error(model: keras.Model, graph: bytes, pictures: np.ndarray) -> float:
-    logs = [np.log(p + 1e-9) for p in (run.predict(model, pictures), answers(graph, pictures))]
+    logs = [np.log(p + 1e-9) for p in (run.predict(model, pictures), int8_answers(graph, pictures))]
     return float(np.mean((logs[1] - logs[0]) @ [-1, 1]))
 
 
@@ -61,7 +45,7 @@ def test_the_mean_error_is_removed() -> None:
     pictures = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3)).astype(np.uint8)
     graph = quantize.integer(narrowed(quantize.calibrate(model, pictures), pictures, ("min-max",))["min-max"])
     before = mean_error(model, graph, pictures)
-    corrected = bias_correction.corrected(model, pictures, Answers(answers(graph, pictures), np.zeros((64, 0))))
+    corrected = bias_correction.corrected(model, pictures, Answers(int8_answers(graph, pictures), np.zeros((64, 0))))
     assert corrected is not None and abs(before) > 0.02
     again = quantize.integer(quantize.calibrate(corrected, pictures))
     assert abs(mean_error(model, again, pictures)) < 0.4 * abs(before)

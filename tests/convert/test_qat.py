@@ -3,12 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from conftest import int8_answers
 
-from convert import equalize, fallbacks, gate, layer_errors, model_file, qat, quantize
+from convert import equalize, fallbacks, layer_errors, qat, quantize
 from convert.fallbacks import Calibrated
-from edge.contract import Contract, Crop, Decision, Input, Quantization
-from edge.crop import POLICIES
-from edge.model import Model
 from train import run
 
 L = keras.layers
@@ -45,18 +43,7 @@ def pictures(seed: int) -> np.ndarray:
 
 def answers(model: keras.Model) -> np.ndarray:
     """The answers of the network's int8 form to pictures that it wasn't trained on."""
-    graph = quantize.quantize(model, "int8", pictures(0))
-    contract = Contract(
-        network="large",
-        parameters=1,
-        input=Input(16),
-        labels=("a", "b"),
-        crop=Crop("whole-image", POLICIES["whole-image"]),
-        decision=Decision(temperature=1.0),
-        licence="none",
-        quantization=Quantization("int8"),
-    )
-    return gate.answers(model_file.draft(graph, contract, Model).model, pictures(1))
+    return int8_answers(quantize.quantize(model, "int8", pictures(0)), pictures(1))
 
 
 def same(a: keras.Model, b: keras.Model) -> bool:

@@ -56,9 +56,8 @@ def start(drawn: Path, out: Path) -> subprocess.Popen[str]:
         [sys.executable, "-m", "train", "baseline", *map(str, arguments)],
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.SIG_DFL
-        ),  # ignored by what a shell runs in the background
+        # A shell ignores SIGINT for what it runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr
     for line in process.stderr:

@@ -5,19 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import fill
 from PIL import Image
 
 from edge.errors import UserError
 from train.data import crop_cache, dataset
 from train.data.crop_cache import Wanted
-
-
-def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
-    rng = np.random.default_rng(seed)
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
-            Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
 
 
 def test_a_picture_is_decoded_once_whatever_is_made_from_it(drawn: Path, tmp_path: Path, decoded: Counter[str]) -> None:

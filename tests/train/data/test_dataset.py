@@ -3,20 +3,11 @@
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from conftest import fill
 
 from edge.errors import UserError
 from train.data import dataset
-
-
-def fill(folder: Path, counts: dict[str, int], seed: int = 0) -> None:
-    rng = np.random.default_rng(seed)
-    for name, count in counts.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
-            Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / name / f"{i}.png")
 
 
 def test_the_table_of_the_real_data(data: Path) -> None:

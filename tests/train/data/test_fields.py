@@ -3,19 +3,15 @@
 from pathlib import Path
 
 import pytest
+from conftest import fields_table
 
 from edge.errors import UserError
 from train.data import fields
 
 
-def table(folder: Path, rows: list[str]) -> Path:
-    (folder / "fields.csv").write_text("path,label,x,y,width,height,film,cell\n" + "\n".join(rows) + "\n")
-    return folder
-
-
 def test_no_film_and_no_cell_is_in_both_halves(tmp_path: Path) -> None:
     rows = [f"f/s/{i}.png,unknown,1,2,30,40,film{i // 3},cell{i % 7 if i > 30 else i}" for i in range(60)]
-    read = fields.read(table(tmp_path, [*rows, "f/s/none.png,none,,,,,,"]))
+    read = fields.read(fields_table(tmp_path, [*rows, "f/s/none.png,none,,,,,,"]))
     assert len(read) == 61 and read[-1].boxes == () and read[0].source == "s"
     learn, measure = fields.halves(read)
     assert sorted(f.path for f in learn + measure) == sorted(f.path for f in read)
@@ -29,4 +25,4 @@ def test_no_film_and_no_cell_is_in_both_halves(tmp_path: Path) -> None:
 def test_a_folder_without_fields_has_none_and_a_broken_table_is_refused(tmp_path: Path) -> None:
     assert fields.read(tmp_path) == []
     with pytest.raises(UserError, match=r"fields\.csv"):
-        fields.read(table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))
+        fields.read(fields_table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))

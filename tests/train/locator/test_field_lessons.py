@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import fields_table
 from PIL import Image
 
 from edge.errors import UserError
@@ -12,18 +13,13 @@ from train.data import fields
 from train.locator import field_lessons, nuclei
 
 
-def table(folder: Path, rows: list[str]) -> Path:
-    (folder / "fields.csv").write_text("path,label,x,y,width,height,film,cell\n" + "\n".join(rows) + "\n")
-    return folder
-
-
 def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(tmp_path: Path) -> None:
     image, truth = drawing.field(np.random.default_rng(2), 3)
     (tmp_path / "f" / "s").mkdir(parents=True)
     Image.fromarray(image).save(tmp_path / "f/s/a.png")
     places = [(round(t.x - t.radius), round(t.y - t.radius), round(2 * t.radius)) for t in truth]
     rows = [f"f/s/a.png,unknown,{x},{y},{side},{side},," for x, y, side in places]
-    (lesson,) = field_lessons.lessons(tmp_path, fields.read(table(tmp_path, rows)))
+    (lesson,) = field_lessons.lessons(tmp_path, fields.read(fields_table(tmp_path, rows)))
     assert lesson.image.shape == (480, 640, 3) and lesson.outline.shape == (480, 640)
     assert 0.6 < lesson.red_cell / drawing.Look().red_cell < 1.2
     for t in truth:
@@ -37,4 +33,4 @@ def test_nuclei_are_outlined_inside_their_boxes_and_the_border_teaches_nothing(t
 
 def test_an_unreadable_field_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.png"):
-        field_lessons.lessons(tmp_path, fields.read(table(tmp_path, ["gone.png,none,,,,,,"])))
+        field_lessons.lessons(tmp_path, fields.read(fields_table(tmp_path, ["gone.png,none,,,,,,"])))
