@@ -1,7 +1,7 @@
 """Marked camera fields as lessons for the locator: which pixels are nucleus, which are not, and which are unknown."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,11 @@ from train.locator.red_cell_diameter import red_cell_diameter
 
 _SIDE = 720  # pixels: larger fields are shrunk until their longer side has this length, which is enough to learn from
 _BAND = 0.12  # of the height: this near to the border, cells are often left unmarked, so nothing is learned there
+_EMPTY_BAND = 0.02  # the same in a field that is marked as one without white cells
 _EDGE = 3  # pixels: a box this near to the border is taken to be cut by it
+_FEWEST = 4  # measured fields that a film needs for a diameter of its own
+_SMALLEST = 16.0  # pixels of a shrunk field: smaller red cells are not measured well
+_AGREED = 1.25  # measurements whose quartiles differ by a larger factor disagree
 _SEARCHED = 1.6  # width of the square in which a marked cell's nucleus is looked for, in lengths of its box
 
 
@@ -39,7 +43,8 @@ class MarkedField:
 
 def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
     """The lessons of some fields of a data folder. Raises UserError if a picture can't be read."""
-    by_source: dict[str, list[tuple[np.ndarray, np.ndarray, float | None]]] = defaultdict(list)
+    found: list[tuple[Field, np.ndarray, np.ndarray]] = []
+    measures: dict[str, list[float]] = defaultdict(list)
     for field in fields:
         frame = frames.load(folder / field.path)
         image = shrink(frame.image, _SIDE)
@@ -48,20 +53,37 @@ def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
         small = shrink(image, 320)
         mask = cv2.resize((outline > 0).astype(np.uint8) * 255, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         measured = red_cell_diameter(small, mask)
-        by_source[field.source].append((image, outline, measured and measured * max(image.shape) / max(small.shape)))
-    result = []
-    for source, each in by_source.items():  # one microscope: its median is surer than one field's measurement
-        measures = [red_cell for *_, red_cell in each if red_cell]
-        red_cell = float(np.median(measures)) if measures else 0.0
-        result += [MarkedField(source, image, outline, red_cell) for image, outline, _ in each]
-    return result
+        if measured and measured >= _SMALLEST:
+            for group in (field.source, f"{field.source} {field.film}"):
+                measures[group].append(measured * max(image.shape) / max(small.shape))
+        found.append((field, image, outline))
+    return [
+        MarkedField(
+            field.source,
+            image,
+            outline,
+            agreed(measures[f"{field.source} {field.film}"]) or agreed(measures[field.source]),
+        )
+        for field, image, outline in found
+    ]
+
+
+def agreed(measures: Sequence[float]) -> float:
+    """The median of the diameters of red cells that were measured in fields of one film; 0 if they disagree.
+
+    One field's measurement is often wrong. If a quarter of them lie far from the others, none is trusted.
+    """
+    if len(measures) < _FEWEST:
+        return 0.0
+    low, middle, high = np.percentile(measures, [25, 50, 75])
+    return float(middle) if high <= _AGREED * low else 0.0
 
 
 def _outline(image: np.ndarray, boxes: list[list[int]]) -> np.ndarray:
     """What is known of each pixel of a field, uint8 [h, w]; see MarkedField. boxes: [x, y, width, height] in pixels."""
     height, width = image.shape[:2]
     result = np.zeros((height, width), np.uint8)
-    band = round(_BAND * height)
+    band = round((_BAND if boxes else _EMPTY_BAND) * height)
     result[:band], result[-band:], result[:, :band], result[:, -band:] = (nuclei.IGNORE,) * 4
     for x, y, w, h in boxes:
         result[max(0, y) : y + h, max(0, x) : x + w] = nuclei.IGNORE

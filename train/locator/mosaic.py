@@ -9,10 +9,14 @@ import numpy as np
 from edge.locate import FILL
 from edge.simulator import drawing
 from train.locator.field_lessons import MarkedField
+from train.locator import nuclei
 from train.locator.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
 GAP = 3  # marks pixels between two nuclei that nearly touch
+# How many times as much red light red cells may absorb under a cast or out of focus; in a yellow or blue light they look
+# grey or blue, as nuclei do.
+_RED = 4.0
 _STRIP = 30  # pixel rows at the edge of a picture that its white cell doesn't reach
 _LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # optical density of each level
 
@@ -77,6 +81,9 @@ class Mosaic:
             drawn: share of the other lessons that the simulated microscope draws, 0 to 1.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
+        # A source with four times as many fields is shown twice as often.
+        weights = np.sqrt([len(each) for each in self.marked])
+        self._weights = weights / weights.sum()
         self.pictures, self.outlines, self.drawn = pictures, outlines, drawn
         self.groups = [
             Group(
@@ -94,7 +101,7 @@ class Mosaic:
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
             return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
-        if self.marked and rng.random() < 0.35:
+        if self.marked and rng.random() < 0.4:
             return self._real(rng)
         if rng.random() < self.drawn:
             image, small, red_cell = _drawn(rng)
@@ -103,11 +110,13 @@ class Mosaic:
         tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
         image, outline = self._tiles(group, tile, rng)
         red_cell = group.red_cell * tile
-        if rng.random() < 0.3:
+        if rng.random() < 0.35:
             _solid(image, outline, red_cell, rng)
         for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
             self._paste(image, outline, group, tile, rng)
         _specks(image, outline, tile, rng)
+        if rng.random() < 0.5:
+            _dark_red_cells(image, outline, red_cell, rng)
         small = _gaps(cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST))
         height = width = FIELD
         if rng.random() < 0.3:  # padded to a square, as the runner (edge) does
@@ -120,7 +129,7 @@ class Mosaic:
 
     def _real(self, rng: np.random.Generator) -> Lesson:
         """A window of a real field, turned and mirrored at random."""
-        source = self.marked[rng.integers(len(self.marked))]
+        source = self.marked[rng.choice(len(self.marked), p=self._weights)]
         marked = source[rng.integers(len(source))]
         turn, mirrored = int(rng.integers(4)), rng.random() < 0.5
         image, outline = np.rot90(marked.image, turn), np.rot90(marked.outline, turn)
@@ -135,12 +144,16 @@ class Mosaic:
         marks = np.ascontiguousarray(outline[y : y + height, x : x + width])
         seen = np.full((FIELD, FIELD, 3), FILL, np.uint8)
         seen[: size[1], : size[0]] = cv2.resize(window, size, interpolation=cv2.INTER_AREA)
-        if rng.random() < 0.7:
-            seen = _camera(seen, rng)
-            seen[size[1] :], seen[:, size[0] :] = FILL, FILL
         small = np.zeros((FIELD // 2, FIELD // 2), np.uint8)
         half = size[0] // 2, size[1] // 2
         small[: half[1], : half[0]] = cv2.resize(marks, half, interpolation=cv2.INTER_NEAREST)
+        if marked.red_cell and rng.random() < 0.3:
+            known = cv2.resize(small, (FIELD, FIELD), interpolation=cv2.INTER_NEAREST)
+            known[size[1] :], known[:, size[0] :] = nuclei.IGNORE, nuclei.IGNORE
+            _dark_red_cells(seen, known, marked.red_cell * scale, rng)
+        if rng.random() < 0.7:
+            seen = _camera(seen, rng)
+            seen[size[1] :], seen[:, size[0] :] = FILL, FILL
         return Lesson(seen, _gaps(small), marked.red_cell * scale, (size[1], size[0]))
 
     def _tiles(self, group: Group, tile: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -208,7 +221,7 @@ def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.rand
     reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
     filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     density: np.ndarray = (
-        _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [1.2, 1.2, 1.5])
+        _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 0.7], [_RED, 1.2, 1.5])
     )
     near = 2 * round(red_cell * 0.5) + 1  # white cells and their surroundings stay as they are
     white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8))
@@ -245,22 +258,65 @@ def _specks(image: np.ndarray, outline: np.ndarray, tile: int, rng: np.random.Ge
         image[:] = cv2.GaussianBlur(layer, (0, 0), 0.8) if radius > 3 else layer
 
 
+def _dark_red_cells(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator) -> None:
+    """Draws red cells into `image` that are darker than the others: spherocytes, cells out of focus, pairs of them.
+
+    They have the colour of the field's own red cells. They differ from nuclei in that they are paler, in their size and
+    in their smooth surface.
+    """
+    absorbed = _LEVELS[image]
+    green = absorbed[..., 1]
+    light = np.percentile(green, 20)
+    free = outline == 0
+    stained = free & (green > light + 0.5 * (np.percentile(green[free], 90) - light)) if free.any() else free
+    if stained.sum() < 50:
+        return
+    clear = np.percentile(absorbed.reshape(-1, 3), 20, axis=0)
+    colour = np.maximum(np.median(absorbed[stained], axis=0) - clear, 0.02)
+    nuclei_near = cv2.dilate(
+        (outline > 0).astype(np.uint8), np.ones((2 * max(1, round(red_cell / 2)) + 1,) * 2, np.uint8)
+    )
+    for _ in range(1 + rng.poisson(2)):
+        x, y = rng.uniform(0, FIELD, 2)
+        darker = np.exp(rng.uniform(0, 0.9)) * np.exp(rng.normal(0, 0.1, 3))
+        soft = max(0.6, red_cell * rng.uniform(0.02, 0.25))
+        disc: np.ndarray = np.zeros((FIELD, FIELD), np.float32)
+        for _ in range(1 + (rng.random() < 0.3)):
+            radius = red_cell * rng.uniform(0.33, 0.6)
+            axes = max(1, round(radius)), max(1, round(radius * rng.uniform(0.75, 1)))
+            one: np.ndarray = np.zeros((FIELD, FIELD), np.float32)
+            cv2.ellipse(one, (round(x), round(y)), axes, float(rng.uniform(0, 180)), 0, 360, 1.0, -1)
+            if rng.random() < 0.3:  # a pale middle
+                cv2.circle(one, (round(x), round(y)), max(1, round(radius * rng.uniform(0.2, 0.5))), 0.5, -1)
+            disc += one
+            x, y = np.array([x, y]) + rng.normal(0, 0.5, 2) * red_cell
+        disc = cv2.GaussianBlur(disc, (0, 0), soft)
+        if nuclei_near[disc > 0.1].any():
+            continue
+        added = disc[..., None] * (colour * darker).astype(np.float32)
+        # What is darker already, such as another red cell below, shines through in part.
+        image[:] = np.minimum(
+            image, 256 * np.exp(-(clear + added + 0.3 * (absorbed - clear) * (disc[..., None] > 0.1))) - 1
+        ).clip(0, 255)
+
+
 def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The picture with a random stain, lamp, focus, sensor and compression."""
     density = _LEVELS[image]
     density *= np.float32(np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3)))
     density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)
+    strong = rng.random() < 0.25  # casts and blur far beyond a good microscope's
     xs = np.linspace(-1, 1, FIELD, dtype=np.float32)
     ys = xs[:, None]
     for channel in range(3):
         along, across, radial = (rng.normal(0, 0.12, 3) + rng.normal(0, 0.12)).astype(np.float32)
         shade = along * xs + across * ys + radial * (xs**2 + ys**2)
-        density[..., channel] += shade - shade.min() + rng.uniform(0, 0.35)
+        density[..., channel] += shade - shade.min() + rng.uniform(0, 0.8 if strong else 0.35)
     density += np.float32(rng.uniform(0, 0.4))
     gamma = np.exp(rng.normal(0, 0.15))
     light = np.float32(255) * np.exp(np.minimum(-density, 0) * np.float32(gamma))
     if rng.random() < 0.6:
-        light = cv2.GaussianBlur(light, (0, 0), 0.3 + abs(rng.normal(0, 1.2)))
+        light = cv2.GaussianBlur(light, (0, 0), 0.3 + abs(rng.normal(0, 2.2 if strong else 1.2)))
     if rng.random() < 0.25:
         light += np.float32(rng.uniform(0.3, 1.5)) * (light - cv2.GaussianBlur(light, (0, 0), rng.uniform(1, 3)))
     light += np.float32(rng.uniform(0, 7)) * rng.standard_normal(light.shape, np.float32)
