@@ -62,18 +62,22 @@ def lessons(folder: Path, fields: Iterable[Field]) -> list[MarkedField]:
             field.source,
             image,
             outline,
-            agreed(measures[f"{field.source} {field.film}"]) or agreed(measures[field.source]),
+            agreed(measures[f"{field.source} {field.film}"], _FEWEST) or agreed(measures[field.source]),
         )
         for field, image, outline in found
     ]
 
 
-def agreed(measures: Sequence[float]) -> float:
+def agreed(measures: Sequence[float], fewest: int = 1) -> float:
     """The median of the diameters of red cells that were measured in fields of one film; 0 if they disagree.
 
     One field's measurement is often wrong. If a quarter of them lie far from the others, none is trusted.
+
+    Args:
+        measures: diameters in pixels of one scale.
+        fewest: with fewer of them, the result is 0.
     """
-    if len(measures) < _FEWEST:
+    if len(measures) < fewest:
         return 0.0
     low, middle, high = np.percentile(measures, [25, 50, 75])
     return float(middle) if high <= _AGREED * low else 0.0

@@ -8,14 +8,14 @@ import numpy as np
 
 from edge.locate import FILL
 from edge.simulator import drawing
-from train.locator.field_lessons import MarkedField
 from train.locator import nuclei
+from train.locator.field_lessons import MarkedField
 from train.locator.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
 GAP = 3  # marks pixels between two nuclei that nearly touch
-# How many times as much red light red cells may absorb under a cast or out of focus; in a yellow or blue light they look
-# grey or blue, as nuclei do.
+# How many times as much red light red cells may absorb under a cast or out of focus. In a yellow or blue light they
+# look grey or blue, as nuclei do.
 _RED = 4.0
 _STRIP = 30  # pixel rows at the edge of a picture that its white cell doesn't reach
 _LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # optical density of each level
