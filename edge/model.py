@@ -63,9 +63,10 @@ class File:
         self._input = self._interpreter.get_input_details()[0]
         self._softmax = softmax(self._interpreter)
         self._output, *self._more = self._interpreter.get_output_details()
-        size = self.contract.input.size
-        if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
-            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
+        made = self.contract.crop
+        shape = (1, *crop.shape(self.contract.input.size, made.policy if made else ""))
+        if tuple(self._input["shape"]) != shape or self._input["dtype"] != np.uint8:
+            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {list(shape)}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> the graph's first output for it: uint8 (int8 models) or float32.

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from edge.cell import SIDE
+from edge.crop import USUAL_NUCLEUS
 from edge.normalise import REACH, alone, distance, normalise
 from edge.system.progress import Progress, silent
 from train.augment import augment
@@ -22,7 +24,7 @@ from train.settings import Settings
 _BATCH = 64
 _UNCERTAINTY = 0.1  # standard deviation of the logarithm of the nucleus' diameter as the locator measures it
 _NEAR = 36  # 64ths of a nucleus' diameter, from its middle (its edge is at 32): no red cell is brought nearer
-_VERSION = 2  # of how views are made; views of another version in the cache are not used
+_VERSION = 3  # of how views are made; views of another version in the cache are not used
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
     policy = "cell" if normalised else settings.policy
     made = crop_cache.make(folder, examples, Wanted(size, (policy,), normalised, settings.ruler), progress=progress)
     plain, nuclei = made.crops[policy], made.nuclei
+    if policy == "nucleus":  # every nucleus is equally large
+        nuclei = np.full(len(plain), USUAL_NUCLEUS / SIDE, np.float32)
     change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
 
     def make(view: int, first: int) -> np.ndarray:
@@ -84,9 +88,11 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
         # The distance of each pixel from the nucleus is a fourth channel, so that it moves with the picture.
         four = np.concatenate([pictures, np.stack(distances)[..., None]], axis=-1)
         changed = _bytes(change(tf.constant(crowded(four, recipe.crowd, rng)), seed))
+        if not normalised:
+            return changed[..., :3]
         return np.stack([alone(normalise(picture[..., :3]), picture[..., 3]) for picture in changed])
 
-    key = [_VERSION, array_cache.content_hash(plain), normalised, changes, amount, recipe.crowd]
+    key = [_VERSION, array_cache.content_hash(plain), settings.policy, changes, amount, recipe.crowd]
     spec = Spec("views", key, "|u1", plain.shape)
     return array_cache.kept(spec, recipe.count, make, _BATCH, "View", progress)
 

@@ -202,7 +202,7 @@ def _crops_array(pictures: _Pictures, size: int, policy: str) -> _Array:
     whole = policy == _WHOLE
     what = [policy, crop.POLICIES[policy], None if whole else _locator(), size]
     key = _key(pictures, what, {} if whole else pictures.runs)
-    spec = Spec("crops", key, "|u1", (len(pictures.examples), size, size, 3))
+    spec = Spec("crops", key, "|u1", (len(pictures.examples), *crop.shape(size, policy)))
     return _Array(spec, whole, lambda picture, cell: crop.crop(picture, cell, size, policy))
 
 
