@@ -24,6 +24,7 @@ class Cell:
         at_border: whether the cell is cut off by the frame's border.
         score: how sure the locator is, 0 to 1.
         uncertainty: standard deviation of `red_cell`, divided by `red_cell`; 0 if that is below 0.05.
+        doubt: why this may be no white cell, in a few words; such a cell gets no name. "" for no doubt.
     """
 
     box: tuple[int, int, int, int]
@@ -35,6 +36,7 @@ class Cell:
     at_border: bool
     score: float
     uncertainty: float = 0.0
+    doubt: str = ""
 
 
 def centre_distance(cell: Cell, picture: Picture) -> float:

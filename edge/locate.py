@@ -17,7 +17,7 @@ from edge.cell import Cell
 from edge.frames import Frame
 from edge.model import File
 from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
-from edge.stain import like_a_nucleus
+from edge.stain import contrast, evidence
 
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
@@ -37,7 +37,10 @@ _GOOD = 0.78  # mean mark (0 to 1) that a nucleus must reach
 # if it says otherwise.
 _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
-_BEYOND_DOUBT = 0.85  # mean mark (0 to 1) from which on the stain needs no check
+# Logits that a mark is a nucleus, see edge.stain.evidence. Below the first it is none; below the second it gets no name.
+_REFUSED, _DOUBTFUL = -2.0, 0.0
+_UNCOMPARED = 0.0  # the logit of a mark that has no red cells around it to be compared with
+_RED = "stained like the red cells around it"
 _PLATELET = 0.47  # red-cell diameters: a smaller mark is not a nucleus
 # Erosions take turns with these two; each pair of them erodes by an octagon.
 _SHAPES = (cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), np.ones((3, 3), np.uint8))
@@ -54,6 +57,7 @@ class Nucleus:
         marked: whether the mark is large enough and certain enough.
         touches: whether it touches the frame's border.
         score: mean mark, 0 to 1.
+        doubt: why this may be no white cell, in a few words; "" for no doubt.
     """
 
     x: float
@@ -62,6 +66,7 @@ class Nucleus:
     marked: bool
     touches: bool
     score: float
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,11 +162,16 @@ class Locator(File):
         kept: list[Nucleus] = []
         refused: list[tuple[float, float, str]] = []
         for nucleus in found:
-            why = _refusal(nucleus, largest, red_cell) or _stained(nucleus, small, marks, red_cell, scale)
+            why = _refusal(nucleus, largest, red_cell)
             if why:
                 refused.append((nucleus.x, nucleus.y, why))
             else:
                 kept.append(nucleus)
+        evidence = _evidence(kept, small, marks, red_cell, scale)
+        refused += [(n.x, n.y, _RED) for n, z in zip(kept, evidence, strict=True) if z < _REFUSED]
+        kept = [
+            replace(n, doubt=_RED) if z < _DOUBTFUL else n for n, z in zip(kept, evidence, strict=True) if z >= _REFUSED
+        ]
         return Located(width, height, scale, estimate, tuple(kept), LocatorTrace(small, marks, tuple(refused)))
 
     def cells(self, frame: Frame, ruler: RedCellRuler | None = None) -> list[Cell]:
@@ -212,6 +222,7 @@ def _join(a: Nucleus, b: Nucleus) -> Nucleus:
         marked=a.marked or b.marked,
         touches=a.touches or b.touches,
         score=b.score + share * (a.score - b.score),
+        doubt=a.doubt or b.doubt,
     )
 
 
@@ -239,14 +250,20 @@ def red_cell_estimate(ruler: np.ndarray) -> float:
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # machines differ in the last digits
 
 
-def _stained(nucleus: Nucleus, small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> str:
-    """Why a mark isn't stained like a nucleus; "" if it may be one or if the mark is beyond doubt."""
-    if nucleus.score >= _BEYOND_DOUBT:
-        return ""
+def _evidence(kept: list[Nucleus], small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> list[float]:
+    """For each mark, the logit that it is a nucleus, by its stain. Marks with no red cells around get _UNCOMPARED."""
+    if not kept:
+        return []
     wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
     others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _MARKED
-    place = (nucleus.x / scale, nucleus.y / scale, nucleus.diameter / scale, red_cell / scale)
-    return "" if like_a_nucleus(small, others, *place) else "stained like the red cells around it"
+    contrasts = [
+        contrast(small, others, (n.x / scale, n.y / scale), n.diameter / scale, red_cell / scale) for n in kept
+    ]
+    densest = max((each.green for each in contrasts if each), default=0)
+    return [
+        round(evidence(each, densest, nucleus.score), 2) if each else _UNCOMPARED
+        for each, nucleus in zip(contrasts, kept, strict=True)
+    ]
 
 
 def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -> Cell:
@@ -269,6 +286,7 @@ def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -
         at_border=nucleus.touches or beyond,
         score=nucleus.score,
         uncertainty=red_cells.uncertainty,
+        doubt=nucleus.doubt,
     )
 
 

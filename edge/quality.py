@@ -105,6 +105,8 @@ def picture_doubt(picture: Picture, cell: Cell) -> str:
     cell in a hundred. If raabin's pictures are blurred by 3/32 of a red cell, half are "out of focus"; by 4/32, all
     are. A square without any contrast is not called out of focus.
     """
+    if cell.doubt:
+        return cell.doubt
     if cell.box == (0, 0, picture.width, picture.height):  # taken whole, or filled by its cell: not judged
         return ""
     if cell.at_border:

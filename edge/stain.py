@@ -1,6 +1,7 @@
 """Is a mark stained like a nucleus? Red cells without a pale middle, large platelets and folds of the film are not."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,13 +10,29 @@ ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in 
 _REACH = 2.5  # half the width of the neighbourhood, in diameters of a red cell or of the nucleus if that is larger
 # Radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none.
 _INSIDE, _OUTSIDE = 0.3, 0.9
-_FEWEST = 30  # pixels: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
-_DENSER = 150  # a nucleus absorbs at least so many percent of the green light that red cells absorb,
-_BLUER = 180  # or its ratio of absorbed red light to absorbed blue light is at least so many percent of theirs
+_SAMPLES = 64  # the neighbourhood is sampled in about so many rows and columns
+_FEWEST = 30  # samples: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
+
+_LOGIT = (-0.4, 20.0, 3.0, 2.0, 1.0)
 
 
-def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nucleus: float, red_cell: float) -> bool:
-    """Whether a mark absorbs more green light than the red cells around it, or more red light in relation to blue.
+@dataclass(frozen=True)
+class Contrast:
+    """How a mark differs from the red cells around it.
+
+    Attributes:
+        green: the green light that its middle absorbs, in percent of what the densest tenth of the red cells absorbs.
+        hue: the ratio of red to blue light that its middle absorbs, in percent of the red cells' ratio.
+    """
+
+    green: int
+    hue: int
+
+
+def contrast(
+    small: np.ndarray, nuclei: np.ndarray, place: tuple[float, float], nucleus: float, red_cell: float
+) -> Contrast | None:
+    """Compares a mark with the red cells around it.
 
     Haemoglobin absorbs blue and green light; the azure of Giemsa's stain absorbs red light as well. The mark is
     compared with its own neighbourhood, whose lightest tenth counts as clear background. So neither the colour of the
@@ -24,36 +41,52 @@ def like_a_nucleus(small: np.ndarray, nuclei: np.ndarray, x: float, y: float, nu
     Args:
         small: the shrunk field, RGB uint8 [h, w, 3].
         nuclei: mask of the pixels that are certainly not red cells, bool [h, w].
-        x, y: middle of the mark, pixels of `small`.
+        place: x and y of the middle of the mark, pixels of `small`.
         nucleus: diameter of the mark, pixels of `small`.
         red_cell: diameter of a red cell, pixels of `small`.
 
     Returns:
-        Also True if there are too few red cells to compare with.
+        None if there are too few red cells to compare with.
     """
-    side = _REACH * max(nucleus, red_cell)
-    x0, y0, x1, y1 = max(0, int(x - side)), max(0, int(y - side)), int(x + side) + 1, int(y + side) + 1
-    window = ABSORBANCE[small[y0:y1, x0:x1]]
+    (x, y), side = place, _REACH * max(nucleus, red_cell)
+    step = max(1, int(2 * side / _SAMPLES))
+    x0, y0 = max(0, int(x - side)), max(0, int(y - side))
+    part = slice(y0, int(y + side) + 1, step), slice(x0, int(x + side) + 1, step)
+    window = ABSORBANCE[small[part]]
     flat = window.reshape(-1, 3)
     lightest = len(flat) // 10
     window = np.maximum(window - np.partition(flat, lightest, axis=0)[lightest], 0)
-    ys = np.arange(y0, y0 + window.shape[0])[:, None] + 0.5 - y
-    xs = np.arange(x0, x0 + window.shape[1]) + 0.5 - x
+    ys = (y0 + step * np.arange(window.shape[0]))[:, None] + 0.5 - y
+    xs = x0 + step * np.arange(window.shape[1]) + 0.5 - x
     apart = xs * xs + ys * ys
-    inside = window[apart <= max(1.5, _INSIDE * nucleus) ** 2]
-    around = window[(apart > (_OUTSIDE * nucleus) ** 2) & ~nuclei[y0:y1, x0:x1]]
+    inside = window[apart <= max(1.5, step, _INSIDE * nucleus) ** 2]
+    around = window[(apart > (_OUTSIDE * nucleus) ** 2) & ~nuclei[part]]
     if not len(inside) or len(around) < _FEWEST:
-        return True
-    green = np.sort(around[:, 1])[len(around) * 9 // 10]
+        return None
+    green = int(_part(around[:, 1], 0.9))
     red_cells = around[around[:, 1] * 10 > max(80, 4 * green)]
     if len(red_cells) < _FEWEST:
-        return True
-    r, g, b = (int(v) for v in _median(inside))
-    red, dark, blue = (int(v) for v in _median(red_cells))
-    denser = 100 * g >= _DENSER * (dark + 3)
-    return denser or 100 * r * (blue + 5) >= _BLUER * red * (b + 5)
+        return None
+    r, g, b = (int(_part(inside[:, channel], 0.5)) for channel in range(3))
+    red, blue = (int(_part(red_cells[:, channel], 0.5)) for channel in (0, 2))
+    dense = int(_part(red_cells[:, 1], 0.9))
+    return Contrast(100 * (g + 1) // (dense + 3), 100 * (r + 1) * (blue + 5) // ((red + 1) * (b + 5)))
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """The median of each column (the upper one if n is even), int32 [n, 3] -> [3]."""
-    return np.partition(values, len(values) // 2, axis=0)[len(values) // 2]
+def _part(values: np.ndarray, share: float) -> np.ndarray:
+    """The value below which a share of the values lies, int32 [n] -> int32."""
+    place = min(len(values) - 1, int(share * len(values)))
+    return np.partition(values, place)[place]
+
+
+def evidence(found: Contrast, densest: int, score: float) -> float:
+    """The logit of the probability that a mark is a nucleus.
+
+    Args:
+        found: of the mark.
+        densest: the largest `green` among the marks of its field; a red cell is much paler than a nucleus beside it.
+        score: the locator's mean mark, 0 to 1.
+    """
+    green, hue = math.log(max(found.green, 1) / 100), math.log(max(found.hue, 1) / 100)
+    paler = math.log(max(found.green, 1) / max(densest, 1))
+    return _LOGIT[0] + _LOGIT[1] * (score - 0.85) + _LOGIT[2] * green + _LOGIT[3] * hue + _LOGIT[4] * paler

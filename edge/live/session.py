@@ -6,6 +6,7 @@ A session has no camera, no clock and no files, so that tests and benchmarks can
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -210,7 +211,7 @@ class Session:
         answers = []
         for each in counted:
             *kinds, distance = each.mean
-            decision = decide(kinds, self._rules, distance=distance)
+            decision = decide(kinds, self._rules, distance=distance, picture_doubt=partial(str, each.cell.doubt))
             answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))]))
             self.status.counts[decision.label] += 1
         return answers
