@@ -82,10 +82,10 @@ def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
     }
     if len(known) > len(labels):
         answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
-    learned = report.settings.get("source")
+    learned = dataset.named(report.settings.get("source"))
     return RunFigures(
         network=report.network,
-        learned=(learned,) if learned else tuple(sorted(report.data.counts)),
+        learned=learned or tuple(sorted(report.data.counts)),
         missed=in_fields.missed,
         figures={
             str(source): {

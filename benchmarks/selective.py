@@ -106,8 +106,8 @@ def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) ->
 
 def learned_sources(model: Model) -> list[str]:
     """The sources that a model was trained on, according to its contract."""
-    only = (model.contract.training or {}).get("source")
-    return [only] if only else sorted(model.contract.data.counts if model.contract.data else ())
+    only = dataset.named((model.contract.training or {}).get("source"))
+    return list(only) or sorted(model.contract.data.counts if model.contract.data else ())
 
 
 def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from train.run import Report
 
 # The groups of options that --help shows for the networks' commands.
-_DATA = ("--data", "--source", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
+_DATA = ("--data", "--source", "--without", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
 _WHAT = ("--other", "--smoothing", "--thresholds")
 _HOW = ("--epochs", "--batch", "--rate", "--average", "--seed", "--deterministic", "--strategy", "--precision")
 _WRITE = ("--out", "--resume", "--help")
@@ -112,6 +112,17 @@ _weights = click.option(
 )
 
 
+def _several(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names that the user gave, each once; None if there are none."""
+    return tuple(dict.fromkeys(names)) or None
+
+
+def _source(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """As `_several`, but one name alone is a string, as in the run.json of older versions."""
+    several = _several(context, option, names)
+    return several[0] if several and len(several) == 1 else several
+
+
 def _settings(best: Settings) -> Callable[[Callable], Callable]:
     """Adds the options of train.settings.Settings to a command. best: their defaults, the best for its network."""
     options = [
@@ -146,7 +157,21 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             help="cell: find the cell in the picture; normalised: normalise its stain, too; whole-image: take the "
             "picture unchanged.",
         ),
-        click.option("--source", metavar="NAME", help="Learn from this source of the data only; test on all sources."),
+        click.option(
+            "--source",
+            multiple=True,
+            metavar="NAME",
+            callback=_source,
+            help="Learn from this source of the data only; test on all sources. May be given several times.",
+        ),
+        click.option(
+            "--without",
+            multiple=True,
+            metavar="TYPE",
+            callback=_several,
+            help="Leave out a type of other cells, such as basophil or erythroblast, when learning; it stays in the "
+            "test split. May be given several times.",
+        ),
         click.option(
             "--augment",
             default=best.augment,

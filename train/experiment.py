@@ -92,7 +92,7 @@ def training_data(job: Job, views: bool = False) -> TrainingData:
     """
     settings = job.settings
     labels = dataset.labels(settings.other)
-    examples = dataset.trained_on(dataset.read(job.folder, labels), settings.source)
+    examples = run.learned(job.folder, labels, asdict(settings))
     split = {name: dataset.only(examples, name) for name in dataset.SPLITS}
     kinds = dataset.kinds(split["train"] + split["val"], settings.other)
     wanted = {name: Wanted(settings.size, (settings.policy,), ruler=settings.ruler) for name in dataset.SPLITS}

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,24 @@ def _unfinished(run: Path, error: Exception) -> UserError:
 
 def examples(run: Path, report: Report, folder: Path) -> list[Example]:
     """The examples that a run learns from or may be tested on. Raises UserError if `folder` isn't the run's data."""
-    known = dataset.trained_on(dataset.read(folder, report.labels), report.settings.get("source"))
+    known = learned(folder, report.labels, report.settings)
     if dataset.split_hash(known) != report.data.split_sha256:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
     return known
+
+
+def learned(folder: Path, labels: Sequence[str], settings: Mapping[str, Any]) -> list[Example]:
+    """The pictures that a run with these settings learns from or may be tested on.
+
+    Args:
+        folder: the data folder.
+        labels: what its answers can be.
+        settings: train.settings.Settings as a dictionary; those of an older version lack some keys.
+
+    Raises:
+        UserError: for data that can't be used, or settings that don't fit the data.
+    """
+    return dataset.trained_on(dataset.read(folder, labels), settings.get("source"), settings.get("without"))
 
 
 def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64) -> np.ndarray:

@@ -35,6 +35,7 @@ class Example:
         cell: name of the physical cell, which may have been photographed more than once; "" if it isn't known.
         kind: the data set's own label, if OTHER is one of the labels; else "". PATCH means the place of the picture
             that lies farthest from any cell.
+        original: the type as the data set itself writes it, such as "erythroblast", where it is finer; else "".
     """
 
     path: str
@@ -43,6 +44,7 @@ class Example:
     source: str
     cell: str = ""
     kind: str = ""
+    original: str = ""
 
 
 def labels(other: str) -> tuple[str, ...]:
@@ -134,7 +136,14 @@ def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...
     size, changed: the table's size in bytes, and when it was last written, in nanoseconds. They show a change.
     """
     return tuple(
-        Example(row["path"], row["label"], row["split"], row.get("source") or folder.name, row.get("cell") or "")
+        Example(
+            path=row["path"],
+            label=row["label"],
+            split=row["split"],
+            source=row.get("source") or folder.name,
+            cell=row.get("cell") or "",
+            original=(row.get("original_label") or "").partition(":")[0].lower(),
+        )
         for row in table(folder, {"path", "label", "split"})
     )
 
@@ -171,21 +180,54 @@ def only(examples: Iterable[Example], split: str) -> list[Example]:
     return [e for e in examples if e.split == split]
 
 
-def trained_on(examples: Iterable[Example], source: str | None) -> list[Example]:
-    """The pictures for a run that learns from one source: its train and val splits, and the test splits of all sources.
+def trained_on(
+    examples: Iterable[Example], source: str | Sequence[str] | None, without: Sequence[str] | None = None
+) -> list[Example]:
+    """The pictures for a run that learns only a part of the data: its train and val splits, and all of the test split.
 
     Args:
         examples: of all sources.
-        source: name of the source to learn from; None for all, so that nothing is left out.
+        source: name of the source to learn from, or several names; None for all sources.
+        without: types of *other* cells that aren't learned. A type is a kind or an `original` of the examples.
 
     Raises:
-        UserError: if there is no such source.
+        UserError: if there is no such source, or no such type of other cells.
     """
     examples = list(examples)
-    if source and source not in {e.source for e in examples}:
-        known = ", ".join(sorted({e.source for e in examples}))
-        raise UserError(f"There is no source {source!r} in the data; its sources are: {known}.")
-    return [e for e in examples if not source or e.source == source or e.split == "test"]
+    sources = named(source)
+    known = {e.source for e in examples}
+    for name in sources:
+        if name not in known:
+            raise UserError(f"There is no source {name!r} in the data; its sources are: {', '.join(sorted(known))}.")
+    left_out = set(without or ())
+    types = set().union(*(_types(e) for e in examples))
+    for name in left_out - types:
+        every = ", ".join(sorted(types)) or "none, as they are not learned (--other)"
+        raise UserError(f"There are no other cells of the type {name!r}; their types are: {every}.")
+    # A PATCH of a picture that is left out may show a part of its cell, so it is left out, too.
+    pictures = {e.path for e in examples if _types(e) & left_out}
+    return [
+        e
+        for e in examples
+        if e.split == "test"
+        or (
+            (not sources or e.source in sources)
+            and not _types(e) & left_out
+            and not (e.kind == PATCH and e.path in pictures)
+        )
+    ]
+
+
+def _types(example: Example) -> set[str]:
+    """What the data set calls a cell of OTHER: its kind and, if that is finer, its `original`; nothing for others."""
+    if example.label != OTHER or example.kind == PATCH:
+        return set()
+    return {example.kind, example.original} - {""}
+
+
+def named(source: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The names in train.settings.Settings.source, which may be one, several or none."""
+    return (source,) if isinstance(source, str) else tuple(source or ())
 
 
 def split_hash(examples: Iterable[Example]) -> str:
