@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from train.run import Report
 
 # The groups of options that --help shows for the networks' commands.
-_DATA = ("--data", "--source", "--without", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
+_DATA = (
+    "--data",
+    "--source",
+    "--without",
+    "--fields",
+    "--crop",
+    "--size",
+    "--augment",
+    "--amount",
+    "--balance",
+    "--mixup",
+)
 _WHAT = ("--other", "--smoothing", "--thresholds")
 _HOW = ("--epochs", "--batch", "--rate", "--average", "--seed", "--deterministic", "--strategy", "--precision")
 _WRITE = ("--out", "--resume", "--help")
@@ -103,6 +114,7 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
 
 
 OTHERS = ["none", "one", "kinds"]
+FIELDS = ["other", "all"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 _weights = click.option(
     "--weights",
@@ -171,6 +183,12 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             callback=_several,
             help="Leave out a type of other cells, such as basophil or erythroblast, when learning; it stays in the "
             "test split. May be given several times.",
+        ),
+        click.option(
+            "--fields",
+            type=click.Choice(FIELDS),
+            help="Also learn from half of the marked camera fields: their other cells, and places without a white cell "
+            "(other), or their lymphocytes and monocytes as well (all). With --source, name the fields' sources, too.",
         ),
         click.option(
             "--augment",

@@ -69,7 +69,7 @@ def _finished(run: Path, settings: Settings) -> bool:
         return False
     try:
         report = json.loads((run / "run.json").read_text())
-        then = {"without": None} | report["settings"]  # older versions wrote no such key
+        then = {"without": None, "fields": None} | report["settings"]  # older versions wrote no such keys
         same = all(then[name] == value for name, value in vars(settings).items())
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = reason(error) if isinstance(error, OSError) else "its run.json is damaged"

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,25 @@ LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a kind of OTHER: a place in a picture where there is no white cell
 SPLITS = ("train", "val", "test")
 _PATCH_EVERY = 10  # one picture in this many gives its emptiest place as a PATCH example
+# Examples in camera fields: if a source holds fewer of a class, the class weighs less than one of another source.
+_FULL = 1000
 _SHARES = (70, 15, 15)  # percent of pictures in train, val and test, if a data set has no splits of its own
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a camera field.
+
+    Attributes:
+        x, y: of its middle, pixels of the field.
+        reach: pixels; a located nucleus that is no farther from the middle is the one that is meant.
+        nucleus: diameter of a mark there if no nucleus is located, in red-cell diameters.
+    """
+
+    x: float
+    y: float
+    reach: float
+    nucleus: float
 
 
 @dataclass(frozen=True)
@@ -34,8 +52,9 @@ class Example:
         source: name of the data set that the picture comes from; each source is one microscope.
         cell: name of the physical cell, which may have been photographed more than once; "" if it isn't known.
         kind: the data set's own label, if OTHER is one of the labels; else "". PATCH means the place of the picture
-            that lies farthest from any cell.
+            that lies farthest from any cell, or the place below.
         original: the type as the data set itself writes it, such as "erythroblast", where it is finer; else "".
+        place: of the cell in a camera field (train.data.field_examples); None for a picture of one cell.
     """
 
     path: str
@@ -45,6 +64,7 @@ class Example:
     cell: str = ""
     kind: str = ""
     original: str = ""
+    place: Place | None = None
 
 
 def labels(other: str) -> tuple[str, ...]:
@@ -213,7 +233,7 @@ def trained_on(
         or (
             (not sources or e.source in sources)
             and not _types(e) & left_out
-            and not (e.kind == PATCH and e.path in pictures)
+            and not (e.kind == PATCH and not e.place and e.path in pictures)
         )
     ]
 
@@ -231,8 +251,11 @@ def named(source: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def split_hash(examples: Iterable[Example]) -> str:
-    """sha256 of the list of pictures with their splits and labels. Equal hashes mean equal splits."""
-    return _hash([e.path, e.label, e.split] for e in examples)
+    """sha256 of the list of pictures with their splits and labels. Equal hashes mean equal splits.
+
+    Places in camera fields don't count: another locator finds others, as it finds other crops in the same pictures.
+    """
+    return _hash([e.path, e.label, e.split] for e in examples if not e.place)
 
 
 def list_hash(examples: Iterable[Example]) -> str:
@@ -256,6 +279,10 @@ def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.
     the sum of the others. If weights ignored the source, the network would learn which source is rich in which
     class, instead of what a monocyte looks like.
 
+    Sources of camera fields hold few cells, which would be learned by heart if they weighed as much as another source's
+    hundreds. So the sum of a class is multiplied by the square root of n / 1000, at most 1, where n is how many
+    examples of the class the source has. For a class of LABELS, n is that of the rarer one.
+
     Args:
         examples: pictures of one split.
         classes: as for `targets`.
@@ -264,8 +291,25 @@ def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.
     share = [2.0 if PATCH in classes and n < len(LABELS) else 1.0 for n in range(len(classes))]
     pairs = [(e.source, n) for e, n in zip(examples, numbers, strict=True)]
     counts = Counter(pairs)
-    total = sum(share[n] for _, n in counts)
-    return np.array([len(examples) * share[n] / (total * counts[s, n]) for s, n in pairs], dtype=np.float32)
+    in_fields = {e.source for e in examples if e.place}
+
+    def total_of(source: str, n: int) -> float:
+        """The sum of weights of a class in a source, in units of a class of other cells."""
+        if source not in in_fields:
+            return share[n]
+        alike = range(len(LABELS)) if n < len(LABELS) else [n]
+        fewest = min(counts[source, each] for each in alike if (source, each) in counts)
+        return share[n] * min(1.0, float(np.sqrt(fewest / _FULL)))
+
+    totals = {pair: total_of(*pair) for pair in counts}
+    each = {pair: len(examples) * totals[pair] / (sum(totals.values()) * counts[pair]) for pair in counts}
+    return np.array([each[pair] for pair in pairs], dtype=np.float32)
+
+
+def learned(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> tuple[str, ...]:
+    """The sources whose lymphocytes or monocytes are learned, in alphabetical order. counts: from `describe`."""
+    splits = {source: [each.get(name, {}) for name in ("train", "val")] for source, each in counts.items()}
+    return tuple(sorted(s for s, each in splits.items() if any(split.get(label) for split in each for label in LABELS)))
 
 
 class Labelled(Protocol):
