@@ -70,7 +70,8 @@ def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
     known, labels = report.labels, dataset.LABELS
     size, policy = report.size, report.crop.policy
     test = [e for e in dataset.only(run.examples(path, report, folder), "test") if e.label != OTHER]
-    in_fields = field_cells.read(folder, size, policy, dataset.LABELS, progress=progress)
+    learned_fields = bool(report.settings.get("fields"))
+    in_fields = field_cells.read(folder, size, policy, dataset.LABELS, progress=progress, half=learned_fields)
     crops = np.concatenate([crop_cache.crops(folder, test, size, policy, progress=progress), in_fields.crops])
     truth = np.concatenate([dataset.targets(test, labels), in_fields.truth])
     sources = np.array([e.source for e in test] + in_fields.sources)
@@ -82,10 +83,10 @@ def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
     }
     if len(known) > len(labels):
         answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
-    learned = report.settings.get("source")
+    learned = dataset.named(report.settings.get("source"))
     return RunFigures(
         network=report.network,
-        learned=(learned,) if learned else tuple(sorted(report.data.counts)),
+        learned=learned or dataset.learned(report.data.counts),
         missed=in_fields.missed,
         figures={
             str(source): {

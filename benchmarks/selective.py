@@ -105,16 +105,23 @@ def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) ->
 
 
 def learned_sources(model: Model) -> list[str]:
-    """The sources that a model was trained on, according to its contract."""
-    only = (model.contract.training or {}).get("source")
-    return [only] if only else sorted(model.contract.data.counts if model.contract.data else ())
+    """The sources whose lymphocytes or monocytes a model was trained on, according to its contract."""
+    only = dataset.named((model.contract.training or {}).get("source"))
+    return list(only or dataset.learned(model.contract.data.counts if model.contract.data else {}))
+
+
+def learned_fields(model: Model) -> bool:
+    """Whether a model learned from half of the marked camera fields, according to its contract."""
+    return bool((model.contract.training or {}).get("fields"))
 
 
 def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:
     if model.labels != (*dataset.LABELS, OTHER) or not model.risks:
         raise UserError(f"{file} knows no {OTHER} cells; train a network with --other kinds, and convert it.")
     examples = dataset.only(dataset.read(folder, model.labels), "test")
-    in_fields = field_cells.read(folder, model.size, model.policy, model.labels, progress=progress)
+    in_fields = field_cells.read(
+        folder, model.size, model.policy, model.labels, progress=progress, half=learned_fields(model)
+    )
     crops = [crop_cache.crops(folder, examples, model.size, model.policy, progress=progress), in_fields.crops]
     truth = np.concatenate([dataset.targets(examples, model.labels), in_fields.truth])
     types = np.array([e.kind for e in examples] + in_fields.kinds)

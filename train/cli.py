@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from train.run import Report
 
 # The groups of options that --help shows for the networks' commands.
-_DATA = ("--data", "--source", "--crop", "--size", "--augment", "--amount", "--balance", "--mixup")
+_DATA = (
+    "--data",
+    "--source",
+    "--without",
+    "--fields",
+    "--crop",
+    "--size",
+    "--augment",
+    "--amount",
+    "--balance",
+    "--mixup",
+)
 _WHAT = ("--other", "--smoothing", "--thresholds")
 _HOW = ("--epochs", "--batch", "--rate", "--average", "--seed", "--deterministic", "--strategy", "--precision")
 _WRITE = ("--out", "--resume", "--help")
@@ -104,6 +115,7 @@ def data(source: str, out: Path, classes: str, seed: int) -> None:
 
 CROPS = sorted(set(POLICIES) - {"pair"})  # a pair is for networks that were joined
 OTHERS = ["none", "one", "kinds"]
+FIELDS = ["other", "all"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 _weights = click.option(
     "--weights",
@@ -111,6 +123,17 @@ _weights = click.option(
     default="imagenet",
     help="A file of VGG16's weights without its top layers; by default Keras downloads them.",
 )
+
+
+def _several(_: click.Context, __: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names that the user gave, each once; None if there are none."""
+    return tuple(dict.fromkeys(names)) or None
+
+
+def _source(context: click.Context, option: click.Parameter, names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+    """As `_several`, but one name alone is a string, as in the run.json of older versions."""
+    several = _several(context, option, names)
+    return several[0] if several and len(several) == 1 else several
 
 
 def _settings(best: Settings) -> Callable[[Callable], Callable]:
@@ -147,7 +170,27 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
             help="cell: find the cell in the picture; normalised: normalise its stain, too; nucleus: make all nuclei "
             "equally large, and leave the stain; whole-image: take the picture unchanged.",
         ),
-        click.option("--source", metavar="NAME", help="Learn from this source of the data only; test on all sources."),
+        click.option(
+            "--source",
+            multiple=True,
+            metavar="NAME",
+            callback=_source,
+            help="Learn from this source of the data only; test on all sources. May be given several times.",
+        ),
+        click.option(
+            "--without",
+            multiple=True,
+            metavar="TYPE",
+            callback=_several,
+            help="Leave out a type of other cells, such as basophil or erythroblast, when learning; it stays in the "
+            "test split. May be given several times.",
+        ),
+        click.option(
+            "--fields",
+            type=click.Choice(FIELDS),
+            help="Also learn from half of the marked camera fields: their other cells, and places without a white cell "
+            "(other), or their lymphocytes and monocytes as well (all). With --source, name the fields' sources, too.",
+        ),
         click.option(
             "--augment",
             default=best.augment,

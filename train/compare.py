@@ -88,7 +88,11 @@ def compare(runs: Iterable[Path]) -> list[Row]:
     """
     groups: dict[str, list[TestedRun]] = {}
     for run in map(read, runs):
-        same = {name: value for name, value in run.settings.items() if name != "seed" and name not in _DEVICES}
+        same = {
+            name: value
+            for name, value in run.settings.items()
+            if value is not None and name != "seed" and name not in _DEVICES  # older versions lack keys that are None
+        }
         groups.setdefault(json.dumps([run.network, document(run.crop), same], sort_keys=True), []).append(run)
     settings = [group[0].settings for group in groups.values()]
     names = sorted({name for each in settings for name in each} - {"seed", *_DEVICES})

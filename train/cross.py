@@ -69,7 +69,8 @@ def _finished(run: Path, settings: Settings) -> bool:
         return False
     try:
         report = json.loads((run / "run.json").read_text())
-        same = all(report["settings"][name] == value for name, value in vars(settings).items())
+        then = {"without": None, "fields": None} | report["settings"]  # older versions wrote no such keys
+        same = all(then[name] == value for name, value in vars(settings).items())
     except (OSError, ValueError, KeyError, TypeError) as error:
         why = reason(error) if isinstance(error, OSError) else "its run.json is damaged"
         raise UserError(f"{run} can't be used ({why}); delete it or name another folder.") from error

@@ -15,7 +15,7 @@ import numpy as np
 from edge.errors import UserError
 from edge.system.progress import Progress, silent
 from train import networks, run
-from train.data import array_cache
+from train.data import array_cache, dataset
 from train.data.array_cache import Spec
 
 _BATCH = 64
@@ -23,13 +23,13 @@ _WEIGHT = 0.7  # of the teachers' mean answer in a target; the label has the rem
 
 
 def teachers(
-    runs: Sequence[str], source: str | None, kinds: Sequence[str], size: int, policy: str
+    runs: Sequence[str], source: str | Sequence[str] | None, kinds: Sequence[str], size: int, policy: str
 ) -> list[keras.Model]:
     """The networks of finished runs.
 
     Args:
         runs: their folders; SOURCE in a name stands for `source`.
-        source: the source that the pupil learns from; None for all.
+        source: the source that the pupil learns from, or several (their names are joined by "+"); None for all.
         kinds: the kinds that the pupil tells apart.
         size: width and height of the pupil's crops in pixels.
         policy: how the pupil's crops are made.
@@ -38,8 +38,9 @@ def teachers(
         UserError: if a folder holds no finished run, or one with other kinds or crops.
     """
     models = []
+    of = "+".join(dataset.named(source)) or "all"
     for name in runs:
-        folder = Path(name.replace("SOURCE", source or "all"))
+        folder = Path(name.replace("SOURCE", of))
         report, model = run.read(folder)
         if (report.kinds, report.size, report.crop.policy) != (tuple(kinds), size, policy):
             raise UserError(

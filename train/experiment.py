@@ -92,7 +92,7 @@ def training_data(job: Job, views: bool = False) -> TrainingData:
     """
     settings = job.settings
     labels = dataset.labels(settings.other)
-    examples = dataset.trained_on(dataset.read(job.folder, labels), settings.source)
+    examples = run.learned(job.folder, labels, asdict(settings), job.progress)
     split = {name: dataset.only(examples, name) for name in dataset.SPLITS}
     kinds = dataset.kinds(split["train"] + split["val"], settings.other)
     wanted = {name: Wanted(settings.size, (settings.policy,), ruler=settings.ruler) for name in dataset.SPLITS}
@@ -299,7 +299,9 @@ def finish(
         sources = [e.source for e in data.examples[name]]
         truth = dataset.targets(data.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
-    marked = field_cells.read(job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress)
+    marked = field_cells.read(
+        job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress, half=bool(settings.fields)
+    )
     if len(marked.truth):
         probabilities = run.predict(model, marked.crops, len(labels))
         results["fields"] = evaluate.by_source(marked.truth, probabilities, marked.sources, labels)

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import numpy as np
 from edge import contract
 from edge.contract import Figures
 from edge.crop import POLICIES, shape
-from edge.decide import merged
+from edge.decide import OTHER, merged
 from edge.errors import UserError, reason
-from train.data import dataset
+from edge.system.progress import Progress, silent
+from train.data import dataset, field_examples
 from train.data.dataset import Example
 
 
@@ -133,10 +135,37 @@ def _unfinished(run: Path, error: Exception) -> UserError:
 
 def examples(run: Path, report: Report, folder: Path) -> list[Example]:
     """The examples that a run learns from or may be tested on. Raises UserError if `folder` isn't the run's data."""
-    known = dataset.trained_on(dataset.read(folder, report.labels), report.settings.get("source"))
+    known = learned(folder, report.labels, report.settings)
     if dataset.split_hash(known) != report.data.split_sha256:
         raise UserError(f"{folder} is not the data that {run} was trained on (its splits differ); train again.")
     return known
+
+
+def learned(
+    folder: Path, labels: Sequence[str], settings: Mapping[str, Any], progress: Progress = silent
+) -> list[Example]:
+    """The pictures that a run with these settings learns from or may be tested on.
+
+    Args:
+        folder: the data folder.
+        labels: what its answers can be.
+        settings: train.settings.Settings as a dictionary; those of an older version lack some keys.
+        progress: see edge.system.progress.
+
+    Raises:
+        UserError: for data that can't be used, or settings that don't fit the data.
+    """
+    known = dataset.read(folder, labels)
+    if what := settings.get("fields"):
+        if OTHER not in labels:
+            raise UserError("--fields needs --other kinds or --other one: most of what fields show is no name.")
+        in_fields = field_examples.read(folder, what, progress)
+        sources = {e.source for e in in_fields}
+        named = set(dataset.named(settings.get("source")))
+        if named and not named & sources:
+            raise UserError(f"--fields learns nothing: no --source names fields; {', '.join(sorted(sources))} do.")
+        known += in_fields
+    return dataset.trained_on(known, settings.get("source"), settings.get("without"))
 
 
 def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64) -> np.ndarray:

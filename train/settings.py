@@ -13,7 +13,11 @@ class Settings:
         batch: pictures per step.
         seed: of all random choices, 0 to 20,000.
         policy: how crops are made, a key of edge.crop.POLICIES.
-        source: the only source to learn from; None for all.
+        source: the only source to learn from, or several; None for all.
+        without: types of *other* cells that are left out of train and val, such as "basophil"; None to leave out none.
+            They stay in the test split, so that one can measure how the unknown is answered.
+        fields: what is learned from the learning half of the marked camera fields, one of
+            train.data.field_examples.FIELDS; None for nothing.
         ruler: what sets the size of crops, one of train.data.crop_scale.RULERS.
         augment: which random changes are made to pictures; see train.augment.recipe.
         amount: how strong the changes of stain, light, lens and sensor are, 0 to 4; 1 is as much as microscopes of one
@@ -37,7 +41,9 @@ class Settings:
     batch: int = 32
     seed: int = 0
     policy: str = "cell"
-    source: str | None = None
+    source: str | tuple[str, ...] | None = None
+    without: tuple[str, ...] | None = None
+    fields: str | None = None
     ruler: str = "run"
     augment: str = "light"
     amount: float = 1.0

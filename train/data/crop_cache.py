@@ -6,9 +6,10 @@ arrays are made from it; again only if its pixels didn't fit into the store (edg
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,15 +17,16 @@ import numpy as np
 
 from edge import crop, locate, red_cells
 from edge.cell import Cell, emptiest, single, whole_image
-from edge.classify import find_cells
+from edge.classify import Found, find_cells
 from edge.errors import UserError, reason
 from edge.frames import Picture, Unreadable
 from edge.system.progress import Progress, silent
-from train.data import array_cache, crop_scale, dataset
+from train.data import array_cache, crop_scale, dataset, fields
 from train.data.array_cache import Spec
-from train.data.dataset import PATCH, Example
+from train.data.dataset import PATCH, Example, Place
 
 _WHOLE = "whole-image"
+_CELL = 1.5  # diameter of an invented cell in diameters of its nucleus, as the locator takes it
 _SHOWN = 5  # an error names at most this many unreadable pictures
 
 
@@ -83,7 +85,8 @@ def make(
 
     That is the cell nearest to the middle, or the whole picture if no cell is found. There is one crop, even if the
     ruler is uncertain. A PATCH example is the place of
-    its picture that lies farthest from all cells.
+    its picture that lies farthest from all cells. An example with a place is the cell that is located there, or an
+    invented one; all marked fields of its source are then one run.
 
     Args:
         folder: the data folder.
@@ -96,7 +99,7 @@ def make(
     Raises:
         UserError: if pictures can't be read, or if the cache can't be written.
     """
-    whole = not wanted.nuclei and set(wanted.policies) <= {_WHOLE}
+    whole = not wanted.nuclei and set(wanted.policies) <= {_WHOLE} and not any(e.place for e in examples)
     pictures = _Pictures(folder, examples, {} if whole else _runs(folder, examples), wanted.ruler)
     arrays = [_crops_array(pictures, wanted.size, policy) for policy in wanted.policies]
     arrays += [_nuclei_array(pictures)] if wanted.nuclei else []
@@ -113,8 +116,14 @@ Runs = dict[tuple[str, str], list[str]]
 
 
 def _runs(folder: Path, examples: Sequence[Example]) -> Runs:
-    """The paths of all pictures, of every class, by source and split: each group is like a run at one microscope."""
+    """The paths of all pictures, of every class, by source and split: each group is like a run at one microscope.
+
+    The run of camera fields holds all marked fields of the source, learned from or not, as in train.data.field_cells.
+    """
     runs: Runs = {}
+    groups = {(e.source, e.split) for e in examples if e.place}
+    marked = fields.read(folder) if groups else []
+    runs |= {group: [field.path for field in marked if field.source == group[0]] for group in sorted(groups)}
     for each in dataset.read(folder, labels=None) if folder.is_dir() else examples:
         runs.setdefault((each.source, each.split), []).append(each.path)
     return runs
@@ -139,10 +148,14 @@ class _Pictures:
     @cached_property
     def stamps(self) -> list[tuple]:
         """What shows that a picture was changed or replaced: each example's path, file size and last change."""
-        marks = [[PATCH] if e.kind == PATCH else [] for e in self.examples]
-        return [(e.path, *_stamp(self.folder / e.path), *mark) for e, mark in zip(self.examples, marks, strict=True)]
+        marks = [[PATCH] if e.kind == PATCH and not e.place else [] for e in self.examples]
+        places = [list(astuple(e.place)) if e.place else [] for e in self.examples]
+        return [
+            (e.path, *stamp(self.folder / e.path), *mark, *place)
+            for e, mark, place in zip(self.examples, marks, places, strict=True)
+        ]
 
-    def read(self, whole: bool, progress: Progress) -> Iterator[tuple[list[int], Picture | Unreadable, list[Cell]]]:
+    def read(self, whole: bool, progress: Progress) -> Iterator[tuple[list[int], Found | Unreadable]]:
         """Decodes and locates each picture once.
 
         Args:
@@ -150,7 +163,7 @@ class _Pictures:
             progress: see edge.system.progress.
 
         Yields:
-            The numbers of the picture's examples, the picture, and all its cells.
+            The numbers of the picture's examples, and the picture with all its cells.
         """
         groups: dict[tuple[str, str], dict[str, list[int]]] = {}
         for number, e in enumerate(self.examples):
@@ -163,13 +176,14 @@ class _Pictures:
             part = _part(progress, done, total)
             for found in find_cells(list(numbers), _WHOLE if whole else "cell", search, run, part, locator):
                 if isinstance(found, Unreadable):
-                    yield numbers[found.source], found, []
+                    yield numbers[found.source], found
                 else:
-                    yield numbers[found.picture.source], found.picture, crop_scale.scaled(found.cells, self.ruler)
+                    scaled = crop_scale.scaled(found.cells, self.ruler)
+                    yield numbers[found.picture.source], replace(found, cells=scaled)
             done += len(numbers)
 
 
-def _stamp(file: Path) -> tuple[int, int]:
+def stamp(file: Path) -> tuple[int, int]:
     """A file's size in bytes and when it was last written, in nanoseconds."""
     try:
         status = file.stat()
@@ -192,22 +206,49 @@ class _Array:
     whole: bool
     row: Callable[[Picture, Cell], np.ndarray]
 
-    def of(self, picture: Picture, cells: Sequence[Cell], patch: bool) -> np.ndarray:
-        """The row of one example. cells: all cells of the picture; patch: whether the example is a PATCH."""
-        cells = whole_image(picture) if self.whole else cells
-        return self.row(picture, emptiest(picture, cells) if patch else single(picture, cells)[0])
+    def of(self, found: Found, example: Example, ruler: str) -> np.ndarray:
+        """The row of one example. found: its picture with all cells; ruler: one of train.data.crop_scale.RULERS."""
+        picture = found.picture
+        if example.place:
+            return self.row(picture, _at(found, example.place, ruler))
+        cells = whole_image(picture) if self.whole else found.cells
+        return self.row(picture, emptiest(picture, cells) if example.kind == PATCH else single(picture, cells)[0])
+
+
+def _at(found: Found, place: Place, ruler: str) -> Cell:
+    """The cell that is located at a place, or an invented one."""
+    near = [cell for cell in found.cells if math.dist(cell.centre, (place.x, place.y)) <= place.reach]
+    if near:
+        return min(near, key=lambda cell: math.dist(cell.centre, (place.x, place.y)))
+    nucleus = place.nucleus * found.red_cell
+    half = _CELL * nucleus / 2
+    left, top = max(0, int(place.x - half)), max(0, int(place.y - half))
+    right, bottom = (
+        min(found.picture.width, int(place.x + half) + 1),
+        min(found.picture.height, int(place.y + half) + 1),
+    )
+    box = (left, top, max(1, right - left), max(1, bottom - top))
+    cell = Cell(box, 0, (place.x, place.y), nucleus, 2 * half, found.red_cell, False, 0.0)
+    return crop_scale.scaled([cell], ruler)[0]
 
 
 def _crops_array(pictures: _Pictures, size: int, policy: str) -> _Array:
     whole = policy == _WHOLE
+<<<<<<< HEAD
     what = [policy, crop.POLICIES[policy], None if whole else _locator(), size]
     key = _key(pictures, what, {} if whole else pictures.runs)
     spec = Spec("crops", key, "|u1", (len(pictures.examples), *crop.shape(size, policy)))
+=======
+    located = not whole or any(e.place for e in pictures.examples)
+    what = [policy, crop.POLICIES[policy], locator_version() if located else None, size]
+    key = _key(pictures, what, pictures.runs if located else {})
+    spec = Spec("crops", key, "|u1", (len(pictures.examples), size, size, 3))
+>>>>>>> bench
     return _Array(spec, whole, lambda picture, cell: crop.crop(picture, cell, size, policy))
 
 
 def _nuclei_array(pictures: _Pictures) -> _Array:
-    spec = Spec("nuclei", _key(pictures, [_locator()], pictures.runs), "<f4", (len(pictures.examples),))
+    spec = Spec("nuclei", _key(pictures, [locator_version()], pictures.runs), "<f4", (len(pictures.examples),))
     return _Array(spec, False, lambda picture, cell: np.asarray(crop.nucleus(cell), np.float32))
 
 
@@ -216,7 +257,7 @@ def _key(pictures: _Pictures, what: list, runs: Runs) -> list:
     return [str(pictures.folder.resolve()), *what, pictures.ruler, pictures.stamps, sorted(runs.items())]
 
 
-def _locator() -> str:
+def locator_version() -> str:
     """The version of the locator and of the ruler with which crops are made."""
     return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {red_cells.VERSION}"
 
@@ -231,14 +272,14 @@ def _write(pictures: _Pictures, arrays: Sequence[tuple[_Array, Path]], progress:
     bad: list[str] = []
     with ExitStack() as stack:
         targets = [(each, stack.enter_context(array_cache.writing(each.spec, file))) for each, file in arrays]
-        for numbers, picture, cells in pictures.read(all(each.whole for each, _ in arrays), progress):
-            if isinstance(picture, Unreadable):
-                bad.append(f"{picture.source} {picture.error}")
+        whole = all(each.whole for each, _ in arrays) and not any(e.place for e in pictures.examples)
+        for numbers, found in pictures.read(whole, progress):
+            if isinstance(found, Unreadable):
+                bad.append(f"{found.source} {found.error}")
                 continue
             for number in numbers:
-                patch = pictures.examples[number].kind == PATCH
                 for array, rows in targets:
-                    rows.put(number, array.of(picture, cells, patch))
+                    rows.put(number, array.of(found, pictures.examples[number], pictures.ruler))
         if bad:
             count = len(pictures.examples)
             shown = " ".join(bad[:_SHOWN])

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,25 @@ LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a kind of OTHER: a place in a picture where there is no white cell
 SPLITS = ("train", "val", "test")
 _PATCH_EVERY = 10  # one picture in this many gives its emptiest place as a PATCH example
+# Examples in camera fields: if a source holds fewer of a class, the class weighs less than one of another source.
+_FULL = 1000
 _SHARES = (70, 15, 15)  # percent of pictures in train, val and test, if a data set has no splits of its own
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a camera field.
+
+    Attributes:
+        x, y: of its middle, pixels of the field.
+        reach: pixels; a located nucleus that is no farther from the middle is the one that is meant.
+        nucleus: diameter of a mark there if no nucleus is located, in red-cell diameters.
+    """
+
+    x: float
+    y: float
+    reach: float
+    nucleus: float
 
 
 @dataclass(frozen=True)
@@ -34,7 +52,9 @@ class Example:
         source: name of the data set that the picture comes from; each source is one microscope.
         cell: name of the physical cell, which may have been photographed more than once; "" if it isn't known.
         kind: the data set's own label, if OTHER is one of the labels; else "". PATCH means the place of the picture
-            that lies farthest from any cell.
+            that lies farthest from any cell, or the place below.
+        original: the type as the data set itself writes it, such as "erythroblast", where it is finer; else "".
+        place: of the cell in a camera field (train.data.field_examples); None for a picture of one cell.
     """
 
     path: str
@@ -43,6 +63,8 @@ class Example:
     source: str
     cell: str = ""
     kind: str = ""
+    original: str = ""
+    place: Place | None = None
 
 
 def labels(other: str) -> tuple[str, ...]:
@@ -134,7 +156,14 @@ def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...
     size, changed: the table's size in bytes, and when it was last written, in nanoseconds. They show a change.
     """
     return tuple(
-        Example(row["path"], row["label"], row["split"], row.get("source") or folder.name, row.get("cell") or "")
+        Example(
+            path=row["path"],
+            label=row["label"],
+            split=row["split"],
+            source=row.get("source") or folder.name,
+            cell=row.get("cell") or "",
+            original=(row.get("original_label") or "").partition(":")[0].lower(),
+        )
         for row in table(folder, {"path", "label", "split"})
     )
 
@@ -171,26 +200,62 @@ def only(examples: Iterable[Example], split: str) -> list[Example]:
     return [e for e in examples if e.split == split]
 
 
-def trained_on(examples: Iterable[Example], source: str | None) -> list[Example]:
-    """The pictures for a run that learns from one source: its train and val splits, and the test splits of all sources.
+def trained_on(
+    examples: Iterable[Example], source: str | Sequence[str] | None, without: Sequence[str] | None = None
+) -> list[Example]:
+    """The pictures for a run that learns only a part of the data: its train and val splits, and all of the test split.
 
     Args:
         examples: of all sources.
-        source: name of the source to learn from; None for all, so that nothing is left out.
+        source: name of the source to learn from, or several names; None for all sources.
+        without: types of *other* cells that aren't learned. A type is a kind or an `original` of the examples.
 
     Raises:
-        UserError: if there is no such source.
+        UserError: if there is no such source, or no such type of other cells.
     """
     examples = list(examples)
-    if source and source not in {e.source for e in examples}:
-        known = ", ".join(sorted({e.source for e in examples}))
-        raise UserError(f"There is no source {source!r} in the data; its sources are: {known}.")
-    return [e for e in examples if not source or e.source == source or e.split == "test"]
+    sources = named(source)
+    known = {e.source for e in examples}
+    for name in sources:
+        if name not in known:
+            raise UserError(f"There is no source {name!r} in the data; its sources are: {', '.join(sorted(known))}.")
+    left_out = set(without or ())
+    types = set().union(*(_types(e) for e in examples))
+    for name in left_out - types:
+        every = ", ".join(sorted(types)) or "none, as they are not learned (--other)"
+        raise UserError(f"There are no other cells of the type {name!r}; their types are: {every}.")
+    # A PATCH of a picture that is left out may show a part of its cell, so it is left out, too.
+    pictures = {e.path for e in examples if _types(e) & left_out}
+    return [
+        e
+        for e in examples
+        if e.split == "test"
+        or (
+            (not sources or e.source in sources)
+            and not _types(e) & left_out
+            and not (e.kind == PATCH and not e.place and e.path in pictures)
+        )
+    ]
+
+
+def _types(example: Example) -> set[str]:
+    """What the data set calls a cell of OTHER: its kind and, if that is finer, its `original`; nothing for others."""
+    if example.label != OTHER or example.kind == PATCH:
+        return set()
+    return {example.kind, example.original} - {""}
+
+
+def named(source: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The names in train.settings.Settings.source, which may be one, several or none."""
+    return (source,) if isinstance(source, str) else tuple(source or ())
 
 
 def split_hash(examples: Iterable[Example]) -> str:
-    """sha256 of the list of pictures with their splits and labels. Equal hashes mean equal splits."""
-    return _hash([e.path, e.label, e.split] for e in examples)
+    """sha256 of the list of pictures with their splits and labels. Equal hashes mean equal splits.
+
+    Places in camera fields don't count: another locator finds others, as it finds other crops in the same pictures.
+    """
+    return _hash([e.path, e.label, e.split] for e in examples if not e.place)
 
 
 def list_hash(examples: Iterable[Example]) -> str:
@@ -214,6 +279,10 @@ def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.
     the sum of the others. If weights ignored the source, the network would learn which source is rich in which
     class, instead of what a monocyte looks like.
 
+    Sources of camera fields hold few cells, which would be learned by heart if they weighed as much as another source's
+    hundreds. So the sum of a class is multiplied by the square root of n / 1000, at most 1, where n is how many
+    examples of the class the source has. For a class of LABELS, n is that of the rarer one.
+
     Args:
         examples: pictures of one split.
         classes: as for `targets`.
@@ -222,8 +291,25 @@ def weights(examples: Sequence[Example], classes: Sequence[str] = LABELS) -> np.
     share = [2.0 if PATCH in classes and n < len(LABELS) else 1.0 for n in range(len(classes))]
     pairs = [(e.source, n) for e, n in zip(examples, numbers, strict=True)]
     counts = Counter(pairs)
-    total = sum(share[n] for _, n in counts)
-    return np.array([len(examples) * share[n] / (total * counts[s, n]) for s, n in pairs], dtype=np.float32)
+    in_fields = {e.source for e in examples if e.place}
+
+    def total_of(source: str, n: int) -> float:
+        """The sum of weights of a class in a source, in units of a class of other cells."""
+        if source not in in_fields:
+            return share[n]
+        alike = range(len(LABELS)) if n < len(LABELS) else [n]
+        fewest = min(counts[source, each] for each in alike if (source, each) in counts)
+        return share[n] * min(1.0, float(np.sqrt(fewest / _FULL)))
+
+    totals = {pair: total_of(*pair) for pair in counts}
+    each = {pair: len(examples) * totals[pair] / (sum(totals.values()) * counts[pair]) for pair in counts}
+    return np.array([each[pair] for pair in pairs], dtype=np.float32)
+
+
+def learned(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> tuple[str, ...]:
+    """The sources whose lymphocytes or monocytes are learned, in alphabetical order. counts: from `describe`."""
+    splits = {source: [each.get(name, {}) for name in ("train", "val")] for source, each in counts.items()}
+    return tuple(sorted(s for s, each in splits.items() if any(split.get(label) for split in each for label in LABELS)))
 
 
 class Labelled(Protocol):

@@ -1,6 +1,7 @@
 """The labelled white cells of marked camera fields.
 
-Classifiers never learn from the microscopes of these fields, so the fields show how they do on a new microscope.
+Unless it is told to (train.data.field_examples), a classifier learns nothing from the microscopes of these fields. So
+the fields show how it does on a new microscope.
 """
 
 from collections.abc import Iterator, Sequence
@@ -43,7 +44,13 @@ class FieldCells:
 
 
 def read(
-    folder: Path, size: int, policy: str, labels: Sequence[str], ruler: str = "run", progress: Progress = silent
+    folder: Path,
+    size: int,
+    policy: str,
+    labels: Sequence[str],
+    ruler: str = "run",
+    progress: Progress = silent,
+    half: bool = False,
 ) -> FieldCells:
     """The labelled cells of a data folder's fields.csv, found by the runner's own locator.
 
@@ -54,6 +61,7 @@ def read(
         labels: cells with other labels are left out; if OTHER is among them, cells of every known type are kept.
         ruler: one of train.data.crop_scale.RULERS; the fields of a source are one run.
         progress: see edge.system.progress.
+        half: whether only the measuring half of the fields is read, because a network learned from the other half.
 
     Raises:
         UserError: if a field can't be read.
@@ -61,7 +69,7 @@ def read(
     marked = fields.read(folder)
     boxes = {each.path: [(box, _label(box.label, labels)) for box in each.boxes] for each in marked}
     labelled = {path: [pair for pair in pairs if pair[1]] for path, pairs in boxes.items()}
-    wanted = [each for each in marked if labelled[each.path]]
+    wanted = [each for each in (fields.halves(marked)[1] if half else marked) if labelled[each.path]]
     by_path: dict[str, list[tuple[np.ndarray, Box, str] | None]] = {}
     for field, picture, cells in _located(folder, marked, wanted, policy, ruler, progress):
         by_path[field.path] = [

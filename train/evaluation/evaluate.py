@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from sklearn.metrics import confusion_matrix, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from edge.contract import ClassFigures, Figures, OtherFigures
 from edge.decide import OTHER
@@ -16,7 +16,7 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
     """Figures of one set of pictures.
 
     Args:
-        truth: indices into `labels`, int [n].
+        truth: indices into `labels`, int [n]; n may be 0, as for a source that only holds other cells.
         probabilities: float [n, labels].
         labels: what an answer can be. If the last one is OTHER, only the figures of `other` cover all pictures. All
             other figures leave out the cells of OTHER, and ask which of the other labels is likeliest. So they can be
@@ -30,7 +30,8 @@ def metrics(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str])
         named = truth < len(labels) - 1
         of_names = metrics(truth[named], names_only(probabilities[named]), labels[:-1])
         return replace(of_names, other=other(truth, probabilities))
-    table = confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(labels)))
+    pairs = truth * len(labels) + probabilities.argmax(axis=1)
+    table = np.bincount(pairs, minlength=len(labels) ** 2).reshape(len(labels), len(labels))
     classes = {
         label: ClassFigures(
             recall=share(table[i, i], table[i].sum()),
@@ -107,7 +108,7 @@ def table(figures: Mapping[str, Figures]) -> Table:
             [
                 name,
                 *(str(each.classes[label].recall) for label in ("monocyte", "lymphocyte")),
-                f"{each.balanced_accuracy:.3f}",
+                f"{each.balanced_accuracy:.3f}" if each.count else "-",
                 "-" if each.auroc is None else f"{each.auroc:.3f}",
             ]
             for name, each in figures.items()

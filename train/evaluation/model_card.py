@@ -20,6 +20,10 @@ ATTRIBUTIONS = {
     "recognition systems, Data in Brief 30 (2020), doi 10.17632/snkd93bnjr.1, CC BY 4.0",
     "bccd": "BCCD (Shenggan/BCCD_Dataset), types per field from dhruvp/wbc-classification, MIT",
     "chula_rpi": "singgihbekti/WBC_Dataset, Chulalongkorn University, Raspberry Pi camera on a microscope, MIT",
+    "chula_rbc12": "Chula-PIC-Lab/Chula-RBC-12-Dataset, Chulalongkorn University, MIT",
+    "draaslan": "draaslan/blood-cell-detection-dataset, MIT",
+    "krd_wbc": "KRD-WBC, Mendeley Data jzdj6h7gms, Erbil, CC BY 4.0",
+    "pig_warty": "FrancescaIE/WBC-detection-dataset, CC0",
 }
 WEIGHTS = {
     "vgg16": "VGG16 trained on ImageNet, Visual Geometry Group, Oxford, CC BY 4.0, by Keras Applications",
@@ -275,8 +279,13 @@ def _metrics(contract: Contract) -> list[str]:
     heads = ["model", "source", *(f"{name} recall" for name in names), "balanced accuracy", "AUROC"]
     titles = {
         "test": "**Test split**",
-        "fields": "**Labelled cells of marked camera fields.** The classifier learned from none of them. The locator, "
-        "which finds these cells, learned from half of the fields.",
+        "fields": "**Labelled cells of marked camera fields.** "
+        + (
+            "They are in fields that neither the classifier nor the locator learned from."
+            if (contract.training or {}).get("fields")
+            else "The classifier learned from none of them. The locator, which finds these cells, learned from half of "
+            "the fields."
+        ),
         "val": "**Val split**",
     }
     lines = []
@@ -286,7 +295,7 @@ def _metrics(contract: Contract) -> list[str]:
                 model,
                 source,
                 *(str(figures.classes[name].recall) for name in names),
-                f"{figures.balanced_accuracy:.3f}",
+                f"{figures.balanced_accuracy:.3f}" if figures.count else "-",
                 "-" if figures.auroc is None else f"{figures.auroc:.3f}",
             ]
             for model in dict.fromkeys(("float", kind))

@@ -80,6 +80,43 @@ def test_other_cells_and_empty_places_are_one_class(tmp_path: Path) -> None:
     assert dataset.read(tmp_path) == [e for e in dataset.read(tmp_path, None) if e.label != "neutrophil"]
 
 
+def test_sources_and_types_are_left_out_of_what_is_learned_but_not_of_the_test(tmp_path: Path) -> None:
+    rows = ["path,label,source,split,original_label"]
+    for split in dataset.SPLITS:
+        for source in "abc":
+            for label, original in (
+                ("lymphocyte", ""),
+                ("monocyte", ""),
+                ("basophil", "Basophil"),
+                ("other", "ig:IG"),
+                ("other", "erythroblast:ERB"),
+            ):
+                rows += [
+                    f"{split}-{source}-{label}-{original}-{i}.png,{label},{source},{split},{original}" for i in "01"
+                ]
+    (tmp_path / "cells.csv").write_text("\n".join(rows) + "\n")
+    examples = dataset.read(tmp_path, dataset.labels("kinds"))
+
+    def learned(source: str | tuple[str, ...] | None, *without: str) -> list[dataset.Example]:
+        chosen = dataset.trained_on(examples, source, without or None)
+        assert dataset.only(chosen, "test") == dataset.only(examples, "test")
+        return [e for e in chosen if e.split != "test"]
+
+    assert learned(None) == [e for e in examples if e.split != "test"]
+    assert {e.source for e in learned("a")} == {"a"} and learned(("a",)) == learned("a")
+    assert {e.source for e in learned(("c", "a"))} == {"a", "c"}
+    assert {e.kind for e in learned("a", "basophil")} == {"lymphocyte", "monocyte", "other", "patch"}
+    assert "basophil" not in dataset.kinds(learned(None, "basophil"), "kinds")
+    found = {e.original for e in learned(None, "erythroblast")}
+    assert "ig" in found and "erythroblast" not in found, "also the places of its pictures that show no cell"
+    assert "other" not in {e.kind for e in learned(None, "other", "erythroblast")}
+    for source, without, words in (("d", "basophil", "no source 'd'"), (None, "monocyte", "type 'monocyte'.*ig")):
+        with pytest.raises(UserError, match=words):
+            dataset.trained_on(examples, source, (without,))
+    with pytest.raises(UserError, match="--other"):
+        dataset.trained_on(dataset.read(tmp_path), None, ("basophil",))
+
+
 def test_a_table_is_only_parsed_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
     original = dataset.table
