@@ -8,6 +8,9 @@ from edge.frames import Picture
 
 # Width of the square that the network sees, in red-cell diameters: about 24 micrometres, a little more than a cell.
 SIDE = 3.2
+# An uncertainty of `red_cell` from which on it is no ruler. A monocyte's nucleus is 1.45 times as wide as that of a
+# lymphocyte (0.37 as natural logarithm), so a ruler that is off by half of that calls the one by the other's name.
+NO_RULER = 0.2
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Cell:
         red_cell: diameter of the red cells around it, which is about 7.5 micrometres on every slide.
         at_border: whether the cell is cut off by the frame's border.
         score: how sure the locator is, 0 to 1.
-        uncertainty: standard deviation of `red_cell`, divided by `red_cell`; 0 if that is below 0.05.
+        uncertainty: standard deviation of `red_cell`, divided by `red_cell`: 0 if that is below 0.05, at most 0.4.
         doubt: why this may be no white cell, in a few words; such a cell gets no name. "" for no doubt.
     """
 
@@ -37,6 +40,11 @@ class Cell:
     score: float
     uncertainty: float = 0.0
     doubt: str = ""
+
+    @property
+    def has_ruler(self) -> bool:
+        """Whether the size of its red cells is known well enough to tell a large cell from a small one."""
+        return self.uncertainty < NO_RULER
 
 
 def centre_distance(cell: Cell, picture: Picture) -> float:

@@ -35,6 +35,9 @@ _WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size
 # if the run has a ruler already, by the second if it has none. With these factors, no picture of
 # ../shared/data has to be read twice, whichever of its folders form a run.
 _MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.2, 1.35
+# An uncertain ruler's three values: the measured one, and those that are smaller and larger by _APART standard
+# deviations. With the weights _WEIGHTS they have the mean and variance of a normal distribution (Gauss-Hermite).
+_APART, _WEIGHTS = 3**0.5, (1 / 6, 2 / 3, 1 / 6)
 
 
 @dataclass(frozen=True)
@@ -312,7 +315,7 @@ class _Survey:
         largest = []
         for alone, together in zip(cells(located, own), cells(located, pooled or own), strict=True):
             margin = _MARGIN_WITH_RULER if pooled else _MARGIN_WITHOUT
-            size = max(alone.red_cell * (1 + own.uncertainty), together.red_cell * margin * (1 + together.uncertainty))
+            size = max(alone.red_cell * _largest(alone), together.red_cell * margin * _largest(together))
             largest.append(replace(alone, red_cell=size))
         chosen = single(frame, largest) if self._search.single else largest
         return [extent(frame, cell, self._policy) for cell in chosen]
@@ -327,20 +330,25 @@ def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
     """The model's input for one cell, uint8 [size, size, 3]: one crop, or three if its ruler is uncertain."""
     rulers = [cell]
     if cell.uncertainty:
-        factors = (1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty)
+        factors = (1 / _largest(cell), 1, _largest(cell))
         rulers = [replace(cell, red_cell=cell.red_cell * each) for each in factors]
     return [crop(picture, each, model.size, model.policy) for each in rulers]
 
 
+def _largest(cell: Cell) -> float:
+    """The largest ruler that `crops` takes for a cell, in units of its red_cell."""
+    return 1 + _APART * cell.uncertainty
+
+
 def mean(predictions: Sequence[Prediction]) -> Prediction:
-    """The mean of one cell's predictions by several rulers, with the largest of their distances.
+    """The weighted mean of one cell's predictions by the rulers of `crops`, with the largest of their distances.
 
     If the rulers lead to different answers, the mean lies between them, so the cell becomes doubtful.
     """
     if len(predictions) == 1:
         return predictions[0]
-    kinds = np.stack([each.kinds for each in predictions]).mean(axis=0)
-    features = np.stack([each.features for each in predictions]).mean(axis=0)
+    kinds = np.average([each.kinds for each in predictions], axis=0, weights=_WEIGHTS)
+    features = np.average([each.features for each in predictions], axis=0, weights=_WEIGHTS)
     return Prediction(kinds, features, max(each.distance for each in predictions))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.cell import Cell
+from edge.cell import NO_RULER, Cell
 from edge.frames import Frame
 from edge.model import File
 from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
@@ -33,8 +33,7 @@ _LEVELS = (0.35, 0.5, 0.65, 0.75, 0.85)  # fractions of a mark's greatest depth 
 _CORE = 0.83
 _SIBLING = 0.3  # diameters of the field's largest nucleus: a smaller mark is a platelet
 _GOOD = 0.78  # mean mark (0 to 1) that a nucleus must reach
-# Smallest and largest nucleus, in red-cell diameters. An uncertain ruler, read from hardly any red cells, is corrected
-# if it says otherwise.
+# Smallest and largest nucleus, in red-cell diameters. A ruler that isn't known is corrected if it says otherwise.
 _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
 # Logits that a mark is a nucleus, see edge.stain.evidence. Below the first it is none; below the second it gets no name.
@@ -116,7 +115,8 @@ class Located:
         """
         if self.trace is None:
             raise ValueError("the red cells must be counted before the trace is dropped")
-        return RedCells(self.side, self.scale, self.estimate, outlines(self.trace.small, self.trace.marks))
+        whole = tuple(each.diameter / self.scale for each in self.nuclei if not each.touches)
+        return RedCells(self.side, self.scale, self.estimate, outlines(self.trace.small, self.trace.marks), whole)
 
     def measure(self, ruler: RedCellRuler | None) -> Measure:
         """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""
@@ -274,7 +274,7 @@ def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -
     right, bottom = min(width, math.ceil(left + whole)), min(height, math.ceil(top + whole))
     beyond = min(left, top, width - left - whole, height - top - whole) < -0.1 * whole
     red_cell = red_cells.diameter
-    if red_cells.uncertainty:
+    if red_cells.uncertainty >= NO_RULER:
         red_cell = min(max(red_cell, nucleus.diameter / _NUCLEI[1]), nucleus.diameter / _NUCLEI[0])
     return Cell(
         box=(x, y, max(1, right - x), max(1, bottom - y)),

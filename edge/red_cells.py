@@ -2,34 +2,60 @@
 
 Nothing tells a lymphocyte from a monocyte better than the size of the nucleus, and a ruler that is off by a tenth
 spoils that. One picture shows few red cells, and no two are alike. But all pictures of a run come from
-one microscope, so they are measured together. The diameter comes from two sources. The outlines of red cells that lie
-alone are counted. The locator's network gives an estimate, which is all there is if no outline can be counted.
+one microscope, so they are measured together.
+
+Round outlines that lie alone are counted by diameter. Red cells make a heap in this histogram, but so do platelets,
+grains and clumps. Two other words say which heap is likely: the estimate of the locator's network, and the nuclei of
+the white cells, which are one to two red cells wide. On foreign microscopes the network's word was up to four times too
+large. So it only weighs the heaps, and is the ruler itself only where there is no heap. The uncertainty says how far to
+trust the result: it rises with few outlines, with a second heap, and with words that contradict each other.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import cv2
 import numpy as np
 
+from edge.cell import NO_RULER
 from edge.normalise import DENSITY
 
-VERSION = 2  # version of the method: to be raised when it gives other diameters
+VERSION = 3  # version of the method: to be raised when it gives other diameters
 FEWEST = 8  # pictures of one size: with this many or more, they are measured together
 _STEPS = 32  # bins per octave in the histogram of diameters; an octave is a doubling
 _OCTAVES = 6  # octaves in the histogram
 _SMALLEST = 6  # pixels: smallest diameter in the histogram
-_LEVELS = (2, 3, 4)  # quarters of the threshold between light and cells: outlines are drawn at each of these
+# Quarters of the threshold between light and cells: outlines are drawn at each of these. Levels 3 to 5 show a third
+# more red cells than 2 to 4 on raabin, and up to twice as many on pale fields of chula_rpi. Rims of defocus are faint.
+_LEVELS = (3, 4, 5)
 _UNIT = 4  # unit of optical density here, in thousandths
 _FAINT = 3  # of these units: a smaller contrast is noise
-_WINDOW = 9  # bins that belong together, because red cells of one slide differ by a fifth
-# Round things per picture that are not red cells, counted in pictures cut so closely that no red cell is whole.
-_CHANCE = 0.02
-_RANGE = (0.45, 1.4)  # in units of the network's estimate: smaller things are platelets, larger ones are clumps
-# The uncertainty of a diameter (as in `Measure`) if no red cell was counted; uncertainties below the second count as 0.
-_UNCERTAINTY, _CERTAIN = 0.14, 0.05
-_INSIDE = 0.9  # a red cell's diameter as the network was taught it, divided by that of its outline
+# Bins that belong together, because red cells of one slide differ by a quarter. With 9 bins, the diameter of a film of
+# chula_rpi depended on which of two neighbouring peaks was higher by an outline or two.
+_WINDOW = 13
+# Round things per picture and window that are not red cells, counted in pictures of raabin and pbc cut so closely that
+# no red cell is whole.
+_CHANCE = 0.03
+# How far the network's word differs from the truth: half width of a Cauchy distribution of the natural logarithm. It
+# was 0.1 where the network had learned, but 0.2 to 0.9 on films of chula_rpi and chula_rbc12, and 1.4 on pig_warty.
+_WORD = 0.2
+# The median nucleus of a run in red-cell diameters: 1.1 (draaslan) to 2.1 (basophils of chula_rpi). Outside of this
+# range, a diameter is less likely, by a Cauchy distribution of the natural logarithm with this half width.
+_NUCLEUS, _BEYOND = (1.05, 2.2), 0.2
+# A heap of n red cells weighs n * n, times the two words' likelihood of its diameter, 0 to 1. It is compared with
+# _DOUBT, the weight of there being no heap of red cells. Heaps that weigh less than _LEAST are none. The three figures
+# were set so that on single pictures of chula_rpi, whose true diameters are known from their films, the uncertainties
+# are as large as the errors. On pictures of pbc, raabin and bccd the errors are then half as large.
+_DOUBT, _LEAST = 0.3, 0.1
+_ASIDE = 0.25  # natural logarithm: a heap that is farther away than this is another one
+_ONE = 0.14  # how far one red cell differs from the mean of a run, as a share
+# The part of the uncertainty that no number of outlines removes, if the network's word differs widely: films of one
+# camera, chula_rpi, then scatter by 0.08, and a person measured up to 0.15 less.
+_CONTRARY = 0.1
+_CERTAIN, _MOST = 0.05, 0.4  # uncertainties below the first count as 0, those above the second as the second
+_INSIDE = 0.92  # a red cell's diameter as the network was taught it, divided by that of its outline
 _OWN = 1.9  # red cells that a picture must show for its own diameter to be compared with the run's
 _FACTOR = 1.35  # diameters that differ by a larger factor come from two microscopes
 _MIXED = 0.25  # largest share of the pictures of one microscope that may differ so much from all together
@@ -43,6 +69,7 @@ _EDGES = np.array(
 )
 _DENSITY: np.ndarray = np.minimum(DENSITY // _UNIT, 255).astype(np.uint8)
 _DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
+_LOGS = np.log(_DIAMETERS)
 
 
 @dataclass(frozen=True)
@@ -54,17 +81,19 @@ class RedCells:
         scale: pixels of the picture per pixel of the shrunk field, at least 1.
         estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
         outlines: histogram from the function `outlines`, int64 [193].
+        nuclei: diameters of the nuclei that the border doesn't cut, pixels of the shrunk field.
     """
 
     side: int
     scale: float
     estimate: float
     outlines: np.ndarray
+    nuclei: tuple[float, ...] = ()
 
     @cached_property
-    def own(self) -> tuple[float, float]:
-        """By this picture alone: the diameter in pixels of the shrunk field, and how many red cells were counted."""
-        return diameter(self.outlines, self.estimate)
+    def own(self) -> "Measure":
+        """What this picture alone says, in pixels of the shrunk field."""
+        return measure(self.outlines, self.estimate, self.nuclei)
 
 
 @dataclass(frozen=True)
@@ -72,12 +101,19 @@ class Measure:
     """How large red cells are.
 
     Attributes:
-        diameter: pixels of the picture.
-        uncertainty: standard deviation of `diameter`, divided by `diameter`; 0 if that is below 0.05.
+        diameter: pixels.
+        uncertainty: standard deviation of `diameter`, divided by `diameter`: 0 if that is below 0.05, and at most 0.4.
+            From edge.cell.NO_RULER on, nothing is known that deserves to be called a ruler.
+        cells: number of red cells that were counted, less those expected by chance; 0 for the network's word alone.
     """
 
     diameter: float
     uncertainty: float
+    cells: float = 0.0
+
+    def times(self, scale: float) -> "Measure":
+        """The same measure in pixels that are `scale` times smaller."""
+        return Measure(scale * self.diameter, self.uncertainty, self.cells)
 
 
 def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
@@ -148,37 +184,54 @@ def _level(counts: np.ndarray) -> int:
     return int(np.flatnonzero(inner)[np.argmax((whole * n - s * total) ** 2 / (n * (total - n)))])
 
 
-def diameter(counts: np.ndarray, estimate: float, pictures: int = 1) -> tuple[float, float]:
-    """The diameter at which most outlines lie.
+def measure(counts: np.ndarray, estimate: float, nuclei: Sequence[float] = (), pictures: int = 1) -> Measure:
+    """How large red cells are: the middle of the heap of outlines that is likeliest to be red cells.
 
     Args:
         counts: sum of `outlines` over pictures, int64 [193].
-        estimate: the network's estimate, pixels of the shrunk field; it weighs as much as one red cell.
+        estimate: the network's estimate, pixels of the shrunk field. Near the heap it weighs as much as one red cell.
+        nuclei: diameters of nuclei, pixels of the shrunk field.
         pictures: number of pictures.
 
     Returns:
-        The diameter in pixels of the shrunk field, and how many red cells were counted, less those expected by chance.
+        The measure in pixels of the shrunk field. It is the network's estimate if there is no heap.
     """
-    near = np.where((_RANGE[0] * estimate < _DIAMETERS) & (_RANGE[1] * estimate > _DIAMETERS), counts, 0)
-    dense = np.convolve(near, np.ones(_WINDOW, np.int64), mode="same") * np.sqrt(_DIAMETERS)
-    best = int(dense.argmax())
-    place = slice(max(0, best - _WINDOW // 2), best + _WINDOW // 2 + 1)
-    cells = near[place].sum() / len(_LEVELS) - _CHANCE * pictures
-    if cells <= 0:
-        return estimate, 0.0
-    middle = float((near[place] * np.log(_DIAMETERS[place])).sum()) / float(near[place].sum())
-    found = math.exp((cells * middle + math.log(estimate)) / (cells + 1))
-    return round(found, 2), cells  # machines differ in the last digits
+    word = math.log(estimate)
+    likely = _likely(word, nuclei)
+    heaps = np.maximum(np.convolve(counts, np.ones(_WINDOW, np.int64), mode="same") / len(_LEVELS), _CHANCE * pictures)
+    heaps -= _CHANCE * pictures
+    weights = heaps * heaps * likely / likely.max()
+    best = int((weights * np.sqrt(_DIAMETERS)).argmax())
+    weight, cells = float(weights[best]), float(heaps[best])
+    middle, agrees = word, 1.0
+    if weight < _LEAST:
+        cells = 0.0
+    else:
+        place = slice(max(0, best - _WINDOW // 2), best + _WINDOW // 2 + 1)
+        heap = float((counts[place] * _LOGS[place]).sum()) / float(counts[place].sum())
+        agrees = 1 / (1 + ((heap - word) / _WORD) ** 2)
+        middle = (cells * heap + agrees * word) / (cells + agrees)
+    # The variance of a mixture: of this heap, of all other heaps, and of no heap, for which the words alone count.
+    squares = (_LOGS - middle) ** 2
+    aside = np.where(squares > _ASIDE**2, weights, 0) / _WINDOW
+    doubt = float((likely * squares).sum()) / float(likely.sum())
+    total = weight * _ONE**2 / (1 + cells) + float((aside * squares).sum()) + _DOUBT * doubt
+    variance = total / (weight + float(aside.sum()) + _DOUBT) + (_CONTRARY * (1 - agrees)) ** 2
+    share = round(min(math.sqrt(variance), _MOST), 3)  # machines differ in the last digits
+    return Measure(round(math.exp(middle), 2), share if share >= _CERTAIN else 0.0, cells)
 
 
-def uncertainty(cells: float) -> float:
-    """The standard deviation of a diameter, divided by the diameter; 0 if that is below 0.05.
+def _likely(word: float, nuclei: Sequence[float]) -> np.ndarray:
+    """How likely each diameter of the histogram is by the network's word and the nuclei alone, float64 [193], 0 to 1.
 
-    cells: number of red cells that the diameter was read from, besides the network's estimate. The formula was measured
-    on the val pictures of raabin and pbc, against the ruler of a run of all of them.
+    word: natural logarithm of the network's estimate.
     """
-    share = round(_UNCERTAINTY / math.sqrt(1 + cells), 3)
-    return share if share >= _CERTAIN else 0.0
+    likely = 1 / (1 + ((_LOGS - word) / _WORD) ** 2)
+    if nuclei:
+        sizes = math.log(float(np.median(nuclei))) - _LOGS
+        beyond = np.maximum(np.maximum(math.log(_NUCLEUS[0]) - sizes, sizes - math.log(_NUCLEUS[1])), 0)
+        likely /= 1 + (beyond / _BEYOND) ** 2
+    return likely
 
 
 @dataclass
@@ -188,18 +241,21 @@ class _Group:
     Attributes:
         counts: sum of the histograms of their outlines.
         estimates: the network's estimates, one per picture.
+        nuclei: diameters of the nuclei in all pictures.
         own: the diameters by one picture alone, of those pictures that show enough red cells.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros(len(_DIAMETERS), np.int64))
     estimates: list[float] = field(default_factory=list)
+    nuclei: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, counts: np.ndarray, estimate: float, own: tuple[float, float]) -> None:
-        self.counts += counts
-        self.estimates.append(estimate)
-        if own[1] >= _OWN:
-            self.own.append(own[0])
+    def add(self, seen: RedCells) -> None:
+        self.counts += seen.outlines
+        self.estimates.append(seen.estimate)
+        self.nuclei += seen.nuclei
+        if seen.own.cells >= _OWN and seen.own.uncertainty < NO_RULER:
+            self.own.append(seen.own.diameter)
 
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all pictures; None if the pictures differ too much to come from one microscope.
@@ -207,13 +263,13 @@ class _Group:
         cut: longer side of the shrunk field, in its pixels. Below _WIDE red cells, the pictures may be cells that were
         cut out and resized to one size, and the scatter of their estimates is checked. 0 checks it always.
         """
-        found, cells = diameter(self.counts, float(np.median(self.estimates)), len(self.estimates))
-        different = sum(not _alike(own, found) for own in self.own)
+        found = measure(self.counts, float(np.median(self.estimates)), self.nuclei, len(self.estimates))
+        different = sum(not _alike(own, found.diameter) for own in self.own)
         if different > _MIXED * max(len(self.own), 1):
             return None
-        if cut < _WIDE * found and float(np.std(np.log(self.estimates))) > _SCATTER:
+        if cut < _WIDE * found.diameter and float(np.std(np.log(self.estimates))) > _SCATTER:
             return None
-        return Measure(found, uncertainty(cells))
+        return found
 
 
 class RedCellRuler:
@@ -233,12 +289,8 @@ class RedCellRuler:
 
     def add(self, seen: RedCells) -> None:
         """Adds one picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen.outlines, seen.estimate, seen.own)
-        if seen.scale > 1:
-            counts, estimate = _enlarged(seen.outlines, seen.scale), seen.estimate * seen.scale
-            self._all.add(counts, estimate, diameter(counts, estimate))
-        else:
-            self._all.add(seen.outlines, seen.estimate, seen.own)
+        self._sizes.setdefault(seen.side, _Group()).add(seen)
+        self._all.add(_enlarged(seen) if seen.scale > 1 else seen)
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
@@ -259,7 +311,7 @@ class RedCellRuler:
             if side not in self._known:
                 self._known[side] = group.measure(side / scale)
             found = self._known[side]
-            return Measure(scale * found.diameter, found.uncertainty) if found else None
+            return found.times(scale) if found else None
         if len(self._all.estimates) < self._fewest:
             return None
         if 0 not in self._known:
@@ -267,13 +319,12 @@ class RedCellRuler:
         found = self._known[0]
         if found is None or not _alike(estimate * scale, found.diameter):
             return None
-        return Measure(scale * (found.diameter / scale), found.uncertainty)  # rounded as for pictures of one size
+        return replace(found, diameter=scale * (found.diameter / scale))  # rounded as for pictures of one size
 
 
 def by_itself(seen: RedCells) -> Measure:
     """What one picture says about itself, in its own pixels."""
-    found, cells = seen.own
-    return Measure(seen.scale * found, uncertainty(cells))
+    return seen.own.times(seen.scale)
 
 
 def _alike(one: float, other: float) -> bool:
@@ -281,7 +332,9 @@ def _alike(one: float, other: float) -> bool:
     return 1 / _FACTOR < one / other < _FACTOR
 
 
-def _enlarged(counts: np.ndarray, scale: float) -> np.ndarray:
-    """Converts a histogram of outlines from the shrunk field to the picture, which is `scale` times larger."""
-    steps = round(_STEPS * math.log2(scale)) if scale > 1 else 0
-    return np.concatenate([np.zeros(steps, np.int64), counts])[: len(counts)]
+def _enlarged(seen: RedCells) -> RedCells:
+    """Converts what a picture shows from pixels of the shrunk field to pixels of the picture."""
+    steps = round(_STEPS * math.log2(seen.scale))
+    counts = np.concatenate([np.zeros(steps, np.int64), seen.outlines])[: len(seen.outlines)]
+    nuclei = tuple(seen.scale * each for each in seen.nuclei)
+    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, nuclei)

@@ -6,22 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import command
+from conftest import DATA, command
 from PIL import Image
 
 from edge import classify, frames
+from edge.cell import NO_RULER
 from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import Model
-from edge.red_cells import FEWEST, RedCellRuler, diameter, outlines
+from edge.red_cells import FEWEST, RedCellRuler, measure, outlines
 from edge.simulator import drawing
 from train.data import fields
 
-# The seven slides of the Raspberry Pi camera that the figures were measured on, each with at least eight fields. Six
-# more slides came later. On one of them, from subject 53, red cells are measured as 187 pixels. That is a fault to be
-# repaired, and no reason to leave the slide out for good.
-FILMS = {f"subject_{name}" for name in ("30", "42", "13", "14", "10", "5Bb", "1B")}
+TIGHT = DATA.parent / "cases/tight"
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +114,15 @@ def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:
     model, picture = Model(), drawing.picture("lymphocyte", np.random.default_rng(3))
     frame = Frame(picture, "test", 0, 0.0)
     cell = replace(locator.cells(frame)[0], uncertainty=0.12)
-    factors = 1 / (1 + cell.uncertainty), 1, 1 + cell.uncertainty
-    crops = [crop(frame, replace(cell, red_cell=f * cell.red_cell), model.size, model.policy) for f in factors]
+    far = 1 + 3**0.5 * cell.uncertainty
+    crops = [
+        crop(frame, replace(cell, red_cell=f * cell.red_cell), model.size, model.policy) for f in (1 / far, 1, far)
+    ]
     seen = [model.predict(each) for each in crops]
-    expected = np.mean([each.kinds for each in seen], axis=0)
+    expected = np.average([each.kinds for each in seen], axis=0, weights=(1 / 6, 2 / 3, 1 / 6))
     found = classify.predict(model, frame, cell).kinds
     assert found == pytest.approx(expected, abs=1e-6) and found.sum() == pytest.approx(1, abs=1e-5)
-    assert 0.05 <= locator.cells(frame)[0].uncertainty < 0.15
+    assert locator.cells(frame)[0].uncertainty >= 0.05
     sure = locator.cells(frame, RedCellRuler(fixed=cell.red_cell))[0]
     assert sure.uncertainty == 0 and classify.predict(model, frame, sure).kinds == pytest.approx(seen[1].kinds)
 
@@ -132,7 +132,8 @@ def test_without_red_cells_the_network_s_estimate_is_used(level: int) -> None:
     small = np.full((240, 320, 3), level, np.uint8)
     small[::7, ::5] = min(255, level + 2)  # a sensor's noise
     counts = outlines(small, np.zeros((120, 160), np.uint8))
-    assert not counts.any() and diameter(counts, 31.0) == (31.0, 0)
+    found = measure(counts, 31.0)
+    assert not counts.any() and (found.diameter, found.cells) == (31.0, 0) and found.uncertainty >= NO_RULER
     assert not outlines(small[:40], np.zeros((20, 160), np.uint8)).any()
 
 
@@ -141,8 +142,9 @@ def test_round_things_are_counted_by_size() -> None:
     small[100:130, 30:60] = 150  # a square
     small[200:212, 20:120] = 150  # a rod
     counts = outlines(small, np.zeros((120, 160), np.uint8))
-    found, cells = diameter(counts, 30.0)
-    assert counts.sum() == 9 and cells == pytest.approx(2.98) and found == pytest.approx(0.9 * 31, rel=0.06)
+    found = measure(counts, 30.0)
+    assert counts.sum() == 9 and found.cells == pytest.approx(2.97)
+    assert found.diameter == pytest.approx(0.9 * 31, rel=0.06)
     marks = np.zeros((120, 160), np.uint8)
     marks[28:32, 58:62] = 255  # the second one is a nucleus
     assert outlines(small, marks).sum() == 6
@@ -150,8 +152,35 @@ def test_round_things_are_counted_by_size() -> None:
 
 def test_round_things_counted_by_chance_are_no_ruler() -> None:
     counts = outlines(_spots(15), np.zeros((120, 160), np.uint8))
-    assert diameter(counts, 40.0, 8)[1] == pytest.approx(3 - 8 * 0.02)
-    assert diameter(counts, 40.0, 150) == (40.0, 0)
+    assert measure(counts, 40.0, pictures=8).cells == pytest.approx(3 - 8 * 0.03)
+    by_chance = measure(counts, 40.0, pictures=150)
+    assert (by_chance.diameter, by_chance.cells) == (40.0, 0) and by_chance.uncertainty >= NO_RULER
+
+
+def _heap(*of: tuple[float, int]) -> np.ndarray:
+    """A histogram with heaps of red cells: (diameter, number of outlines) of each."""
+    return sum(outlines(_spots(round(d / 1.84)), np.zeros((120, 160), np.uint8)) * (n // 9) for d, n in of)
+
+
+def test_the_network_s_word_does_not_hide_a_heap_of_red_cells() -> None:
+    """On film subject_53 of chula_rpi the network said 187 pixels, where 14 fields' outlines say 72."""
+    counts = _heap((20, 90))
+    found = measure(counts, 52.0, nuclei=[40.0] * 10, pictures=14)
+    assert found.diameter == pytest.approx(20, rel=0.05) and found.uncertainty >= 0.09 and found.uncertainty < NO_RULER
+    assert measure(counts, 20.0, nuclei=[40.0] * 10, pictures=14).uncertainty == 0
+
+
+def test_the_nuclei_tell_red_cells_from_platelets() -> None:
+    """Two heaps are equally large. White cells' nuclei are one to two red cells wide."""
+    counts = _heap((20, 45), (60, 45))
+    small, large = measure(counts, 35.0, [33.0] * 10), measure(counts, 35.0, [100.0] * 10)
+    assert small.diameter == pytest.approx(20, rel=0.05) and large.diameter == pytest.approx(60, rel=0.05)
+    assert min(small.uncertainty, large.uncertainty) > 0.09, "the other heap and the network contradict"
+
+
+def test_two_heaps_of_likely_red_cells_are_no_ruler() -> None:
+    found = measure(_heap((20, 90), (32, 90)), 26.0)
+    assert found.uncertainty >= NO_RULER
 
 
 def _spots(radius: int) -> np.ndarray:
@@ -180,21 +209,35 @@ def test_pictures_cut_close_keep_their_ruler(data: Path, locator: Locator, share
 
 
 def test_real_fields_of_one_camera_agree(data: Path, locator: Locator) -> None:
-    """By hand, red cells of the Raspberry Pi camera's eight slides measure some 76 to 88 pixels, rims included."""
+    """The Raspberry Pi camera's thirteen slides of at least eight fields, each read as one run."""
     films: dict[str, list[str]] = {}
     for each in fields.read(data):
-        if each.film in FILMS:
+        if each.source == "chula_rpi":
             films.setdefault(each.film, []).append(str(data / each.path))
-    assert len(films) == len(FILMS) and all(len(paths) >= FEWEST for paths in films.values())
-    diameters: list[float] = []
-    for paths in films.values():
-        found = [
-            each for each in classify.find_cells(paths, "cell", locator=locator) if isinstance(each, classify.Found)
-        ]
-        red_cells = {cell.red_cell for each in found for cell in each.cells}
-        assert len(red_cells) == 1
-        diameters += red_cells
-    assert min(diameters) > 0.8 * 76 and max(diameters) < 88, diameters
+    films = {film: paths for film, paths in films.items() if len(paths) >= FEWEST}
+    assert len(films) == 13
+    diameters = {}
+    for film, paths in films.items():
+        cells = [cell for found in _found(paths, locator) for cell in found.cells]
+        assert len({cell.red_cell for cell in cells}) == 1 and all(cell.has_ruler for cell in cells), film
+        diameters[film] = cells[0].red_cell
+    assert min(diameters.values()) >= 60 and max(diameters.values()) <= 85, diameters
+
+
+def test_real_pictures_without_whole_red_cells_have_no_ruler(locator: Locator) -> None:
+    """Their red cells measure about 30 pixels, but they are faint rings, cut by the border, or absent."""
+    paths = sorted(str(path) for path in TIGHT.glob("*/*"))
+    if not paths:
+        pytest.skip(f"needs real pictures, but {TIGHT} is absent")
+    for pooled in (True, False):
+        found = _found(paths[::4], locator, classify.Search(single=True, pooled=pooled))
+        known = [cell for each in found for cell in each.cells if cell.has_ruler]
+        assert len(found) == 40 and all(cell.red_cell == pytest.approx(30, rel=0.2) for cell in known), pooled
+
+
+def _found(paths: list[str], locator: Locator, search: classify.Search | None = None) -> list[classify.Found]:
+    found = classify.find_cells(paths, "cell", search, locator=locator)
+    return [each for each in found if isinstance(each, classify.Found)]
 
 
 def _frame(path: str) -> Frame:

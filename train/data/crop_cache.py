@@ -234,16 +234,10 @@ def _at(found: Found, place: Place, ruler: str) -> Cell:
 
 def _crops_array(pictures: _Pictures, size: int, policy: str) -> _Array:
     whole = policy == _WHOLE
-<<<<<<< HEAD
-    what = [policy, crop.POLICIES[policy], None if whole else _locator(), size]
-    key = _key(pictures, what, {} if whole else pictures.runs)
-    spec = Spec("crops", key, "|u1", (len(pictures.examples), *crop.shape(size, policy)))
-=======
     located = not whole or any(e.place for e in pictures.examples)
     what = [policy, crop.POLICIES[policy], locator_version() if located else None, size]
     key = _key(pictures, what, pictures.runs if located else {})
-    spec = Spec("crops", key, "|u1", (len(pictures.examples), size, size, 3))
->>>>>>> bench
+    spec = Spec("crops", key, "|u1", (len(pictures.examples), *crop.shape(size, policy)))
     return _Array(spec, whole, lambda picture, cell: crop.crop(picture, cell, size, policy))
 
 
