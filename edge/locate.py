@@ -36,7 +36,8 @@ _GOOD = 0.78  # mean mark (0 to 1) that a nucleus must reach
 # Smallest and largest nucleus, in red-cell diameters. A ruler that isn't known is corrected if it says otherwise.
 _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
-# Logits that a mark is a nucleus, see edge.stain.evidence. Below the first it is none; below the second it gets no name.
+# Logits that a mark is a nucleus, by edge.stain.evidence. Below the first it is none; below the second it gets no
+# name.
 _REFUSED, _DOUBTFUL = -2.0, 0.0
 _UNCOMPARED = 0.0  # the logit of a mark that has no red cells around it to be compared with
 _RED = "stained like the red cells around it"

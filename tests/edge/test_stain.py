@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge.stain import like_a_nucleus
+from edge.stain import Contrast, contrast, evidence
 
 GLASS, RED_CELL, NUCLEUS = (235, 225, 215), (205, 150, 140), (110, 60, 140)
 
@@ -16,11 +16,19 @@ def field(middle: tuple[int, int, int], lamp: tuple[float, float, float] = (1.0,
     return (image * np.array(lamp)).astype(np.uint8)
 
 
+SCORE = 0.82  # a mark that the locator's network isn't sure of
+
+
+def logit(image: np.ndarray, nuclei: np.ndarray, score: float = SCORE) -> float:
+    found = contrast(image, nuclei, (160, 120), 44, 40)
+    assert found
+    return evidence(found, found.green, score)
+
+
 @pytest.mark.parametrize("lamp", [(1.0, 1.0, 1.0), (1.0, 0.6, 0.75), (0.5, 0.8, 0.5)])
 def test_a_nucleus_is_told_from_a_red_cell_under_any_lamp(lamp: tuple[float, float, float]) -> None:
     none = np.zeros((240, 320), bool)
-    assert like_a_nucleus(field(NUCLEUS, lamp), none, 160, 120, 44, 40)
-    assert not like_a_nucleus(field(RED_CELL, lamp), none, 160, 120, 44, 40)
+    assert logit(field(NUCLEUS, lamp), none) > 0 > logit(field(RED_CELL, lamp), none)
 
 
 def test_a_mark_is_not_compared_with_other_nuclei() -> None:
@@ -30,10 +38,15 @@ def test_a_mark_is_not_compared_with_other_nuclei() -> None:
     nuclei = np.hypot(xs % 60 - 30, ys % 60 - 30) < 20
     nuclei &= (xs // 60 + ys // 60) % 2 == 0
     image[nuclei & (np.hypot(xs - 160, ys - 120) > 45)] = NUCLEUS
-    assert like_a_nucleus(image, nuclei, 160, 120, 44, 40)
+    assert logit(image, nuclei) > 0
 
 
-def test_with_no_red_cells_to_compare_any_mark_may_be_a_nucleus() -> None:
+def test_a_mark_that_is_much_paler_than_a_nucleus_beside_it_is_less_likely_one() -> None:
+    pale = Contrast(green=120, hue=100)
+    assert evidence(pale, densest=500, score=SCORE) < evidence(pale, densest=120, score=SCORE)
+
+
+def test_with_no_red_cells_around_there_is_nothing_to_compare() -> None:
     image = np.full((60, 60, 3), 120, np.uint8)
-    assert like_a_nucleus(image, np.zeros((60, 60), bool), 30, 30, 50, 40)
-    assert like_a_nucleus(image[:1, :1], np.zeros((1, 1), bool), 0.5, 0.5, 1, 1)
+    assert contrast(image, np.zeros((60, 60), bool), (30, 30), 50, 40) is None
+    assert contrast(image[:1, :1], np.zeros((1, 1), bool), (0.5, 0.5), 1, 1) is None
