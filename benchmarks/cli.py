@@ -178,6 +178,51 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
     click.echo(selective.table(found))
 
 
+def _named(option: click.Parameter, places: tuple[str, ...]) -> dict[str, Path]:
+    """NAME=PATH, several times -> paths by name. Raises click.BadParameter for anything else."""
+    pairs = [each.partition("=") for each in places]
+    if bad := [place for place, (name, _, path) in zip(places, pairs, strict=True) if not (name and path)]:
+        raise click.BadParameter(f"{bad[0]!r} is not NAME=PATH.", param=option)
+    return {name: Path(path) for name, _, path in pairs}
+
+
+@main.command()
+@_models
+@data_option
+@click.option(
+    "--cells",
+    multiple=True,
+    metavar="NAME=DIR",
+    callback=lambda _, option, places: _named(option, places),
+    help="Further pictures of single cells, in a folder for each label; may be given several times.",
+)
+@click.option(
+    "--fields",
+    "tables",
+    multiple=True,
+    metavar="NAME=FILE",
+    callback=lambda _, option, places: _named(option, places),
+    help="A further table of marked camera fields, like fields.csv; may be given several times.",
+)
+@_json_option
+@exits_on_user_error
+def unseen(
+    models: tuple[Path, ...], folder: Path, cells: dict[str, Path], tables: dict[str, Path], target: Path | None
+) -> None:
+    """How MODELS answer what they never learned: other microscopes, types of cell, and what is no white cell.
+
+    Every picture goes the whole way that edge-classify takes. The last table shows types that a model was trained
+    without (`train --without`), in all splits. MODELS are .tflite files; without them the shipped ones are measured.
+    """
+    with _installed():
+        from benchmarks import unseen
+
+    with progress_bars() as progress:
+        found = unseen.measure(folder, models or SHIPPED, cells, tables, progress)
+    _save({"unseen": found}, target)
+    click.echo(unseen.table(found))
+
+
 @main.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @data_option

@@ -83,10 +83,9 @@ def _figures(folder: Path, path: Path, progress: Progress) -> RunFigures:
     }
     if len(known) > len(labels):
         answers = {kind: evaluate.names_only(each) for kind, each in answers.items()}
-    learned = dataset.named(report.settings.get("source"))
     return RunFigures(
         network=report.network,
-        learned=learned or dataset.learned(report.data.counts),
+        learned=dataset.learned(report.data.counts),
         missed=in_fields.missed,
         figures={
             str(source): {

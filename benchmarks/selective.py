@@ -106,8 +106,7 @@ def measure(folder: Path, files: Sequence[Path], progress: Progress = silent) ->
 
 def learned_sources(model: Model) -> list[str]:
     """The sources whose lymphocytes or monocytes a model was trained on, according to its contract."""
-    only = dataset.named((model.contract.training or {}).get("source"))
-    return list(only or dataset.learned(model.contract.data.counts if model.contract.data else {}))
+    return list(dataset.learned(model.contract.data.counts if model.contract.data else {}))
 
 
 def learned_fields(model: Model) -> bool:

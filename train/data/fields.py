@@ -65,8 +65,8 @@ class Field:
         return Path(self.path).parent.name
 
 
-def read(folder: Path) -> list[Field]:
-    """The fields of a data folder's fields.csv; none if there is no such table.
+def read(folder: Path, name: str = TABLE) -> list[Field]:
+    """The fields of a data folder's fields.csv, or of the table of another name; none if there is no such table.
 
     Its columns are path, label, x, y, width, height, film and cell. It has a row for each box. A field without white
     cells has one row without a box.
@@ -74,7 +74,7 @@ def read(folder: Path) -> list[Field]:
     Raises:
         UserError: if the table can't be read.
     """
-    table = folder / TABLE
+    table = folder / name
     if not table.exists():
         return []
     boxes: dict[str, list[Box]] = {}
