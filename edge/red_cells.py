@@ -128,15 +128,16 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
         The sums are over integers, so that all machines agree.
     """
     height, width = small.shape[:2]
-    counts = np.zeros(len(_DIAMETERS), np.int64)
+    nothing = np.zeros(len(_DIAMETERS), np.int64)
     if min(height, width) < 64:
-        return counts
+        return nothing
     depth = _depth(small[..., 1])
     wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
     nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
     level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
-        return counts
+        return nothing
+    sizes: list[int] = []  # twice their areas, pixels
     for part in _LEVELS:
         mask = cv2.threshold(depth, level * part // 4, 1, cv2.THRESH_BINARY)[1]
         for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
@@ -146,14 +147,15 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
             if x <= 1 or y <= 1 or x + w >= width - 1 or y + h >= height - 1 or not 3 * w < 4 * h < 5.4 * w:
                 continue
             # It must be convex and fill its box about as a circle does (0.785), unlike a square or a slanted shape.
-            area, hull = cv2.contourArea(outline), cv2.contourArea(cv2.convexHull(outline))
-            if area < 0.94 * hull or not 0.73 <= hull / ((w - 1) * (h - 1)) <= 0.87:
+            area, box = cv2.contourArea(outline), (w - 1) * (h - 1)
+            if area < 0.94 * 0.73 * box:  # so that most hulls needn't be computed
                 continue
-            if nuclei[y : y + h, x : x + w].any():
+            hull = cv2.contourArea(cv2.convexHull(outline))
+            if area < 0.94 * hull or not 0.73 <= hull / box <= 0.87 or nuclei[y : y + h, x : x + w].any():
                 continue
             # An outline runs through the middles of its pixels, half a pixel inside the true border.
-            counts[np.searchsorted(_EDGES, int(2 * area) + len(outline) + 2)] += 1
-    return counts
+            sizes.append(int(2 * area) + len(outline) + 2)
+    return np.bincount(np.searchsorted(_EDGES, np.array(sizes, np.int64)), minlength=len(_DIAMETERS))
 
 
 def _depth(green: np.ndarray) -> np.ndarray:
@@ -250,12 +252,12 @@ class _Group:
     nuclei: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, seen: RedCells) -> None:
+    def add(self, seen: RedCells, own: Measure) -> None:
         self.counts += seen.outlines
         self.estimates.append(seen.estimate)
         self.nuclei += seen.nuclei
-        if seen.own.cells >= _OWN and seen.own.uncertainty < NO_RULER:
-            self.own.append(seen.own.diameter)
+        if own.cells >= _OWN and own.uncertainty < NO_RULER:
+            self.own.append(own.diameter)
 
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all pictures; None if the pictures differ too much to come from one microscope.
@@ -289,8 +291,8 @@ class RedCellRuler:
 
     def add(self, seen: RedCells) -> None:
         """Adds one picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen)
-        self._all.add(_enlarged(seen) if seen.scale > 1 else seen)
+        self._sizes.setdefault(seen.side, _Group()).add(seen, seen.own)
+        self._all.add(_enlarged(seen) if seen.scale > 1 else seen, by_itself(seen))
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
