@@ -117,7 +117,8 @@ class Located:
         if self.trace is None:
             raise ValueError("the red cells must be counted before the trace is dropped")
         whole = tuple(each.diameter / self.scale for each in self.nuclei if not each.touches)
-        return RedCells(self.side, self.scale, self.estimate, outlines(self.trace.small, self.trace.marks), whole)
+        counts, contrast = outlines(self.trace.small, self.trace.marks)
+        return RedCells(self.side, self.scale, self.estimate, counts, contrast, whole)
 
     def measure(self, ruler: RedCellRuler | None) -> Measure:
         """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""

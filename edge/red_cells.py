@@ -49,11 +49,14 @@ _NUCLEUS, _BEYOND = (1.05, 2.2), 0.2
 # were set so that on single pictures of chula_rpi, whose true diameters are known from their films, the uncertainties
 # are as large as the errors. On pictures of pbc, raabin and bccd the errors are then half as large.
 _DOUBT, _LEAST = 0.3, 0.1
-_ASIDE = 0.25  # natural logarithm: a heap that is farther away than this is another one
+_ASIDE = 0.2  # natural logarithm: a heap that is farther away than this is another one
 _ONE = 0.14  # how far one red cell differs from the mean of a run, as a share
-# The part of the uncertainty that no number of outlines removes, if the network's word differs widely: films of one
-# camera, chula_rpi, then scatter by 0.08, and a person measured up to 0.15 less.
-_CONTRARY = 0.1
+# Two parts of the uncertainty that no number of outlines removes. The first counts if the network's word differs by
+# more than _WORD. The second counts if red cells are pale, because outlines then follow rims of defocus and the field's
+# light: films of chula_rpi scatter by 0.08, and a person who measured such fields read up to 0.15 less. Pale is a
+# threshold between light and cells below the second of _PALE (in _UNITs), and wholly pale is one below the first. It is
+# 13 to 31 on films of chula_rpi, 37 on bccd, 45 on pbc, and 70 on raabin.
+_CONTRARY, _PALENESS, _PALE = 0.1, 0.08, (26, 36)
 _CERTAIN, _MOST = 0.05, 0.4  # uncertainties below the first count as 0, those above the second as the second
 _INSIDE = 0.92  # a red cell's diameter as the network was taught it, divided by that of its outline
 _OWN = 1.9  # red cells that a picture must show for its own diameter to be compared with the run's
@@ -81,6 +84,7 @@ class RedCells:
         scale: pixels of the picture per pixel of the shrunk field, at least 1.
         estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
         outlines: histogram from the function `outlines`, int64 [193].
+        contrast: between light and cells, from the function `outlines`.
         nuclei: diameters of the nuclei that the border doesn't cut, pixels of the shrunk field.
     """
 
@@ -88,12 +92,13 @@ class RedCells:
     scale: float
     estimate: float
     outlines: np.ndarray
+    contrast: int
     nuclei: tuple[float, ...] = ()
 
     @cached_property
     def own(self) -> "Measure":
         """What this picture alone says, in pixels of the shrunk field."""
-        return measure(self.outlines, self.estimate, self.nuclei)
+        return measure(self.outlines, self.estimate, self.contrast, self.nuclei)
 
 
 @dataclass(frozen=True)
@@ -116,7 +121,7 @@ class Measure:
         return Measure(scale * self.diameter, self.uncertainty, self.cells)
 
 
-def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
+def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
     """Counts the round things that lie alone in a field.
 
     Args:
@@ -124,19 +129,21 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
         marks: the locator's marks of nuclei, uint8 [h / 2, w / 2]; nothing is counted there.
 
     Returns:
-        A histogram of diameters, int64 [193]. Each thing is counted up to three times, once at each of three levels.
-        The sums are over integers, so that all machines agree.
+        A histogram of diameters, int64 [193], and the contrast: the threshold between light and cells, 0 to 255 _UNITs.
+        Each thing is counted up to three times, once at each of three levels. The sums are over integers, so that all
+        machines agree.
     """
     height, width = small.shape[:2]
-    counts = np.zeros(len(_DIAMETERS), np.int64)
+    nothing = np.zeros(len(_DIAMETERS), np.int64)
     if min(height, width) < 64:
-        return counts
+        return nothing, 0
     depth = _depth(small[..., 1])
     wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
     nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
     level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
-        return counts
+        return nothing, level
+    sizes: list[int] = []  # twice their areas, pixels
     for part in _LEVELS:
         mask = cv2.threshold(depth, level * part // 4, 1, cv2.THRESH_BINARY)[1]
         for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
@@ -146,14 +153,15 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> np.ndarray:
             if x <= 1 or y <= 1 or x + w >= width - 1 or y + h >= height - 1 or not 3 * w < 4 * h < 5.4 * w:
                 continue
             # It must be convex and fill its box about as a circle does (0.785), unlike a square or a slanted shape.
-            area, hull = cv2.contourArea(outline), cv2.contourArea(cv2.convexHull(outline))
-            if area < 0.94 * hull or not 0.73 <= hull / ((w - 1) * (h - 1)) <= 0.87:
+            area, box = cv2.contourArea(outline), (w - 1) * (h - 1)
+            if area < 0.94 * 0.73 * box:  # so that most hulls needn't be computed
                 continue
-            if nuclei[y : y + h, x : x + w].any():
+            hull = cv2.contourArea(cv2.convexHull(outline))
+            if area < 0.94 * hull or not 0.73 <= hull / box <= 0.87 or nuclei[y : y + h, x : x + w].any():
                 continue
             # An outline runs through the middles of its pixels, half a pixel inside the true border.
-            counts[np.searchsorted(_EDGES, int(2 * area) + len(outline) + 2)] += 1
-    return counts
+            sizes.append(int(2 * area) + len(outline) + 2)
+    return np.bincount(np.searchsorted(_EDGES, np.array(sizes, np.int64)), minlength=len(_DIAMETERS)), level
 
 
 def _depth(green: np.ndarray) -> np.ndarray:
@@ -184,12 +192,15 @@ def _level(counts: np.ndarray) -> int:
     return int(np.flatnonzero(inner)[np.argmax((whole * n - s * total) ** 2 / (n * (total - n)))])
 
 
-def measure(counts: np.ndarray, estimate: float, nuclei: Sequence[float] = (), pictures: int = 1) -> Measure:
+def measure(
+    counts: np.ndarray, estimate: float, contrast: float, nuclei: Sequence[float] = (), pictures: int = 1
+) -> Measure:
     """How large red cells are: the middle of the heap of outlines that is likeliest to be red cells.
 
     Args:
         counts: sum of `outlines` over pictures, int64 [193].
         estimate: the network's estimate, pixels of the shrunk field. Near the heap it weighs as much as one red cell.
+        contrast: the median of those from `outlines`.
         nuclei: diameters of nuclei, pixels of the shrunk field.
         pictures: number of pictures.
 
@@ -216,7 +227,9 @@ def measure(counts: np.ndarray, estimate: float, nuclei: Sequence[float] = (), p
     aside = np.where(squares > _ASIDE**2, weights, 0) / _WINDOW
     doubt = float((likely * squares).sum()) / float(likely.sum())
     total = weight * _ONE**2 / (1 + cells) + float((aside * squares).sum()) + _DOUBT * doubt
-    variance = total / (weight + float(aside.sum()) + _DOUBT) + (_CONTRARY * (1 - agrees)) ** 2
+    pale = min(max((_PALE[1] - contrast) / (_PALE[1] - _PALE[0]), 0.0), 1.0)
+    variance = total / (weight + float(aside.sum()) + _DOUBT)
+    variance += (_CONTRARY * (1 - agrees) ** 2) ** 2 + (_PALENESS * pale) ** 2
     share = round(min(math.sqrt(variance), _MOST), 3)  # machines differ in the last digits
     return Measure(round(math.exp(middle), 2), share if share >= _CERTAIN else 0.0, cells)
 
@@ -241,21 +254,24 @@ class _Group:
     Attributes:
         counts: sum of the histograms of their outlines.
         estimates: the network's estimates, one per picture.
+        contrasts: between light and cells, one per picture.
         nuclei: diameters of the nuclei in all pictures.
         own: the diameters by one picture alone, of those pictures that show enough red cells.
     """
 
     counts: np.ndarray = field(default_factory=lambda: np.zeros(len(_DIAMETERS), np.int64))
     estimates: list[float] = field(default_factory=list)
+    contrasts: list[int] = field(default_factory=list)
     nuclei: list[float] = field(default_factory=list)
     own: list[float] = field(default_factory=list)
 
-    def add(self, seen: RedCells) -> None:
+    def add(self, seen: RedCells, own: Measure) -> None:
         self.counts += seen.outlines
         self.estimates.append(seen.estimate)
+        self.contrasts.append(seen.contrast)
         self.nuclei += seen.nuclei
-        if seen.own.cells >= _OWN and seen.own.uncertainty < NO_RULER:
-            self.own.append(seen.own.diameter)
+        if own.cells >= _OWN and own.uncertainty < NO_RULER:
+            self.own.append(own.diameter)
 
     def measure(self, cut: float) -> Measure | None:
         """The red cells of all pictures; None if the pictures differ too much to come from one microscope.
@@ -263,7 +279,8 @@ class _Group:
         cut: longer side of the shrunk field, in its pixels. Below _WIDE red cells, the pictures may be cells that were
         cut out and resized to one size, and the scatter of their estimates is checked. 0 checks it always.
         """
-        found = measure(self.counts, float(np.median(self.estimates)), self.nuclei, len(self.estimates))
+        word, contrast = float(np.median(self.estimates)), float(np.median(self.contrasts))
+        found = measure(self.counts, word, contrast, self.nuclei, len(self.estimates))
         different = sum(not _alike(own, found.diameter) for own in self.own)
         if different > _MIXED * max(len(self.own), 1):
             return None
@@ -289,8 +306,8 @@ class RedCellRuler:
 
     def add(self, seen: RedCells) -> None:
         """Adds one picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen)
-        self._all.add(_enlarged(seen) if seen.scale > 1 else seen)
+        self._sizes.setdefault(seen.side, _Group()).add(seen, seen.own)
+        self._all.add(_enlarged(seen) if seen.scale > 1 else seen, by_itself(seen))
         self._known.pop(seen.side, None)
         self._known.pop(0, None)
 
@@ -337,4 +354,4 @@ def _enlarged(seen: RedCells) -> RedCells:
     steps = round(_STEPS * math.log2(seen.scale))
     counts = np.concatenate([np.zeros(steps, np.int64), seen.outlines])[: len(seen.outlines)]
     nuclei = tuple(seen.scale * each for each in seen.nuclei)
-    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, nuclei)
+    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei)

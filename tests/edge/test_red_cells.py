@@ -19,6 +19,7 @@ from edge.red_cells import FEWEST, RedCellRuler, measure, outlines
 from edge.simulator import drawing
 from train.data import fields
 
+CONTRAST = 50  # of a clear picture
 TIGHT = DATA.parent / "cases/tight"
 
 
@@ -114,12 +115,12 @@ def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:
     model, picture = Model(), drawing.picture("lymphocyte", np.random.default_rng(3))
     frame = Frame(picture, "test", 0, 0.0)
     cell = replace(locator.cells(frame)[0], uncertainty=0.12)
-    far = 1 + 3**0.5 * cell.uncertainty
+    far = 1 + 1.5**0.5 * cell.uncertainty
     crops = [
         crop(frame, replace(cell, red_cell=f * cell.red_cell), model.size, model.policy) for f in (1 / far, 1, far)
     ]
     seen = [model.predict(each) for each in crops]
-    expected = np.average([each.kinds for each in seen], axis=0, weights=(1 / 6, 2 / 3, 1 / 6))
+    expected = np.mean([each.kinds for each in seen], axis=0)
     found = classify.predict(model, frame, cell).kinds
     assert found == pytest.approx(expected, abs=1e-6) and found.sum() == pytest.approx(1, abs=1e-5)
     assert locator.cells(frame)[0].uncertainty >= 0.05
@@ -131,55 +132,62 @@ def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:
 def test_without_red_cells_the_network_s_estimate_is_used(level: int) -> None:
     small = np.full((240, 320, 3), level, np.uint8)
     small[::7, ::5] = min(255, level + 2)  # a sensor's noise
-    counts = outlines(small, np.zeros((120, 160), np.uint8))
-    found = measure(counts, 31.0)
+    counts, _ = outlines(small, np.zeros((120, 160), np.uint8))
+    found = measure(counts, 31.0, CONTRAST)
     assert not counts.any() and (found.diameter, found.cells) == (31.0, 0) and found.uncertainty >= NO_RULER
-    assert not outlines(small[:40], np.zeros((20, 160), np.uint8)).any()
+    assert not outlines(small[:40], np.zeros((20, 160), np.uint8))[0].any()
 
 
 def test_round_things_are_counted_by_size() -> None:
     small = _spots(15)
     small[100:130, 30:60] = 150  # a square
     small[200:212, 20:120] = 150  # a rod
-    counts = outlines(small, np.zeros((120, 160), np.uint8))
-    found = measure(counts, 30.0)
+    counts, contrast = outlines(small, np.zeros((120, 160), np.uint8))
+    found = measure(counts, 30.0, contrast)
     assert counts.sum() == 9 and found.cells == pytest.approx(2.97)
     assert found.diameter == pytest.approx(0.9 * 31, rel=0.06)
     marks = np.zeros((120, 160), np.uint8)
     marks[28:32, 58:62] = 255  # the second one is a nucleus
-    assert outlines(small, marks).sum() == 6
+    assert outlines(small, marks)[0].sum() == 6
 
 
 def test_round_things_counted_by_chance_are_no_ruler() -> None:
-    counts = outlines(_spots(15), np.zeros((120, 160), np.uint8))
-    assert measure(counts, 40.0, pictures=8).cells == pytest.approx(3 - 8 * 0.03)
-    by_chance = measure(counts, 40.0, pictures=150)
+    counts, _ = outlines(_spots(15), np.zeros((120, 160), np.uint8))
+    assert measure(counts, 40.0, CONTRAST, pictures=8).cells == pytest.approx(3 - 8 * 0.03)
+    by_chance = measure(counts, 40.0, CONTRAST, pictures=150)
     assert (by_chance.diameter, by_chance.cells) == (40.0, 0) and by_chance.uncertainty >= NO_RULER
 
 
 def _heap(*of: tuple[float, int]) -> np.ndarray:
     """A histogram with heaps of red cells: (diameter, number of outlines) of each."""
-    return sum(outlines(_spots(round(d / 1.84)), np.zeros((120, 160), np.uint8)) * (n // 9) for d, n in of)
+    marks = np.zeros((120, 160), np.uint8)
+    return np.sum([outlines(_spots(round(d / 1.84)), marks)[0] * (n // 9) for d, n in of], axis=0)
 
 
 def test_the_network_s_word_does_not_hide_a_heap_of_red_cells() -> None:
     """On film subject_53 of chula_rpi the network said 187 pixels, where 14 fields' outlines say 72."""
     counts = _heap((20, 90))
-    found = measure(counts, 52.0, nuclei=[40.0] * 10, pictures=14)
-    assert found.diameter == pytest.approx(20, rel=0.05) and found.uncertainty >= 0.09 and found.uncertainty < NO_RULER
-    assert measure(counts, 20.0, nuclei=[40.0] * 10, pictures=14).uncertainty == 0
+    found = measure(counts, 52.0, CONTRAST, nuclei=[40.0] * 10, pictures=14)
+    assert found.diameter == pytest.approx(20, rel=0.05) and 0.07 < found.uncertainty < NO_RULER
+    assert measure(counts, 20.0, CONTRAST, nuclei=[40.0] * 10, pictures=14).uncertainty == 0
 
 
 def test_the_nuclei_tell_red_cells_from_platelets() -> None:
     """Two heaps are equally large. White cells' nuclei are one to two red cells wide."""
     counts = _heap((20, 45), (60, 45))
-    small, large = measure(counts, 35.0, [33.0] * 10), measure(counts, 35.0, [100.0] * 10)
+    small, large = measure(counts, 35.0, CONTRAST, [33.0] * 10), measure(counts, 35.0, CONTRAST, [100.0] * 10)
     assert small.diameter == pytest.approx(20, rel=0.05) and large.diameter == pytest.approx(60, rel=0.05)
-    assert min(small.uncertainty, large.uncertainty) > 0.09, "the other heap and the network contradict"
+    assert min(small.uncertainty, large.uncertainty) > 0.07, "the other heap and the network contradict"
+
+
+def test_pale_red_cells_are_an_uncertain_ruler() -> None:
+    """On pale fields of chula_rpi (contrast 13 to 31) a person measured up to 15 % less."""
+    clear, pale = measure(_heap((20, 90)), 20.0, 50), measure(_heap((20, 90)), 20.0, 15)
+    assert clear.diameter == pale.diameter and clear.uncertainty == 0 and 0.07 < pale.uncertainty < NO_RULER
 
 
 def test_two_heaps_of_likely_red_cells_are_no_ruler() -> None:
-    found = measure(_heap((20, 90), (32, 90)), 26.0)
+    found = measure(_heap((20, 90), (32, 90)), 26.0, CONTRAST)
     assert found.uncertainty >= NO_RULER
 
 
@@ -219,7 +227,7 @@ def test_real_fields_of_one_camera_agree(data: Path, locator: Locator) -> None:
     diameters = {}
     for film, paths in films.items():
         cells = [cell for found in _found(paths, locator) for cell in found.cells]
-        assert len({cell.red_cell for cell in cells}) == 1 and all(cell.has_ruler for cell in cells), film
+        assert len({cell.red_cell for cell in cells}) == 1, film
         diameters[film] = cells[0].red_cell
     assert min(diameters.values()) >= 60 and max(diameters.values()) <= 85, diameters
 
