@@ -22,7 +22,7 @@ import numpy as np
 from edge.cell import NO_RULER
 from edge.normalise import DENSITY
 
-VERSION = 3  # version of the method: to be raised when it gives other diameters
+VERSION = 4  # version of the method: to be raised when it gives other diameters
 FEWEST = 8  # pictures of one size: with this many or more, they are measured together
 _STEPS = 32  # bins per octave in the histogram of diameters; an octave is a doubling
 _OCTAVES = 6  # octaves in the histogram
