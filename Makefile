@@ -78,7 +78,9 @@ locator: .venv/dev
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 
 classifier: .venv/dev
-	$(BIN)/train compact --data $(DATA) --out runs/compact $(if $(WEIGHTS),--weights $(WEIGHTS))
+	for crop in normalised nucleus; do $(BIN)/train compact --data $(DATA) --out runs/compact-$$crop --crop $$crop \
+	  --fields all $(if $(WEIGHTS),--weights $(WEIGHTS)) || exit; done
+	$(BIN)/train join runs/compact-normalised runs/compact-nucleus --data $(DATA) --out runs/compact
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models
 

@@ -23,10 +23,13 @@ class Contrast:
     Attributes:
         green: the green light that its middle absorbs, in percent of what the densest tenth of the red cells absorbs.
         hue: the ratio of red to blue light that its middle absorbs, in percent of the red cells' ratio.
+        blue: the blue light that its middle absorbs, in percent of the green light. Black dirt has about 100, as it
+            absorbs all light; nuclei have less.
     """
 
     green: int
     hue: int
+    blue: int
 
 
 def contrast(
@@ -70,7 +73,11 @@ def contrast(
     r, g, b = (int(_part(inside[:, channel], 0.5)) for channel in range(3))
     red, blue = (int(_part(red_cells[:, channel], 0.5)) for channel in (0, 2))
     dense = int(_part(red_cells[:, 1], 0.9))
-    return Contrast(100 * (g + 1) // (dense + 3), 100 * (r + 1) * (blue + 5) // ((red + 1) * (b + 5)))
+    return Contrast(
+        green=100 * (g + 1) // (dense + 3),
+        hue=100 * (r + 1) * (blue + 5) // ((red + 1) * (b + 5)),
+        blue=100 * (b + 1) // (g + 1),
+    )
 
 
 def _part(values: np.ndarray, share: float) -> np.ndarray:

@@ -562,6 +562,13 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
     help="Share of the composed fields that the simulated microscope draws.",
 )
 @click.option(
+    "--hard",
+    type=click.FloatRange(0, 1),
+    default=Locator.hard,
+    show_default=True,
+    help="Share of the fields with dark red cells; half as many have strong casts and blur.",
+)
+@click.option(
     "--start", type=click.Path(path_type=Path), metavar="RUN", help="Start from the network of this earlier run."
 )
 @_seed

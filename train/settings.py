@@ -110,6 +110,7 @@ class Locator:
         rate: learning rate, above 0 to 1.
         drawn: share of the composed fields that the simulated microscope draws, 0 to 1.
         seed: of all random choices, 0 to 20,000.
+        hard: share of the fields with dark red cells; half as many have strong casts and blur, 0 to 1.
     """
 
     epochs: int = 24
@@ -118,6 +119,7 @@ class Locator:
     rate: float = 3e-3
     drawn: float = 0.2
     seed: int = 0
+    hard: float = 0.0
 
 
 BASELINE = Settings()

@@ -14,9 +14,9 @@ from train.locator.nuclei import CORE, SIZE
 
 FIELD = 320  # pixels, the locator's input
 GAP = 3  # marks pixels between two nuclei that nearly touch
-# How many times as much red light red cells may absorb under a cast or out of focus. In a yellow or blue light they
+# How many times as much red light red cells may absorb, usually and with hard lessons: in a yellow or blue light they
 # look grey or blue, as nuclei do.
-_RED = 4.0
+_RED, _REDDER = 1.2, 4.0
 _STRIP = 30  # pixel rows at the edge of a picture that its white cell doesn't reach
 _LEVELS: np.ndarray = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)  # optical density of each level
 
@@ -68,6 +68,7 @@ class Mosaic:
         red_cells: dict[str, float],
         marked: Sequence[MarkedField] = (),
         drawn: float = 0.2,
+        hard: float = 0.0,
     ) -> None:
         """Takes the pictures that fields are made of.
 
@@ -79,12 +80,10 @@ class Mosaic:
             red_cells: by source, diameter of the red cells in shares of a picture's width.
             marked: real fields; if there are any, they give about a third of all lessons.
             drawn: share of the other lessons that the simulated microscope draws, 0 to 1.
+            hard: share of lessons with dark red cells, half of it with strong casts and blur, 0 to 1.
         """
         self.marked = [[m for m in marked if m.source == name] for name in sorted({m.source for m in marked})]
-        # A source with four times as many fields is shown twice as often.
-        weights = np.sqrt([len(each) for each in self.marked])
-        self._weights = weights / weights.sum()
-        self.pictures, self.outlines, self.drawn = pictures, outlines, drawn
+        self.pictures, self.outlines, self.drawn, self.hard = pictures, outlines, drawn, hard
         self.groups = [
             Group(
                 [
@@ -100,22 +99,24 @@ class Mosaic:
         """One random lesson."""
         if rng.random() < 0.03:
             flat = np.full((FIELD, FIELD, 3), rng.integers(0, 256, 3), np.uint8)
-            return Lesson(_camera(flat, rng), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD))
-        if self.marked and rng.random() < 0.4:
+            return Lesson(
+                _camera(flat, rng, self.hard), np.zeros((FIELD // 2, FIELD // 2), np.uint8), 0.0, (FIELD, FIELD)
+            )
+        if self.marked and rng.random() < 0.35:
             return self._real(rng)
         if rng.random() < self.drawn:
             image, small, red_cell = _drawn(rng)
-            return Lesson(_camera(image, rng), _gaps(small), red_cell, (FIELD, FIELD))
+            return Lesson(_camera(image, rng, self.hard), _gaps(small), red_cell, (FIELD, FIELD))
         group = self.groups[rng.integers(len(self.groups))]
         tile = int(np.exp(rng.uniform(np.log(56), np.log(700))))
         image, outline = self._tiles(group, tile, rng)
         red_cell = group.red_cell * tile
-        if rng.random() < 0.35:
-            _solid(image, outline, red_cell, rng)
+        if rng.random() < 0.3:
+            _solid(image, outline, red_cell, rng, _REDDER if self.hard else _RED)
         for _ in range(rng.poisson(0.2 * (FIELD / tile) ** 2)):
             self._paste(image, outline, group, tile, rng)
         _specks(image, outline, tile, rng)
-        if rng.random() < 0.5:
+        if self.hard and rng.random() < self.hard:
             _dark_red_cells(image, outline, red_cell, rng)
         small = _gaps(cv2.resize(outline, (FIELD // 2, FIELD // 2), interpolation=cv2.INTER_NEAREST))
         height = width = FIELD
@@ -123,13 +124,13 @@ class Mosaic:
             side = int(rng.integers(FIELD // 2, FIELD - 8)) // 2 * 2
             height, width = (side, FIELD) if rng.random() < 0.8 else (FIELD, side)
             small[height // 2 :], small[:, width // 2 :] = 0, 0
-        image = _camera(image, rng)
+        image = _camera(image, rng, self.hard)
         image[height:], image[:, width:] = FILL, FILL
         return Lesson(image, small, red_cell, (height, width))
 
     def _real(self, rng: np.random.Generator) -> Lesson:
         """A window of a real field, turned and mirrored at random."""
-        source = self.marked[rng.choice(len(self.marked), p=self._weights)]
+        source = self.marked[rng.integers(len(self.marked))]
         marked = source[rng.integers(len(source))]
         turn, mirrored = int(rng.integers(4)), rng.random() < 0.5
         image, outline = np.rot90(marked.image, turn), np.rot90(marked.outline, turn)
@@ -147,12 +148,12 @@ class Mosaic:
         small = np.zeros((FIELD // 2, FIELD // 2), np.uint8)
         half = size[0] // 2, size[1] // 2
         small[: half[1], : half[0]] = cv2.resize(marks, half, interpolation=cv2.INTER_NEAREST)
-        if marked.red_cell and rng.random() < 0.3:
+        if self.hard and marked.red_cell and rng.random() < self.hard / 2:
             known = cv2.resize(small, (FIELD, FIELD), interpolation=cv2.INTER_NEAREST)
             known[size[1] :], known[:, size[0] :] = nuclei.IGNORE, nuclei.IGNORE
             _dark_red_cells(seen, known, marked.red_cell * scale, rng)
         if rng.random() < 0.7:
-            seen = _camera(seen, rng)
+            seen = _camera(seen, rng, self.hard)
             seen[size[1] :], seen[:, size[0] :] = FILL, FILL
         return Lesson(seen, _gaps(small), marked.red_cell * scale, (size[1], size[0]))
 
@@ -216,12 +217,15 @@ def _gaps(outline: np.ndarray) -> np.ndarray:
     return np.where((closed == 1) & (outline == 0), np.uint8(GAP), outline)
 
 
-def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator) -> None:
-    """Changes the red cells of `image` to look as in thick smears: dark orange, without a pale middle."""
+def _solid(image: np.ndarray, outline: np.ndarray, red_cell: float, rng: np.random.Generator, red: float) -> None:
+    """Changes the red cells of `image` to look as in thick smears: dark orange, without a pale middle.
+
+    red: at most this many times as much red light do they absorb.
+    """
     reach = 2 * round(red_cell * rng.uniform(0.15, 0.3)) + 1
     filled = cv2.morphologyEx(image, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     density: np.ndarray = (
-        _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 0.7], [_RED, 1.2, 1.5])
+        _LEVELS[filled] * np.float32(np.exp(rng.uniform(-0.2, 1.0))) * rng.uniform([0.6, 1, 1], [red, 1.2, 1.5])
     )
     near = 2 * round(red_cell * 0.5) + 1  # white cells and their surroundings stay as they are
     white = cv2.dilate((outline > 0).astype(np.uint8), np.ones((near, near), np.uint8))
@@ -300,12 +304,12 @@ def _dark_red_cells(image: np.ndarray, outline: np.ndarray, red_cell: float, rng
         ).clip(0, 255)
 
 
-def _camera(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The picture with a random stain, lamp, focus, sensor and compression."""
+def _camera(image: np.ndarray, rng: np.random.Generator, hard: float = 0.0) -> np.ndarray:
+    """The picture with a random stain, lamp, focus, sensor and compression. hard: as for Mosaic."""
     density = _LEVELS[image]
     density *= np.float32(np.exp(rng.uniform(-1.8, 0.4)) * np.exp(rng.normal(0, 0.18, 3)))
     density @= (np.eye(3) + rng.normal(0, 0.09, (3, 3))).astype(np.float32)
-    strong = rng.random() < 0.25  # casts and blur far beyond a good microscope's
+    strong = hard > 0 and rng.random() < hard / 2  # casts and blur far beyond a good microscope's
     xs = np.linspace(-1, 1, FIELD, dtype=np.float32)
     ys = xs[:, None]
     for channel in range(3):

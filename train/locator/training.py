@@ -91,7 +91,7 @@ def train(
         raise UserError(f"{out} can't be made: {reason(error)}.") from error
     keras.utils.set_random_seed(options.seed)
     model, before = _earlier(start) if start else (network(), None)
-    mosaic, learned_from = _mosaic(folder, examples, options.drawn, progress)
+    mosaic, learned_from = _mosaic(folder, examples, options, progress)
     cv2.setNumThreads(1)  # two threads compose fields at the same time already
     falling = keras.optimizers.schedules.CosineDecay(options.rate, options.epochs * options.steps)
     model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
@@ -123,7 +123,9 @@ def train(
     return report
 
 
-def _mosaic(folder: Path, examples: Sequence[Example], drawn: float, progress: Progress) -> tuple[Mosaic, dict]:
+def _mosaic(
+    folder: Path, examples: Sequence[Example], options: settings.Locator, progress: Progress
+) -> tuple[Mosaic, dict]:
     """What composes the fields, and what run.json says about the pictures that they are composed from."""
     pictures, outlines, clear = lessons(folder, examples, progress)
     if len(pictures) < _FEWEST:
@@ -138,7 +140,7 @@ def _mosaic(folder: Path, examples: Sequence[Example], drawn: float, progress: P
         "red_cells": red_cells | {m.source: m.red_cell for m in marked},
         "fields": len(marked),
     }
-    return Mosaic(pictures, outlines, sources, labels, red_cells, marked, drawn), learned_from
+    return Mosaic(pictures, outlines, sources, labels, red_cells, marked, options.drawn, options.hard), learned_from
 
 
 def _earlier(run: Path) -> tuple[keras.Model, dict]:
