@@ -22,7 +22,7 @@ SCORE = 0.82  # a mark that the locator's network isn't sure of
 def logit(image: np.ndarray, nuclei: np.ndarray, score: float = SCORE) -> float:
     found = contrast(image, nuclei, (160, 120), 44, 40)
     assert found
-    return evidence(found, found.green, score)
+    return evidence(found, found.green, score, 44 / 40)
 
 
 @pytest.mark.parametrize("lamp", [(1.0, 1.0, 1.0), (1.0, 0.6, 0.75), (0.5, 0.8, 0.5)])
@@ -42,8 +42,8 @@ def test_a_mark_is_not_compared_with_other_nuclei() -> None:
 
 
 def test_a_mark_that_is_much_paler_than_a_nucleus_beside_it_is_less_likely_one() -> None:
-    pale = Contrast(green=120, hue=100)
-    assert evidence(pale, densest=500, score=SCORE) < evidence(pale, densest=120, score=SCORE)
+    pale = Contrast(green=120, hue=100, blue=60)
+    assert evidence(pale, 500, SCORE, 1.2) < evidence(pale, 120, SCORE, 1.2)
 
 
 def test_with_no_red_cells_around_there_is_nothing_to_compare() -> None:
