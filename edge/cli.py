@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from edge.system.cli import Grouped, progress_bars
 
 if TYPE_CHECKING:
     from edge.decide import Rules
+    from edge.files import Outcome
     from edge.model import Model
     from edge.output.sinks import Sink
 
@@ -254,23 +255,20 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         keep_whole=bool(options["annotate"]),
         threads=options["threads"],
     )
-    threshold: files.Threshold | None = None
-    if options["adapt"]:
-        from edge.site.unlabelled_threshold import shift
-
-        threshold = shift
-        if len(model.labels) - rules.knows_other != 2:
-            known = ", ".join(model.labels)
-            raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
+    two_names = len(model.labels) - rules.knows_other == 2
+    if options["adapt"] and not two_names:
+        known = ", ".join(model.labels)
+        raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
     tally = sinks.Tally()
     with ExitStack() as stack:
         chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(watched))
-        job = files.Job(found, model, rules, search, threshold)
+        threshold = _between_clusters if two_names else None
+        job = files.Job(found, model, rules, search, threshold if options["adapt"] else None, threshold)
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
-    if threshold:
+    if options["adapt"]:
         if outcome.shift is None:
             adapted = "too few, or no two clear groups, so the threshold stays where it is"
         else:
@@ -278,8 +276,21 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
     if outcome.pictures < len(found):
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
-    click.echo(str(tally), err=True)
+    click.echo(f"{tally}{_unlike_home(outcome)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
+
+
+def _between_clusters(shares: Sequence[float]) -> float | None:
+    from edge.site.unlabelled_threshold import shift  # most runs don't need it
+
+    return shift(shares)
+
+
+def _unlike_home(outcome: "Outcome") -> str:
+    """A sentence on a run that is unlike home; "" for other runs."""
+    if not outcome.unlike.value:
+        return ""
+    return f" This run is unlike the training pictures, so more cells are left to review: {outcome.unlike.why}."
 
 
 def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":

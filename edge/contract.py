@@ -287,6 +287,19 @@ class Selective:
     named: Share | None = None
 
 
+@dataclass(frozen=True)
+class Usual:
+    """One measure of edge.unlike in home runs: random groups of val cells of one source.
+
+    Attributes:
+        middle: mean over home runs.
+        spread: standard deviation over home runs.
+    """
+
+    middle: float
+    spread: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """The contract of one model file. The fields are in the order of the keys in the file.
@@ -312,6 +325,7 @@ class Contract:
         rescue: how the file was repaired after it had failed the gate.
         metrics: figures [model][split][source], where the model is "float" or the kind of this file.
         doubt: selective classification [stated risk][source].
+        home: what is usual at home, by the measures of edge.unlike; None in older files, whose runs aren't judged.
         code_version: version of this package that made the file.
         graph_sha256: hash of the flatbuffer, which precedes the archive in the file.
     """
@@ -336,6 +350,7 @@ class Contract:
     rescue: str | None = None
     metrics: dict[str, dict[str, dict[str, Figures]]] | None = None
     doubt: dict[str, dict[str, Selective]] | None = None
+    home: dict[str, Usual] | None = None
     code_version: str = ""
     graph_sha256: str = ""
 

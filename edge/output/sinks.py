@@ -120,8 +120,10 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
+    run = {"run": {"unlike": result.run.value, "why": result.run.why}} if result.run else {}
     if not result.cells:
-        return [{"source": result.picture.source, "frame": result.picture.number, "cells": 0, "model": model_sha256}]
+        empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
+        return [{**empty, **run, "model": model_sha256}]
     return [
         {
             "source": result.picture.source,
@@ -137,6 +139,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
             **({"frames": decision.frames, "taken": _moment(result.picture.taken)} if decision.frames else {}),
+            **run,
             "model": model_sha256,
         }
         for cell, decision in result.cells
@@ -182,6 +185,7 @@ class Csv(_Text):
         for row in rows(result, self.model):
             row.pop("cells", None)
             row.pop("shift", None)
+            row.pop("run", None)
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
