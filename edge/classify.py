@@ -358,7 +358,9 @@ def second_name_shares(predicted: Iterable[Predicted]) -> list[float]:
     return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
 
 
-def set_aside(predicted: Predicted, model: Model, search: Search, rules: Rules, store: PixelStore) -> Predicted:
+def set_aside(
+    predicted: Predicted, model: Model, search: Search, rules: Rules, store: PixelStore, looked_at: bool = True
+) -> Predicted:
     """Reduces a prediction to a few hundred bytes per cell, for answers that have to wait until all pictures are read.
 
     The picture of each cell is judged now, before its pixels are dropped. Only pixels that will be drawn are stored.
@@ -370,6 +372,7 @@ def set_aside(predicted: Predicted, model: Model, search: Search, rules: Rules, 
         rules: the least strict rules that may be applied later. Cells that they refuse for another reason than a close
             call are not judged, because they never get a name.
         store: takes the pixels.
+        looked_at: whether one of its cells is measured for edge.unlike.
     """
     picture, cells = predicted.found.picture, predicted.found.cells
     doubts = [
@@ -381,6 +384,6 @@ def set_aside(predicted: Predicted, model: Model, search: Search, rules: Rules, 
         boxes = [(0, 0, picture.width, picture.height)]
     elif search.trace:
         boxes = [extent(picture, cell, model.policy) for cell in cells]
-    looks = [seen] if cells and (seen := look(picture, cells[len(cells) // 2])) else []
+    looks = [seen] if looked_at and cells and (seen := look(picture, cells[len(cells) // 2])) else []
     found = replace(predicted.found, picture=store.keep(picture, boxes))
     return Predicted(found, predicted.predictions, doubts, looks)

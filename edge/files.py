@@ -22,6 +22,7 @@ from edge.unlike import Unlike
 # always all of them. The limit bounds the memory, and a run of a million pictures needn't end before its first answer.
 # With --explain, each picture holds a trace of a third of a megabyte.
 _JUDGED, _JUDGED_WITH_TRACE = 1000, 100
+_LOOKED_AT = 20  # pictures of these whose light, stain and focus are measured; each takes half a millisecond
 Threshold = Callable[[Sequence[float]], float | None]
 
 
@@ -130,10 +131,11 @@ def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predict
     """The pictures that are read before the first answer. If the run is stopped meanwhile, those that were read."""
     most = None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
     store, held = PixelStore(), []
+    every = -(-min(len(job.files), most or len(job.files)) // _LOOKED_AT)
     with suppress(_Stopped):
-        for each in islice(predicted, most):
+        for number, each in enumerate(islice(predicted, most)):
             if isinstance(each, Predicted):
-                each = set_aside(each, job.model, job.search, job.rules, store)
+                each = set_aside(each, job.model, job.search, job.rules, store, number % every == 0)
             held.append(each)
     return held
 
