@@ -349,12 +349,12 @@ def mean(predictions: Sequence[Prediction]) -> Prediction:
     return Prediction(kinds, features, max(each.distance for each in predictions))
 
 
-def second_name_shares(predicted: Iterable[Predicted]) -> list[float]:
+def second_name_shares(predictions: Iterable[Prediction]) -> list[float]:
     """The probability of the second name (monocyte), given that a cell has one of the two names (see edge.decide).
 
     Cells that are more likely *other* are left out.
     """
-    names = [each.kinds[:2] for one in predicted for each in one.predictions]
+    names = [each.kinds[:2] for each in predictions]
     return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
 
 

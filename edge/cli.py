@@ -16,7 +16,6 @@ from edge.system.cli import Grouped, progress_bars
 
 if TYPE_CHECKING:
     from edge.decide import Rules
-    from edge.files import Outcome
     from edge.model import Model
     from edge.output.sinks import Sink
 
@@ -218,7 +217,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
-    from edge import classify, files, frames
+    from edge import classify, files, frames, unlike
     from edge.output import sinks
     from edge.system.signals import Stop
 
@@ -276,7 +275,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
     if outcome.pictures < len(found):
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
-    click.echo(f"{tally}{_unlike_home(outcome)}", err=True)
+    click.echo(f"{tally}{unlike.sentence(outcome.unlike)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
 
 
@@ -284,13 +283,6 @@ def _between_clusters(shares: Sequence[float]) -> float | None:
     from edge.site.unlabelled_threshold import shift  # most runs don't need it
 
     return shift(shares)
-
-
-def _unlike_home(outcome: "Outcome") -> str:
-    """A sentence on a run that is unlike home; "" for other runs."""
-    if not outcome.unlike.value:
-        return ""
-    return f" This run is unlike the training pictures, so more cells are left to review: {outcome.unlike.why}."
 
 
 def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":

@@ -150,6 +150,6 @@ def _judged(job: Job, held: Sequence[Predicted | Unreadable], outcome: Outcome) 
     if threshold is None and outcome.unlike.value >= unlike.ANOTHER:
         threshold = job.unlike_threshold
     if threshold:
-        shares = second_name_shares(known)
+        shares = second_name_shares(predictions)
         outcome.cells, outcome.shift = len(shares), threshold(shares)
     return unlike.held_to_more(job.rules, outcome.unlike), outcome.shift or 0.0

@@ -202,6 +202,13 @@ def _why(values: Mapping[str, float], home: Mapping[str, Usual]) -> str:
     return _LESS[name] if differences[name] < 0 else _MORE[name]
 
 
+def sentence(unlike: Unlike) -> str:
+    """What to tell a user about the run, with a space before it; "" for a run like those of training."""
+    if not unlike.value:
+        return ""
+    return f" This run is unlike the training pictures, so more cells are left to review: {unlike.why}."
+
+
 def held_to_more(rules: Rules, unlike: Unlike) -> Rules:
     """The rules for a run that is unlike home: all logits are divided by a factor that grows with `unlike.value`.
 
