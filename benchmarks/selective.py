@@ -8,14 +8,12 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from edge import unlike
-from edge.classify import second_name_shares
 from edge.contract import Selective
 from edge.decide import OTHER, RISK, Rules, decide
 from edge.errors import UserError
 from edge.model import Model, Prediction
 from edge.output.tables import Table
 from edge.share import Share, share
-from edge.site import unlabelled_threshold
 from edge.system.progress import Progress, silent
 from train.data import crop_cache, dataset, field_cells
 from train.evaluation import calibration, evaluate, selective
@@ -67,13 +65,13 @@ class RunFigures:
 
     Attributes:
         unlike: how unlike home the run is; of several sources, the largest.
-        shift: what was subtracted from the logit of the second name (monocyte), 0 for nothing; of several sources, the
-            largest.
+        moved: what was added to the logit of the second name (monocyte) against the first, 0 for nothing; of several
+            sources, the largest.
         risk: coverage and risk.
     """
 
     unlike: float
-    shift: float
+    moved: float
     risk: Selective
 
 
@@ -170,18 +168,17 @@ class _Run:
     """The answers to the cells of one source, judged as a run."""
 
     unlike: float
-    shift: float
+    moved: float
     labels: list[str]
 
 
 def _as_run(predictions: Sequence[Prediction], types: np.ndarray, model: Model) -> _Run:
     """Answers cells as `edge-classify` does if they are one run. Empty places don't count as cells of the run."""
     cells = [each for each, kind in zip(predictions, types, strict=True) if kind != dataset.PATCH]
-    found = unlike.compare(unlike.measure(cells, [], model.distance), model.home)
-    moved = unlabelled_threshold.shift(second_name_shares(cells)) if found.value >= unlike.ANOTHER else None
-    rules = unlike.held_to_more(model.rules(RISK), found)
-    labels = [decide(each.kinds, rules, moved or 0.0, each.distance).label for each in predictions]
-    return _Run(found.value, moved or 0.0, labels)
+    run = unlike.compare(unlike.measure(cells, [], model.distance), model.home, model.kinds)
+    rules = unlike.held_to_more(model.rules(RISK), run)
+    labels = [decide(unlike.moved(each.kinds, run), rules, distance=each.distance).label for each in predictions]
+    return _Run(run.value, run.moves.get(model.labels[1], 0.0) - run.moves.get(model.labels[0], 0.0), labels)
 
 
 def _run_figures(
@@ -194,7 +191,7 @@ def _run_figures(
     expected = np.concatenate([truth[sources == name] for name in names if name in runs])
     return RunFigures(
         unlike=max(each.unlike for each in chosen),
-        shift=max((each.shift for each in chosen), key=abs),
+        moved=max((each.moved for each in chosen), key=abs),
         risk=selective.figures(expected, [label for each in chosen for label in each.labels], model.labels),
     )
 
@@ -248,7 +245,7 @@ def table(result: SelectiveFigures) -> str:
             types = "; ".join(f"{name} {share.right}/{share.count}" for name, share in figures.named.items())
             named.append([model, where, types])
             if each_run := figures.run:
-                found = [f"{each_run.unlike:.2f}", f"{each_run.shift:+.2f}", str(each_run.risk.coverage)]
+                found = [f"{each_run.unlike:.2f}", f"{each_run.moved:+.2f}", str(each_run.risk.coverage)]
                 runs.append([model, where, *found, str(each_run.risk.risk), str(each_run.risk.named)])
     heads = [f"answered at {RISK:.0%}", "wrong of these", "ECE, names", "ECE, answers", "other against names, AUROC"]
     tables = [
@@ -256,6 +253,6 @@ def table(result: SelectiveFigures) -> str:
         Table(["model", "measured on", f"given a name at {RISK:.0%}"], named),
     ]
     if runs:
-        heads = ["unlike home", "threshold moved", f"answered at {RISK:.0%}", "wrong of these", "others named"]
+        heads = ["unlike home", "monocyte moved", f"answered at {RISK:.0%}", "wrong of these", "others named"]
         tables.append(Table(["model", "measured as a run", *heads], runs))
     return "\n\n".join(each.markdown() for each in tables)

@@ -8,7 +8,8 @@ from convert.candidate import Candidate, Validation
 from convert.model_file import Arrays
 from edge import unlike
 from edge.classify import Search, find_cells
-from edge.contract import Usual
+from edge.contract import Home, Usual
+from edge.decide import LEAST
 from edge.frames import Unreadable
 from edge.mahalanobis import Distance
 from edge.model import Prediction
@@ -21,8 +22,8 @@ _GROUPS = 40  # groups of each source
 _LOOKED = 100  # val pictures of each source whose light, stain and focus are measured
 
 
-def home(validation: Validation, candidate: Candidate, usual: Arrays, progress: Progress = silent) -> dict[str, Usual]:
-    """What is usual at home, for the contract; empty if the candidate gives no features.
+def home(validation: Validation, candidate: Candidate, usual: Arrays, progress: Progress = silent) -> Home | None:
+    """What is usual at home, for the contract; None if the candidate gives no features.
 
     Each group is a home run. It holds cells of one source, which is one microscope or one kind of microscope.
 
@@ -33,14 +34,36 @@ def home(validation: Validation, candidate: Candidate, usual: Arrays, progress: 
         progress: see edge.system.progress.
     """
     if not usual:
-        return {}
+        return None
     sources = np.array([each.source if each.kind != PATCH else "" for each in validation.examples])
     predictions = [Prediction(*each) for each in zip(candidate.val.kinds, candidate.val.features, strict=True)]
     runs = []
     for source in sorted(set(sources.tolist()) - {""}):
         looks = list(_looks(validation, source, progress))
         runs += groups([predictions[i] for i in np.flatnonzero(sources == source)], looks, Distance(usual))
-    return spread(runs)
+    truth = validation.val.truth
+    own = sorted(set(validation.source.kinds))
+    return Home(
+        spread(runs), slope(predictions, truth, [own.index(each) for each in validation.source.kinds[:2]], usual)
+    )
+
+
+def slope(predictions: Sequence[Prediction], truth: np.ndarray, names: Sequence[int], usual: Arrays) -> float:
+    """By how much the network's logit of the second name grows with that of a linear discriminant analysis.
+
+    Args:
+        predictions: of the val cells.
+        truth: their labels as indices, int [n]; 0 and 1 are the names.
+        names: rows of the two names in usual["means"].
+        usual: the arrays of edge.mahalanobis.
+    """
+    chosen = [each for each, label in zip(predictions, truth, strict=True) if label < 2]
+    distance = Distance(usual)
+    first, second = (distance.means[row] for row in names)
+    points = np.stack([each.features for each in chosen]).astype(np.float64) @ distance.whiten
+    discriminant = (points - (first + second) / 2) @ (second - first)
+    kinds = np.clip(np.stack([each.kinds for each in chosen]).astype(np.float64), LEAST, 1)
+    return round(float(np.polyfit(discriminant, np.log(kinds[:, 1] / kinds[:, 0]), 1)[0]), 4)
 
 
 def groups(predictions: Sequence[Prediction], looks: Sequence[Look], distance: Distance) -> list[dict[str, float]]:

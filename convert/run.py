@@ -184,7 +184,7 @@ def _sealed(validation: Validation, conversion: Conversion) -> bytes:
         metrics=_metrics(validation, candidate, figures),
         decision=decision,
         doubt=selective.proof(candidate.draft.model, decision, validation.test, answers["test"], distances),
-        home=home(validation, candidate, usual) or None,
+        home=home(validation, candidate, usual),
     )
     return candidate.draft.sealed(contract, usual)
 

@@ -24,7 +24,7 @@ from edge.kept import Box, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
 from edge.system.progress import Observer, Progress, silent, unobserved
-from edge.unlike import Look, Unlike, look
+from edge.unlike import Look, Unlike, look, moved
 
 if TYPE_CHECKING:
     from edge.locate import Located, Locator, LocatorTrace
@@ -153,14 +153,14 @@ def predict_files(
 
 
 def answer(predicted: Predicted, rules: Rules, shift: float = 0.0, run: Unlike | None = None) -> Answer:
-    """Makes the answers for the cells of one picture. run: how unlike home its run is; the rules hold for that run."""
+    """Makes the answers for the cells of one picture. run: how unlike home its run is; None if that wasn't judged."""
     found = predicted.found
     if predicted.doubts is None:
         doubts = [partial(picture_doubt, found.picture, cell) for cell in found.cells]
     else:
         doubts = [partial(str, each) for each in predicted.doubts]
     decisions = [
-        decide(each.kinds, rules, shift, each.distance, doubt)
+        decide(moved(each.kinds, run), rules, shift, each.distance, doubt)
         for each, doubt in zip(predicted.predictions, doubts, strict=True)
     ]
     return Answer(found.picture, list(zip(found.cells, decisions, strict=True)), found, run)
@@ -349,13 +349,13 @@ def mean(predictions: Sequence[Prediction]) -> Prediction:
     return Prediction(kinds, features, max(each.distance for each in predictions))
 
 
-def second_name_shares(predictions: Iterable[Prediction]) -> list[float]:
+def second_name_shares(kinds: Iterable[Sequence[float]]) -> list[float]:
     """The probability of the second name (monocyte), given that a cell has one of the two names (see edge.decide).
 
-    Cells that are more likely *other* are left out.
+    Cells that are more likely *other* are left out. kinds: for each cell, the probabilities of the kinds.
     """
-    names = [each.kinds[:2] for each in predictions]
-    return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
+    names = [each[:2] for each in kinds]
+    return [float(pair[1] / sum(pair)) for pair in names if sum(pair) >= 0.5]
 
 
 def set_aside(

@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,20 +254,23 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         keep_whole=bool(options["annotate"]),
         threads=options["threads"],
     )
-    two_names = len(model.labels) - rules.knows_other == 2
-    if options["adapt"] and not two_names:
-        known = ", ".join(model.labels)
-        raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
+    threshold: files.Threshold | None = None
+    if options["adapt"]:
+        from edge.site.unlabelled_threshold import shift
+
+        threshold = shift
+        if len(model.labels) - rules.knows_other != 2:
+            known = ", ".join(model.labels)
+            raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
     tally = sinks.Tally()
     with ExitStack() as stack:
         chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(watched))
-        threshold = _between_clusters if two_names else None
-        job = files.Job(found, model, rules, search, threshold if options["adapt"] else None, threshold)
+        job = files.Job(found, model, rules, search, threshold)
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
-    if options["adapt"]:
+    if threshold:
         if outcome.shift is None:
             adapted = "too few, or no two clear groups, so the threshold stays where it is"
         else:
@@ -277,12 +280,6 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
     click.echo(f"{tally}{unlike.sentence(outcome.unlike)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
-
-
-def _between_clusters(shares: Sequence[float]) -> float | None:
-    from edge.site.unlabelled_threshold import shift  # most runs don't need it
-
-    return shift(shares)
 
 
 def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":

@@ -5,7 +5,7 @@ The first pictures of a run are read before any is answered, because they show w
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Protocol
 
@@ -44,8 +44,6 @@ class Job:
         threshold: a function such as edge.site.unlabelled_threshold.shift. It gets edge.classify.second_name_shares of
             all cells, and returns what to subtract from the logit of the second name (monocyte), or None for nothing.
             With such a function, all pictures are read before the first is answered; None to do without.
-        unlike_threshold: the same, but it is only used if the run is clearly unlike home (edge.unlike), and of the
-            pictures by which the run is judged.
     """
 
     files: Sequence[str]
@@ -53,7 +51,6 @@ class Job:
     rules: Rules
     search: Search
     threshold: Threshold | None = None
-    unlike_threshold: Threshold | None = None
 
 
 @dataclass
@@ -131,11 +128,13 @@ def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predict
     """The pictures that are read before the first answer. If the run is stopped meanwhile, those that were read."""
     most = None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
     store, held = PixelStore(), []
+    scale, shift = job.rules.other_platt
+    lenient = replace(job.rules, other_platt=(scale, shift + (unlike.FARTHEST if job.model.home else 0.0)))
     every = -(-min(len(job.files), most or len(job.files)) // _LOOKED_AT)
     with suppress(_Stopped):
         for number, each in enumerate(islice(predicted, most)):
             if isinstance(each, Predicted):
-                each = set_aside(each, job.model, job.search, job.rules, store, number % every == 0)
+                each = set_aside(each, job.model, job.search, lenient, store, number % every == 0)
             held.append(each)
     return held
 
@@ -145,11 +144,9 @@ def _judged(job: Job, held: Sequence[Predicted | Unreadable], outcome: Outcome) 
     known = [each for each in held if isinstance(each, Predicted)]
     predictions = [one for each in known for one in each.predictions]
     looks = [one for each in known for one in each.looks]
-    outcome.unlike = unlike.compare(unlike.measure(predictions, looks, job.model.distance), job.model.home)
-    threshold = job.threshold
-    if threshold is None and outcome.unlike.value >= unlike.ANOTHER:
-        threshold = job.unlike_threshold
-    if threshold:
-        shares = second_name_shares(predictions)
-        outcome.cells, outcome.shift = len(shares), threshold(shares)
-    return unlike.held_to_more(job.rules, outcome.unlike), outcome.shift or 0.0
+    measures = unlike.measure(predictions, looks, job.model.distance)
+    run = outcome.unlike = unlike.compare(measures, job.model.home, job.model.kinds)
+    if job.threshold:
+        shares = second_name_shares(unlike.moved(each.kinds, run) for each in predictions)
+        outcome.cells, outcome.shift = len(shares), job.threshold(shares)
+    return unlike.held_to_more(job.rules, run), outcome.shift or 0.0

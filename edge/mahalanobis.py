@@ -28,14 +28,6 @@ class Distance:
         difference = features.astype(np.float64) @ self.whiten - self.means
         return round(float(np.sqrt((difference * difference).mean(axis=1).min())), 2)
 
-    def residuals(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features, float [cells, n] -> the number of each cell's nearest kind, int [cells], and the whitened
-        difference of each cell from the mean of that kind, float64 [cells, n].
-        """
-        differences = (features.astype(np.float64) @ self.whiten)[:, None] - self.means
-        nearest = (differences * differences).sum(axis=2).argmin(axis=1)
-        return nearest, differences[np.arange(len(features)), nearest]
-
     def standardised(self, features: np.ndarray) -> np.ndarray:
         """Features, float [cells, n] -> float64 [cells, n]: whitened, and centred on the mean of all kinds' means.
 

@@ -22,7 +22,7 @@ from edge.locate import Locator, cells
 from edge.model import Model, Prediction
 from edge.quality import ImageQuality, image_quality
 from edge.red_cells import RedCellRuler
-from edge.unlike import Look, Unlike, compare, held_to_more, look, measure
+from edge.unlike import Look, Unlike, compare, held_to_more, look, measure, moved
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,7 @@ class Session:
         seen = look(frame, cell)
         self._looks += [seen] if seen else []
         measures = measure(list(self._predictions), self._looks, self._model.distance)
-        self.status.unlike = compare(measures, self._model.home)
+        self.status.unlike = compare(measures, self._model.home, self._model.kinds)
 
     def _judge(self, frame: Frame) -> None:
         """Measures focus and light, which change slowly."""
@@ -230,7 +230,7 @@ class Session:
         run = self.status.unlike if self._model.home else None
         for each in counted:
             *kinds, distance = each.mean
-            decision = decide(kinds, rules, distance=distance)
+            decision = decide(moved(kinds, run), rules, distance=distance)
             answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))], run=run))
             self.status.counts[decision.label] += 1
         return answers

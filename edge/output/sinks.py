@@ -24,6 +24,7 @@ from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.model import Model
+from edge.unlike import Unlike
 
 NOTICE = "For a person to check: not a medical device."
 
@@ -120,7 +121,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
-    run = {"run": {"unlike": result.run.value, "why": result.run.why}} if result.run else {}
+    run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
         empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
         return [{**empty, **run, "model": model_sha256}]
@@ -144,6 +145,10 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
         }
         for cell, decision in result.cells
     ]
+
+
+def _judged(run: Unlike) -> dict[str, Any]:
+    return {"unlike": run.value, "why": run.why, **({"moved": dict(run.moves)} if run.moves else {})}
 
 
 def _moment(seconds: float) -> str:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from PIL import Image
 
 from edge import classify, files, frames, unlike
 from edge.classify import Answer, Predicted, Search
-from edge.contract import Usual
+from edge.contract import Home, Usual
 from edge.decide import REVIEW, Rules, decide
 from edge.files import Job, Outcome
 from edge.frames import Unreadable
@@ -23,7 +22,7 @@ from edge.simulator import drawing
 from edge.unlike import Measures, Unlike
 
 # The shipped file's home runs, as convert.home measured them on the val cells of pbc and raabin.
-HOME = {
+USUAL = {
     "sharpness": Usual(0.446, 0.112),
     "light": Usual(207.6, 21.0),
     "tint": Usual(0.797, 0.004),
@@ -31,6 +30,8 @@ HOME = {
     "ruler": Usual(0.0, 0.0),
     "features": Usual(0.236, 0.053),
 }
+HOME = Home(USUAL, 0.1020)
+KINDS = ("lymphocyte", "monocyte", "patch")
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +53,10 @@ class Collected(sinks.Sink):
         return [decision.label for answer in self.answers for _, decision in answer.cells]
 
 
-def run(paths: Sequence[str | Path], model: Model, **options: Any) -> tuple[Outcome, Collected]:
+def run(paths: Sequence[str | Path], model: Model) -> tuple[Outcome, Collected]:
     collected = Collected()
     search = Search(single=Path(paths[0]).is_file() and "cells" in Path(paths[0]).parts)
-    job = Job(frames.expand([str(path) for path in paths]), model, model.rules(0.01), search, **options)
+    job = Job(frames.expand([str(path) for path in paths]), model, model.rules(0.01), search)
     return files.run(job, [collected]), collected
 
 
@@ -81,18 +82,20 @@ def test_the_common_offset_is_measured_whatever_the_number_of_cells(moved: float
         assert np.mean(squares) == pytest.approx(moved**2, abs=0.08)
 
 
-def test_without_features_or_without_home_nothing_is_said() -> None:
+def test_without_features_without_home_or_of_a_single_cell_nothing_is_said() -> None:
     known = distance()
     nothing = Unlike()
-    assert unlike.compare(unlike.measure([], [], known), HOME) == nothing
-    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], None), HOME) == nothing
-    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], known), None) == nothing
-    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], known), HOME).value > 0
-    assert unlike.compare(unlike.measure(predictions(known, 1, 9.0), [], known), HOME) == nothing  # a single cell
+    assert unlike.compare(unlike.measure([], [], known), HOME, KINDS) == nothing
+    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], None), HOME, KINDS) == nothing
+    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], known), None, KINDS) == nothing
+    assert unlike.compare(unlike.measure(predictions(known, 30, 3.0), [], known), HOME, KINDS).value > 0
+    assert (
+        unlike.compare(unlike.measure(predictions(known, 1, 9.0), [], known), HOME, KINDS) == nothing
+    )  # a single cell
 
 
 def test_few_cells_say_less_than_many() -> None:
-    values = [unlike.compare(Measures(count, {"features": 0.6}), HOME).value for count in (2, 5, 20, 100)]
+    values = [unlike.compare(Measures(count, {"features": 0.6}), HOME, KINDS).value for count in (2, 5, 20, 100)]
     assert values[0] > 0 and values == sorted(values) and len(set(values)) == 4
 
 
@@ -108,10 +111,10 @@ def test_few_cells_say_less_than_many() -> None:
     ],
 )
 def test_it_says_what_is_farthest_from_home(name: str, value: float, word: str) -> None:
-    usual = {each: one.middle for each, one in HOME.items()}
-    found = unlike.compare(Measures(100, usual | {"features": 0.7, name: value}), HOME)
+    usual = {each: one.middle for each, one in USUAL.items()}
+    found = unlike.compare(Measures(100, usual | {"features": 0.7, name: value}), HOME, KINDS)
     assert word in found.why
-    assert "look unlike" in unlike.compare(Measures(100, usual | {"features": 0.7}), HOME).why
+    assert "look unlike" in unlike.compare(Measures(100, usual | {"features": 0.7}), HOME, KINDS).why
 
 
 def test_unlike_runs_are_held_to_more() -> None:
@@ -165,7 +168,9 @@ def test_real_fields_of_another_microscope_are_unlike_home(model: Model, fields:
 
 def test_red_cells_of_another_microscope_are_hardly_named(model: Model) -> None:
     _, collected = run([_shared("cases", "red_cells")], model)
-    assert sum(label in ("lymphocyte", "monocyte") for label in collected.labels()) <= 3  # 22 by the usual rules
+    assert (
+        sum(label in ("lymphocyte", "monocyte") for label in collected.labels()) <= 6
+    )  # nine are white cells; 22 by the usual rules
 
 
 def test_each_json_line_says_how_unlike_its_run_is(model: Model, tmp_path: Path) -> None:
@@ -177,7 +182,10 @@ def test_each_json_line_says_how_unlike_its_run_is(model: Model, tmp_path: Path)
     ):
         outcome = files.run(Job(paths, model, model.rules(0.01), Search()), [lines, csv])
     rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert rows and all(row["run"] == {"unlike": outcome.unlike.value, "why": outcome.unlike.why} for row in rows)
+    assert rows and all(row["run"]["unlike"] == outcome.unlike.value > 0.5 for row in rows)
+    assert all(row["run"]["why"] == outcome.unlike.why and set(row["run"]["moved"]) == set(model.kinds) for row in rows)
+    assert unlike.sentence(outcome.unlike).endswith(f": {outcome.unlike.why}.")
+    assert unlike.sentence(Unlike(0.2, "x")) == unlike.sentence(Unlike()) == ""
 
 
 def draw_fields(folder: Path) -> None:
@@ -200,7 +208,7 @@ def test_the_run_is_judged_before_its_first_answer_and_memory_is_bounded(
     monkeypatch.setattr(files, "_JUDGED", 5)
     outcome, collected = run([tmp_path], model)
     assert len(held) == 5 and outcome.pictures == 12
-    assert len({each.run for each in collected.answers}) == 1
+    assert all(each.run == outcome.unlike for each in collected.answers)
 
 
 def test_a_run_that_is_stopped_while_it_waits_answers_what_it_has_read(model: Model, tmp_path: Path) -> None:
@@ -212,17 +220,63 @@ def test_a_run_that_is_stopped_while_it_waits_answers_what_it_has_read(model: Mo
     assert outcome.pictures == len(collected.answers) == 5
 
 
-def test_the_threshold_moves_only_where_the_run_is_unlike_home(model: Model) -> None:
-    asked: list[int] = []
+def test_the_common_offset_is_taken_back(model: Model) -> None:
+    """All cells are pushed towards the second kind. Afterwards both names are found about equally well again."""
+    known = distance(size=16)
+    pushed = 0.12 * (known.means[1] - known.means[0])
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 3, 300)
+    points = known.means[truth] + rng.normal(0, 4, (300, 16)) + pushed
+    logits = -0.05 * ((points[:, None] - known.means) ** 2).sum(axis=2)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    cells = [Prediction(*each) for each in zip(shares.astype(np.float32), points.astype(np.float32), strict=True)]
+    found = unlike.compare(unlike.measure(cells, [], known), Home({"features": Usual(0.1, 0.01)}, 0.1), KINDS)
+    assert found.value >= 1 and found.moves["monocyte"] < 0 < found.moves["lymphocyte"]
+    after = np.array([unlike.moved(each.kinds, found) for each in cells])
+    assert np.allclose(after.sum(axis=1), 1)
+    wrong = [((share[:, 0] > share[:, 1]) != (truth == 0))[truth < 2].sum() for share in (shares, after)]
+    assert wrong[1] < wrong[0]
 
-    def threshold(shares: Sequence[float]) -> float | None:
-        asked.append(len(shares))
-        return 0.25
 
-    home = frames.expand([str(_shared("data", "cells", "pbc", "test", "lymphocyte"))])[:40]
-    outcome, _ = run(home, model, unlike_threshold=threshold)
-    assert not asked and outcome.shift is None
-    foreign = frames.expand([str(_shared("data", "fields", "chula_rpi"))])[:60]
-    outcome, collected = run(foreign, model, unlike_threshold=threshold)
-    assert asked and outcome.shift == 0.25
-    assert all(decision.shift == 0.25 for each in collected.answers for _, decision in each.cells)
+def test_a_place_without_a_cell_never_gets_a_name_more_easily() -> None:
+    for pulls in ((0.0, 0.0, 30.0), (0.0, 0.0, -30.0), (9.0, -9.0, 50.0)):
+        found = unlike.compare(Measures(100, {"features": 0.9}, pulls), HOME, KINDS)
+        assert found.moves["patch"] >= 0 and max(map(abs, found.moves.values())) <= unlike.FARTHEST / 2
+    assert unlike.compare(Measures(100, {"features": 0.9}, (1.0, 2.0)), HOME, KINDS).moves == {}  # of other kinds
+
+
+def test_real_cells_of_another_microscope_are_told_apart_at_least_as_well(model: Model) -> None:
+    """The tight crops, by their folders: all monocytes look like lymphocytes, because the ruler is too large."""
+    right = {}
+    for name in ("lymphocyte", "monocyte"):
+        right[name] = len(frames.expand([str(_shared("cases", "tight", name))]))
+    chosen = frames.expand([str(_shared("cases", "tight", name)) for name in right])
+    usual = model.rules(0.01)
+    plain = [each for each in classify.classify(chosen, model, usual, Search(single=True)) if isinstance(each, Answer)]
+    collected = Collected()
+    files.run(Job(chosen, model, usual, Search(single=True)), [collected])
+
+    def wrong(answers: Sequence[Answer]) -> int:
+        named = [(Path(each.picture.source).parent.name, each.cells[0][1].label) for each in answers]
+        return sum(label in right and label != truth for truth, label in named)
+
+    assert wrong(plain) >= 8 and wrong(collected.answers) <= 3
+
+
+def test_an_older_model_file_answers_one_picture_after_the_other(tmp_path: Path) -> None:
+    draw_fields(tmp_path)
+    older = Model()
+    older.home = None
+    read: list[int] = []
+    collected = Collected()
+    job = Job(frames.expand([str(tmp_path)]), older, older.rules(0.01), Search(pooled=False))
+    first: list[int] = []
+
+    class First(sinks.Sink):
+        def add(self, result: Answer | Unreadable) -> None:
+            first.append(len(read))
+
+    outcome = files.run(job, [collected, First()], lambda what, done, total: read.append(done))
+    assert first[0] == 1 and outcome.unlike == Unlike()
+    assert all(each.run is None for each in collected.answers)
