@@ -40,4 +40,6 @@ def test_groups_of_home_cells_have_hardly_any_common_offset() -> None:
 def test_the_slope_is_found(slope: float) -> None:
     known = arrays()
     truth = np.random.default_rng(0).integers(0, 3, 600)
-    assert home.slope(cells(known, truth, slope), truth, (0, 1), known) == pytest.approx(slope, rel=0.35)  # large logits are clipped
+    assert home.slope(cells(known, truth, slope), truth, (0, 1), known) == pytest.approx(
+        slope, rel=0.35
+    )  # large logits are clipped

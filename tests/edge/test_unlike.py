@@ -15,6 +15,8 @@ from edge.contract import Home, Usual
 from edge.decide import REVIEW, Rules, decide
 from edge.files import Job, Outcome
 from edge.frames import Unreadable
+from edge.live.session import Session, SessionSettings
+from edge.locate import Locator
 from edge.mahalanobis import Distance
 from edge.model import Model, Prediction
 from edge.output import sinks
@@ -280,3 +282,14 @@ def test_an_older_model_file_answers_one_picture_after_the_other(tmp_path: Path)
     outcome = files.run(job, [collected, First()], lambda what, done, total: read.append(done))
     assert first[0] == 1 and outcome.unlike == Unlike()
     assert all(each.run is None for each in collected.answers)
+
+
+def test_a_live_run_is_judged_from_its_cells_so_far(model: Model) -> None:
+    session = Session(model, Locator(), SessionSettings(rules=model.rules(0.01), unrelated_frames=True))
+    answers = []
+    for path in frames.expand([str(_shared("data", "fields", "chula_rpi"))])[:40]:
+        answers += session.step(frames.load(path))
+    answers += session.finish()
+    values = [each.run.value for each in answers if each.run]
+    assert len(values) == len(answers) > 20 and values[0] == 0
+    assert values[-1] >= unlike.SAID and session.status.unlike.why
