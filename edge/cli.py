@@ -278,7 +278,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
     if outcome.pictures < len(found):
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
-    click.echo(f"{tally}{unlike.sentence(outcome.unlike)}", err=True)
+    click.echo(f"{tally}{unlike.sentence(outcome.unlike, rules)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
 
 

@@ -276,11 +276,12 @@ def _why(values: Mapping[str, float], home: Mapping[str, Usual]) -> str:
     return _LESS[name] if differences[name] < 0 else _MORE[name]
 
 
-def sentence(run: Unlike) -> str:
+def sentence(run: Unlike, rules: Rules) -> str:
     """What to tell a user about the run, with a space before it; "" for a run that is hardly unlike home."""
     if run.value < SAID:
         return ""
-    return f" This run is unlike the training pictures, so more cells are left to review: {run.why}."
+    effect = "more cells are left to review" if rules.abstain else "more answers are wrong than at home"
+    return f" This run is unlike the training pictures, so {effect}: {run.why}."
 
 
 def moved(kinds: Sequence[float] | np.ndarray, run: Unlike | None) -> list[float]:

@@ -144,7 +144,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         with ExitStack() as stack:
             outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
             run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
-        logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike))
+        logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike, job.rules))
     return 1 if camera.broken and not camera.live else 0
 
 

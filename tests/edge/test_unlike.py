@@ -186,8 +186,10 @@ def test_each_json_line_says_how_unlike_its_run_is(model: Model, tmp_path: Path)
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert rows and all(row["run"]["unlike"] == outcome.unlike.value > 0.5 for row in rows)
     assert all(row["run"]["why"] == outcome.unlike.why and set(row["run"]["moved"]) == set(model.kinds) for row in rows)
-    assert unlike.sentence(outcome.unlike).endswith(f": {outcome.unlike.why}.")
-    assert unlike.sentence(Unlike(0.2, "x")) == unlike.sentence(Unlike()) == ""
+    usual, plain = model.rules(0.01), model.rules(None)
+    assert unlike.sentence(outcome.unlike, usual).endswith(f"left to review: {outcome.unlike.why}.")
+    assert "more answers are wrong" in unlike.sentence(outcome.unlike, plain)
+    assert unlike.sentence(Unlike(0.2, "x"), usual) == unlike.sentence(Unlike(), usual) == ""
 
 
 def draw_fields(folder: Path) -> None:
