@@ -1,12 +1,13 @@
 """Measures selective classification: at stated risks, on cells of other types, and on unknown microscopes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from edge import unlike
 from edge.contract import Selective
 from edge.decide import OTHER, RISK, Rules, decide
 from edge.errors import UserError
@@ -46,6 +47,8 @@ class SourceFigures:
         named: share of the cells that are wrongly called lymphocyte or monocyte at the usual stated risk, by type of
             *other* cell.
         auroc: area under the ROC curve of *other* cells against cells with a name, 0 to 1; None unless both occur.
+        run: the figures at the usual stated risk if each source's cells are judged as a run; None if the model file
+            doesn't say what is usual at home.
     """
 
     risks: dict[str, Selective]
@@ -53,6 +56,23 @@ class SourceFigures:
     ece: CalibrationErrors
     named: dict[str, Share]
     auroc: float | None = None
+    run: "RunFigures | None" = None
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """The cells of one source as one run; see edge.unlike.
+
+    Attributes:
+        unlike: how unlike home the run is; of several sources, the largest.
+        moved: what was added to the logit of the second name (monocyte) against the first, 0 for nothing; of several
+            sources, the largest.
+        risk: coverage and risk.
+    """
+
+    unlike: float
+    moved: float
+    risk: Selective
 
 
 @dataclass(frozen=True)
@@ -127,6 +147,10 @@ def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -
     sources = np.array([e.source for e in examples] + in_fields.sources)
     predictions = [model.predict(crop) for each in crops for crop in each]
     learned = learned_sources(model)
+    runs = {
+        name: _as_run([predictions[i] for i in np.flatnonzero(sources == name)], types[sources == name], model)
+        for name in dict.fromkeys(sources.tolist())
+    }
     groups = {name: sources == name for name in dict.fromkeys(sources.tolist())}
     if len(learned) > 1:
         groups = {HOME: np.isin(sources, learned)} | groups
@@ -136,9 +160,45 @@ def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -
         sha256=model.sha256,
         missed=in_fields.missed,
         sources={
-            name: _source_figures(truth[rows], types[rows], [predictions[i] for i in np.flatnonzero(rows)], model)
+            name: replace(
+                _source_figures(truth[rows], types[rows], [predictions[i] for i in np.flatnonzero(rows)], model),
+                run=_run_figures(truth, sources, learned if name == HOME else [name], runs, model),
+            )
             for name, rows in groups.items()
         },
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The answers to the cells of one source, judged as a run."""
+
+    unlike: float
+    moved: float
+    labels: list[str]
+
+
+def _as_run(predictions: Sequence[Prediction], types: np.ndarray, model: Model) -> _Run:
+    """Answers cells as `edge-classify` does if they are one run. Empty places don't count as cells of the run."""
+    cells = [each for each, kind in zip(predictions, types, strict=True) if kind != dataset.PATCH]
+    run = unlike.compare(unlike.measure(cells, [], model.distance), model.home, model.kinds)
+    rules = unlike.held_to_more(model.rules(RISK), run)
+    labels = [decide(unlike.moved(each.kinds, run), rules, distance=each.distance).label for each in predictions]
+    return _Run(run.value, run.moves.get(model.labels[1], 0.0) - run.moves.get(model.labels[0], 0.0), labels)
+
+
+def _run_figures(
+    truth: np.ndarray, sources: np.ndarray, names: Sequence[str], runs: dict[str, _Run], model: Model
+) -> RunFigures | None:
+    """The figures of some sources together, each of which was judged as a run."""
+    if model.home is None:
+        return None
+    chosen = [runs[name] for name in names if name in runs]
+    expected = np.concatenate([truth[sources == name] for name in names if name in runs])
+    return RunFigures(
+        unlike=max(each.unlike for each in chosen),
+        moved=max((each.moved for each in chosen), key=abs),
+        risk=selective.figures(expected, [label for each in chosen for label in each.labels], model.labels),
     )
 
 
@@ -154,8 +214,8 @@ def _source_figures(
         model: the model that made the predictions.
     """
 
-    def answers(rules: Rules) -> list[str]:
-        return [decide(each.kinds, rules, distance=each.distance).label for each in predictions]
+    def answers(rules: Rules, shift: float = 0.0) -> list[str]:
+        return [decide(each.kinds, rules, shift, each.distance).label for each in predictions]
 
     plain = [decide(each.kinds, model.rules(None)).probabilities for each in predictions]
     shares = np.array([[each[label] for label in model.labels] for each in plain])
@@ -179,7 +239,7 @@ def _source_figures(
 
 def table(result: SelectiveFigures) -> str:
     """The result as Markdown tables."""
-    rows, named = [], []
+    rows, named, runs = [], [], []
     for each in result.models.values():
         model = f"{each.kind}, {' + '.join(each.learned)}"
         for source, figures in each.sources.items():
@@ -190,9 +250,15 @@ def table(result: SelectiveFigures) -> str:
             rows.append([model, where, str(usual.coverage), str(usual.risk), *errors, auroc])
             types = "; ".join(f"{name} {share.right}/{share.count}" for name, share in figures.named.items())
             named.append([model, where, types])
+            if each_run := figures.run:
+                found = [f"{each_run.unlike:.2f}", f"{each_run.moved:+.2f}", str(each_run.risk.coverage)]
+                runs.append([model, where, *found, str(each_run.risk.risk), str(each_run.risk.named)])
     heads = [f"answered at {RISK:.0%}", "wrong of these", "ECE, names", "ECE, answers", "other against names, AUROC"]
-    tables = (
+    tables = [
         Table(["model", "measured on", *heads], rows),
         Table(["model", "measured on", f"given a name at {RISK:.0%}"], named),
-    )
+    ]
+    if runs:
+        heads = ["unlike home", "monocyte moved", f"answered at {RISK:.0%}", "wrong of these", "others named"]
+        tables.append(Table(["model", "measured as a run", *heads], runs))
     return "\n\n".join(each.markdown() for each in tables)

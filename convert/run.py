@@ -8,6 +8,7 @@ from pathlib import Path
 from convert import gate, int8, model_file, quantize, selective
 from convert.candidate import Candidate, Validation
 from convert.gate import Both
+from convert.home import home
 from convert.int8 import Int8Options
 from convert.report import Conversion, Report, changed, page
 from convert.source import Source, of_run
@@ -183,6 +184,7 @@ def _sealed(validation: Validation, conversion: Conversion) -> bytes:
         metrics=_metrics(validation, candidate, figures),
         decision=decision,
         doubt=selective.proof(candidate.draft.model, decision, validation.test, answers["test"], distances),
+        home=home(validation, candidate, usual),
     )
     return candidate.draft.sealed(contract, usual)
 

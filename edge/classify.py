@@ -17,13 +17,14 @@ import numpy as np
 
 from edge.cell import Cell, single, whole_image
 from edge.crop import crop, extent
-from edge.decide import Decision, Rules, decide
+from edge.decide import Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable, read
 from edge.kept import Box, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
 from edge.system.progress import Observer, Progress, silent, unobserved
+from edge.unlike import Look, Unlike, look, moved
 
 if TYPE_CHECKING:
     from edge.locate import Located, Locator, LocatorTrace
@@ -91,11 +92,13 @@ class Predicted:
         found: the picture and its cells.
         predictions: one per cell, in the order of the cells.
         doubts: for each cell, what is wrong with its picture, "" for nothing; None if this wasn't judged yet.
+        looks: at one of its cells, for edge.unlike; empty if the picture wasn't looked at.
     """
 
     found: Found
     predictions: Sequence[Prediction]
     doubts: Sequence[str] | None = None
+    looks: Sequence[Look] = ()
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,13 @@ class Answer:
         picture: its pixels, or only those that were kept.
         cells: each cell with its answer.
         found: how the cells were found; None in a live run.
+        run: how unlike home the run is that the picture belongs to; None if that wasn't judged.
     """
 
     picture: Picture
     cells: Sequence[tuple[Cell, Decision]]
     found: Found | None = None
+    run: Unlike | None = None
 
 
 def classify(
@@ -152,18 +157,18 @@ def predict_files(
             yield Unreadable(found.picture.source, "can no longer be read: it was removed or changed during the run.")
 
 
-def answer(predicted: Predicted, rules: Rules, shift: float = 0.0) -> Answer:
-    """Makes the answers for the cells of one picture."""
+def answer(predicted: Predicted, rules: Rules, shift: float = 0.0, run: Unlike | None = None) -> Answer:
+    """Makes the answers for the cells of one picture. run: how unlike home its run is; None if that wasn't judged."""
     found = predicted.found
     if predicted.doubts is None:
         doubts = [partial(picture_doubt, found.picture, cell) for cell in found.cells]
     else:
         doubts = [partial(str, each) for each in predicted.doubts]
     decisions = [
-        decide(each.kinds, rules, shift, each.distance, doubt)
+        decide(moved(each.kinds, run), rules, shift, each.distance, doubt)
         for each, doubt in zip(predicted.predictions, doubts, strict=True)
     ]
-    return Answer(found.picture, list(zip(found.cells, decisions, strict=True)), found)
+    return Answer(found.picture, list(zip(found.cells, decisions, strict=True)), found, run)
 
 
 def find_cells(
@@ -354,26 +359,41 @@ def mean(predictions: Sequence[Prediction]) -> Prediction:
     return Prediction(kinds, features, max(each.distance for each in predictions))
 
 
-def second_name_shares(predicted: Iterable[Predicted]) -> list[float]:
+def second_name_shares(kinds: Iterable[Sequence[float]]) -> list[float]:
     """The probability of the second name (monocyte), given that a cell has one of the two names (see edge.decide).
 
-    Cells that are more likely *other* are left out.
+    Cells that are more likely *other* are left out. kinds: for each cell, the probabilities of the kinds.
     """
-    names = [each.kinds[:2] for one in predicted for each in one.predictions]
-    return [float(pair[1] / pair.sum()) for pair in names if pair.sum() >= 0.5]
+    names = [each[:2] for each in kinds]
+    return [float(pair[1] / sum(pair)) for pair in names if sum(pair) >= 0.5]
 
 
-def set_aside(predicted: Predicted, model: Model, search: Search, store: PixelStore) -> Predicted:
+def set_aside(
+    predicted: Predicted, model: Model, search: Search, rules: Rules, store: PixelStore, looked_at: bool = True
+) -> Predicted:
     """Reduces a prediction to a few hundred bytes per cell, for answers that have to wait until all pictures are read.
 
     The picture of each cell is judged now, before its pixels are dropped. Only pixels that will be drawn are stored.
+
+    Args:
+        predicted: the picture with its predictions.
+        model: what made them.
+        search: what will be needed of the picture.
+        rules: the least strict rules that may be applied later. Cells that they refuse for another reason than a close
+            call are not judged, because they never get a name.
+        store: takes the pixels.
+        looked_at: whether one of its cells is measured for edge.unlike.
     """
-    picture = predicted.found.picture
-    doubts = [picture_doubt(picture, cell) for cell in predicted.found.cells]
+    picture, cells = predicted.found.picture, predicted.found.cells
+    doubts = [
+        picture_doubt(picture, cell) if may_be_named(each.kinds, rules, each.distance) else ""
+        for cell, each in zip(cells, predicted.predictions, strict=True)
+    ]
     boxes: list[Box] = []
     if search.keep_whole:
         boxes = [(0, 0, picture.width, picture.height)]
     elif search.trace:
-        boxes = [extent(picture, cell, model.policy) for cell in predicted.found.cells]
+        boxes = [extent(picture, cell, model.policy) for cell in cells]
+    looks = [seen] if looked_at and cells and (seen := look(picture, cells[len(cells) // 2])) else []
     found = replace(predicted.found, picture=store.keep(picture, boxes))
-    return Predicted(found, predicted.predictions, doubts)
+    return Predicted(found, predicted.predictions, doubts, looks)

@@ -217,7 +217,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
-    from edge import classify, files, frames
+    from edge import classify, files, frames, unlike
     from edge.output import sinks
     from edge.system.signals import Stop
 
@@ -278,7 +278,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
     if outcome.pictures < len(found):
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
-    click.echo(str(tally), err=True)
+    click.echo(f"{tally}{unlike.sentence(outcome.unlike, rules)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
 
 

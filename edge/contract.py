@@ -287,6 +287,33 @@ class Selective:
     named: Share | None = None
 
 
+@dataclass(frozen=True)
+class Usual:
+    """One measure of edge.unlike in home runs: random groups of val cells of one source.
+
+    Attributes:
+        middle: mean over home runs.
+        spread: standard deviation over home runs.
+    """
+
+    middle: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Home:
+    """What is usual in home runs, for edge.unlike.
+
+    Attributes:
+        measures: by name.
+        slope: how much the network's logit of the second name against the first grows with that of a linear
+            discriminant analysis of its features, which is what the common offset of a run's features acts on.
+    """
+
+    measures: dict[str, Usual]
+    slope: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Contract:
     """The contract of one model file. The fields are in the order of the keys in the file.
@@ -312,6 +339,7 @@ class Contract:
         rescue: how the file was repaired after it had failed the gate.
         metrics: figures [model][split][source], where the model is "float" or the kind of this file.
         doubt: selective classification [stated risk][source].
+        home: what is usual in runs like those of training; None in older files, whose runs aren't judged.
         code_version: version of this package that made the file.
         graph_sha256: hash of the flatbuffer, which precedes the archive in the file.
     """
@@ -336,6 +364,7 @@ class Contract:
     rescue: str | None = None
     metrics: dict[str, dict[str, dict[str, Figures]]] | None = None
     doubt: dict[str, dict[str, Selective]] | None = None
+    home: Home | None = None
     code_version: str = ""
     graph_sha256: str = ""
 

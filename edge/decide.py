@@ -124,6 +124,20 @@ def decide(
     return Decision(REVIEW if reason else label, by_label, shift, reason=reason)
 
 
+def may_be_named(probabilities: np.ndarray | Sequence[float], rules: Rules, distance: float) -> bool:
+    """Whether a cell may get a name and the name needs a judgement of its picture, whatever the shift is.
+
+    The arguments are those of `decide`.
+    """
+    if not rules.abstain or distance > rules.max_distance:
+        return False
+    if not rules.knows_other:
+        return True
+    count = len(rules.labels) - 1
+    other = _other(sum(float(p) for p in probabilities[count:]), rules.other_platt)
+    return other <= rules.max_other
+
+
 def _other(share: float, platt: tuple[float, float]) -> float:
     """The probability of OTHER after Platt scaling, so that it matches how often OTHER is right."""
     share = min(max(share, LEAST), 1 - LEAST)

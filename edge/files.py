@@ -1,17 +1,28 @@
-"""Runs `edge-classify` on picture files: reads them, answers them, and passes the answers to sinks."""
+"""Runs `edge-classify` on picture files: reads them, answers them, and passes the answers to sinks.
+
+The first pictures of a run are read before any is answered, because they show whether the run is unlike home.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import Protocol
 
+from edge import unlike
 from edge.classify import Answer, Predicted, Search, answer, predict_files, second_name_shares, set_aside
 from edge.decide import Rules
 from edge.frames import Unreadable
 from edge.kept import PixelStore
 from edge.model import Model
 from edge.system.progress import Progress, silent
+from edge.unlike import Unlike
 
+# A run is judged by its first pictures, at most so many. A slide is counted to 100 or 200 cells, so these are nearly
+# always all of them. The limit bounds the memory, and a run of a million pictures needn't end before its first answer.
+# With --explain, each picture holds a trace of a third of a megabyte.
+_JUDGED, _JUDGED_WITH_TRACE = 1000, 100
+_LOOKED_AT = 10  # of these pictures, light, stain and focus are measured; this takes 0.2 milliseconds each
 Threshold = Callable[[Sequence[float]], float | None]
 
 
@@ -51,12 +62,16 @@ class Outcome:
         unreadable: number of pictures that could not be read.
         cells: number of cells that the threshold was computed from; 0 without a threshold.
         shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.
+        unlike: how unlike home the run is.
+        held: number of pictures that were read before the first answer.
     """
 
     pictures: int = 0
     unreadable: int = 0
     cells: int = 0
     shift: float | None = None
+    unlike: Unlike = Unlike()
+    held: int = 0
 
 
 def run(
@@ -77,17 +92,16 @@ def run(
 
     def watched(what: str, done: int, total: int) -> None:
         progress(what, done, total)
-        if stopped() and not outcome.pictures:  # up to 200 pictures are read before the first answer
+        if stopped() and not outcome.pictures:  # many pictures are read before the first answer
             raise _Stopped
 
-    with suppress(_Stopped):
-        for result in _answers(job, outcome, watched):
-            outcome.pictures += 1
-            outcome.unreadable += isinstance(result, Unreadable)
-            for sink in sinks:
-                sink.add(result)
-            if stopped():
-                break
+    for result in _answers(job, outcome, watched):
+        outcome.pictures += 1
+        outcome.unreadable += isinstance(result, Unreadable)
+        for sink in sinks:
+            sink.add(result)
+        if stopped() and outcome.pictures >= outcome.held:
+            break
     return outcome
 
 
@@ -97,15 +111,42 @@ class _Stopped(Exception):
 
 def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer | Unreadable]:
     predicted = predict_files(job.files, job.model, job.search, progress)
-    if job.threshold is None:
-        for each in predicted:
-            yield each if isinstance(each, Unreadable) else answer(each, job.rules)
+    if job.threshold is None and job.model.home is None:
+        with suppress(_Stopped):
+            for each in predicted:
+                yield each if isinstance(each, Unreadable) else answer(each, job.rules)
         return
-    store = PixelStore()
-    held = [
-        each if isinstance(each, Unreadable) else set_aside(each, job.model, job.search, store) for each in predicted
-    ]
-    shares = second_name_shares(each for each in held if isinstance(each, Predicted))
-    outcome.cells, outcome.shift = len(shares), job.threshold(shares)
-    for each in held:
-        yield each if isinstance(each, Unreadable) else answer(each, job.rules, outcome.shift or 0.0)
+    held = _held(job, predicted)
+    outcome.held = len(held)
+    rules, shift = _judged(job, held, outcome)
+    run = outcome.unlike if job.model.home else None
+    for each in chain(held, predicted):
+        yield each if isinstance(each, Unreadable) else answer(each, rules, shift, run)
+
+
+def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predicted | Unreadable]:
+    """The pictures that are read before the first answer. If the run is stopped meanwhile, those that were read."""
+    most = None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
+    store, held = PixelStore(), []
+    scale, shift = job.rules.other_platt
+    lenient = replace(job.rules, other_platt=(scale, shift + (unlike.FARTHEST if job.model.home else 0.0)))
+    every = -(-min(len(job.files), most or len(job.files)) // _LOOKED_AT)
+    with suppress(_Stopped):
+        for number, each in enumerate(islice(predicted, most)):
+            if isinstance(each, Predicted):
+                each = set_aside(each, job.model, job.search, lenient, store, number % every == 0)
+            held.append(each)
+    return held
+
+
+def _judged(job: Job, held: Sequence[Predicted | Unreadable], outcome: Outcome) -> tuple[Rules, float]:
+    """The rules for the run, and the shift of its threshold."""
+    known = [each for each in held if isinstance(each, Predicted)]
+    predictions = [one for each in known for one in each.predictions]
+    looks = [one for each in known for one in each.looks]
+    measures = unlike.measure(predictions, looks, job.model.distance)
+    run = outcome.unlike = unlike.compare(measures, job.model.home, job.model.kinds)
+    if job.threshold:
+        shares = second_name_shares(unlike.moved(each.kinds, run) for each in predictions)
+        outcome.cells, outcome.shift = len(shares), job.threshold(shares)
+    return unlike.held_to_more(job.rules, run), outcome.shift or 0.0

@@ -114,6 +114,7 @@ class Model(File):
         policy: the crop that it was trained on, a key of edge.crop.POLICIES.
         decision: how probabilities become answers, from its contract.
         distance: computes the distance from the training cells; None if the file doesn't hold what this needs.
+        home: what is usual in runs like those of training, from its contract, for edge.unlike; None if it isn't known.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
@@ -127,6 +128,7 @@ class Model(File):
         self.size = self.contract.input.size
         self.policy = self.contract.crop.policy
         self.decision = self.contract.decision
+        self.home = self.contract.home
         try:
             self.rules(None)
             known = crop.POLICIES.get(self.policy)

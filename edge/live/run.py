@@ -28,6 +28,7 @@ from edge.model import Model
 from edge.output import sinks
 from edge.output.sinks import Sink
 from edge.system.signals import Stop
+from edge.unlike import sentence
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         with ExitStack() as stack:
             outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
             run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
-        logger.info("%s%s", summary(session.status, camera), tally)
+        logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike, job.rules))
     return 1 if camera.broken and not camera.live else 0
 
 

@@ -4,7 +4,7 @@ A session has no camera, no clock and no files, so that tests and benchmarks can
 """
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,9 +20,10 @@ from edge.live.focus_monitor import FocusMonitor
 from edge.live.registration import StageTracker
 from edge.live.tracking import Counted, Tracker
 from edge.locate import Locator, cells
-from edge.model import Model
+from edge.model import Model, Prediction
 from edge.quality import ImageQuality, image_quality
 from edge.red_cells import RedCellRuler
+from edge.unlike import Look, Unlike, compare, held_to_more, look, measure, moved
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ _EVERY = 0.5  # seconds between two measurements of focus and light
 _BLANKS = 16  # frames of an empty spot; the flat field is made from their mean
 _STUCK = 5.0  # seconds with one and the same picture, after which the camera is taken to hang
 _NEW = 0.1  # weight of a new frame in the running mean of the red cells' diameter
+_JUDGED, _LOOKED_AT = 500, 20  # latest cells by whose features, and by whose pictures, the run is judged
 _APART = 10.0  # widths between two unrelated frames: far enough that no cell of one is taken for a cell of the other
 
 
@@ -66,6 +68,7 @@ class Status:
         frames: how many frames were taken.
         faults: how many frames had each fault.
         counts: number of cells by answer.
+        unlike: how unlike home the run has been so far.
     """
 
     doing: str = "waiting for the camera"
@@ -76,6 +79,7 @@ class Status:
     frames: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    unlike: Unlike = Unlike()
 
 
 class Session:
@@ -99,6 +103,8 @@ class Session:
         self._rules = settings.rules or model.rules(None)
         self._faults, self._focus = Faults(), FocusMonitor()
         self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell)
+        self._predictions: deque[Prediction] = deque(maxlen=_JUDGED)
+        self._looks: deque[Look] = deque(maxlen=_LOOKED_AT)
         self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None
         self._judged = -1e9  # time when focus and light were last measured, seconds
         self._red_cell = 0.0  # pixels, running mean of the diameter of red cells
@@ -175,7 +181,9 @@ class Session:
                 prediction = predict(self._model, frame, cell)
                 measured = np.append(prediction.kinds, prediction.distance)
                 decided = self.tracker.add(track, frame, cell, measured)
-                counted += [decided] if decided else []
+                if decided:
+                    counted.append(decided)
+                    self._judge_run(frame, cell, prediction)
         return counted + self.tracker.prune(frame, place)
 
     def _locate(self, frame: Frame) -> list[Cell]:
@@ -187,6 +195,16 @@ class Session:
         new = measure.diameter
         self._red_cell = (1 - _NEW) * self._red_cell + _NEW * new if self._red_cell else new
         return cells(located, measure)
+
+    def _judge_run(self, frame: Frame, cell: Cell, prediction: Prediction) -> None:
+        """Judges the run anew, from one more cell."""
+        if self._model.home is None:
+            return
+        self._predictions.append(prediction)
+        seen = look(frame, cell)
+        self._looks += [seen] if seen else []
+        measures = measure(list(self._predictions), self._looks, self._model.distance)
+        self.status.unlike = compare(measures, self._model.home, self._model.kinds)
 
     def _judge(self, frame: Frame) -> None:
         """Measures focus and light, which change slowly."""
@@ -209,9 +227,12 @@ class Session:
     def _answers(self, counted: list[Counted]) -> list[Answer]:
         """The answers of cells that were just counted."""
         answers = []
+        rules = held_to_more(self._rules, self.status.unlike)
+        run = self.status.unlike if self._model.home else None
         for each in counted:
             *kinds, distance = each.mean
-            decision = decide(kinds, self._rules, distance=distance, picture_doubt=partial(str, each.cell.doubt))
-            answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))]))
+            doubt = partial(str, each.cell.doubt)
+            decision = decide(moved(kinds, run), rules, distance=distance, picture_doubt=doubt)
+            answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))], run=run))
             self.status.counts[decision.label] += 1
         return answers

@@ -24,6 +24,7 @@ from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.model import Model
+from edge.unlike import Unlike
 
 NOTICE = "For a person to check: not a medical device."
 
@@ -120,8 +121,10 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
     if isinstance(result, Unreadable):
         return [{"source": result.source, "error": result.error}]
+    run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
-        return [{"source": result.picture.source, "frame": result.picture.number, "cells": 0, "model": model_sha256}]
+        empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
+        return [{**empty, **run, "model": model_sha256}]
     return [
         {
             "source": result.picture.source,
@@ -137,10 +140,15 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
             **({"frames": decision.frames, "taken": _moment(result.picture.taken)} if decision.frames else {}),
+            **run,
             "model": model_sha256,
         }
         for cell, decision in result.cells
     ]
+
+
+def _judged(run: Unlike) -> dict[str, Any]:
+    return {"unlike": run.value, "why": run.why, **({"moved": dict(run.moves)} if run.moves else {})}
 
 
 def _moment(seconds: float) -> str:
@@ -182,6 +190,7 @@ class Csv(_Text):
         for row in rows(result, self.model):
             row.pop("cells", None)
             row.pop("shift", None)
+            row.pop("run", None)
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}

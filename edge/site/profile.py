@@ -112,6 +112,7 @@ class SiteModel(Model):
         if {len(self.profile.second_name.weights), len(self.profile.other.weights)} - {0, features}:
             raise UserError(f"{profile} doesn't fit its model; run `edge-site adapt` again.")
         self.decision = self.profile.decision
+        self.home = None  # the profile's own cells have set the limits for this microscope
 
     def predict(self, crop: np.ndarray) -> Prediction:
         """See Model.predict. The probabilities are adjusted to the site."""
