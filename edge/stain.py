@@ -7,7 +7,9 @@ import numpy as np
 
 # Absorbance of each level, in hundredths of a neper. As integers, they are the same on every machine.
 ABSORBANCE = np.array([round(-100 * math.log(max(level, 1) / 255)) for level in range(256)], np.int32)
-_REACH = 2.5  # half the width of the neighbourhood, in diameters of a red cell or of the nucleus if that is larger
+# Half the width of the neighbourhood, in diameters of a red cell or of the nucleus if that is larger. The second is for
+# marks that have too few red cells in the first.
+_REACHES = (2.5, 6.0)
 # Radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none.
 _INSIDE, _OUTSIDE = 0.3, 0.9
 _SAMPLES = 64  # the neighbourhood is sampled in about so many rows and columns
@@ -55,7 +57,15 @@ def contrast(
     Returns:
         None if there are too few red cells to compare with.
     """
-    (x, y), side = place, _REACH * max(nucleus, red_cell)
+    near, wide = (reach * max(nucleus, red_cell) for reach in _REACHES)
+    return _contrast(small, nuclei, place, nucleus, near) or _contrast(small, nuclei, place, nucleus, wide)
+
+
+def _contrast(
+    small: np.ndarray, nuclei: np.ndarray, place: tuple[float, float], nucleus: float, side: float
+) -> Contrast | None:
+    """As `contrast`. side: half the width of the neighbourhood, pixels of `small`."""
+    x, y = place
     step = max(1, int(2 * side / _SAMPLES))
     x0, y0 = max(0, int(x - side)), max(0, int(y - side))
     part = slice(y0, int(y + side) + 1, step), slice(x0, int(x + side) + 1, step)
