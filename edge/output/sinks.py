@@ -133,6 +133,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "box": list(cell.box),
             "diameter": round(cell.diameter, 1),
             "red_cell": round(cell.red_cell, 1),
+            **({"red_cell_uncertainty": cell.uncertainty} if cell.uncertainty else {}),
             "at_border": cell.at_border,
             "centre_distance": round(centre_distance(cell, result.picture), 4),
             "label": decision.label,
@@ -189,6 +190,7 @@ class Csv(_Text):
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
             row.pop("cells", None)
+            row.pop("red_cell_uncertainty", None)
             row.pop("shift", None)
             row.pop("run", None)
             if "box" in row:
