@@ -253,7 +253,7 @@ def _key(pictures: _Pictures, what: list, runs: Runs) -> list:
 
 def locator_version() -> str:
     """The version of the locator and of the ruler with which crops are made."""
-    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {red_cells.VERSION}"
+    return hashlib.sha256(locate.SHIPPED.read_bytes()).hexdigest() + f" {locate.VERSION} {red_cells.VERSION}"
 
 
 def _part(progress: Progress, done: int, total: int) -> Progress:
