@@ -209,8 +209,8 @@ def measure(
         pictures: number of pictures.
 
     Returns:
-        The measure in pixels of the shrunk field. Without a heap it is the network's estimate, corrected by the nuclei of
-        a run.
+        The measure in pixels of the shrunk field. Without a heap it is the network's estimate, corrected by the nuclei
+        of a run.
     """
     word = math.log(estimate)
     likely = _likely(word, nuclei)
