@@ -127,6 +127,19 @@ class Validation:
         self.size = len(self._float.sealed(contract))
 
     @cached_property
+    def at_home(self) -> frozenset[str]:
+        """The sources whose val split shows every label, or all if there are none: limits of answers are fitted to them.
+
+        A source with a few camera fields shows no lymphocytes and monocytes there. It would only add places without a
+        white cell, which say nothing about the risk of a name.
+        """
+        shown: dict[str, set[int]] = {}
+        for source, label in zip(self.val.sources, self.val.truth.tolist(), strict=True):
+            shown.setdefault(source, set()).add(label)
+        every = (source for source, labels in shown.items() if len(labels) == len(self.source.labels))
+        return frozenset(every) or frozenset(shown)
+
+    @cached_property
     def test(self) -> Pictures:
         """The test split."""
         examples, crops = self.source.split("test", self._progress)

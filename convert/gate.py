@@ -227,5 +227,6 @@ def comparison(rows: dict[str, dict[str, Figures]], sources: Sequence[str] = ("a
             ]
             for model, figures in rows.items()
             for source in sources
+            if any(each.recall.count for each in figures[source].classes.values())  # not a source of other cells alone
         ],
     )

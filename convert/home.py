@@ -38,7 +38,7 @@ def home(validation: Validation, candidate: Candidate, usual: Arrays, progress: 
     sources = np.array([each.source if each.kind != PATCH else "" for each in validation.examples])
     predictions = [Prediction(*each) for each in zip(candidate.val.kinds, candidate.val.features, strict=True)]
     runs = []
-    for source in sorted(set(sources.tolist()) - {""}):
+    for source in sorted(validation.at_home):
         looks = list(_looks(validation, source, progress))
         runs += groups([predictions[i] for i in np.flatnonzero(sources == source)], looks, Distance(usual))
     truth = validation.val.truth

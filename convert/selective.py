@@ -22,7 +22,8 @@ def usual(validation: Validation, candidate: Candidate) -> Arrays:
     if not candidate.val.features.shape[1]:
         return {}
     examples, crops = validation.training(_LEARNED)
-    return spread(candidate.answers(crops).features, [e.kind or e.label for e in examples])
+    home = [i for i, e in enumerate(examples) if e.source in validation.at_home]
+    return spread(candidate.answers(crops[home]).features, [examples[i].kind or examples[i].label for i in home])
 
 
 def spread(features: np.ndarray, kinds: Sequence[str]) -> Arrays:
@@ -57,7 +58,10 @@ def distances(answers: Answers, usual: Arrays) -> np.ndarray:
 def decision(validation: Validation, candidate: Candidate, usual: Arrays) -> Decision:
     """The rules that turn the candidate's probabilities into answers, fitted on the val split."""
     source, far = validation.source, distances(candidate.val, usual)
-    return selective.decision(validation.val.truth, candidate.val.kinds, far, source.labels, source.kinds)
+    home = np.isin(validation.val.sources, list(validation.at_home))
+    return selective.decision(
+        validation.val.truth[home], candidate.val.kinds[home], far[home], source.labels, source.kinds
+    )
 
 
 def proof(
