@@ -128,7 +128,7 @@ class Validation:
 
     @cached_property
     def at_home(self) -> frozenset[str]:
-        """The sources whose val split shows every label, or all if there are none: limits of answers are fitted to them.
+        """The sources whose val split shows every label; all if there are none. Limits of answers are fitted to them.
 
         A source with a few camera fields shows no lymphocytes and monocytes there. It would only add places without a
         white cell, which say nothing about the risk of a name.
