@@ -1,6 +1,6 @@
 """Measures models as a user would meet them on microscopes, and on types of cell, that they never learned.
 
-Every picture goes through the whole runner (edge.classify), with its locator and its ruler of a run, at the usual
+Every picture goes through the whole runner (edge.files), with its locator and its ruler of a run, at the usual
 stated risk. `benchmark doubt` measures the network alone, at every risk.
 """
 
@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.selective import learned_fields, learned_sources
-from edge import frames
+from edge import files, frames
 from edge.cell import Cell
-from edge.classify import Search, classify
+from edge.classify import Answer, Search
 from edge.decide import OTHER, REVIEW, RISK, Decision
 from edge.errors import UserError
 from edge.frames import Unreadable
 from edge.model import Model
+from edge.output.sinks import Sink
 from edge.output.tables import Table
 from edge.share import Share, share
 from edge.system.progress import Progress, silent
@@ -228,17 +229,16 @@ def _answered(
     Returns:
         The answers; how many labelled cells weren't found; and what was found outside of boxes.
     """
-    rules = model.rules(RISK)
     found: list[tuple[str, Decision]] = []
     if pictures.singles:
-        for each in classify(list(pictures.singles), model, rules, Search(single=True), progress=progress):
+        for each in _run(list(pictures.singles), model, Search(single=True), progress):
             if isinstance(each, Unreadable):
                 raise UserError(f"{each.source} {each.error}")
             found += [(pictures.singles[each.picture.source], answer) for _, answer in each.cells]
     if not pictures.boxes:
         return found, 0, None
     missed = marks = named = 0
-    for each in classify(list(pictures.boxes), model, rules, progress=progress):
+    for each in _run(list(pictures.boxes), model, Search(), progress):
         if isinstance(each, Unreadable):
             raise UserError(f"{each.source} {each.error}")
         boxes = pictures.boxes[each.picture.source].boxes
@@ -250,6 +250,23 @@ def _answered(
             if inside and box.label not in _UNKNOWN:
                 found.append((box.label, min(inside, key=lambda pair: box.off_centre(pair[0]))[1]))
     return found, missed, Outside(len(pictures.boxes), marks, named)
+
+
+class _Collected(Sink):
+    """Keeps the answers to all pictures."""
+
+    def __init__(self) -> None:
+        self.results: list[Answer | Unreadable] = []
+
+    def add(self, result: Answer | Unreadable) -> None:
+        self.results.append(result)
+
+
+def _run(paths: list[str], model: Model, search: Search, progress: Progress) -> list[Answer | Unreadable]:
+    """The answers that `edge-classify` would give to these pictures as one run."""
+    collected = _Collected()
+    files.run(files.Job(paths, model, model.rules(RISK), search), [collected], progress)
+    return collected.results
 
 
 def _figures(model: Model, pictures: Pictures, learned: str, progress: Progress) -> UnseenFigures:

@@ -38,9 +38,7 @@ KINDS = ("lymphocyte", "monocyte", "patch")
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    opened = Model()
-    opened.home = HOME
-    return opened
+    return Model()
 
 
 class Collected(sinks.Sink):
@@ -146,7 +144,6 @@ def test_a_real_run_from_home_is_answered_as_before(model: Model, source: str) -
     outcome, collected = run(chosen, model)
     assert outcome.unlike == Unlike() and outcome.shift is None
     before = Model()
-    assert before.home is None or before.home != HOME
     before.home = None
     answers = classify.classify(chosen, before, before.rules(0.01), Search(single=True))
     plain = [decision.label for each in answers if isinstance(each, Answer) for _, decision in each.cells]
@@ -177,7 +174,7 @@ def test_red_cells_of_another_microscope_are_hardly_named(model: Model) -> None:
 
 def test_each_json_line_says_how_unlike_its_run_is(model: Model, tmp_path: Path) -> None:
     target = tmp_path / "answers.jsonl"
-    paths = frames.expand([str(_shared("cases", "red_cells"))])
+    paths = frames.expand([str(_shared("cases", "tight", "monocyte"))])
     with (
         sinks.JsonLines(str(target), model.sha256) as lines,
         sinks.Csv(str(tmp_path / "a.csv"), model.labels, "") as csv,
@@ -250,22 +247,14 @@ def test_a_place_without_a_cell_never_gets_a_name_more_easily() -> None:
     assert unlike.compare(Measures(100, {"features": 0.9}, (1.0, 2.0)), HOME, KINDS).moves == {}  # of other kinds
 
 
-def test_real_cells_of_another_microscope_are_told_apart_at_least_as_well(model: Model) -> None:
-    """The tight crops, by their folders: all monocytes look like lymphocytes, because the ruler is too large."""
-    right = {}
-    for name in ("lymphocyte", "monocyte"):
-        right[name] = len(frames.expand([str(_shared("cases", "tight", name))]))
-    chosen = frames.expand([str(_shared("cases", "tight", name)) for name in right])
-    usual = model.rules(0.01)
-    plain = [each for each in classify.classify(chosen, model, usual, Search(single=True)) if isinstance(each, Answer)]
+def test_tight_crops_of_another_microscope_get_no_wrong_name(model: Model) -> None:
+    """Red cells are faint rings there, or absent; the locator's network says 44 pixels where 30 is right."""
+    chosen = frames.expand([str(path) for path in sorted(_shared("cases", "tight").iterdir())])
     collected = Collected()
-    files.run(Job(chosen, model, usual, Search(single=True)), [collected])
-
-    def wrong(answers: Sequence[Answer]) -> int:
-        named = [(Path(each.picture.source).parent.name, each.cells[0][1].label) for each in answers]
-        return sum(label in right and label != truth for truth, label in named)
-
-    assert wrong(plain) >= 8 and wrong(collected.answers) <= 3
+    files.run(Job(chosen, model, model.rules(0.01), Search(single=True)), [collected])
+    named = [(Path(each.picture.source).parent.name, each.cells[0][1].label) for each in collected.answers]
+    given = [pair for pair in named if pair[1] in model.labels[:2]]
+    assert len(given) >= 10 and all(truth == label for truth, label in given)
 
 
 def test_an_older_model_file_answers_one_picture_after_the_other(tmp_path: Path) -> None:
