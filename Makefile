@@ -78,8 +78,9 @@ locator: .venv/dev
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 
 classifier: .venv/dev
-	for crop in normalised nucleus; do $(BIN)/train compact --data $(DATA) --out runs/compact-$$crop --crop $$crop \
-	  --fields all $(if $(WEIGHTS),--weights $(WEIGHTS)) || exit; done
+	$(BIN)/train compact --data $(DATA) --out runs/compact-normalised $(if $(WEIGHTS),--weights $(WEIGHTS))
+	$(BIN)/train compact --data $(DATA) --out runs/compact-nucleus --crop nucleus --fields all \
+	  $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/train join runs/compact-normalised runs/compact-nucleus --data $(DATA) --out runs/compact
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models

@@ -63,7 +63,6 @@ class Outcome:
         cells: number of cells that the threshold was computed from; 0 without a threshold.
         shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.
         unlike: how unlike home the run is.
-        held: number of pictures that were read before the first answer.
     """
 
     pictures: int = 0
@@ -71,7 +70,6 @@ class Outcome:
     cells: int = 0
     shift: float | None = None
     unlike: Unlike = Unlike()
-    held: int = 0
 
 
 def run(
@@ -95,12 +93,14 @@ def run(
         if stopped() and not outcome.pictures:  # many pictures are read before the first answer
             raise _Stopped
 
+    while_reading: bool | None = None  # whether the run was stopped before its first answer
     for result in _answers(job, outcome, watched):
+        while_reading = stopped() if while_reading is None else while_reading
         outcome.pictures += 1
         outcome.unreadable += isinstance(result, Unreadable)
         for sink in sinks:
             sink.add(result)
-        if stopped() and outcome.pictures >= outcome.held:
+        if stopped() and not while_reading:  # else what was read is still answered
             break
     return outcome
 
@@ -117,7 +117,6 @@ def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer 
                 yield each if isinstance(each, Unreadable) else answer(each, job.rules)
         return
     held = _held(job, predicted)
-    outcome.held = len(held)
     rules, shift = _judged(job, held, outcome)
     run = outcome.unlike if job.model.home else None
     for each in chain(held, predicted):

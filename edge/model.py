@@ -144,6 +144,11 @@ class Model(File):
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
 
     @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the input."""
+        return crop.shape(self.size, self.policy)
+
+    @property
     def risks(self) -> tuple[float, ...]:
         """The stated risks that the model has thresholds for, in ascending order, each 0 to 1."""
         return _risks(self.decision)

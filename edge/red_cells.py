@@ -46,8 +46,9 @@ _WORD = 0.2
 _NUCLEUS, _BEYOND = (1.05, 2.2), 0.2
 # Without a heap, the diameter is a mean of the network's word and of the median nucleus of a run divided by _USUAL; the
 # nuclei have this share. On tight crops without red cells (../shared/cases/tight) the word is 44 pixels, the nuclei say
-# 33, and 30 is right: with a share of 0.75, 0.5 and 0, the ruler is 35, 38 and 44 pixels, and 0 of 23, 0 of 28 and 4 of
-# 20 names are wrong. On pictures of pbc and raabin cut so closely, where the word is right, 0.5 makes it 13 % too small.
+# 33, and 30 is right: with a share of 0.75, 0.5 and 0, the ruler is 35, 38 and 44 pixels, and of the names that the
+# file of commit 8d6ee38 gives, 0 of 23, 0 of 28 and 4 of 20 are wrong. On pictures of raabin's lymphocytes cut so
+# closely, where the word is right, 0.5 makes it 14 % too small.
 _USUAL, _BY_NUCLEI = 1.6, 0.5
 # A heap of n red cells weighs n * n, times the two words' likelihood of its diameter, 0 to 1. It is compared with
 # _DOUBT, the weight of there being no heap of red cells. Heaps that weigh less than _LEAST are none. The three figures

@@ -21,7 +21,7 @@ RIVALS = ROOT / ".rivals"
 
 def test_a_worker_gives_the_same_answers_as_the_model(tmp_path: Path) -> None:
     model = Model()
-    crops = np.random.default_rng(0).integers(0, 256, (8, model.size, model.size, 3), np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (8, *model.shape), np.uint8)
     np.save(tmp_path / "crops.npy", crops)
     with runtimes.Worker("litert", "", SHIPPED).start(tmp_path, tmp_path / "crops.npy", 1) as worker:
         assert worker.load > 0 and worker.version

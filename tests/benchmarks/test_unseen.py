@@ -42,12 +42,13 @@ def test_sources_fields_and_more_pictures(folder: Path, drawn: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     [found] = json.loads((tmp_path / "result.json").read_text())["results"]["unseen"]["models"].values()
     sources = found["sources"]
-    assert set(sources) == {"one", "two", "three", "more", "again"} and found["learned"] == ["pbc", "raabin"]
+    assert set(sources) == {"one", "two", "three", "more", "again"} and {"pbc", "raabin"} <= set(found["learned"])
     assert sources["one"]["coverage"]["count"] == sources["two"]["coverage"]["count"] == 8
     assert sources["more"]["named"]["blast"]["count"] == 8 and sources["more"]["recalls"]["monocyte"]["count"] == 0
     outside = sources["three"]["outside"]
-    assert outside["fields"] == 2 and outside["marks"] >= 3, "in the second field nothing is marked"
-    assert {**sources["again"], "outside": None} == {**sources["three"], "outside": None}
+    # The shipped file has learned from one half of the fields of fields.csv; only the other is measured.
+    assert outside["fields"] == 1 and sources["again"]["outside"]["fields"] == 2
+    assert sources["again"]["outside"]["marks"] >= 3, "in the second field nothing is marked"
     text = done.stdout
     assert "| blast " in text and "never learned" in text
     for wrong in ("more", "=x", "more="):

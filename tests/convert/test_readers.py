@@ -20,9 +20,9 @@ FLOAT = model.SHIPPED.with_name("compact-float32.tflite")
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    """The samples in the shipped file, and noise: uint8 [n, size, size, 3]."""
+    """The samples in the shipped file, and noise: uint8 [n, height, width, 3]."""
     opened = Model()
-    noise = np.random.default_rng(0).integers(0, 256, (4, opened.size, opened.size, 3)).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (4, *opened.shape)).astype(np.uint8)
     return np.concatenate([opened._arrays["samples"]["inputs"], noise])
 
 

@@ -61,6 +61,7 @@ def test_json_lines(folder: Path) -> None:
     x, y, width, height = first.pop("box")
     assert x < 128 < x + width and y < 128 < y + height and first.pop("diameter") == pytest.approx(width, abs=2)
     assert 0 <= first.pop("centre_distance") < 0.1 and first.pop("red_cell") == pytest.approx(56, rel=0.2)
+    assert 0.05 <= first.pop("red_cell_uncertainty") <= 0.4 and set(first.pop("run")) >= {"unlike", "why"}
     assert first == {
         "source": str(folder / "lymphocyte.png"), "frame": 0, "cell": 0, "at_border": False,
         "label": "lymphocyte", "model": hashlib.sha256(model.SHIPPED.read_bytes()).hexdigest(),

@@ -28,8 +28,9 @@ def test_prevalence_is_estimated_without_labels(share: float) -> None:
 def test_doubtful_cells_get_the_more_common_name(shipped: Model) -> None:
     profile = fit(drawn(shipped, 20, 2.0), shipped)
     rules = shipped.rules(None, profile.decision)
+    assert shipped.distance
     kinds = np.array([0.2, 0.8] + [0.0] * (len(shipped.kinds) - 2), np.float32)
-    prediction = Prediction(kinds, np.zeros(48, np.float32))
+    prediction = Prediction(kinds, np.zeros(len(shipped.distance.whiten), np.float32))
     odds = []
     for each in (profile, prevalence.with_prevalence(profile, 0.2, shipped.labels)):
         p = decide(each.adjusted(prediction), rules).probabilities

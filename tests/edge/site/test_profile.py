@@ -58,7 +58,7 @@ def test_a_site_model_takes_probabilities_and_thresholds_from_the_profile(shippe
     decision["risks"]["0.01"]["sure"] = 0.9876
     changed(profile, decision=decision)
     adapted = SiteModel(model.SHIPPED, 1, profile)
-    crop = np.random.default_rng(0).integers(0, 256, (adapted.size, adapted.size, 3), np.uint8)
+    crop = np.random.default_rng(0).integers(0, 256, adapted.shape, np.uint8)
     assert adapted.predict(crop).kinds == pytest.approx(adapted.profile.adjusted(shipped.predict(crop)))
     assert adapted.rules(0.01).min_confidence == 0.9876 != shipped.rules(0.01).min_confidence
 
