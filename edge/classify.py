@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.cell import Cell, single, whole_image
-from edge.crop import crop, extent
+from edge.crop import PAIR, crop, extent
 from edge.decide import Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable, read
@@ -339,7 +339,11 @@ def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
     if cell.uncertainty:
         factors = (1 / _largest(cell), 1, _largest(cell))
         rulers = [replace(cell, red_cell=cell.red_cell * each) for each in factors]
-    return [crop(picture, each, model.size, model.policy) for each in rulers]
+    if model.policy != "pair":
+        return [crop(picture, each, model.size, model.policy) for each in rulers]
+    with_ruler, without = PAIR
+    same = crop(picture, cell, model.size, without)
+    return [np.hstack([crop(picture, each, model.size, with_ruler), same]) for each in rulers]
 
 
 def _largest(cell: Cell) -> float:

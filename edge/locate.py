@@ -19,7 +19,7 @@ from edge.model import File
 from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
 from edge.stain import contrast, evidence
 
-VERSION = 2  # of how marks become cells: to be raised when other cells are found
+VERSION = 3  # of how marks become cells: to be raised when other cells are found
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
 _CONTRAST = 10  # levels between the darkest and the brightest pixel; with less, the picture shows nothing

@@ -13,7 +13,7 @@ _REACHES = (2.5, 6.0)
 # Radii in diameters of the nucleus: inside the first is only nucleus, outside the second is none.
 _INSIDE, _OUTSIDE = 0.3, 0.9
 _SAMPLES = 64  # the neighbourhood is sampled in about so many rows and columns
-_FEWEST = 30  # samples: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
+_FEWEST = 12  # samples: fewest of the mark's surroundings, and of red cells among them, that allow a comparison
 
 # The logistic regression of `evidence`: its constant, and the weights of the mark, of the logarithms of green,
 # hue and blue, of how much paler the mark is than the densest of its field, and of its size. Fitted to the shipped
@@ -66,7 +66,7 @@ def _contrast(
 ) -> Contrast | None:
     """As `contrast`. side: half the width of the neighbourhood, pixels of `small`."""
     x, y = place
-    step = max(1, int(2 * side / _SAMPLES))
+    step = max(1, round(2 * side / _SAMPLES))
     x0, y0 = max(0, int(x - side)), max(0, int(y - side))
     part = slice(y0, int(y + side) + 1, step), slice(x0, int(x + side) + 1, step)
     window = ABSORBANCE[small[part]]
