@@ -34,7 +34,8 @@ def test_red_cells_under_a_cast_get_no_name_and_every_white_cell_is_found(model:
     boxes = defaultdict(list)
     with (CASES / "red_cells.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            box = Box(*(int(row[name]) for name in ("x", "y", "width", "height")), "", row["label"])
+            x, y, width, height = (int(row[name]) for name in ("x", "y", "width", "height"))
+            box = Box(x, y, width, height, "", row["label"])
             boxes[Path(row["path"]).name].append(box)
     found = answers(sorted((CASES / "red_cells").glob("*.jpg")), model)
     assert sum(map(len, boxes.values())) == 9 and len(found) == 8

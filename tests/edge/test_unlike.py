@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -201,7 +202,7 @@ def test_the_run_is_judged_before_its_first_answer_and_memory_is_bounded(
     held: list[int] = []
     aside = files.set_aside
 
-    def counting(*arguments: object) -> Predicted:
+    def counting(*arguments: Any) -> Predicted:
         held.append(1)
         return aside(*arguments)
 

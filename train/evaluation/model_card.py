@@ -36,8 +36,8 @@ _LIMITS = (
     "networks like this one have reached 98 % on their own microscope and 50 to 85 % on others. Measure it on your own "
     "cells first.",
     "Its probabilities are not calibrated for other microscopes.",
-    "No cell in its data is labelled by disease. It has never learned abnormal lymphocytes or blasts, and may give them a "
-    "name: at commit 08e3d31, 53 of 130 blasts of one outside collection got one.",
+    "No cell in its data is labelled by disease. It has never learned abnormal lymphocytes or blasts, and may give "
+    "them a name: at commit 08e3d31, 53 of 130 blasts of one outside collection got one.",
 )
 NOT_A_DEVICE = "**Not a medical device**: it assists a person who looks at the cells."
 CHOSEN_ON_VAL = "The epoch was chosen on the val split, so these figures flatter the network. Use the test split's."

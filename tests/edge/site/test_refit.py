@@ -22,8 +22,8 @@ def test_a_profile_gives_the_logits_that_were_fitted(shipped: Model) -> None:
     cells = drawn(shipped, 20, 2.0, 2.0)
     assert shipped.distance is not None
     profile = fit(cells, shipped)
-    weights = np.random.default_rng(3).normal(0, 0.5, cells.features.shape[1])
-    fitted = recalibration.LogitMap(0.8, -1.2, tuple(weights))
+    weights = np.random.default_rng(3).normal(0, 0.5, (cells.features.shape[1],))
+    fitted = recalibration.LogitMap(0.8, -1.2, tuple(map(float, weights)))
     profile = replace(
         profile,
         second_name=refit.logit_offset(fitted, shipped),

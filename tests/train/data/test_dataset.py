@@ -110,9 +110,13 @@ def test_sources_and_types_are_left_out_of_what_is_learned_but_not_of_the_test(t
     found = {e.original for e in learned(None, "erythroblast")}
     assert "ig" in found and "erythroblast" not in found, "also the places of its pictures that show no cell"
     assert "other" not in {e.kind for e in learned(None, "other", "erythroblast")}
-    for source, without, words in (("d", "basophil", "no source 'd'"), (None, "monocyte", "type 'monocyte'.*ig")):
+    refused: tuple[tuple[str | None, str, str], ...] = (
+        ("d", "basophil", "no source 'd'"),
+        (None, "monocyte", "type 'monocyte'.*ig"),
+    )
+    for name, without, words in refused:
         with pytest.raises(UserError, match=words):
-            dataset.trained_on(examples, source, (without,))
+            dataset.trained_on(examples, name, (without,))
     with pytest.raises(UserError, match="--other"):
         dataset.trained_on(dataset.read(tmp_path), None, ("basophil",))
 
