@@ -42,8 +42,8 @@ def test_cells_that_are_wrongly_called_other_are_recovered(shipped: Model) -> No
 
 def test_a_profile_is_seldom_made_if_the_model_is_right_already(shipped: Model) -> None:
     """Left-out cells must gain more than one standard error, which happens by chance now and then."""
-    made = [adapt(drawn(shipped, 20, seed=seed), shipped).profile is not None for seed in range(8)]
-    assert sum(made) <= 2
+    made = [adapt(drawn(shipped, 20, seed=seed), shipped).profile is not None for seed in range(12)]
+    assert sum(made) <= 4
 
 
 def test_the_features_are_used_if_they_tell_what_the_model_overlooks(shipped: Model) -> None:
