@@ -84,7 +84,7 @@ class ModelFigures:
         learned: sources that it was trained on.
         sha256: hash of the model file.
         missed: number of labelled cells in camera fields that the locator did not find, by source.
-        sources: figures by source, and under HOME for all sources that the model was trained on.
+        sources: figures by source, and under HOME for the single cells of all sources that it was trained on.
     """
 
     kind: str
@@ -153,7 +153,8 @@ def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -
     }
     groups = {name: sources == name for name in dict.fromkeys(sources.tolist())}
     if len(learned) > 1:
-        groups = {HOME: np.isin(sources, learned)} | groups
+        single = np.arange(len(sources)) < len(examples)  # the few cells of camera fields have rows of their own
+        groups = {HOME: np.isin(sources, learned) & single} | groups
     return ModelFigures(
         kind=model.contract.quantization.kind,
         learned=tuple(learned),

@@ -15,6 +15,7 @@ from train.evaluation import selective
 _LEARNED = 2000  # about how many training pictures are used to learn which features are usual
 # This share of the mean variance is added to each feature's variance, so that nearly constant features don't dominate.
 _RIDGE = 1e-3
+_LEAST = 1e-8  # variance that is taken for that of a constant feature; with less, float16 overflows
 
 
 def usual(validation: Validation, candidate: Candidate) -> Arrays:
@@ -43,7 +44,7 @@ def spread(features: np.ndarray, kinds: Sequence[str]) -> Arrays:
     covariance = np.cov((features - own).T.astype(np.float64), bias=True)
     covariance += _RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
     values, vectors = np.linalg.eigh(covariance)
-    whiten = (vectors / np.sqrt(np.maximum(values, 1e-12))).astype(np.float16)
+    whiten = (vectors / np.sqrt(np.maximum(values, _LEAST))).astype(np.float16)
     return {"whiten": whiten, "means": (means @ whiten.astype(np.float64)).astype(np.float16)}
 
 

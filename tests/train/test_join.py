@@ -47,7 +47,7 @@ def test_runs_are_joined_converted_and_used(drawn: Path, tmp_path: Path) -> None
     model = Model(out / "compact-float32.tflite")
     assert model.verify() == (4, 4)
     picture = next((drawn / "test").rglob("*.png"))
-    done = command("edge-classify", "--model", model.path, "--single", "--no-review", picture)
+    done = command("edge", "--model", model.path, "--single", "--no-review", picture)
     assert done.returncode == 0 and picture.name in done.stdout, done.stderr
     done = command("train", "evaluate", out)
     assert done.returncode == 0 and (out / "evaluation.html").exists(), done.stderr
