@@ -129,17 +129,12 @@ def learned_sources(model: Model) -> list[str]:
     return list(dataset.learned(model.contract.data.counts if model.contract.data else {}))
 
 
-def learned_fields(model: Model) -> bool:
-    """Whether a model learned from half of the marked camera fields, according to its contract."""
-    return bool((model.contract.training or {}).get("fields"))
-
-
 def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:
     if model.labels != (*dataset.LABELS, OTHER) or not model.risks:
         raise UserError(f"{file} knows no {OTHER} cells; train a network with --other kinds, and convert it.")
     examples = dataset.only(dataset.read(folder, model.labels), "test")
     in_fields = field_cells.read(
-        folder, model.size, model.policy, model.labels, progress=progress, half=learned_fields(model)
+        folder, model.size, model.policy, model.labels, progress=progress, half=model.contract.learned_fields
     )
     crops = [crop_cache.crops(folder, examples, model.size, model.policy, progress=progress), in_fields.crops]
     truth = np.concatenate([dataset.targets(examples, model.labels), in_fields.truth])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.selective import learned_fields, learned_sources
+from benchmarks.selective import learned_sources
 from edge.contract import document
 from edge.decide import OTHER
 from edge.model import Model
@@ -151,7 +151,7 @@ def _cells(folder: Path, model: Model, progress: Progress) -> dict[str, Cells]:
     """The cells of each source with a model's predictions."""
     test = [e for e in dataset.only(dataset.read(folder, model.labels), "test") if e.kind != dataset.PATCH]
     in_fields = field_cells.read(
-        folder, model.size, model.policy, model.labels, progress=progress, half=learned_fields(model)
+        folder, model.size, model.policy, model.labels, progress=progress, half=model.contract.learned_fields
     )
     crops = np.concatenate(
         [crop_cache.crops(folder, test, model.size, model.policy, progress=progress), in_fields.crops]

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.selective import learned_fields, learned_sources
-from edge import files, frames
+from benchmarks.selective import learned_sources
 from edge.cell import Cell
 from edge.classify import Answer, Search
 from edge.decide import OTHER, REVIEW, RISK, Decision
 from edge.errors import UserError
+from edge.files import Job, run
 from edge.frames import Unreadable
 from edge.model import Model
 from edge.output.sinks import Sink
@@ -149,7 +149,7 @@ def measure(
     for name, model in models.items():
         if model.labels != (*LABELS, OTHER) or RISK not in model.risks:
             raise UserError(f"{name} knows no {OTHER} cells; train a network with --other kinds, and convert it.")
-    half = any(learned_fields(model) for model in models.values())
+    half = any(model.contract.learned_fields for model in models.values())
     sources = _sources(folder, half, cells or {}, tables or {})
     examples = dataset.read(folder, (*LABELS, OTHER))
     result = {name: _model_figures(model, sources, folder, examples, progress) for name, model in models.items()}
@@ -176,12 +176,7 @@ def _sources(folder: Path, half: bool, cells: Mapping[str, Path], tables: Mappin
 
 def _labelled(place: Path) -> dict[str, str]:
     """The pictures in the folders of PLACE. A folder's name is the label; it may be capitalised or in the plural."""
-    found = {
-        path: child.name.lower().removesuffix("s")
-        for child in sorted(place.iterdir() if place.is_dir() else ())
-        if child.is_dir()
-        for path in frames.expand([str(child)])
-    }
+    found = {str(place / e.path): e.label for e in dataset.class_folders(place, place, "")}
     if not found:
         raise UserError(f"{place} holds no folder of pictures; it needs one for each label.")
     return found
@@ -232,15 +227,11 @@ def _answered(
     found: list[tuple[str, Decision]] = []
     if pictures.singles:
         for each in _run(list(pictures.singles), model, Search(single=True), progress):
-            if isinstance(each, Unreadable):
-                raise UserError(f"{each.source} {each.error}")
             found += [(pictures.singles[each.picture.source], answer) for _, answer in each.cells]
     if not pictures.boxes:
         return found, 0, None
     missed = marks = named = 0
     for each in _run(list(pictures.boxes), model, Search(), progress):
-        if isinstance(each, Unreadable):
-            raise UserError(f"{each.source} {each.error}")
         boxes = pictures.boxes[each.picture.source].boxes
         outside = [answer for cell, answer in each.cells if not any(box.holds(cell) for box in boxes)]
         marks, named = marks + len(outside), named + sum(answer.label in LABELS for answer in outside)
@@ -253,20 +244,22 @@ def _answered(
 
 
 class _Collected(Sink):
-    """Keeps the answers to all pictures."""
+    """Keeps the answers to all pictures. Raises UserError for one that can't be read."""
 
     def __init__(self) -> None:
-        self.results: list[Answer | Unreadable] = []
+        self.answers: list[Answer] = []
 
     def add(self, result: Answer | Unreadable) -> None:
-        self.results.append(result)
+        if isinstance(result, Unreadable):
+            raise UserError(f"{result.source} {result.error}")
+        self.answers.append(result)
 
 
-def _run(paths: list[str], model: Model, search: Search, progress: Progress) -> list[Answer | Unreadable]:
+def _run(paths: list[str], model: Model, search: Search, progress: Progress) -> list[Answer]:
     """The answers that `edge-classify` would give to these pictures as one run."""
     collected = _Collected()
-    files.run(files.Job(paths, model, model.rules(RISK), search), [collected], progress)
-    return collected.results
+    run(Job(paths, model, model.rules(RISK), search), [collected], progress)
+    return collected.answers
 
 
 def _figures(model: Model, pictures: Pictures, learned: str, progress: Progress) -> UnseenFigures:

@@ -155,9 +155,13 @@ class Validation:
         source = self.source
         if not source.figures or "fields" not in source.figures:
             return {"test": self.test}
-        learned = bool((source.contract.training or {}).get("fields"))
         cells = field_cells.read(
-            source.folder, source.size, source.policy, source.labels, progress=self._progress, half=learned
+            source.folder,
+            source.size,
+            source.policy,
+            source.labels,
+            progress=self._progress,
+            half=source.contract.learned_fields,
         )
         return {"test": self.test, "fields": Pictures(cells.crops, cells.truth, cells.sources)}
 

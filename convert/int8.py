@@ -38,9 +38,9 @@ def converted(validation: Validation, options: Int8Options, progress: Progress =
     """Converts the model to int8.
 
     Each method of choosing ranges gives one candidate. The last bias of the nearest candidate is then corrected, which
-    gives one more. The candidate nearest to the float model is chosen from those
-    that pass the gate, or from all if none passes. With options.rescue, operators that can't be
-    computed in int8 stay in float, and a candidate that fails the gate is repaired if possible.
+    gives one more. The candidate nearest to the float model is chosen from those that pass the gate, or from all if
+    none passes. With options.rescue, operators that can't be computed in int8 stay in float, and a candidate that fails
+    the gate is repaired if possible.
 
     Raises:
         UserError: if the model can't be converted; without options.rescue also if an operator can't be computed in

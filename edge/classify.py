@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.cell import Cell, single, whole_image
-from edge.crop import PAIR, crop, extent
+from edge.crop import by_rulers, extent
 from edge.decide import Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable, read
@@ -339,11 +339,7 @@ def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
     if cell.uncertainty:
         factors = (1 / _largest(cell), 1, _largest(cell))
         rulers = [replace(cell, red_cell=cell.red_cell * each) for each in factors]
-    if model.policy != "pair":
-        return [crop(picture, each, model.size, model.policy) for each in rulers]
-    with_ruler, without = PAIR
-    same = crop(picture, cell, model.size, without)
-    return [np.hstack([crop(picture, each, model.size, with_ruler), same]) for each in rulers]
+    return by_rulers(picture, rulers, model.size, model.policy)
 
 
 def _largest(cell: Cell) -> float:
@@ -383,8 +379,8 @@ def set_aside(
         predicted: the picture with its predictions.
         model: what made them.
         search: what will be needed of the picture.
-        rules: the least strict rules that may be applied later. Cells that they refuse for another reason than a close
-            call are not judged, because they never get a name.
+        rules: the least strict rules that may be applied later. A cell that they refuse, unless it is a close call,
+            never gets a name. So its picture isn't judged.
         store: takes the pixels.
         looked_at: whether one of its cells is measured for edge.unlike.
     """

@@ -365,6 +365,12 @@ class Contract:
     metrics: dict[str, dict[str, dict[str, Figures]]] | None = None
     doubt: dict[str, dict[str, Selective]] | None = None
     home: Home | None = None
+
+    @property
+    def learned_fields(self) -> bool:
+        """Whether the network learned from half of the marked camera fields."""
+        return bool((self.training or {}).get("fields"))
+
     code_version: str = ""
     graph_sha256: str = ""
 

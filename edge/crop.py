@@ -4,6 +4,7 @@ A policy is a way to crop. It has a name and a version, and the model file recor
 change, so must its version. Only operations that give the same bytes on x86-64 and on a Pi are used.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -42,10 +43,22 @@ def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.nd
         KeyError: if the policy is unknown.
     """
     if policy == "pair":
-        return np.hstack([crop(picture, cell, size, each) for each in PAIR])
+        return by_rulers(picture, [cell], size, policy)[0]
     if policy == "nucleus":
         return _cell(picture, equally_large(cell), size)
     return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](picture, cell, size)
+
+
+def by_rulers(picture: Picture, cells: Sequence[Cell], size: int, policy: str) -> list[np.ndarray]:
+    """One cell as by several rulers -> a crop for each, as from `crop`. cells: they differ only in their red_cell.
+
+    The half of a "pair" that needs no ruler is the same in all of them, and is made once.
+    """
+    if policy != "pair":
+        return [crop(picture, cell, size, policy) for cell in cells]
+    with_ruler, without = PAIR
+    same = crop(picture, cells[0], size, without)
+    return [np.hstack([crop(picture, cell, size, with_ruler), same]) for cell in cells]
 
 
 def shape(size: int, policy: str) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from edge.cell import NO_RULER, Cell
 from edge.frames import Frame
 from edge.model import File
-from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, outlines
+from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, near_nuclei, outlines
 from edge.stain import contrast, evidence
 
 VERSION = 3  # of how marks become cells: to be raised when other cells are found
@@ -119,8 +119,7 @@ class Located:
         if self.trace is None:
             raise ValueError("the red cells must be counted before the trace is dropped")
         whole = tuple(each.diameter / self.scale for each in self.nuclei if not each.touches)
-        counts, contrast = outlines(self.trace.small, self.trace.marks)
-        return RedCells(self.side, self.scale, self.estimate, counts, contrast, whole)
+        return RedCells(self.side, self.scale, self.estimate, *outlines(self.trace.small, self.trace.marks), whole)
 
     def measure(self, ruler: RedCellRuler | None) -> Measure:
         """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""
@@ -171,12 +170,13 @@ class Locator(File):
                 refused.append((nucleus.x, nucleus.y, why))
             else:
                 kept.append(nucleus)
-        evidence = _evidence(kept, small, marks, red_cell, scale)
-        refused += [(n.x, n.y, _RED) for n, z in zip(kept, evidence, strict=True) if z < _REFUSED]
-        kept = [
-            replace(n, doubt=_RED) if z < _DOUBTFUL else n for n, z in zip(kept, evidence, strict=True) if z >= _REFUSED
-        ]
-        return Located(width, height, scale, estimate, tuple(kept), LocatorTrace(small, marks, tuple(refused)))
+        cells: list[Nucleus] = []
+        for nucleus, logit in zip(kept, _logits(kept, small, marks, red_cell, scale), strict=True):
+            if logit < _REFUSED:
+                refused.append((nucleus.x, nucleus.y, _RED))
+            else:
+                cells.append(replace(nucleus, doubt=_RED) if logit < _DOUBTFUL else nucleus)
+        return Located(width, height, scale, estimate, tuple(cells), LocatorTrace(small, marks, tuple(refused)))
 
     def cells(self, frame: Frame, ruler: RedCellRuler | None = None) -> list[Cell]:
         """The frame's cells, ordered from top to bottom. Without a ruler, its red cells are measured in it alone."""
@@ -226,7 +226,6 @@ def _join(a: Nucleus, b: Nucleus) -> Nucleus:
         marked=a.marked or b.marked,
         touches=a.touches or b.touches,
         score=b.score + share * (a.score - b.score),
-        doubt=a.doubt or b.doubt,
     )
 
 
@@ -254,12 +253,11 @@ def red_cell_estimate(ruler: np.ndarray) -> float:
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # machines differ in the last digits
 
 
-def _evidence(kept: list[Nucleus], small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> list[float]:
+def _logits(kept: list[Nucleus], small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> list[float]:
     """For each mark, the logit that it is a nucleus, by its stain. Marks with no red cells around get _UNCOMPARED."""
     if not kept:
         return []
-    wide = cv2.dilate(marks, np.ones((5, 5), np.uint8))
-    others = cv2.resize(wide, small.shape[1::-1], interpolation=cv2.INTER_NEAREST) >= _MARKED
+    others = near_nuclei(marks, small.shape[1], small.shape[0]) > 0
     contrasts = [
         contrast(small, others, (n.x / scale, n.y / scale), n.diameter / scale, red_cell / scale) for n in kept
     ]

@@ -24,7 +24,7 @@ _UNIT = 1 << _UNIT_BITS  # the plane's coefficients are multiplied by it, so tha
 _STEPS = 6  # largest number of steps of the fit; it converges after four or five
 _BELOW, _ABOVE = 16, 1  # weights of tiles brighter and darker than the plane, so that it follows the brightest
 _FAR = 250  # units of optical density per channel: a tile that is darker than the plane by more shows no light
-_CORE = 0.104  # of the crop's width: pixels closer to the middle are certainly nucleus
+CORE = 0.104  # of the crop's width: pixels closer to the middle are certainly nucleus
 # The optical density that the nucleus is brought to in red, green and blue: that of a good Giemsa stain. The nucleus is
 # measured by the 60th percentile of its central pixels.
 _NUCLEUS = (1100, 1600, 700)
@@ -162,7 +162,7 @@ def _fit(sums: list[int], s: int) -> tuple[int, int, int]:
 def _core(s: int) -> np.ndarray:
     """The flat indices of the pixels of a crop [s, s] that are certainly nucleus."""
     half = 2 * np.arange(s) + 1 - s
-    return np.flatnonzero(half[None, :] ** 2 + half[:, None] ** 2 <= (2 * _CORE * s) ** 2)
+    return np.flatnonzero(half[None, :] ** 2 + half[:, None] ** 2 <= (2 * CORE * s) ** 2)
 
 
 def _gain(density: np.ndarray) -> np.ndarray:

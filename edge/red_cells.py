@@ -144,8 +144,7 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
     if min(height, width) < 64:
         return nothing, 0
     depth = _depth(small[..., 1])
-    wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
-    nuclei = cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
+    nuclei = near_nuclei(marks, width, height)
     level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
         return nothing, level
@@ -168,6 +167,15 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
             # An outline runs through the middles of its pixels, half a pixel inside the true border.
             sizes.append(int(2 * area) + len(outline) + 2)
     return np.bincount(np.searchsorted(_EDGES, np.array(sizes, np.int64)), minlength=len(_DIAMETERS)), level
+
+
+def near_nuclei(marks: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Which pixels of a field may belong to nuclei, and so show no red cells: uint8 [height, width], 0 or 1.
+
+    marks: the locator's marks of nuclei, uint8 [h, w].
+    """
+    wide = cv2.dilate((marks >= 128).astype(np.uint8), np.ones((5, 5), np.uint8))
+    return cv2.resize(wide, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 def _depth(green: np.ndarray) -> np.ndarray:

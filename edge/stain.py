@@ -80,13 +80,13 @@ def _contrast(
     around = window[(apart > (_OUTSIDE * nucleus) ** 2) & ~nuclei[part]]
     if not len(inside) or len(around) < _FEWEST:
         return None
-    green = int(_part(around[:, 1], 0.9))
+    green = int(quantile(around[:, 1], 9, 10))
     red_cells = around[around[:, 1] * 10 > max(80, 4 * green)]
     if len(red_cells) < _FEWEST:
         return None
-    r, g, b = (int(_part(inside[:, channel], 0.5)) for channel in range(3))
-    red, blue = (int(_part(red_cells[:, channel], 0.5)) for channel in (0, 2))
-    dense = int(_part(red_cells[:, 1], 0.9))
+    r, g, b = (int(quantile(inside[:, channel], 1, 2)) for channel in range(3))
+    red, blue = (int(quantile(red_cells[:, channel], 1, 2)) for channel in (0, 2))
+    dense = int(quantile(red_cells[:, 1], 9, 10))
     return Contrast(
         green=100 * (g + 1) // (dense + 3),
         hue=100 * (r + 1) * (blue + 5) // ((red + 1) * (b + 5)),
@@ -94,9 +94,9 @@ def _contrast(
     )
 
 
-def _part(values: np.ndarray, share: float) -> np.ndarray:
-    """The value below which a share of the values lies, int32 [n] -> int32."""
-    place = min(len(values) - 1, int(share * len(values)))
+def quantile(values: np.ndarray, part: int, parts: int) -> np.integer:
+    """The value below which `part` of `parts` of the values lie. values: integers, [n]."""
+    place = len(values) * part // parts
     return np.partition(values, place)[place]
 
 

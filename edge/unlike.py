@@ -25,13 +25,13 @@ from edge.decide import Rules
 from edge.frames import Picture
 from edge.mahalanobis import Distance
 from edge.model import Prediction
-from edge.normalise import DENSITY
+from edge.normalise import CORE, DENSITY
 from edge.quality import sharpness
+from edge.stain import quantile
 
 FEATURES = "features"  # the measure that decides; the others say what is different
 NOTHING = "patch"  # the kind of places without a white cell; what looks like one never gets a name more easily
 _CELLS = 1000  # features are measured on at most this many cells, spread evenly over the run
-_CORE = 0.104  # half the width of the square that is certainly nucleus, in widths of the cell's square (edge.normalise)
 _SAMPLE = 32  # pixels along the shorter side of the sample in which the light around a cell is measured
 
 # The offset is usual up to the middle of home runs plus _MARGIN, or plus _SPREADS_OFF spreads if that is more. With
@@ -135,10 +135,10 @@ def look(picture: Picture, cell: Cell) -> Look | None:
         return None
     (x, y), half = cell.centre, SIDE * cell.red_cell / 2
     place = picture.window(int(x - half), int(y - half), int(x + half), int(y + half))
-    red, green, blue = (int(_quantile(channel, 9, 10)) for channel in _sample(place).T)
-    near = 2 * _CORE * half
+    red, green, blue = (int(quantile(channel, 9, 10)) for channel in _sample(place).T)
+    near = 2 * CORE * half
     nucleus = _sample(picture.window(int(x - near), int(y - near), int(x + near) + 1, int(y + near) + 1))
-    density = int(_quantile(DENSITY[nucleus[:, 1]], 3, 5)) - int(DENSITY[green])
+    density = int(quantile(DENSITY[nucleus[:, 1]], 3, 5)) - int(DENSITY[green])
     return Look(
         sharpness=sharpness(place, cell.red_cell),
         light=float(green),
@@ -152,12 +152,6 @@ def _sample(place: np.ndarray) -> np.ndarray:
     """Some pixels of a window, evenly spread, uint8 [n, 3]."""
     step = max(1, min(place.shape[:2]) // _SAMPLE)
     return place[::step, ::step].reshape(-1, 3)
-
-
-def _quantile(values: np.ndarray, part: int, parts: int) -> np.integer:
-    """The value below which `part` of `parts` of the values lie. values: integers, [n]."""
-    place = len(values) * part // parts
-    return np.partition(values, place)[place]
 
 
 def measure(predictions: Sequence[Prediction], looks: Sequence[Look], distance: Distance | None) -> Measures:

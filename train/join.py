@@ -86,14 +86,13 @@ def joined(models: Sequence[keras.Model], policies: Sequence[str], size: int) ->
         PAIR[1]: layers.Cropping2D(((0, 0), (size, 0)), name=SIDES[1])(inputs),
     }
     features, kernels, biases = [], [], []
-    # The networks of one crop count together as much as a single one.
-    share = [_WEIGHTS[policy] / policies.count(policy) for policy in policies]
     for number, (model, policy) in enumerate(zip(models, policies, strict=True)):
         body = keras.Model(model.inputs[0], model.get_layer(FEATURES).output)
         features.append(_copy(body, halves[policy], f"{sides[policy]}{number + 1}_"))
         kernel, bias = model.layers[-1].get_weights()
-        kernels.append(share[number] * kernel)
-        biases.append(share[number] * bias)
+        share = _WEIGHTS[policy] / policies.count(policy)  # the networks of one crop count together as a single one
+        kernels.append(share * kernel)
+        biases.append(share * bias)
     classes = len(biases[0])
     x = layers.Concatenate(name=FEATURES)(features)
     outputs = layers.Dense(classes, activation="softmax", dtype="float32", name="head_answer")(x)

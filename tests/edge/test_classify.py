@@ -10,6 +10,7 @@ from PIL import Image
 
 from edge import classify, frames
 from edge.classify import Answer, Found, Search
+from edge.crop import crop
 from edge.files import Job, run
 from edge.frames import Unreadable
 from edge.locate import Locator
@@ -96,14 +97,14 @@ def test_each_picture_is_decoded_and_located_once_with_every_sink(
 def test_a_kept_picture_gets_the_same_answer_as_a_whole_one(folder: Path, model: Model) -> None:
     """In a run, cells are cut out of the parts that were kept. Here they are also cut out of the whole pictures."""
     files = frames.expand([str(folder)])
-    for policy in ("cell", "normalised"):
+    for policy in ("cell", "normalised", "pair"):
         for each in classify.find_cells(files, policy):
             if isinstance(each, Unreadable):
                 continue
             whole = frames.load(each.picture.source)
             for cell in each.cells:
                 for size in (40, 80):
-                    ours, theirs = (classify.crop(p, cell, size, policy) for p in (each.picture, whole))
+                    ours, theirs = (crop(p, cell, size, policy) for p in (each.picture, whole))
                     assert np.array_equal(ours, theirs)
                 assert classify.picture_doubt(each.picture, cell) == classify.picture_doubt(whole, cell)
 

@@ -122,8 +122,8 @@ def _all(folder: Path) -> list[Example]:
         status = table.stat()
         return list(_table_examples(folder, status.st_size, status.st_mtime_ns))
     if any((folder / split).is_dir() for split in SPLITS):
-        return [e for split in SPLITS for e in _class_folders(folder, folder / split, split)]
-    return [_split_by_content(folder, e) for e in _class_folders(folder, folder, "")]
+        return [e for split in SPLITS for e in class_folders(folder, folder / split, split)]
+    return [_split_by_content(folder, e) for e in class_folders(folder, folder, "")]
 
 
 def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
@@ -168,7 +168,7 @@ def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...
     )
 
 
-def _class_folders(folder: Path, parent: Path, split: str) -> list[Example]:
+def class_folders(folder: Path, parent: Path, split: str) -> list[Example]:
     """Every picture below PARENT/CLASS. The names of class folders may be capitalised and in the plural."""
     examples = []
     for child in sorted(parent.iterdir()) if parent.is_dir() else []:

@@ -283,7 +283,7 @@ def _metrics(contract: Contract) -> list[str]:
         "fields": "**Labelled cells of marked camera fields.** "
         + (
             "They are in fields that neither the classifier nor the locator learned from."
-            if (contract.training or {}).get("fields")
+            if contract.learned_fields
             else "The classifier learned from none of them. The locator, which finds these cells, learned from half of "
             "the fields."
         ),
