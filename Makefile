@@ -78,10 +78,14 @@ locator: .venv/dev
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 
 classifier: .venv/dev
-	$(BIN)/train compact --data $(DATA) --out runs/compact-normalised $(if $(WEIGHTS),--weights $(WEIGHTS))
+	for seed in 0 1 2; do \
+	  $(BIN)/train compact --data $(DATA) --seed $$seed --out runs/compact-normalised-$$seed \
+	    $(if $(WEIGHTS),--weights $(WEIGHTS)) || exit; \
+	done
 	$(BIN)/train compact --data $(DATA) --out runs/compact-nucleus --crop nucleus --fields all \
 	  $(if $(WEIGHTS),--weights $(WEIGHTS))
-	$(BIN)/train join runs/compact-normalised runs/compact-nucleus --data $(DATA) --out runs/compact
+	$(BIN)/train join runs/compact-normalised-0 runs/compact-normalised-1 runs/compact-normalised-2 runs/compact-nucleus \
+	  --data $(DATA) --out runs/compact
 	$(BIN)/convert --int8 runs/compact --out edge/models
 	$(BIN)/convert --float32 runs/compact --out edge/models
 

@@ -8,6 +8,7 @@ them are measured before the first cell is cut out. Until then, edge.kept holds 
 >>> answers = classify.classify(frames.expand(["docs"]), opened, opened.rules(0.01))
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +18,7 @@ import numpy as np
 
 from edge.cell import Cell, single, whole_image
 from edge.crop import by_rulers, extent
-from edge.decide import Decision, Rules, decide, may_be_named
+from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable, read
 from edge.kept import Box, PixelStore
@@ -41,6 +42,7 @@ _MARGIN_WITH_RULER, _MARGIN_WITHOUT = 1.2, 1.35
 # on chula_rpi by film (2 instead of 4 wrong), and 18 instead of 27 on ../shared/cases/tight (4 wrong in both). 3**0.5
 # apart with the weights 1/6, 2/3, 1/6 (Gauss-Hermite), it is 6 (4 wrong) and 40 (9 wrong).
 _APART = 1.5**0.5
+_STAYS = 0.1  # share of the middle ruler's logit between the names that stays if the other rulers contradict
 
 
 @dataclass(frozen=True)
@@ -348,13 +350,22 @@ def _largest(cell: Cell) -> float:
 
 
 def mean(predictions: Sequence[Prediction]) -> Prediction:
-    """The mean of one cell's predictions by several rulers, with the largest of their distances.
+    """One prediction for a cell that was seen by several rulers, the likeliest of them in the middle.
 
-    If the rulers lead to different answers, the mean lies between them, so the cell becomes doubtful.
+    Probabilities and features are means, and the distance is the largest. Which of the two names is likelier, the
+    middle ruler decides: by a ruler that is far off, the network is sure of the wrong name. The other rulers only make
+    the name less certain; where most of them contradict, hardly more than one half remains for it.
     """
     if len(predictions) == 1:
         return predictions[0]
     kinds = np.stack([each.kinds for each in predictions]).mean(axis=0)
+    odds = [math.log(max(LEAST, float(each.kinds[1])) / max(LEAST, float(each.kinds[0]))) for each in predictions]
+    middle = odds[len(odds) // 2]
+    together = sum(odds) / len(odds)
+    if together * middle < _STAYS * middle * middle:
+        together = _STAYS * middle
+    second = 1 / (1 + math.exp(-together))
+    kinds[:2] = kinds[:2].sum() * np.array([1 - second, second], kinds.dtype)
     features = np.stack([each.features for each in predictions]).mean(axis=0)
     return Prediction(kinds, features, max(each.distance for each in predictions))
 
