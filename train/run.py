@@ -15,6 +15,7 @@ from edge.contract import Figures
 from edge.crop import POLICIES, shape
 from edge.decide import OTHER, merged
 from edge.errors import UserError, reason
+from edge.system.paths import below
 from edge.system.progress import Progress, silent
 from train.data import dataset, field_examples
 from train.data.dataset import Example
@@ -120,10 +121,11 @@ def read(run: Path) -> tuple[Report, keras.Model]:
 
 
 def _document(run: Path) -> dict[str, Any]:
-    """The JSON of a run's report."""
+    """The JSON of a run's report, which names a network."""
     try:
         document = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        return document | {"network": document["network"]}
+        below(run, str(document["network"]))  # files are named after it
+        return document
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unfinished(run, error) from error
 
