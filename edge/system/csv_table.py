@@ -46,6 +46,8 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
         found = [(lines.line_num, [cell.strip() for cell in line]) for line in lines]
     except (OSError, UnicodeError, csv.Error) as error:
         raise UserError(f"{path} is not a readable table: {reason(error)}.") from error
+    if "\0" in text:
+        raise UserError(f"{path} is not a table of text; save it as CSV in UTF-8.")
     found = [(number, cells) for number, cells in found if any(cells)]
     if found and found[0][1][0].lower().startswith("sep="):  # a line for Excel
         del found[0]
@@ -74,8 +76,6 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} is a Git LFS pointer, not the table itself; run `git lfs pull`.")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")
-    if b"\0" in content:
-        raise UserError(f"{path} is not a table of text; save it as CSV in UTF-8.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
