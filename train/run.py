@@ -77,6 +77,32 @@ class Report:
     stages: tuple[dict[str, Any], ...] = ()
 
 
+def make_folder(out: Path, resume: bool = False) -> None:
+    """Makes the folder of a run. Nothing is overwritten.
+
+    Args:
+        out: the folder.
+        resume: whether an unfinished run in it is continued.
+
+    Raises:
+        UserError: if it can't be made, or if it isn't empty and holds no unfinished run to continue.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        found = {path.name for path in out.iterdir()}
+    except OSError as error:
+        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    in_first_epoch = all(name in ("logs", "partial.keras") or name.endswith(".best.keras") for name in found)
+    unfinished = in_first_epoch or any(name.endswith(".last.keras") for name in found)
+    if not found or (resume and unfinished):
+        return
+    if unfinished:
+        raise UserError(f"{out} holds an unfinished run; continue it with --resume, or name another folder.")
+    if resume:
+        raise UserError(f"{out} holds no unfinished run that could be continued; name another folder.")
+    raise UserError(f"{out} exists and isn't empty; name a new folder.")
+
+
 def write(out: Path, report: Report, model: keras.Model) -> None:
     """Writes OUT/model.keras and OUT/run.json. Raises UserError if they can't be written."""
     try:

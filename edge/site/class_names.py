@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 
 from edge.errors import UserError
@@ -65,16 +66,16 @@ def mapping(names: Iterable[str], said: Mapping[str, str] | None = None) -> dict
     Raises:
         UserError: for a name whose meaning would be a guess, and for one in `said` that isn't among `names`.
     """
-    said = dict(said or {})
     names = list(dict.fromkeys(names))
-    for name in said:
-        if name not in names:
+    answers = {label(name): meant for name, meant in (said or {}).items()}  # also for the name in capitals
+    for name in said or ():
+        if label(name) not in map(label, names):
             raise UserError(f"There is no class {name!r}; the classes are: {', '.join(names) or 'none'}.")
-    meant = {name: label(said.get(name, name)) for name in names}
+    meant = {name: label(answers.get(label(name), name)) for name in names}
     for name, each in meant.items():
         if one := guess(each):
             raise UserError(
-                f"The class {name!r} may be {one}, or not: say --label {name!r}={one}, or --label {name!r}=other."
+                f"The class {name!r} may be {one} or not; say --label {shlex.quote(f'{name}={one}')}, or =other."
             )
     return meant
 

@@ -103,10 +103,10 @@ def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:
     for here, _, names in os.walk(folder):
         hidden = any(_hidden(part) for part in Path(here).relative_to(folder).parts)
         for name in names:
-            suffix = os.path.splitext(name)[1].lower()
+            suffix = Path(name).suffix.lower()
             if hidden or _hidden(name):
                 counts["hidden and system files (such as .DS_Store, Thumbs.db, __MACOSX)"] += 1
-            elif os.path.normpath(os.path.join(here, name)) not in known:
+            elif os.path.normpath(Path(here, name)) not in known:
                 counts["other pictures" if suffix in SUFFIXES else f"files {suffix or 'without an ending'}"] += 1
     return counts
 
@@ -153,7 +153,8 @@ def _read(folder: Path, layout: Layout, so_far: Labelled) -> None:
             return
         for child in leading:
             has_splits = any(split_of(each.name) for each in _folders(child))
-            _read(child, layout, replace(so_far, **{"source" if has_splits else "group": child.name}))
+            below = replace(so_far, source=child.name) if has_splits else replace(so_far, group=child.name)
+            _read(child, layout, below)
     else:
         _classes(folders, layout, so_far)
 

@@ -124,7 +124,7 @@ def _runs(folder: Path, examples: Sequence[Example]) -> Runs:
     groups = {(e.source, e.split) for e in examples if e.place}
     marked = fields.read(folder) if groups else []
     runs |= {group: [field.path for field in marked if field.source == group[0]] for group in sorted(groups)}
-    for each in dataset.read(folder, labels=None) if folder.is_dir() else examples:
+    for each in dataset.every(folder) if folder.is_dir() else examples:
         runs.setdefault((each.source, each.split), []).append(each.path)
     return runs
 

@@ -27,7 +27,7 @@ def test_usual_names(names: str, meant: str) -> None:
 def test_a_guess_is_asked_for() -> None:
     for name in ("atypical lymphocyte", "Lymphocite", "lymphocytes_2", "L"):
         assert guess(name) == "lymphocyte", name
-        with pytest.raises(UserError, match=f"'{name}' may be lymphocyte.*--label '{name}'=lymphocyte"):
+        with pytest.raises(UserError, match=f"'{name}' may be lymphocyte.*--label '?{name}=lymphocyte"):
             mapping([name])
     assert guess("monocites") == guess("typ. monocyte") == "monocyte"
     assert not any(map(guess, ("LY", "monoblast", "pro-monocyte", "Prolymphocytes", "mononuclear", "other", "0")))

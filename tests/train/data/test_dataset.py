@@ -60,12 +60,12 @@ def test_refusals(tmp_path: Path) -> None:
             dataset.read(folder)
 
     refused(tmp_path / "none", "not a folder")
-    refused(tmp_path, "holds no lymphocyte")
+    refused(tmp_path, "no pictures in folders of classes, and no cells.csv")
     fill(tmp_path / "a", {"lymphocyte": 40})
     refused(tmp_path / "a", "holds no monocyte")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "cells.csv").write_text("path,name\n")
-    refused(tmp_path / "b", "lacks the column label, split")
+    refused(tmp_path / "b", "lacks the column label")
     (tmp_path / "b" / "cells.csv").write_bytes(b"\xff\xfe\x00 no text")
     refused(tmp_path / "b", "cells.csv")
 
@@ -123,13 +123,13 @@ def test_sources_and_types_are_left_out_of_what_is_learned_but_not_of_the_test(t
 
 def test_a_table_is_only_parsed_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
-    original = dataset.table
+    original = dataset.table_rows
 
-    def counted(folder: Path, needed: set[str]) -> list[dict[str, str]]:
+    def counted(folder: Path) -> list[dict[str, str]]:
         parsed.append(folder)
-        return original(folder, needed)
+        return original(folder)
 
-    monkeypatch.setattr(dataset, "table", counted)
+    monkeypatch.setattr(dataset, "table_rows", counted)
     row = "{}.png,{},{}"
     rows = [row.format(f"{s}{c}", c, s) for s in dataset.SPLITS for c in dataset.LABELS]
     (tmp_path / "cells.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
