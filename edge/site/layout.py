@@ -105,9 +105,10 @@ def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:
         for name in names:
             suffix = Path(name).suffix.lower()
             if hidden or _hidden(name):
-                counts["hidden and system files (such as .DS_Store, Thumbs.db, __MACOSX)"] += 1
+                counts["hidden or system file(s), such as .DS_Store, Thumbs.db, __MACOSX"] += 1
             elif os.path.normpath(Path(here, name)) not in known:
-                counts["other pictures" if suffix in SUFFIXES else f"files {suffix or 'without an ending'}"] += 1
+                kind = f"file(s) of the kind {suffix}" if suffix else "file(s) without an ending"
+                counts["other picture(s)" if suffix in SUFFIXES else kind] += 1
     return counts
 
 

@@ -22,9 +22,7 @@ def below(folder: Path, *names: str) -> Path:
     """
     for name in names:
         if not _plain(name):
-            raise UserError(
-                f"{name!r} can't be part of a path below {folder}; use a short name without slashes, such as 'raabin'."
-            )
+            raise UserError(f"{name!r} can't be part of a path; use a short name without slashes, such as 'raabin'.")
     path = folder.joinpath(*names)
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{path} is a link that leads out of {folder}; remove it or name another folder.")

@@ -45,11 +45,23 @@ class Marked:
 
 
 def form(folder: Path) -> str | None:
-    """How the boxes of a folder are written: "COCO", "Pascal VOC", "YOLO"; None where there are none."""
-    pictures = _Pictures(folder)
-    if not pictures.files:
-        return None
-    return next((name for name, (files, _) in _FORMS.items() if next(iter(files(folder, pictures)), None)), None)
+    """How the boxes of a folder are written: "COCO", "Pascal VOC", "YOLO"; None where there are none.
+
+    Raises:
+        UserError: if a file can't be read.
+    """
+    return _found(folder, _Pictures(folder))[0]
+
+
+def _found(folder: Path, pictures: "_Pictures") -> tuple[str | None, list[Path]]:
+    """The form of a folder's boxes, and the files with boxes."""
+    try:
+        for name, (files, _) in _FORMS.items() if pictures.files else ():
+            if found := list(files(folder, pictures)):
+                return name, found
+    except OSError as error:
+        raise UserError(f"{error.filename} can't be read: {reason(error)}.") from error
+    return None, []
 
 
 def read(folder: Path) -> list[Marked]:
@@ -59,12 +71,12 @@ def read(folder: Path) -> list[Marked]:
         UserError: if a file of boxes can't be read, or names a picture that isn't there.
     """
     pictures = _Pictures(folder)
-    name = form(folder)
+    name, files = _found(folder, pictures)
     if not name:
         return []
-    files, reader = _FORMS[name]
+    _, reader = _FORMS[name]
     marked: dict[Path, list[Marked]] = defaultdict(list)
-    for file in files(folder, pictures):
+    for file in files:
         try:
             for each in reader(file, pictures):
                 marked[each.file].append(each)

@@ -97,7 +97,7 @@ def read(folder: Path, source: str, said: Mapping[str, str], progress: Progress)
         classes,
         unreadable,
         _notes(found),
-        [f"{platelets} boxes of platelets"] if platelets else [],
+        [f"{platelets} box(es) of platelets"] if platelets else [],
     )
 
 

@@ -38,7 +38,7 @@ def test_folders_of_a_training_set_are_understood_and_the_mapping_shown(tmp_path
     read = find(tmp_path, LABELS)
     assert sorted(each.label for each in read.labels.values()) == ["lymphocyte", "monocyte", "monocyte"]
     assert read.table.rows == [["LY", "lymphocyte", "1"], ["MO", "monocyte", "2"]]
-    assert read.notes == ("Left out: 1 hidden and system files (such as .DS_Store, Thumbs.db, __MACOSX).",)
+    assert read.notes == ("Left out: 1 hidden or system file(s), such as .DS_Store, Thumbs.db, __MACOSX.",)
 
 
 def test_a_class_that_may_be_a_lymphocyte_is_asked_for(tmp_path: Path) -> None:

@@ -50,7 +50,11 @@ def test_what_lies_beside_is_no_class_and_is_counted(tmp_path: Path) -> None:
     )  # fmt: skip
     assert found(tmp_path) == {("", "LY", ""): 3, ("", "MO", ""): 3}
     counts = layout.left_out(tmp_path, (each.path for each in layout.find(tmp_path).pictures))
-    assert sorted(counts.values()) == [1, 1, 6] and counts["files .txt"] == 1 and counts["other pictures"] == 1
+    assert (
+        sorted(counts.values()) == [1, 1, 6]
+        and counts["file(s) of the kind .txt"] == 1
+        and counts["other picture(s)"] == 1
+    )
 
 
 def test_patients_are_groups_within_classes_and_above_them(tmp_path: Path) -> None:
