@@ -117,9 +117,8 @@ def data(source: str, out: Path, classes: str, said: tuple[str, ...], seed: int)
     for warning in report.warnings:
         click.echo(f"Note: {warning}", err=True)
     click.echo(dataset.counts_table(report.counts).text())
-    for name, label in report.classes.items():
-        if name != label:
-            click.echo(f"Taken as {label}: {name}")
+    for line in class_names.told(report.classes):
+        click.echo(line)
     for line in report.left_out:
         click.echo(f"Left out: {line}")
     if report.table == "cells.csv":

@@ -80,6 +80,15 @@ def mapping(names: Iterable[str], said: Mapping[str, str] | None = None) -> dict
     return meant
 
 
+def told(meant: Mapping[str, str]) -> list[str]:
+    """A line for each label that was written differently: "Taken as lymphocyte: LY". meant: from `mapping`."""
+    names: dict[str, list[str]] = {}
+    for name, each in meant.items():
+        if name.lower() != each:
+            names.setdefault(each, []).append(name)
+    return [f"Taken as {each}: {', '.join(sorted(written))}" for each, written in sorted(names.items())]
+
+
 def options(given: Iterable[str]) -> dict[str, str]:
     """The NAME=LABEL of --label options as a dictionary. Raises UserError for what isn't of that form."""
     pairs = [text.rpartition("=") for text in given]

@@ -84,6 +84,7 @@ def test_labels_are_found_however_the_folders_are_spelled(file: Path, drawn: Pat
     source = sources.of_file(file, drawn, ["Lymphocyte", "Monocytes"])
     assert {e.label for e in source.examples} == {"Lymphocyte", "Monocytes"}
     assert dataset.targets(source.examples, source.labels).max() == 1
+    assert {e.label for e in sources.of_file(file, drawn, ["LY", "mono"]).examples} == {"LY", "mono"}
 
 
 def refusal(file: Path, drawn: Path | None, labels: tuple[str, ...] = LABELS, **options: object) -> str:

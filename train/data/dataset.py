@@ -209,7 +209,8 @@ def _folder_examples(folder: Path) -> _Found:
         has = f"its table {tables} must be called cells.csv" if tables else "docs/data.md shows what can be read"
         raise UserError(f"{folder} holds no pictures in folders of classes, and no cells.csv; {has}.")
     rest = layout.left_out(folder, (each.path for each in read.pictures))
-    notes = (*read.notes, *(f"Left out: {count} {what}." for what, count in sorted(rest.items())))
+    taken = class_names.told({each.name: class_names.label(each.name) for each in read.pictures})
+    notes = (*taken, *read.notes, *(f"Left out: {count} {what}." for what, count in sorted(rest.items())))
     return _Found(tuple(examples), tuple(each.group for each in read.pictures), notes)
 
 
@@ -327,7 +328,8 @@ def _table_examples(folder: Path, size: int, changed: int) -> _Found:
         )
         for row in rows
     )
-    return _Found(examples, tuple(row.get("film") or row.get("cell") or "" for row in rows))
+    taken = class_names.told({row["label"]: class_names.label(row["label"]) for row in rows})
+    return _Found(examples, tuple(row.get("film") or row.get("cell") or "" for row in rows), tuple(taken))
 
 
 def _content_digest(file: Path) -> str:
