@@ -81,10 +81,10 @@ def mapping(names: Iterable[str], said: Mapping[str, str] | None = None) -> dict
 
 
 def told(meant: Mapping[str, str]) -> list[str]:
-    """A line for each label that was written differently: "Taken as lymphocyte: LY". meant: from `mapping`."""
+    """A line for each label with another name than its own: "Taken as lymphocyte: LY". meant: from `mapping`."""
     names: dict[str, list[str]] = {}
     for name, each in meant.items():
-        if name.lower() != each:
+        if name.lower().removesuffix("s") != each:
             names.setdefault(each, []).append(name)
     return [f"Taken as {each}: {', '.join(sorted(written))}" for each, written in sorted(names.items())]
 

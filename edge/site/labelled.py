@@ -136,7 +136,12 @@ def find(folder: Path, labels: Sequence[str], said: Mapping[str, str] | None = N
     classes = class_names.mapping((name for _, name, _ in rows if name not in own), said) | own
     if OTHER in labels:
         classes = {name: label if label in labels else OTHER for name, label in classes.items()}
-    found = {path: PictureLabel(classes[name], cell) for path, name, cell in rows if classes[name] in labels}
+    found: dict[str, PictureLabel] = {}
+    for path, name, cell in rows:
+        if classes[name] in labels:
+            label = PictureLabel(classes[name], cell)
+            if found.setdefault(path, label) != label:
+                raise UserError(f"{table} has two rows for {path} that differ; remove one.")
     if not found:
         has = f" (its classes: {', '.join(classes)}); name them with --label NAME={labels[0]}" if classes else ""
         raise UserError(f"{folder} holds no pictures of {' and '.join(labels[:2])}, in folders or a cells.csv{has}.")

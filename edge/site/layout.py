@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.errors import UserError, reason
 from edge.frames import SUFFIXES, expand
 from edge.site.class_names import are_classes
+from edge.system.paths import printable
 
 _SPLITS = (
     ("train", r"train(ing)?"),
@@ -28,7 +29,7 @@ class Labelled:
 
     Attributes:
         path: of its file.
-        name: of the class, as the folder writes it.
+        name: of the class, as the folder writes it, but printable.
         split: "train", "val" or "test"; "" where the layout says nothing.
         source: folder that holds splits of its own beside other such folders; "" where there is one data set.
         group: folder of what may not be in two splits, such as a patient; "" where there is none.
@@ -63,7 +64,7 @@ class Layout:
     def leave_out(self, folders: list[Path], why: str) -> None:
         """Notes that the pictures in some folders are left out."""
         if folders:
-            self.notes.append(f"Left out, as {why}: {', '.join(each.name for each in folders)}.")
+            self.notes.append(f"Left out, as {why}: {', '.join(printable(each.name) for each in folders)}.")
 
 
 def split_of(name: str) -> str | None:
@@ -87,6 +88,8 @@ def find(folder: Path) -> Layout:
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
+    for table in sorted(folder.glob("*/cells.csv")):
+        raise UserError(f"{folder} holds no cells.csv, but {table.parent} does; name that folder.")
     layout = Layout(name=folder.resolve().name)
     try:
         _read(folder, layout, Labelled("", ""))
@@ -94,6 +97,12 @@ def find(folder: Path) -> Layout:
         raise UserError(f"{folder} can't be read: {reason(error)}.") from error
     layout.pictures.sort(key=lambda each: each.path)
     return layout
+
+
+def tables(folder: Path) -> str:
+    """The names of the tables in a folder, for a message; "" if there are none."""
+    kinds = {".csv", ".tsv", ".xls", ".xlsx", ".ods"}
+    return ", ".join(sorted(file.name for file in folder.iterdir() if file.suffix.lower() in kinds))
 
 
 def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:
@@ -189,7 +198,7 @@ def _classes(folders: Iterable[Path], layout: Layout, so_far: Labelled) -> None:
     for folder, paths in found.items():
         beside = any(not inner[path] for path in paths)
         for path in paths:
-            each = replace(so_far, path=str(path), name=folder.name)
+            each = replace(so_far, path=str(path), name=printable(folder.name))
             if by_split:
                 each = replace(each, split=split_of(inner[path][0]) or "")
             elif grouped and not beside:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge.errors import UserError, reason
+from edge.system.paths import printable
 
 LFS = b"version https://git-lfs"
 """How a file begins that Git LFS left in the place of the real one."""
@@ -16,7 +17,7 @@ _COLUMNS = {
     for column, names in {
         "path": "file filename file_name file_path image image_name image_path picture",
         "label": "class class_name category cell_type",
-        "split": "set subset partition",
+        "split": "set subset partition fold",
         "film": "slide slide_id smear patient patient_id subject subject_id",
     }.items()
     for name in names.split()
@@ -35,7 +36,8 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
         needed: the columns that it must have, in lower case.
 
     Returns:
-        A dictionary a row, by column in lower case. Every row has every column; an absent cell is "".
+        A dictionary a row, by column in lower case. Every row has every column; an absent cell is "". But for paths,
+        all cells are printable.
 
     Raises:
         UserError: if the file can't be read, lacks a needed column or has one twice, or if a row has too many cells.
@@ -63,7 +65,8 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
     for number, cells in found[1:]:
         if any(cells[len(columns) :]):
             raise UserError(f"{path}, line {number}, has more cells than columns; put quotes around what holds commas.")
-        row = dict.fromkeys(columns, "") | dict(zip(columns, cells, strict=False))
+        named = zip(columns, cells, strict=False)
+        row = dict.fromkeys(columns, "") | {name: cell if name == "path" else printable(cell) for name, cell in named}
         if "\\" in row.get("path", "") and not (path.parent / row["path"]).exists():
             row["path"] = row["path"].replace("\\", "/")
         table.append(row)

@@ -29,6 +29,11 @@ def below(folder: Path, *names: str) -> Path:
     return path
 
 
+def printable(name: str) -> str:
+    """A name for a terminal and for new files: "_" for each control character and each byte that isn't UTF-8."""
+    return "".join(c if c.isprintable() else "_" for c in name)
+
+
 def _plain(name: str) -> bool:
     if name in ("", ".", "..") or not {"/", "\\", "\0"}.isdisjoint(name):
         return False

@@ -146,7 +146,7 @@ def test_pictures_and_labels_that_do_not_fit_are_refused(file: Path, drawn: Path
     assert "twice" in refusal(file, drawn, ("a", "a"))
     assert "holds no cat in its train split" in refusal(file, drawn, ("lymphocyte", "cat"))
     (tmp_path / "nothing").mkdir()
-    assert "none at all" in refusal(file, tmp_path / "nothing")
+    assert "no pictures in folders of classes" in refusal(file, tmp_path / "nothing")
     assert "not a folder" in refusal(file, tmp_path / "absent")
 
 

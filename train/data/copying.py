@@ -2,7 +2,6 @@
 
 import csv
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
 from edge.system.csv_table import LFS
-from edge.system.paths import below
+from edge.system.paths import below, printable
 
 
 @contextmanager
@@ -51,7 +50,7 @@ def copy(file: Path, out: Path, place: Sequence[str], taken: set[Path]) -> str:
         UserError: if `place` leads out of the folder.
         OSError: if the file can't be copied.
     """
-    name = re.sub(r"[\x00-\x1f\\]", "_", readable(file.name))
+    name = printable(file.name).replace("\\", "_")
     path = below(out, *place, name)
     number = 1
     while path in taken:
@@ -63,17 +62,12 @@ def copy(file: Path, out: Path, place: Sequence[str], taken: set[Path]) -> str:
     return path.relative_to(out).as_posix()
 
 
-def readable(name: str) -> str:
-    """A name in which bytes that aren't UTF-8 are replaced."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     """Writes a table as CSV. Raises OSError if that isn't possible."""
     with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: readable(str(value)) for name, value in row.items()} for row in rows)
+        writer.writerows({name: printable(str(value)) for name, value in row.items()} for row in rows)
 
 
 def why(unreadable: Unreadable) -> str:

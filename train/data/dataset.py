@@ -205,8 +205,8 @@ def _folder_examples(folder: Path) -> _Found:
         for each in read.pictures
     ]
     if not examples:
-        tables = ", ".join(sorted(file.name for file in folder.glob("*.csv")))
-        has = f"its table {tables} must be called cells.csv" if tables else "docs/data.md shows what can be read"
+        tables = layout.tables(folder)
+        has = f"save its table {tables} as cells.csv" if tables else "docs/data.md shows what can be read"
         raise UserError(f"{folder} holds no pictures in folders of classes, and no cells.csv; {has}.")
     rest = layout.left_out(folder, (each.path for each in read.pictures))
     taken = class_names.told({each.name: class_names.label(each.name) for each in read.pictures})
@@ -328,6 +328,10 @@ def _table_examples(folder: Path, size: int, changed: int) -> _Found:
         )
         for row in rows
     )
+    first: dict[str, Example] = {}
+    for e in examples:
+        if (earlier := first.setdefault(e.path, e)) != e:
+            raise UserError(f"{folder / 'cells.csv'} has two rows for {earlier.path} that differ; remove one.")
     taken = class_names.told({row["label"]: class_names.label(row["label"]) for row in rows})
     return _Found(examples, tuple(row.get("film") or row.get("cell") or "" for row in rows), tuple(taken))
 

@@ -90,7 +90,10 @@ def read(folder: Path, name: str = TABLE) -> list[Field]:
                 raise UserError(f"{table} has a box without four numbers: {','.join(row.values())}.") from error
             if min(w, h) <= 0 or not row["path"]:
                 raise UserError(f"{table} has a box without an extent or a picture: {','.join(row.values())}.")
-            boxes.append(Box(x, y, w, h, row.get("cell", ""), class_names.label(row.get("label", ""))))
+            label = class_names.label(row.get("label", ""))
+            if one := class_names.guess(label):
+                raise UserError(f"{table} has the label {label!r}, which may be {one} or not; write {one} or other.")
+            boxes.append(Box(x, y, w, h, row.get("cell", ""), label))
     return [Field(path, films[path], tuple(boxes)) for path, boxes in marked.items()]
 
 

@@ -160,9 +160,9 @@ def _cells(folder: Path, published: list[Picture], out: Path, wishes: Wishes, pr
     every = [replace(p, label=meant[p.label]) for p in published]
     taken = [p for p in every if wishes.labels is None or p.label in wishes.labels]
     if not taken:
-        tables = ", ".join(sorted(file.name for file in folder.glob("*.csv") if file.name != "cells.csv"))
+        tables = layout.tables(folder)
         what = f"its classes: {', '.join(meant)}; name them with --label NAME=lymphocyte" if meant else (
-            f"its table {tables} must be called cells.csv" if tables else "docs/data.md shows what can be read"
+            f"save its table {tables} as cells.csv" if tables else "docs/data.md shows what can be read"
         )  # fmt: skip
         raise UserError(f"{folder} holds no labelled pictures of {', '.join(wishes.labels or ['cells'])}; {what}.")
     pictures, prints, unreadable, contradictory = _read(taken, progress)

@@ -45,6 +45,10 @@ def test_a_class_that_may_be_a_lymphocyte_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "cells.csv").write_bytes(
         "Path;Label\r\na\\1.png;LYT lymphocyte\r\nb.png;Monocytes\r\n".encode("utf-16")
     )
+    (tmp_path / "twice").mkdir()
+    (tmp_path / "twice" / "cells.csv").write_text("path,label\na.png,LY\na.png,MO\n")
+    with pytest.raises(UserError, match=r"two rows for .*a\.png that differ"):
+        find(tmp_path / "twice", LABELS)
     with pytest.raises(UserError, match="may be lymphocyte or not; say --label"):
         find(tmp_path, LABELS)
     read = find(tmp_path, LABELS, {"LYT lymphocyte": "lymphocyte"})

@@ -111,3 +111,6 @@ def test_refusals(tmp_path: Path) -> None:
         layout.find(tmp_path)
     with pytest.raises(UserError, match="not a folder"):
         layout.find(tmp_path / "none")
+    made(tmp_path / "top", "data/cells.csv", "data/lymphocyte/{n}.jpg")
+    with pytest.raises(UserError, match="data does; name that folder"):
+        layout.find(tmp_path / "top")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import UserError
-from edge.system.paths import below
+from edge.system.paths import below, printable
 
 
 def test_plain_names_stay_below(tmp_path: Path) -> None:
@@ -29,3 +29,8 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
     assert below(tmp_path / "link", "c.jpg") and below(tmp_path / "out", "b.jpg")
     with pytest.raises(UserError, match="leads out"):
         below(tmp_path / "out", "a.jpg")
+
+
+def test_printable_names_stay_as_they_are() -> None:
+    assert printable("Müller 1-a.png") == "Müller 1-a.png"
+    assert printable("a\x1b[31m\x07\n\udcff") == "a_[31m___"

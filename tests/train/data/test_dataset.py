@@ -185,6 +185,10 @@ def test_tables_with_splits_under_other_names(tmp_path: Path) -> None:
     (tmp_path / "cells.csv").write_text((tmp_path / "cells.csv").read_text() + "\n,monocyte,test")
     with pytest.raises(UserError, match="a row without path"):
         dataset.read(tmp_path)
+    table("Training", "validation", "test")
+    (tmp_path / "cells.csv").write_text((tmp_path / "cells.csv").read_text() + "\n0MO.png,MO,test")
+    with pytest.raises(UserError, match=r"two rows for 0MO.png that differ"):
+        dataset.read(tmp_path)
 
 
 def test_a_class_that_may_be_anything_is_asked_for(tmp_path: Path) -> None:
