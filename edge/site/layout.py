@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edge.errors import UserError, reason
-from edge.frames import SUFFIXES, expand
+from edge.errors import UserError
+from edge.frames import expand
 from edge.site.class_names import are_classes
-from edge.system.paths import printable
+from edge.system.paths import clean
 
 _SPLITS = (
     ("train", r"train(ing)?"),
@@ -19,7 +19,7 @@ _SPLITS = (
 )
 _MORE = r"([\W_].*|set|data|images?|s|\d+)?"  # what may follow: "Test-A", "train_images", "trainset"
 _ELSEWHERE = "test-b"  # Raabin's pictures from a second microscope
-_FOLD = re.compile(r"(fold|cv)[\W_]*(\d+)", re.IGNORECASE)
+_FOLD = re.compile(r"(fold|cv)[\W_]*\d+", re.IGNORECASE)
 _SYSTEM = {"__macosx", "thumbs.db", "desktop.ini"}
 
 
@@ -29,7 +29,7 @@ class Labelled:
 
     Attributes:
         path: of its file.
-        name: of the class, as the folder writes it, but printable.
+        name: of the class, as the folder writes it, without control characters.
         split: "train", "val" or "test"; "" where the layout says nothing.
         source: folder that holds splits of its own beside other such folders; "" where there is one data set.
         group: folder of what may not be in two splits, such as a patient; "" where there is none.
@@ -61,10 +61,10 @@ class Layout:
     sure: bool = False
     notes: list[str] = field(default_factory=list)
 
-    def leave_out(self, folders: list[Path], why: str) -> None:
+    def leave_out(self, names: list[str], why: str) -> None:
         """Notes that the pictures in some folders are left out."""
-        if folders:
-            self.notes.append(f"Left out, as {why}: {', '.join(printable(each.name) for each in folders)}.")
+        if names:
+            self.notes.append(f"Left out, as {why}: {', '.join(map(clean, names))}.")
 
 
 def split_of(name: str) -> str | None:
@@ -84,17 +84,14 @@ def find(folder: Path) -> Layout:
     within the classes. All this may lie in one more folder.
 
     Raises:
-        UserError: where it isn't a folder, or where folders of classes and of splits lie side by side.
+        UserError: where it isn't a folder or can't be read, or where folders of classes and of splits lie side by side.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder.")
     for table in sorted(folder.glob("*/cells.csv")):
         raise UserError(f"{folder} holds no cells.csv, but {table.parent} does; name that folder.")
     layout = Layout(name=folder.resolve().name)
-    try:
-        _read(folder, layout, Labelled("", ""))
-    except OSError as error:
-        raise UserError(f"{folder} can't be read: {reason(error)}.") from error
+    _read(_Tree(folder), layout, Labelled("", ""))
     layout.pictures.sort(key=lambda each: each.path)
     return layout
 
@@ -108,16 +105,18 @@ def tables(folder: Path) -> str:
 def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:
     """The files below a folder that are none of those `used` (paths), counted by what they are."""
     known = {os.path.normpath(path) for path in used}
+    pictures = {os.path.normpath(path) for path in expand([str(folder)])}
     counts: Counter[str] = Counter()
     for here, _, names in os.walk(folder):
-        hidden = any(_hidden(part) for part in Path(here).relative_to(folder).parts)
+        hidden = any(map(_hidden, Path(here).relative_to(folder).parts))
         for name in names:
-            suffix = Path(name).suffix.lower()
+            path = os.path.normpath(Path(here, name))
             if hidden or _hidden(name):
                 counts["hidden or system file(s), such as .DS_Store, Thumbs.db, __MACOSX"] += 1
-            elif os.path.normpath(Path(here, name)) not in known:
+            elif path not in known:
+                suffix = Path(name).suffix.lower()
                 kind = f"file(s) of the kind {suffix}" if suffix else "file(s) without an ending"
-                counts["other picture(s)" if suffix in SUFFIXES else kind] += 1
+                counts["other picture(s)" if path in pictures else kind] += 1
     return counts
 
 
@@ -125,80 +124,100 @@ def _hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
-def _folders(folder: Path) -> list[Path]:
-    """The folders in a folder that hold pictures, at any depth."""
-    inside = [child for child in sorted(folder.iterdir()) if child.is_dir() and not _hidden(child.name)]
-    return [child for child in inside if _holds_pictures(child)]
+class _Tree:
+    """A folder with the pictures below it, and the folders in it that hold pictures, at any depth.
 
+    Attributes:
+        path: of the folder.
+        pictures: paths of all pictures below it.
+        folders: sorted by name.
+    """
 
-def _holds_pictures(folder: Path) -> bool:
-    for here, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not _hidden(name)]
-        if any(Path(here, name).suffix.lower() in SUFFIXES and not _hidden(name) for name in names):
+    def __init__(self, path: Path, pictures: list[Path] | None = None) -> None:
+        self.path = path
+        self.pictures = _pictures(path) if pictures is None else pictures
+        inside: dict[str, list[Path]] = {}
+        depth = len(path.parts)
+        for picture in self.pictures:
+            if len(picture.parts) > depth + 1:
+                inside.setdefault(picture.parts[depth], []).append(picture)
+        self.folders = [_Tree(path / name, inside[name]) for name in sorted(inside)]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def leads(self) -> bool:
+        """Whether folders of classes, splits or folds lie below it."""
+        names = [child.name for child in self.folders]
+        if are_classes(names) or any(split_of(name) or _FOLD.fullmatch(name) for name in names):
             return True
-    return False
+        return any(child.leads for child in self.folders)
 
 
-def _read(folder: Path, layout: Layout, so_far: Labelled) -> None:
+def _pictures(folder: Path) -> list[Path]:
+    """The pictures below a folder, without those of hidden and system folders."""
+    found = [Path(path) for path in expand([str(folder)])]
+    for path in found:
+        if path.is_dir():
+            raise UserError(f"{path} can't be read, or leads out of {folder}; open it to you, or remove it.")
+    return [path for path in found if not any(map(_hidden, path.relative_to(folder).parts))]
+
+
+def _read(folder: _Tree, layout: Layout, so_far: Labelled) -> None:
     """Adds a folder's pictures to the layout. so_far: what the folders above say about them."""
-    folders = _folders(folder)
-    splits = {child: split for child in folders if (split := split_of(child.name))}
-    folds = {child: int(m[2]) for child in folders if (m := _FOLD.fullmatch(child.name))}
-    if are_classes(child.name for child in folders):
+    splits = [child for child in folder.folders if split_of(child.name)]
+    folds = [child for child in folder.folders if _FOLD.fullmatch(child.name)]
+    leading = [child for child in folder.folders if child.leads]
+    if are_classes(child.name for child in folder.folders):
         if splits or folds:
-            one = next(iter(splits or folds))
-            raise UserError(f"{folder} holds {one.name} beside folders of classes; move these into the splits.")
+            one = (splits or folds)[0].name
+            raise UserError(f"{folder.path} holds {one} beside folders of classes; move these into the splits.")
         layout.sure = True
-        _classes(folders, layout, so_far)
+        _classes(folder.folders, layout, so_far)
     elif splits:
         _splits(splits, layout, so_far)
-        layout.leave_out([child for child in folders if child not in splits], "they are no splits")
+        layout.leave_out([child.name for child in folder.folders if child not in splits], "they are no splits")
     elif folds:
         _folds(folds, layout, so_far)
-    elif leading := [child for child in folders if _leads(child)]:
-        layout.leave_out([child for child in folders if child not in leading], "no folders of classes are in them")
+    elif leading:
+        others = [child.name for child in folder.folders if child not in leading]
+        layout.leave_out(others, "no folders of classes are in them")
         if len(leading) == 1:  # one more folder on top
             layout.name = layout.name if so_far.split else leading[0].name
             _read(leading[0], layout, so_far)
             return
         for child in leading:
-            has_splits = any(split_of(each.name) for each in _folders(child))
+            has_splits = any(split_of(each.name) for each in child.folders)
             below = replace(so_far, source=child.name) if has_splits else replace(so_far, group=child.name)
             _read(child, layout, below)
     else:
-        _classes(folders, layout, so_far)
+        _classes(folder.folders, layout, so_far)
 
 
-def _leads(folder: Path) -> bool:
-    """Whether folders of classes, splits or folds lie below a folder."""
-    names = [child.name for child in _folders(folder)]
-    if are_classes(names) or any(split_of(name) or _FOLD.fullmatch(name) for name in names):
-        return True
-    return any(_leads(folder / name) for name in names)
-
-
-def _splits(splits: dict[Path, str], layout: Layout, so_far: Labelled) -> None:
-    for child, split in splits.items():
+def _splits(splits: Iterable[_Tree], layout: Layout, so_far: Labelled) -> None:
+    for child in splits:
         before = len(layout.pictures)
-        _read(child, layout, replace(so_far, split=split, elsewhere=child.name.lower() == _ELSEWHERE))
+        elsewhere = child.name.lower() == _ELSEWHERE
+        _read(child, layout, replace(so_far, split=split_of(child.name) or "", elsewhere=elsewhere))
         if len(layout.pictures) == before:
-            layout.notes.append(f"Left out: {child.name}, because its pictures lie in no folders of classes.")
+            layout.leave_out([child.name], "its pictures lie in no folders of classes")
 
 
-def _classes(folders: Iterable[Path], layout: Layout, so_far: Labelled) -> None:
+def _classes(folders: Iterable[_Tree], layout: Layout, so_far: Labelled) -> None:
     """Adds the pictures of folders of classes.
 
     Folders within them are splits, if all have such names. Else they are groups, unless pictures lie beside them.
     """
-    found = {folder: [Path(path) for path in expand([str(folder)])] for folder in folders}
-    inner = {path: path.relative_to(folder).parts[:-1] for folder, paths in found.items() for path in paths}
+    inner = {path: path.relative_to(folder.path).parts[:-1] for folder in folders for path in folder.pictures}
     names = {parts[0] if parts else "" for parts in inner.values()}
     by_split = all(split_of(name) for name in names)
     grouped = len(set(inner.values()) - {()}) > 1
-    for folder, paths in found.items():
-        beside = any(not inner[path] for path in paths)
-        for path in paths:
-            each = replace(so_far, path=str(path), name=printable(folder.name))
+    for folder in folders:
+        beside = any(not inner[path] for path in folder.pictures)
+        for path in folder.pictures:
+            each = replace(so_far, path=str(path), name=clean(folder.name))
             if by_split:
                 each = replace(each, split=split_of(inner[path][0]) or "")
             elif grouped and not beside:
@@ -206,11 +225,11 @@ def _classes(folders: Iterable[Path], layout: Layout, so_far: Labelled) -> None:
             layout.pictures.append(each)
 
 
-def _folds(folds: dict[Path, int], layout: Layout, so_far: Labelled) -> None:
+def _folds(folds: list[_Tree], layout: Layout, so_far: Labelled) -> None:
     """Adds the pictures of folds: the last one is for testing, the one before for val."""
-    ordered = sorted(folds, key=lambda child: folds[child])
-    if any(split_of(child.name) for child in _folders(ordered[0])):  # each fold holds all pictures, split anew
-        layout.leave_out(ordered[1:], f"{ordered[0].name} has splits of its own")
+    ordered = sorted(folds, key=lambda child: int(re.sub(r"\D", "", child.name)))
+    if any(split_of(child.name) for child in ordered[0].folders):  # each fold holds all pictures, split anew
+        layout.leave_out([child.name for child in ordered[1:]], f"{ordered[0].name} has splits of its own")
         _read(ordered[0], layout, so_far)
         return
     splits = ["train"] * (len(ordered) - 1) + ["test"]

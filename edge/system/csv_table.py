@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge.errors import UserError, reason
-from edge.system.paths import printable
+from edge.system.paths import clean
 
 LFS = b"version https://git-lfs"
 """How a file begins that Git LFS left in the place of the real one."""
@@ -36,8 +36,8 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
         needed: the columns that it must have, in lower case.
 
     Returns:
-        A dictionary a row, by column in lower case. Every row has every column; an absent cell is "". But for paths,
-        all cells are printable.
+        A dictionary a row, by column in lower case. Every row has every column; an absent cell is "". Control
+        characters become "_", but for those of paths.
 
     Raises:
         UserError: if the file can't be read, lacks a needed column or has one twice, or if a row has too many cells.
@@ -66,7 +66,7 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
         if any(cells[len(columns) :]):
             raise UserError(f"{path}, line {number}, has more cells than columns; put quotes around what holds commas.")
         named = zip(columns, cells, strict=False)
-        row = dict.fromkeys(columns, "") | {name: cell if name == "path" else printable(cell) for name, cell in named}
+        row = dict.fromkeys(columns, "") | {name: cell if name == "path" else clean(cell) for name, cell in named}
         if "\\" in row.get("path", "") and not (path.parent / row["path"]).exists():
             row["path"] = row["path"].replace("\\", "/")
         table.append(row)

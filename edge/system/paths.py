@@ -29,7 +29,7 @@ def below(folder: Path, *names: str) -> Path:
     return path
 
 
-def printable(name: str) -> str:
+def clean(name: str) -> str:
     """A name for a terminal and for new files: "_" for each control character and each byte that isn't UTF-8."""
     return "".join(c if c.isprintable() else "_" for c in name)
 

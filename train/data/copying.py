@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
 from edge.system.csv_table import LFS
-from edge.system.paths import below, printable
+from edge.system.paths import below, clean
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def copy(file: Path, out: Path, place: Sequence[str], taken: set[Path]) -> str:
         UserError: if `place` leads out of the folder.
         OSError: if the file can't be copied.
     """
-    name = printable(file.name).replace("\\", "_")
+    name = clean(file.name).replace("\\", "_")
     path = below(out, *place, name)
     number = 1
     while path in taken:
@@ -67,7 +67,7 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: printable(str(value)) for name, value in row.items()} for row in rows)
+        writer.writerows({name: clean(str(value)) for name, value in row.items()} for row in rows)
 
 
 def why(unreadable: Unreadable) -> str:

@@ -96,7 +96,7 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     made(tmp_path, "train/monocyte/{n}.jpg", "test/{n}.jpg", "unlabelled/{n}.jpg")
     assert found(tmp_path) == {("train", "monocyte", ""): 3}
     notes = " ".join(layout.find(tmp_path).notes)
-    assert "test, because its pictures lie in no folders of classes" in notes and "unlabelled" in notes
+    assert "its pictures lie in no folders of classes: test" in notes and "unlabelled" in notes
 
 
 def test_folders_that_may_be_anything_are_not_sure(tmp_path: Path) -> None:

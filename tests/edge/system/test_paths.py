@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import UserError
-from edge.system.paths import below, printable
+from edge.system.paths import below, clean
 
 
 def test_plain_names_stay_below(tmp_path: Path) -> None:
@@ -32,5 +32,5 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path) -> None:
 
 
 def test_printable_names_stay_as_they_are() -> None:
-    assert printable("Müller 1-a.png") == "Müller 1-a.png"
-    assert printable("a\x1b[31m\x07\n\udcff") == "a_[31m___"
+    assert clean("Müller 1-a.png") == "Müller 1-a.png"
+    assert clean("a\x1b[31m\x07\n\udcff") == "a_[31m___"
