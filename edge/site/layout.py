@@ -160,9 +160,9 @@ def _pictures(folder: Path) -> list[Path]:
     """The pictures below a folder, without those of hidden and system folders."""
     found = [Path(path) for path in expand([str(folder)])]
     for path in found:
-        if path.is_dir():
+        if not path.suffix and path.is_dir():
             raise UserError(f"{path} can't be read, or leads out of {folder}; open it to you, or remove it.")
-    return [path for path in found if not any(map(_hidden, path.relative_to(folder).parts))]
+    return [path for path in found if not any(map(_hidden, path.parts[len(folder.parts) :]))]
 
 
 def _read(folder: _Tree, layout: Layout, so_far: Labelled) -> None:
@@ -210,7 +210,7 @@ def _classes(folders: Iterable[_Tree], layout: Layout, so_far: Labelled) -> None
 
     Folders within them are splits, if all have such names. Else they are groups, unless pictures lie beside them.
     """
-    inner = {path: path.relative_to(folder.path).parts[:-1] for folder in folders for path in folder.pictures}
+    inner = {path: path.parts[len(folder.path.parts) : -1] for folder in folders for path in folder.pictures}
     names = {parts[0] if parts else "" for parts in inner.values()}
     by_split = all(split_of(name) for name in names)
     grouped = len(set(inner.values()) - {()}) > 1

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def yolo(folder: Path, names: str = YAML) -> Path:
 
 
 @pytest.mark.parametrize("make", [coco, voc, yolo])
-def test_boxes_become_fields(make, tmp_path: Path) -> None:
+def test_boxes_become_fields(make: Callable[[Path], Path], tmp_path: Path) -> None:
     done = invoke("train", "data", make(tmp_path / "in"), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     [marked, empty] = fields.read(tmp_path / "out")
