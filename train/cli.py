@@ -69,7 +69,7 @@ _out = click.option(
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder that the run is written to.",
+    help="The folder that the run is written to. Nothing in it is overwritten.",
 )
 _seed = click.option(
     "--seed",

@@ -219,33 +219,49 @@ def source_name(picture: layout.Labelled, name: str) -> str:
     return f"{picture.source or name}-b" if picture.elsewhere else picture.source or name
 
 
-def _with_splits(folder: Path, found: _Found) -> tuple[tuple[Example, ...], list[str]]:
-    """The examples, all with a split, and a sentence if a split was made."""
-    examples, groups = list(found.examples), found.groups
-    given = [split for split in SPLITS if any(e.split == split for e in examples)]
-    blank = sum(not e.split for e in examples)
-    # The missing splits are taken from train; without a train split, all three from everything.
-    made = [split for split in SPLITS if split not in given] if "train" in given else list(SPLITS)
-    free = [i for i, e in enumerate(examples) if e.split in ("train", "") or "train" not in given]
-    notes = [f"{blank} pictures without a split belong to train."] if blank and "train" in given else []
-    if not made:
-        return tuple(replace(e, split=e.split or "train") for e in examples), notes
-    contents = {i: _content_digest(folder / examples[i].path) for i in free}
-    grouped = any(groups[i] for i in free)
-    by_name = _by_group({i: groups[i] or contents[i] for i in free}, made) if grouped else {}
-    for i in free:
-        split = by_name[i] if grouped else _by_content(contents[i], made)
-        examples[i] = replace(examples[i], split=split, cell=examples[i].cell or contents[i][:16])
-    how = f"by their {len({groups[i] for i in free})} groups" if grouped else "by the content of the files"
+def completed(splits: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """What becomes of the splits that a data set gives.
+
+    A picture without a split belongs to train, if others have one. Missing splits are taken from train; without a train
+    split, all three are made from everything.
+
+    Args:
+        splits: of each picture; "" where there is none.
+
+    Returns:
+        The splits, with those that were missing; the names of the splits to make; and sentences about it.
+    """
+    notes = []
+    if blank := splits.count("") if any(splits) else 0:
+        splits = [split or "train" for split in splits]
+        notes.append(f"Without a split, and so in train: {blank} pictures.")
+    given = [split for split in SPLITS if split in splits]
     if "train" in given:
-        kept = " and ".join(split for split in given if split != "train")
-        notes.append(f"{' and '.join(made)} are missing and were taken from train, {how}.")
-        notes += [f"{kept} is as it was."] if kept else []
-    elif given:
-        notes.append(f"There is no train split, so all pictures were split anew, {how}, those of {given[-1]} too.")
-    else:
-        notes.append(f"There are no splits, so train, val and test were made, {how}.")
-    return tuple(examples), notes
+        made = [split for split in SPLITS if split not in given]
+        kept = [split for split in given if split != "train"]
+        if made:
+            notes.append(f"Taken from train, as there was none: {' and '.join(made)}.")
+            notes += [f"Kept as it was: {' and '.join(kept)}."] if kept else []
+        return list(splits), made, notes
+    why = f"Only {' and '.join(given)} is given, without train" if given else "There are no splits"
+    return list(splits), list(SPLITS), [*notes, f"{why}: all pictures were split into train, val and test."]
+
+
+def _with_splits(folder: Path, found: _Found) -> tuple[tuple[Example, ...], list[str]]:
+    """The examples, all with a split, and sentences if splits were made."""
+    splits, made, notes = completed([e.split for e in found.examples])
+    examples = [replace(e, split=split) for e, split in zip(found.examples, splits, strict=True)]
+    if not made:
+        return tuple(examples), notes
+    free = [i for i, split in enumerate(splits) if split == "train" or "train" in made]
+    contents = {i: _content_digest(folder / examples[i].path) for i in free}
+    groups = {i: found.groups[i] or contents[i] for i in free}
+    grouped = any(found.groups[i] for i in free)
+    chosen = _by_group(groups, made) if grouped else {i: _by_content(contents[i], made) for i in free}
+    for i in free:
+        examples[i] = replace(examples[i], split=chosen[i], cell=examples[i].cell or contents[i][:16])
+    what = f"Each of {len(set(groups.values()))} patients, films or cells is" if grouped else "Copies of a file are"
+    return tuple(examples), [*notes, f"{what} in one split."]
 
 
 def _by_content(digest: str, made: Sequence[str]) -> str:

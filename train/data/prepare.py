@@ -21,6 +21,10 @@ from train.data import boxes, copying, dataset, fields, kaggle, marked_pictures,
 from train.data.dataset import SPLITS
 
 FEWEST = 10  # a class needs at least this many pictures
+_LEAK = (
+    "{crossed} pictures were in another split than their film, patient, cell or look-alikes. A test on them would be "
+    "too good, so the given splits ({given}) were dropped, and all pictures split anew."
+)
 _FOLDS = 7  # the data is divided into this many parts; one becomes val, one test, the others train
 _COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
 # The film at the start of a Raabin file's name; the field and the cell follow.
@@ -130,9 +134,7 @@ def _written(source: str, out: Path, wishes: Wishes, progress: Progress) -> Repo
     if not has_table and not read.sure and boxes.form(folder):
         return _fields(folder, name, out, wishes, progress)
     published = _table(folder, name) if has_table else _in_folders(read, name)
-    report = _cells(folder, published, out, wishes, progress)
-    report.warnings[:0] = read.notes
-    return report
+    return _cells(folder, published, read.notes, out, wishes, progress)
 
 
 def _fields(folder: Path, name: str, out: Path, wishes: Wishes, progress: Progress) -> Report:
@@ -154,10 +156,12 @@ def _fields(folder: Path, name: str, out: Path, wishes: Wishes, progress: Progre
     )
 
 
-def _cells(folder: Path, published: list[Picture], out: Path, wishes: Wishes, progress: Progress) -> Report:
-    """Writes pictures of single cells to OUT/cells.csv."""
+def _cells(
+    folder: Path, published: list[Picture], notes: list[str], out: Path, wishes: Wishes, progress: Progress
+) -> Report:
+    """Writes pictures of single cells to OUT/cells.csv. notes: sentences about how they were found."""
     meant = class_names.mapping((p.label for p in published), wishes.said)
-    every = [replace(p, label=meant[p.label]) for p in published]
+    every = [replace(p, label=meant[p.label], original_label=p.original_label or p.label) for p in published]
     taken = [p for p in every if wishes.labels is None or p.label in wishes.labels]
     if not taken:
         tables = layout.tables(folder)
@@ -169,8 +173,13 @@ def _cells(folder: Path, published: list[Picture], out: Path, wishes: Wishes, pr
     _enough(pictures, wishes.labels)
     links = near_duplicates.pairs(prints)
     groups = _groups(pictures, links)
-    crossed = _crossed(pictures, groups)
-    pictures, resplit, notes = _in_splits(pictures, groups, crossed, wishes.seed)
+    splits, made, more = dataset.completed([p.split for p in pictures])
+    pictures = [replace(p, split=split) for p, split in zip(pictures, splits, strict=True)]
+    if crossed := _crossed(pictures, groups):
+        given = ", ".join(sorted(set(splits), key=SPLITS.index))
+        more, made = [_LEAK.format(crossed=crossed, given=given)], list(SPLITS)
+    if made:
+        pictures = _split(pictures, groups, wishes.seed, made)
     missing = [f"no {label} in {split}" for split in SPLITS for label in sorted({p.label for p in pictures})
                if not any(p.split == split and p.label == label for p in pictures)]  # fmt: skip
     if missing:
@@ -183,8 +192,8 @@ def _cells(folder: Path, published: list[Picture], out: Path, wishes: Wishes, pr
         contradictory=contradictory,
         alike=len(links),
         crossed=crossed,
-        resplit=resplit,
-        warnings=notes,
+        resplit=bool(made),
+        warnings=[*notes, *more],
         classes=meant,
         left_out=[
             *(f"{count} {label} (--classes takes others)" for label, count in sorted(others.items())),
@@ -277,38 +286,6 @@ def _crossed(pictures: list[Picture], groups: list[int]) -> int:
     for picture, group in zip(pictures, groups, strict=True):
         splits[group][picture.split] += 1
     return sum(sum(each.values()) - max(each.values()) for each in splits.values())
-
-
-def _in_splits(
-    pictures: list[Picture], groups: list[int], crossed: int, seed: int
-) -> tuple[list[Picture], bool, list[str]]:
-    """The pictures, all with a split; whether splits were made; and sentences that say so and why."""
-    given = [split for split in SPLITS if any(p.split == split for p in pictures)]
-    blank = sum(not p.split for p in pictures)
-    notes = []
-    if crossed:
-        notes.append(
-            f"{crossed} pictures were in another split than their film, patient, cell or look-alikes. A test on them "
-            f"would be too good, so the given splits ({', '.join(given)}) were dropped, and all pictures split anew."
-        )
-        return _split(pictures, groups, seed, SPLITS), True, notes
-    if blank and given:
-        notes.append(f"{blank} pictures without a split belong to train.")
-        pictures = [replace(p, split=p.split or "train") for p in pictures]
-        given = [split for split in SPLITS if split in given or split == "train"]
-    made = [split for split in SPLITS if split not in given]
-    if not made:
-        return pictures, False, notes
-    if "train" in given:
-        kept = " and ".join(split for split in given if split != "train")
-        notes.append(f"{' and '.join(made)} are missing and were taken from train.")
-        notes += [f"{kept} is as it was."] if kept else []
-        return _split(pictures, groups, seed, made), True, notes
-    if given:
-        notes.append(f"There is no train split, so all pictures were split anew, those of {' and '.join(given)} too.")
-    else:
-        notes.append("There are no splits, so train, val and test were made.")
-    return _split(pictures, groups, seed, SPLITS), True, notes
 
 
 def _split(pictures: list[Picture], groups: list[int], seed: int, made: Sequence[str]) -> list[Picture]:

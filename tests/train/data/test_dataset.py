@@ -152,8 +152,8 @@ def test_splits_under_all_names_and_a_missing_one(tmp_path: Path, caplog: pytest
     for words in (
         "archive   test           3         3       0",
         "5 smudge",
-        "val are missing and were taken from train",
-        "test is as it was",
+        "Taken from train, as there was none: val.",
+        "Kept as it was: test.",
         "1 file(s) of the kind .txt",
     ):
         assert words in told, told

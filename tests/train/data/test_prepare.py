@@ -170,7 +170,7 @@ def test_a_missing_val_split_is_taken_from_train_and_the_test_split_stays(tmp_pa
     fill(tmp_path / "in" / "Train", {"lymphocyte": 40, "monocyte": 20}, 1)
     fill(tmp_path / "in" / "Test", {"lymphocyte": 8, "monocyte": 5}, 2)
     done = invoke("train", "data", tmp_path / "in", "--out", tmp_path / "out")
-    assert "val are missing and were taken from train. Note: test is as it was" in done.stderr.replace("\n", " ")
+    assert "Taken from train, as there was none: val.\nNote: Kept as it was: test." in done.stderr
     found = counts(tmp_path / "out")
     assert found["test", "lymphocyte"] == 8 and found["test", "monocyte"] == 5
     assert found["val", "lymphocyte"] >= 4 and found["val", "monocyte"] >= 2
