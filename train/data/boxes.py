@@ -1,6 +1,7 @@
 """Reads boxes around cells as programs for marking pictures write them: COCO, Pascal VOC, YOLO."""
 
 import json
+import math
 import os
 import re
 from collections import defaultdict
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 
 from edge.errors import UserError, reason
 from edge.frames import expand
+from edge.site import layout
 
 _NAMES = ("data.yaml", "data.yml", "classes.txt", "obj.names", "labels.txt", "_darknet.labels")  # of YOLO's classes
 _NUMBERS = r"[\d.eE+-]+"
@@ -25,6 +27,10 @@ class NamedBox:
     y: float
     width: float
     height: float
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x, self.y, self.width, self.height))):
+            raise ValueError(f"a box of {self.name!r} has a number that is none")
 
 
 @dataclass(frozen=True)
@@ -108,16 +114,40 @@ class _Pictures:
         for path in self.files:
             self._stems[path.stem].append(path)
 
-    def of(self, stem: str, beside: Path) -> Path | None:
-        """The picture of that name; of several, the one whose path has most in common with `beside`."""
-        found = self._stems.get(stem, [])
-        return max(found, key=lambda path: len(os.path.commonpath([path, beside])), default=None)
+    def named(self, stem: str) -> bool:
+        """Whether there is a picture of that name."""
+        return stem in self._stems
 
-    def needed(self, name: str, beside: Path) -> Path:
-        found = self.of(Path(name.replace("\\", "/")).stem, beside)
+    def of(self, name: str, file: Path) -> Path | None:
+        """The picture of a name, with or without its ending, that a file of boxes speaks of; None if it is missing.
+
+        Of several, it is the one whose path has most in common with that of the file. It is in no other split.
+
+        Raises:
+            ValueError: if two of them are as near.
+        """
+        named = Path(name.replace("\\", "/"))
+        found = [
+            path for path in self._stems.get(named.stem, ()) if not _splits(file) or _splits(path) == _splits(file)
+        ]
+        found = [path for path in found if path.name == named.name] or found
+        near = [len(Path(os.path.commonpath([path, file])).parts) for path in found]
+        best = [path for path, shared in zip(found, near, strict=True) if shared == max(near)]
+        if len(best) > 1:
+            raise ValueError(f"its picture {name!r} may be {best[0]} or {best[1]}")
+        return best[0] if best else None
+
+    def needed(self, name: str, file: Path) -> Path:
+        """As `of`. Raises ValueError if the picture is missing, too."""
+        found = self.of(name, file)
         if not found:
             raise ValueError(f"its picture {name!r} is missing")
         return found
+
+
+def _splits(path: Path) -> list[str]:
+    """The splits that a path's folders are named after."""
+    return [split for part in path.parts[:-1] if (split := layout.split_of(part))]
 
 
 def _coco_files(folder: Path, _: _Pictures) -> Iterable[Path]:
@@ -147,7 +177,7 @@ def _voc(file: Path, pictures: _Pictures) -> Iterable[Marked]:
     if b"<!DOCTYPE" in content or b"\0" in content:  # its entities could fill the memory or name other files
         raise ValueError("it isn't plain UTF-8, or it declares a document type, which isn't read")
     root = ElementTree.fromstring(content)
-    picture = pictures.of(file.stem, file) or pictures.needed(root.findtext("filename") or "", file)
+    picture = pictures.of(file.stem, file) or pictures.needed(root.findtext("filename") or file.stem, file)
     boxes = []
     for each in root.iter("object"):
         left, top, right, bottom = (float(each.findtext(f"bndbox/{side}") or "") for side in _SIDES)
@@ -160,7 +190,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 def _yolo_files(folder: Path, pictures: _Pictures) -> Iterable[Path]:
     for file in sorted(folder.rglob("*.txt")):
-        if file.name not in _NAMES and pictures.of(file.stem, file):
+        if file.name not in _NAMES and pictures.named(file.stem):
             text = file.read_text(encoding="utf-8", errors="replace").strip()
             if not text or re.fullmatch(rf"\d+(\s+{_NUMBERS}){{4,}}\s*", text.splitlines()[0]):
                 yield file
@@ -169,7 +199,7 @@ def _yolo_files(folder: Path, pictures: _Pictures) -> Iterable[Path]:
 def _yolo(file: Path, pictures: _Pictures) -> Iterable[Marked]:
     named = _yolo_named(file)
     text = named.read_text(encoding="utf-8-sig")
-    names = _yaml_names(text) if named.suffix in (".yaml", ".yml") else text.split()
+    names = _yaml_names(text) if named.suffix in (".yaml", ".yml") else text.strip().splitlines()
     boxes = []
     for line in filter(str.strip, file.read_text(encoding="utf-8").splitlines()):
         number, *numbers = line.split()
@@ -180,9 +210,9 @@ def _yolo(file: Path, pictures: _Pictures) -> Iterable[Marked]:
         else:  # the corners of an outline
             xs, ys = values[::2], values[1::2]
             x, y, width, height = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-        if int(number) >= len(names):
+        if not 0 <= int(number) < len(names):
             raise ValueError(f"class {number} has no name; {len(names)} are named")
-        boxes.append(NamedBox(names[int(number)], x, y, width, height))
+        boxes.append(NamedBox(names[int(number)].strip(), x, y, width, height))
     yield Marked(pictures.needed(file.name, file), (file, named), tuple(boxes), True)
 
 

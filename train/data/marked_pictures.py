@@ -96,7 +96,7 @@ def read(folder: Path, source: str, said: Mapping[str, str], progress: Progress)
         {file for each in marked for file in (each.file, *each.by)},
         classes,
         unreadable,
-        _notes(found),
+        _notes([file.relative_to(folder) for file in found], set(classes.values())),
         [f"{platelets} box(es) of platelets"] if platelets else [],
     )
 
@@ -118,14 +118,16 @@ def _pixels(marked: boxes.Marked, box: boxes.NamedBox, frame: frames.Frame) -> t
     return left, top, min(right, frame.width) - left, min(bottom, frame.height) - top
 
 
-def _notes(files: Iterable[Path]) -> list[str]:
-    given = sorted({part for file in files for part in file.parts[:-1] if layout.split_of(part)})
-    if not given:
-        return []
-    return [
-        f"{fields.TABLE} has no splits, so {', '.join(given)} aren't kept: one half of the fields teaches, "
-        "and the other half measures."
-    ]
+def _notes(files: Iterable[Path], labels: set[str]) -> list[str]:
+    notes = []
+    if given := sorted({part for file in files for part in file.parts[:-1] if layout.split_of(part)}):
+        notes.append(
+            f"{fields.TABLE} has no splits, so {', '.join(given)} aren't kept: one half of the fields teaches, "
+            "and the other half measures."
+        )
+    if labels <= {RED_CELL, PLATELET}:
+        notes.append("No box is around a white cell, so every field counts as one without white cells.")
+    return notes
 
 
 def write(marked: MarkedFields, out: Path) -> None:

@@ -104,7 +104,16 @@ def test_refusals(tmp_path: Path) -> None:
     folder = coco(tmp_path / "coco")
     refused(folder, "*.json", json.dumps(COCO).replace("0.png", "9.png"), "'9.png' is missing")
     refused(folder, "*.json", json.dumps(COCO).replace('"category_id": 7', '"category_id": 5'), "COCO", "lacks 5")
+    refused(
+        folder, "*.json", json.dumps(COCO).replace("[2, 4, 10, 6]", "[2, 4, NaN, 6]"), "COCO", "a number that is none"
+    )
+    refused(folder, "*.json", "[" * 100_000 + '"images" "annotations" "categories"', "COCO")
+    (folder / "train" / "0.jpg").write_bytes((folder / "train" / "0.png").read_bytes())
+    refused(folder, "*.json", json.dumps(COCO).replace("0.png", "0"), "may be")
     folder = yolo(tmp_path / "yolo")
+    (folder / "train" / "images" / "0.png").rename(folder / "0.png")
+    refused(folder, "0.txt", YOLO, "'0.txt' is missing")
+    (folder / "0.png").rename(folder / "train" / "images" / "0.png")
     refused(folder, "0.txt", "0 0.1 0.1 0.1 0.1\n0 0.1\n", "0.txt", "YOLO")
     refused(folder, "0.txt", "4 0.1 0.1 0.1 0.1\n", "class 4 has no name")
     (folder / "data.yaml").unlink()
