@@ -123,8 +123,9 @@ def data(source: str, out: Path, classes: str, said: tuple[str, ...], seed: int)
         click.echo(f"Left out: {line}")
     if report.table == "cells.csv":
         click.echo(f"{report.alike} pairs of pictures look the same.")
-    following = "train baseline" if report.table == "cells.csv" else "put it beside a cells.csv, then train locator"
-    click.echo(f"Written: {out / report.table}. Next: {following} --data {out}")
+    cells = f"train baseline --data {out}"
+    boxes = "put this folder's files beside a cells.csv, then train locator"
+    click.echo(f"Written: {out / report.table}. Next: {cells if report.table == 'cells.csv' else boxes}")
 
 
 CROPS = sorted(set(POLICIES) - {"pair"})  # a pair is for networks that were joined

@@ -508,7 +508,8 @@ def counts_table(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Table
     """The numbers of pictures by source and split (rows) and label (columns). counts: from `describe`."""
     names = {label for splits in counts.values() for each in splits.values() for label in each}
     order = (*SPLITS, "fields")
-    columns = [*(label for label in LABELS if label in names), *sorted(names - set(LABELS))]
+    first = ("fields", *LABELS)
+    columns = [*(label for label in first if label in names), *sorted(names - set(first))]
     rows = [
         [source, split, *(str(counts[source][split].get(label, 0)) for label in columns)]
         for source in sorted(counts)
