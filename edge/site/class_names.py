@@ -21,7 +21,7 @@ _NAMES = {
 }
 # Other cells whose names resemble "lymphocyte" or "monocyte".
 _OTHERS = {"lymphoblast", "prolymphocyte", "monoblast", "promonocyte"}
-_SHORT = 2  # letters
+_SHORT, _CODE = 2, 3  # letters: of the shortest names, and of codes such as LYT and MOB (Matek et al., 2019)
 _ALIKE = 0.8  # difflib's ratio from which on a name may be a misspelt one: "lymphocite" has 0.9, "basophil" 0.2
 
 
@@ -51,7 +51,8 @@ def guess(name: str) -> str | None:
     if plain in _NAMES.values() or letters in _OTHERS:
         return None
     for one, part in (("lymphocyte", "lymph"), ("monocyte", "monoc")):
-        if part in letters or letters == one[0] or difflib.SequenceMatcher(None, letters, one).ratio() >= _ALIKE:
+        short = len(letters) <= _CODE and (letters == one[0] or letters.startswith(one[:2]))
+        if part in letters or short or difflib.SequenceMatcher(None, letters, one).ratio() >= _ALIKE:
             return one
     return None
 

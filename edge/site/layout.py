@@ -96,10 +96,11 @@ def find(folder: Path) -> Layout:
     return layout
 
 
-def tables(folder: Path) -> str:
-    """The names of the tables in a folder, for a message; "" if there are none."""
+def hint(folder: Path) -> str:
+    """What to do where no labelled pictures are found; it completes a sentence."""
     kinds = {".csv", ".tsv", ".xls", ".xlsx", ".ods"}
-    return ", ".join(sorted(file.name for file in folder.iterdir() if file.suffix.lower() in kinds))
+    tables = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in kinds and file.name != "cells.csv")
+    return f"save its table {', '.join(tables)} as cells.csv" if tables else "docs/data.md shows what can be read"
 
 
 def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:

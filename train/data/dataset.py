@@ -205,9 +205,7 @@ def _folder_examples(folder: Path) -> _Found:
         for each in read.pictures
     ]
     if not examples:
-        tables = layout.tables(folder)
-        has = f"save its table {tables} as cells.csv" if tables else "docs/data.md shows what can be read"
-        raise UserError(f"{folder} holds no pictures in folders of classes, and no cells.csv; {has}.")
+        raise UserError(f"{folder} holds no pictures in folders of classes, and no cells.csv; {layout.hint(folder)}.")
     rest = layout.left_out(folder, (each.path for each in read.pictures))
     taken = class_names.told({each.name: class_names.label(each.name) for each in read.pictures})
     notes = (*taken, *read.notes, *(f"Left out: {count} {what}." for what, count in sorted(rest.items())))

@@ -163,12 +163,14 @@ def _cells(
     meant = class_names.mapping((p.label for p in published), wishes.said)
     every = [replace(p, label=meant[p.label], original_label=p.original_label or p.label) for p in published]
     taken = [p for p in every if wishes.labels is None or p.label in wishes.labels]
+    absent = [label for label in wishes.labels or () if label not in meant.values()]
+    if absent and meant:
+        raise UserError(
+            f"{folder} holds no {' and no '.join(absent)}; its classes: {', '.join(meant)}. If one of them is, say "
+            f"--label NAME={absent[0]}."
+        )
     if not taken:
-        tables = layout.tables(folder)
-        what = f"its classes: {', '.join(meant)}; name them with --label NAME=lymphocyte" if meant else (
-            f"save its table {tables} as cells.csv" if tables else "docs/data.md shows what can be read"
-        )  # fmt: skip
-        raise UserError(f"{folder} holds no labelled pictures of {', '.join(wishes.labels or ['cells'])}; {what}.")
+        raise UserError(f"{folder} holds no pictures in folders of classes or in a cells.csv; {layout.hint(folder)}.")
     pictures, prints, unreadable, contradictory = _read(taken, progress)
     _enough(pictures, wishes.labels)
     links = near_duplicates.pairs(prints)

@@ -25,11 +25,11 @@ def test_usual_names(names: str, meant: str) -> None:
 
 
 def test_a_guess_is_asked_for() -> None:
-    for name in ("atypical lymphocyte", "Lymphocite", "lymphocytes_2", "L"):
+    for name in ("atypical lymphocyte", "Lymphocite", "lymphocytes_2", "L", "LYT"):
         assert guess(name) == "lymphocyte", name
         with pytest.raises(UserError, match=f"'{name}' may be lymphocyte.*--label '?{name}=lymphocyte"):
             mapping([name])
-    assert guess("monocites") == guess("typ. monocyte") == "monocyte"
+    assert guess("monocites") == guess("typ. monocyte") == guess("MOB") == "monocyte"
     assert not any(map(guess, ("LY", "monoblast", "pro-monocyte", "Prolymphocytes", "mononuclear", "other", "0")))
     assert mapping(["L", "M"], {"L": "Lymph", "M": "other"}) == {"L": "lymphocyte", "M": "other"}
     with pytest.raises(UserError, match=r"no class 'X'; the classes are: L"):
