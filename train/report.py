@@ -152,7 +152,7 @@ def write(out: Path, files: Mapping[str, str | bytes]) -> None:
     Raises:
         UserError: if they can't be written.
     """
-    partial = {below(out, name): below(out, f"{name}.{os.getpid()}.partial") for name in files}
+    partial = {below(out, name): out / f"{name}.{os.getpid()}.partial" for name in files}
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path, content in zip(partial.values(), files.values(), strict=True):

@@ -144,7 +144,9 @@ def find(folder: Path, labels: Sequence[str], said: Mapping[str, str] | None = N
                 raise UserError(f"{table} has two rows for {path} that differ; remove one.")
     if not found:
         has = f" (its classes: {', '.join(classes)}); name them with --label NAME={labels[0]}" if classes else ""
-        raise UserError(f"{folder} holds no pictures of {' and '.join(labels[:2])}, in folders or a cells.csv{has}.")
+        raise UserError(
+            f"{folder} holds no pictures in folders named {' and '.join(labels[:2])} or in a cells.csv{has}."
+        )
     counts = Counter(name for _, name, _ in rows)
     taken = [[name, classes[name] if classes[name] in labels else "left out", str(counts[name])] for name in counts]
     rest = layout.left_out(folder, [*(path for path, _, _ in rows), str(table)])
