@@ -6,6 +6,7 @@ are measured on the other half.
 """
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -129,9 +130,12 @@ def _red_cells(folder: Path) -> dict[str, list[tuple[float, float]]]:
         return found
     for row in csv_table.rows(table, ("path", "x", "y")):
         try:
-            found.setdefault(row["path"], []).append((float(row["x"]), float(row["y"])))
-        except ValueError as error:
-            raise UserError(f"{table} has a row without two numbers: {','.join(row.values())}.") from error
+            x, y = float(row["x"]), float(row["y"])
+        except ValueError:
+            x = y = math.nan
+        if not math.isfinite(x + y):
+            raise UserError(f"{table} has a row without two numbers: {','.join(row.values())}.")
+        found.setdefault(row["path"], []).append((x, y))
     return found
 
 
