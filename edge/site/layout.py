@@ -90,7 +90,7 @@ def find(folder: Path) -> Layout:
         raise UserError(f"{folder} is not a folder.")
     for table in sorted(folder.glob("*/cells.csv")):
         raise UserError(f"{folder} holds no cells.csv, but {table.parent} does; name that folder.")
-    layout = Layout(name=folder.resolve().name)
+    layout = Layout(name=clean(folder.resolve().name))
     _read(_Tree(folder), layout, Labelled("", ""))
     layout.pictures.sort(key=lambda each: each.path)
     return layout
@@ -115,7 +115,7 @@ def left_out(folder: Path, used: Iterable[str]) -> Counter[str]:
             if hidden or _hidden(name):
                 counts["hidden or system file(s), such as .DS_Store, Thumbs.db, __MACOSX"] += 1
             elif path not in known:
-                suffix = Path(name).suffix.lower()
+                suffix = clean(Path(name).suffix.lower())
                 kind = f"file(s) of the kind {suffix}" if suffix else "file(s) without an ending"
                 counts["other picture(s)" if path in pictures else kind] += 1
     return counts
@@ -186,12 +186,12 @@ def _read(folder: _Tree, layout: Layout, so_far: Labelled) -> None:
         others = [child.name for child in folder.folders if child not in leading]
         layout.leave_out(others, "no folders of classes are in them")
         if len(leading) == 1:  # one more folder on top
-            layout.name = layout.name if so_far.split else leading[0].name
+            layout.name = layout.name if so_far.split else clean(leading[0].name)
             _read(leading[0], layout, so_far)
             return
         for child in leading:
             has_splits = any(split_of(each.name) for each in child.folders)
-            below = replace(so_far, source=child.name) if has_splits else replace(so_far, group=child.name)
+            below = replace(so_far, source=clean(child.name)) if has_splits else replace(so_far, group=child.name)
             _read(child, layout, below)
     else:
         _classes(folder.folders, layout, so_far)
