@@ -21,6 +21,7 @@ from edge.model import Model
 from edge.output.sinks import Sink
 from edge.output.tables import Table
 from edge.share import Share, share
+from edge.site import class_names, layout
 from edge.system.progress import Progress, silent
 from train.data import dataset, fields
 from train.data.dataset import LABELS
@@ -176,7 +177,7 @@ def _sources(folder: Path, half: bool, cells: Mapping[str, Path], tables: Mappin
 
 def _labelled(place: Path) -> dict[str, str]:
     """The pictures in the folders of PLACE. A folder's name is the label; it may be capitalised or in the plural."""
-    found = {str(place / e.path): e.label for e in dataset.class_folders(place, place, "")}
+    found = {each.path: class_names.label(each.name) for each in layout.find(place).pictures}
     if not found:
         raise UserError(f"{place} holds no folder of pictures; it needs one for each label.")
     return found

@@ -56,7 +56,7 @@ def main() -> None:
 
     `convert RUN` is short for `convert make RUN`; `convert make --help` shows its options.
     """
-    show_log("convert")
+    show_log("convert", "train.data")
 
 
 @main.command(cls=_Make)

@@ -13,6 +13,7 @@ import numpy as np
 from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
+from edge.site import class_names
 from edge.system.progress import Progress, silent
 from train import run as runs
 from train.data import crop_cache, dataset
@@ -261,12 +262,12 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
 def _labelled(folder: Path, labels: Sequence[str]) -> list[Example]:
     """The pictures with these labels.
 
-    As in train.data.dataset.read, the folder of a class may be capitalised or in the plural ("Monocytes").
+    As in train.data.dataset.read, the folder of a class may be written otherwise ("Monocytes", "LY").
 
     Raises:
         UserError: if a split lacks a class.
     """
-    spelled = {label.lower().removesuffix("s"): label for label in labels} | {label: label for label in labels}
+    spelled = {class_names.label(label): label for label in labels} | {label: label for label in labels}
     every = dataset.read(folder, None)
     known = ", ".join(sorted({e.label for e in every})) or "none at all"
     examples = [Example(e.path, spelled[e.label], e.split, e.source, e.cell) for e in every if e.label in spelled]

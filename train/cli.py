@@ -69,7 +69,7 @@ _out = click.option(
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="The folder that the run is written to.",
+    help="The folder that the run is written to. Nothing in it is overwritten.",
 )
 _seed = click.option(
     "--seed",
@@ -86,31 +86,46 @@ _seed = click.option(
 @click.option(
     "--classes", default="lymphocyte,monocyte", show_default=True, help="Which classes to take, or `all` of them."
 )
+@click.option(
+    "--label",
+    "said",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="The class that SOURCE calls NAME is LABEL, such as `LYT=lymphocyte` or `smudge=other`. May be given several "
+    "times. Usual names (Lymphocytes, LYM, LY, mono) need no such option.",
+)
 @_seed
 @exits_on_user_error
-def data(source: str, out: Path, classes: str, seed: int) -> None:
+def data(source: str, out: Path, classes: str, said: tuple[str, ...], seed: int) -> None:
     """Bring SOURCE into the project's layout, with no film and no cell in two splits.
 
-    SOURCE is a folder, or kaggle:OWNER/NAME, which kagglehub downloads. The folder holds cells.csv; or Train, Test-A
-    and Test-B; or train, val and test; or only class folders.
+    SOURCE is a folder, or kaggle:OWNER/NAME, which kagglehub downloads. The folder holds cells.csv; or class folders,
+    alone or in splits (train, val and test, by any usual names), folds or patients; or pictures with boxes around
+    cells, in the form of COCO, Pascal VOC or YOLO.
     """
-    from train.data import prepare
+    from edge.site import class_names
+    from train.data import dataset, prepare
 
+    labels = None if classes == "all" else [class_names.label(name) for name in classes.split(",")]
+    wishes = prepare.Wishes(labels, class_names.options(said), seed)
     with progress_bars() as progress:
-        report = prepare.prepare(source, out, None if classes == "all" else classes.split(","), seed, progress)
+        report = prepare.prepare(source, out, wishes, progress)
     for path, why in report.unreadable.items():
         click.echo(f"{path!r} {why}", err=True)
     for path in report.contradictory:
         click.echo(f"{path!r} has two labels", err=True)
     for warning in report.warnings:
-        click.echo(f"Warning: {warning}", err=True)
-    for name, splits in report.counts.items():
-        for split, counts in splits.items():
-            click.echo(f"{name:12} {split:6} " + ", ".join(f"{n} {label}s" for label, n in sorted(counts.items())))
-    click.echo(
-        f"{report.alike} pairs of pictures look the same. "
-        f"Written: {out / 'cells.csv'}. Next: train baseline --data {out}"
-    )
+        click.echo(f"Note: {warning}", err=True)
+    click.echo(dataset.counts_table(report.counts).text())
+    for line in class_names.told(report.classes):
+        click.echo(line)
+    for line in report.left_out:
+        click.echo(f"Left out: {line}")
+    if report.table == "cells.csv":
+        click.echo(f"{report.alike} pairs of pictures look the same.")
+    cells = f"train baseline --data {out}"
+    boxes = "put this folder's files beside a cells.csv, then train locator"
+    click.echo(f"Written: {out / report.table}. Next: {cells if report.table == 'cells.csv' else boxes}")
 
 
 CROPS = sorted(set(POLICIES) - {"pair"})  # a pair is for networks that were joined

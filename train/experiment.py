@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge import __version__, contract, crop
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.system.progress import Progress, silent
 from train import batches, loop, networks, run, thresholds
 from train.augment import recipe
@@ -59,6 +59,8 @@ class TrainingData:
         crops: crops of these pictures, uint8 [n, size, size, 3].
         truth: indices into `kinds`, int64 [n]; only for train and val.
         weights: weight of each picture, in the loss or in being drawn, float32 [n]; only for train and val.
+        marked: the labelled cells of marked camera fields, to measure on. They are read before training, so that a
+            damaged table or field ends the run at its start.
     """
 
     labels: tuple[str, ...]
@@ -67,6 +69,7 @@ class TrainingData:
     crops: dict[str, np.ndarray]
     truth: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
+    marked: field_cells.FieldCells
 
     @property
     def everything(self) -> list[Example]:
@@ -110,24 +113,26 @@ def training_data(job: Job, views: bool = False) -> TrainingData:
         crops,
         {name: dataset.targets(split[name], kinds) for name in _LEARNED},
         even if settings.balance == "none" else {name: dataset.weights(split[name], kinds) for name in _LEARNED},
+        field_cells.read(
+            job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress, half=bool(settings.fields)
+        ),
     )
 
 
 def prepare(job: Job) -> tuple[tf.distribute.Strategy, bool]:
-    """Makes the run's folder, and sets seeds and precision.
+    """Makes the run's folder, unless it holds something that isn't to be continued, and sets seeds and precision.
 
     Returns:
         The devices to train on, and whether this process is the one that writes files.
 
     Raises:
-        UserError: if the folder can't be made, or if TF_CONFIG doesn't describe the machines of "multiworker".
+        UserError: if the folder can't be made or isn't empty, or if TF_CONFIG doesn't describe the machines of
+            "multiworker".
     """
     settings = job.settings
-    try:
-        job.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{job.out} can't be made: {reason(error)}.") from error
     strategy, chief = _strategy(settings.strategy)
+    if chief:  # other workers may share its folder
+        run.make_folder(job.out, job.resume)
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -299,12 +304,9 @@ def finish(
         sources = [e.source for e in data.examples[name]]
         truth = dataset.targets(data.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
-    marked = field_cells.read(
-        job.folder, settings.size, settings.policy, labels, settings.ruler, job.progress, half=bool(settings.fields)
-    )
-    if len(marked.truth):
-        probabilities = run.predict(model, marked.crops, len(labels))
-        results["fields"] = evaluate.by_source(marked.truth, probabilities, marked.sources, labels)
+    if len(data.marked.truth):
+        probabilities = run.predict(model, data.marked.crops, len(labels))
+        results["fields"] = evaluate.by_source(data.marked.truth, probabilities, data.marked.sources, labels)
     last = stages.results[-1][1]
     report = run.Report(
         version=__version__,

@@ -14,6 +14,7 @@ from edge import __version__
 from edge.contract import document
 from edge.decide import OTHER
 from edge.errors import UserError, reason
+from edge.system.paths import below
 from edge.system.progress import Progress, silent
 from train import run as runs
 from train.data import crop_cache, dataset
@@ -151,13 +152,13 @@ def write(out: Path, files: Mapping[str, str | bytes]) -> None:
     Raises:
         UserError: if they can't be written.
     """
-    partial = {name: out / f"{name}.{os.getpid()}.partial" for name in files}
+    partial = {below(out, name): out / f"{name}.{os.getpid()}.partial" for name in files}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            partial[name].write_bytes(content.encode() if isinstance(content, str) else content)
-        for name, path in partial.items():
-            path.replace(out / name)
+        for path, content in zip(partial.values(), files.values(), strict=True):
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        for target, path in partial.items():
+            path.replace(target)
     except OSError as error:
         raise UserError(f"{out} can't be written: {reason(error)}; name another folder with --out.") from error
     finally:

@@ -15,6 +15,7 @@ from edge.contract import Figures
 from edge.crop import POLICIES, shape
 from edge.decide import OTHER, merged
 from edge.errors import UserError, reason
+from edge.system.paths import below
 from edge.system.progress import Progress, silent
 from train.data import dataset, field_examples
 from train.data.dataset import Example
@@ -76,6 +77,32 @@ class Report:
     stages: tuple[dict[str, Any], ...] = ()
 
 
+def make_folder(out: Path, resume: bool = False) -> None:
+    """Makes the folder of a run. Nothing is overwritten.
+
+    Args:
+        out: the folder.
+        resume: whether an unfinished run in it is continued.
+
+    Raises:
+        UserError: if it can't be made, or if it isn't empty and holds no unfinished run to continue.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        found = {path.name for path in out.iterdir()}
+    except OSError as error:
+        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    in_first_epoch = all(name in ("logs", "partial.keras") or name.endswith(".best.keras") for name in found)
+    unfinished = in_first_epoch or any(name.endswith(".last.keras") for name in found)
+    if not found or (resume and unfinished):
+        return
+    if unfinished:
+        raise UserError(f"{out} holds an unfinished run; continue it with --resume, or name another folder.")
+    if resume:
+        raise UserError(f"{out} holds no unfinished run that could be continued; name another folder.")
+    raise UserError(f"{out} exists and isn't empty; name a new folder.")
+
+
 def write(out: Path, report: Report, model: keras.Model) -> None:
     """Writes OUT/model.keras and OUT/run.json. Raises UserError if they can't be written."""
     try:
@@ -120,10 +147,11 @@ def read(run: Path) -> tuple[Report, keras.Model]:
 
 
 def _document(run: Path) -> dict[str, Any]:
-    """The JSON of a run's report."""
+    """The JSON of a run's report, which names a network."""
     try:
         document = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        return document | {"network": document["network"]}
+        below(run, str(document["network"]))  # files are named after it
+        return document
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unfinished(run, error) from error
 

@@ -22,13 +22,20 @@ def main() -> None:
     """Find out whether the model is fit for your microscope, and adapt it with a few labelled cells.
 
     PICTURES_BY_CLASS is a folder of pictures with one cell each. It holds a folder for each class: lymphocytes,
-    monocytes, and other classes under any name. Or it holds a table cells.csv with the columns path and label. A third
-    column, cell, may name the cell, if some cells were photographed more than once. Assists a person; not a medical
-    device.
+    monocytes, and other classes under any name; splits such as train and test make no difference. Or it holds a table
+    cells.csv with the columns path and label. A third column, cell, may name the cell, if some cells were photographed
+    more than once. Assists a person; not a medical device.
     """
 
 
 _folder = click.argument("folder", metavar="PICTURES_BY_CLASS", type=click.Path(path_type=Path))
+_label = click.option(
+    "--label",
+    "said",
+    multiple=True,
+    metavar="NAME=LABEL",
+    help="The class that the folder calls NAME is LABEL, such as `LYT=lymphocyte`; may be given several times.",
+)
 _unlabelled = click.option(
     "--unlabelled",
     multiple=True,
@@ -47,6 +54,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each whole pictu
 
 @main.command()
 @_folder
+@_label
 @_unlabelled
 @_model
 @click.option(
@@ -57,6 +65,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each whole pictu
 @exits_on_user_error
 def check(
     folder: Path,
+    said: tuple[str, ...],
     unlabelled: tuple[str, ...],
     model_path: Path | None,
     site: str | None,
@@ -76,7 +85,7 @@ def check(
     if unlabelled:
         found["unlabelled"] = check.statistics(_unlabelled_cells(unlabelled, model, whole_image), model)
         click.echo(report.statistics(found["unlabelled"], "unlabelled"))
-    cells = _labelled_cells(folder, model, whole_image)
+    cells = _labelled_cells(folder, said, model, whole_image)
     found["labelled"] = check.statistics(cells, model)
     click.echo(report.statistics(found["labelled"], "labelled"))
     found["judged"] = check.judge(cells, model)
@@ -88,12 +97,20 @@ def check(
 
 @main.command()
 @_folder
+@_label
 @click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
 @_unlabelled
 @_model
 @_whole
 @exits_on_user_error
-def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path | None, whole_image: bool) -> None:
+def adapt(
+    folder: Path,
+    said: tuple[str, ...],
+    out: str,
+    unlabelled: tuple[str, ...],
+    model_path: Path | None,
+    whole_image: bool,
+) -> None:
     """Make a profile of your microscope from 5 to 50 labelled cells of each class.
 
     It is written only if it gives better answers for cells that it wasn't made from.
@@ -106,7 +123,7 @@ def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path 
     from edge.site import profile as profiles
 
     model = _opened(model_path, None)
-    cells = _labelled_cells(folder, model, whole_image)
+    cells = _labelled_cells(folder, said, model, whole_image)
     adapted = adapt.adapt(cells, model)
     click.echo(report.left_out(adapted.left_out))
     profile = adapted.profile
@@ -129,15 +146,14 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
-def _labelled_cells(folder: Path, model: "Model", whole: bool) -> "Cells":
-    from edge.site import labelled
+def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
+    from edge.site import class_names, labelled
 
-    pictures = labelled.find(folder, model.labels)
+    pictures = labelled.find(folder, model.labels, class_names.options(said))
+    click.echo("\n".join([pictures.table.text(), *pictures.notes]), err=True)
     with progress_bars() as progress:
         cells, unreadable = labelled.predict_labelled(pictures, model, whole, progress)
     _report(unreadable)
-    if pictures.skipped:
-        click.echo(f"{pictures.skipped} pictures are left out: this model doesn't know their labels.", err=True)
     return cells
 
 

@@ -1,8 +1,8 @@
 """Pictures from one microscope, labelled or not, and what a model predicts for their cells."""
 
-import csv
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,13 @@ import numpy as np
 from edge import classify
 from edge.classify import Search
 from edge.decide import OTHER
-from edge.errors import UserError, reason
-from edge.frames import Unreadable, expand
+from edge.errors import UserError
+from edge.frames import Unreadable
 from edge.model import Model, Prediction
+from edge.output.tables import Table
 from edge.quality import picture_doubt
+from edge.site import class_names, layout
+from edge.system import csv_table
 from edge.system.progress import Progress, silent
 
 
@@ -95,57 +98,60 @@ class LabelledPictures:
 
     Attributes:
         labels: what a person says about each picture, by its path.
-        skipped: number of further pictures, whose label the model can't give.
+        table: each class as the folder names it, the label that it was taken for ("left out", where the model can't
+            give it), and its number of pictures.
+        notes: sentences about how the folder was read, and what else is left out.
     """
 
     labels: dict[str, PictureLabel]
-    skipped: int = 0
+    table: Table
+    notes: tuple[str, ...] = ()
 
 
-def find(folder: Path, labels: Sequence[str]) -> LabelledPictures:
+def find(folder: Path, labels: Sequence[str], said: Mapping[str, str] | None = None) -> LabelledPictures:
     """The labelled pictures of a folder.
 
     Args:
-        folder: it holds either a folder of pictures for each class, or a table cells.csv with the columns path, label
-            and, where it is known, cell. Classes may be capitalised and in the plural.
+        folder: it holds a table cells.csv with the columns path, label and, where it is known, cell; or folders of
+            classes in one of the layouts of edge.site.layout, whose splits make no difference.
         labels: what the model can answer. Where OTHER is one of them, every further class counts as OTHER.
+        said: the labels of classes by their names, as the user gave them.
 
     Raises:
-        UserError: where the folder holds neither.
+        UserError: where the folder holds neither, and where the meaning of a class would be a guess.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; it must hold a folder of pictures for each class.")
-    if (folder / "cells.csv").is_file():
-        rows = _table(folder / "cells.csv")
+    table = folder / "cells.csv"
+    notes: list[str] = []
+    if table.is_file():
+        rows = [
+            (str(folder / row["path"]), row["label"], row.get("cell", ""))
+            for row in csv_table.rows(table, ("path", "label"))
+        ]
     else:
-        classes = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-        rows = [(path, child.name, "") for child in classes for path in expand([str(child)])]
+        read = layout.find(folder)
+        rows, notes = [(each.path, each.name, "") for each in read.pictures], read.notes
+    own = {name: label for _, name, _ in rows for label in labels if name.lower() == label.lower()}
+    classes = class_names.mapping((name for _, name, _ in rows if name not in own), said) | own
+    if OTHER in labels:
+        classes = {name: label if label in labels else OTHER for name, label in classes.items()}
     found: dict[str, PictureLabel] = {}
-    skipped = 0
     for path, name, cell in rows:
-        label = name.strip().lower().removesuffix("s")
-        label = OTHER if label not in labels and OTHER in labels else label
-        if label in labels:
-            found[path] = PictureLabel(label, cell)
-        else:
-            skipped += 1
+        if classes[name] in labels:
+            label = PictureLabel(classes[name], cell)
+            if found.setdefault(path, label) != label:
+                raise UserError(f"{table} has two rows for {path} that differ; remove one.")
     if not found:
-        raise UserError(f"{folder} holds no pictures in folders named {' and '.join(labels[:2])}, and no cells.csv.")
-    return LabelledPictures(found, skipped)
-
-
-def _table(file: Path) -> list[tuple[str, str, str]]:
-    """A cells.csv -> (path, label, cell) of each row."""
-    try:
-        with file.open(newline="", encoding="utf-8") as text:
-            reader = csv.DictReader(text)
-            columns, rows = set(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{file} is not a readable table: {reason(error)}.") from error
-    missing = {"path", "label"} - columns
-    if missing:
-        raise UserError(f"{file} lacks the column {', '.join(sorted(missing))}.")
-    return [(str(file.parent / (r["path"] or "")), r["label"] or "", r.get("cell") or "") for r in rows]
+        has = f" (its classes: {', '.join(classes)}); name them with --label NAME={labels[0]}" if classes else ""
+        raise UserError(
+            f"{folder} holds no pictures in folders named {' and '.join(labels[:2])} or in a cells.csv{has}."
+        )
+    counts = Counter(name for _, name, _ in rows)
+    taken = [[name, classes[name] if classes[name] in labels else "left out", str(counts[name])] for name in counts]
+    rest = layout.left_out(folder, [*(path for path, _, _ in rows), str(table)])
+    notes += [f"Left out: {count} {what}." for what, count in sorted(rest.items())]
+    return LabelledPictures(found, Table(["class", "label", "pictures"], sorted(taken)), tuple(notes))
 
 
 def predict_labelled(

@@ -1,1 +1,1 @@
-"""Work with the operating system: the disk, signals, the command line, and keeping native libraries quiet."""
+"""Work with the operating system: paths, tables, the disk, signals, the command line, quiet native libraries."""

@@ -58,7 +58,7 @@ def test_sources_fields_and_more_pictures(folder: Path, drawn: Path, tmp_path: P
 def test_what_can_not_be_measured(folder: Path, tiny_model: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="knows no other cells"):
         unseen.measure(folder, [tiny_model])
-    with pytest.raises(UserError, match="holds no folder of pictures"):
+    with pytest.raises(UserError, match="is not a folder"):
         unseen.measure(folder, [SHIPPED], {"none": tmp_path / "none"})
     with pytest.raises(UserError, match="is missing or empty"):
         unseen.measure(folder, [SHIPPED], {}, {"none": tmp_path / "none.csv"})

@@ -84,6 +84,7 @@ def test_labels_are_found_however_the_folders_are_spelled(file: Path, drawn: Pat
     source = sources.of_file(file, drawn, ["Lymphocyte", "Monocytes"])
     assert {e.label for e in source.examples} == {"Lymphocyte", "Monocytes"}
     assert dataset.targets(source.examples, source.labels).max() == 1
+    assert {e.label for e in sources.of_file(file, drawn, ["LY", "mono"]).examples} == {"LY", "mono"}
 
 
 def refusal(file: Path, drawn: Path | None, labels: tuple[str, ...] = LABELS, **options: object) -> str:
@@ -145,7 +146,7 @@ def test_pictures_and_labels_that_do_not_fit_are_refused(file: Path, drawn: Path
     assert "twice" in refusal(file, drawn, ("a", "a"))
     assert "holds no cat in its train split" in refusal(file, drawn, ("lymphocyte", "cat"))
     (tmp_path / "nothing").mkdir()
-    assert "none at all" in refusal(file, tmp_path / "nothing")
+    assert "no pictures in folders of classes" in refusal(file, tmp_path / "nothing")
     assert "not a folder" in refusal(file, tmp_path / "absent")
 
 

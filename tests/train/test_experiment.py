@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command, invoke
+from conftest import assert_refused, command, fields_table, invoke
 
 EPOCHS = 12
 
@@ -171,6 +172,44 @@ def test_refusals(tmp_path: Path, drawn: Path) -> None:
     assert_refused(invoke("train", "baseline", "--data", drawn), "--out")
     (tmp_path / "file").touch()
     assert_refused(invoke("train", "baseline", "--data", drawn, "--out", tmp_path / "file"), "can't be made")
+
+
+@pytest.mark.parametrize("name", ["baseline", "compact", "locator"])
+def test_a_folder_that_is_not_empty_is_left_alone(name: str, tmp_path: Path, drawn: Path) -> None:
+    out = tmp_path / "out"
+    options = ("train", name, "--data", drawn, "--out", out)
+    resumed = (*options, "--resume") if name != "locator" else options
+    out.mkdir()
+    (out / "model.keras").write_text("a model of the user")
+    assert_refused(invoke(*options), "exists and isn't empty")
+    assert_refused(invoke(*resumed), "no unfinished run" if name != "locator" else "isn't empty")
+    (out / f"{name}.last.keras").touch()
+    assert_refused(invoke(*options), "holds an unfinished run", "--resume")
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}.last.keras", "model.keras"]
+    assert (out / "model.keras").read_text() == "a model of the user"
+
+
+def test_a_finished_run_is_not_trained_again(tiny_run: Path, drawn: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tiny_run.iterdir()}
+    for more, words in (((), "isn't empty"), (("--resume",), "no unfinished run")):
+        assert_refused(invoke("train", "baseline", "--data", drawn, "--out", tiny_run, *more), words)
+    assert {path: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == before
+
+
+def test_marked_fields_are_checked_before_training(tmp_path: Path, drawn: Path) -> None:
+    """Once, they were read after the last epoch, so that a wrong row cost the whole run."""
+    shutil.copytree(drawn, tmp_path / "data")
+    (tmp_path / "data" / "fields").mkdir()
+    (tmp_path / "data" / "fields" / "1.png").write_text("no picture")
+    options = ("--data", tmp_path / "data", "--size", 32, "--epochs", 1, "--crop", "whole-image")
+    for row, words in (
+        ("fields/1.png,lymphocyte,1,2,many,3,,", "without four numbers"),
+        ("fields/1.png,lymphocyte,1,2,3,3,,", "is not a picture"),
+    ):
+        fields_table(tmp_path / "data", [row])
+        done = invoke("train", "baseline", *options, "--out", tmp_path / words)
+        assert_refused(done, words)
+        assert "epoch" not in done.stderr
 
 
 @pytest.mark.parametrize("package", ["edge", "train", "convert", "benchmarks"])

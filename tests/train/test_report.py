@@ -186,6 +186,8 @@ def test_what_is_not_a_run_is_refused(tiny_run: Path, drawn: Path, tmp_path: Pat
     assert "'eyes' version" in refused(run)
     (run / "run.json").write_text(written.replace('"network": "baseline"', '"network": "locator"'))
     assert "locator" in refused(run)
+    (run / "run.json").write_text(written.replace('"network": "baseline"', '"network": "../victim"'))
+    assert "can't be part of a path" in refused(run)
     (run / "run.json").write_text(written)
     whole = (run / "model.keras").read_bytes()
     for damaged in (whole[: len(whole) // 2], whole.replace(b"layers", b"mayors"), b""):

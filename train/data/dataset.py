@@ -1,9 +1,10 @@
 """The labelled pictures of a data folder, with their labels and splits."""
 
-import csv
 import functools
 import hashlib
 import json
+import logging
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +13,14 @@ from typing import Protocol
 
 import numpy as np
 
-from edge import frames
 from edge.decide import OTHER
 from edge.errors import UserError, reason
+from edge.output.tables import Table
+from edge.site import class_names, layout
+from edge.system import csv_table
+from train.data import boxes, fields
 
+logger = logging.getLogger(__name__)
 LABELS = ("lymphocyte", "monocyte")
 PATCH = "patch"  # a kind of OTHER: a place in a picture where there is no white cell
 SPLITS = ("train", "val", "test")
@@ -87,10 +92,11 @@ def kinds(examples: Iterable[Example], other: str) -> tuple[str, ...]:
 
 
 def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
-    """The examples of a data folder, sorted by path.
+    """The examples of a data folder, sorted by path. What was found and what is left out is logged, once.
 
-    The folder has one of three layouts: a table `cells.csv`, pictures in `SPLIT/CLASS/`, or pictures in `CLASS/`. In
-    the last layout, the hash of a file's content decides its split, so that copies of a file stay together.
+    The folder has a table `cells.csv`, or one of the layouts of edge.site.layout. A split that is missing is made from
+    train, or all three from everything: groups such as patients stay together, and so do copies of a file, because the
+    hash of its content decides.
 
     Args:
         folder: the data folder.
@@ -98,11 +104,17 @@ def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
             classes get that label, and some PATCH examples are added. The data needn't hold any other classes.
 
     Raises:
-        UserError: if the folder has none of these layouts, or if a split has no picture of a label.
+        UserError: if the folder has none of these layouts, if a class may be one of `labels` or not, or if a split has
+            no picture of a label.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; --data needs one with cells.csv or with a folder for each class.")
-    examples = _all(folder)
+    found = _all(folder)
+    examples = list(found.examples)
+    for name in sorted({e.label for e in examples} - set(labels)) if labels is not None else ():
+        if one := class_names.guess(name):
+            raise UserError(
+                f"{folder} has the class {name!r}, which may be {one} or not; say it with `train data {folder} --out "
+                f"NEW --label {shlex.quote(f'{name}={one}')}`, or with {OTHER} for {one}."
+            )
     if labels is not None and OTHER in labels:
         examples = [replace(e, label=e.label if e.label in labels else OTHER, kind=e.label) for e in examples]
         examples += [replace(e, label=OTHER, kind=PATCH, cell="") for e in _patch_pictures(examples)]
@@ -111,19 +123,179 @@ def read(folder: Path, labels: Sequence[str] | None = LABELS) -> list[Example]:
     for split in SPLITS:
         for label in labels or ():
             if not counts[split, label]:
-                raise UserError(f"{folder} holds no {label} in its {split} split; every split needs every class.")
+                raise UserError(_missing(folder, split, label, found.examples))
+    _log(_told(found, labels))
     return examples
 
 
-def _all(folder: Path) -> list[Example]:
-    """Every example of a data folder, of any class."""
+def every(folder: Path) -> list[Example]:
+    """As `read` with labels=None, but nothing is logged."""
+    return sorted(_all(folder).examples, key=lambda e: (e.path, e.kind))
+
+
+def _missing(folder: Path, split: str, label: str, examples: Sequence[Example]) -> str:
+    classes = ", ".join(sorted({e.label for e in examples})) or "none"
+    if label not in {e.label for e in examples}:
+        return (
+            f"{folder} holds no {label}; its classes: {classes}. If one of them is {label}, bring them together with "
+            f"`train data {folder} --out NEW --label NAME={label}`."
+        )
+    return (
+        f"{folder} holds no {label} in its {split} split; every split needs every class. `train data {folder} --out "
+        "NEW` makes such splits."
+    )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a data folder holds.
+
+    Attributes:
+        examples: of any class.
+        groups: for each example, the name of its film, patient or cell; "" where it has none.
+        notes: sentences about how the folder was read.
+    """
+
+    examples: tuple[Example, ...]
+    groups: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+def _all(folder: Path) -> _Found:
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; --data needs one with cells.csv or with a folder for each class.")
     table = folder / "cells.csv"
     if table.is_file():
         status = table.stat()
-        return list(_table_examples(folder, status.st_size, status.st_mtime_ns))
-    if any((folder / split).is_dir() for split in SPLITS):
-        return [e for split in SPLITS for e in class_folders(folder, folder / split, split)]
-    return [_split_by_content(folder, e) for e in class_folders(folder, folder, "")]
+        found = _table_examples(folder, status.st_size, status.st_mtime_ns)
+    else:
+        found = _folder_examples(folder)
+    if odd := [e.path for e in found.examples if not _is_text(e.path)]:
+        raise UserError(
+            f"{len(odd)} files of {folder} have names that aren't UTF-8, such as {odd[0]!r}; `train data {folder} "
+            "--out NEW` gives them others."
+        )
+    examples, made = _with_splits(folder, found)
+    return replace(found, examples=examples, notes=(*made, *found.notes))
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _folder_examples(folder: Path) -> _Found:
+    """The examples of folders of classes."""
+    read = layout.find(folder)
+    if not read.sure and (form := boxes.form(folder)):
+        raise UserError(
+            f"{folder} holds boxes in the form of {form}, no pictures of single cells; `train data {folder} --out NEW` "
+            f"turns them into {fields.TABLE}."
+        )
+    examples = [
+        Example(
+            Path(each.path).relative_to(folder).as_posix(),
+            class_names.label(each.name),
+            each.split,
+            source_name(each, read.name),
+        )
+        for each in read.pictures
+    ]
+    if not examples:
+        raise UserError(f"{folder} holds no pictures in folders of classes, and no cells.csv; {layout.hint(folder)}.")
+    rest = layout.left_out(folder, (each.path for each in read.pictures))
+    taken = class_names.told({each.name: class_names.label(each.name) for each in read.pictures})
+    notes = (*taken, *read.notes, *(f"Left out: {count} {what}." for what, count in sorted(rest.items())))
+    return _Found(tuple(examples), tuple(each.group for each in read.pictures), notes)
+
+
+def source_name(picture: layout.Labelled, name: str) -> str:
+    """The source of a picture in a folder of its class; name: of the data set."""
+    return f"{picture.source or name}-b" if picture.elsewhere else picture.source or name
+
+
+def completed(splits: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """What becomes of the splits that a data set gives.
+
+    A picture without a split belongs to train, if others have one. Missing splits are taken from train; without a train
+    split, all three are made from everything.
+
+    Args:
+        splits: of each picture; "" where there is none.
+
+    Returns:
+        The splits, with those that were missing; the names of the splits to make; and sentences about it.
+    """
+    notes = []
+    if blank := splits.count("") if any(splits) else 0:
+        splits = [split or "train" for split in splits]
+        notes.append(f"Without a split, and so in train: {blank} pictures.")
+    given = [split for split in SPLITS if split in splits]
+    if "train" in given:
+        made = [split for split in SPLITS if split not in given]
+        kept = [split for split in given if split != "train"]
+        if made:
+            notes.append(f"Taken from train, as there was none: {' and '.join(made)}.")
+            notes += [f"Kept as it was: {' and '.join(kept)}."] if kept else []
+        return list(splits), made, notes
+    why = f"Only {' and '.join(given)} is given, without train" if given else "There are no splits"
+    return list(splits), list(SPLITS), [*notes, f"{why}: all pictures were split into train, val and test."]
+
+
+def _with_splits(folder: Path, found: _Found) -> tuple[tuple[Example, ...], list[str]]:
+    """The examples, all with a split, and sentences if splits were made."""
+    splits, made, notes = completed([e.split for e in found.examples])
+    examples = [replace(e, split=split) for e, split in zip(found.examples, splits, strict=True)]
+    if not made:
+        return tuple(examples), notes
+    free = [i for i, split in enumerate(splits) if split == "train" or "train" in made]
+    contents = {i: _content_digest(folder / examples[i].path) for i in free}
+    groups = {i: found.groups[i] or contents[i] for i in free}
+    grouped = any(found.groups[i] for i in free)
+    chosen = _by_group(groups, made) if grouped else {i: _by_content(contents[i], made) for i in free}
+    for i in free:
+        examples[i] = replace(examples[i], split=chosen[i], cell=examples[i].cell or contents[i][:16])
+    what = f"Each of {len(set(groups.values()))} patients, films or cells is" if grouped else "Copies of a file are"
+    return tuple(examples), [*notes, f"{what} in one split."]
+
+
+def _by_content(digest: str, made: Sequence[str]) -> str:
+    """The split that follows from a file's content. made: the splits to make; the rest is train."""
+    place = int(digest, 16) % sum(_SHARES)
+    split = SPLITS[0] if place < _SHARES[0] else SPLITS[1] if place < _SHARES[0] + _SHARES[1] else SPLITS[2]
+    return split if split in made else SPLITS[0]
+
+
+def _by_group(keys: Mapping[int, str], made: Sequence[str]) -> dict[int, str]:
+    """The split of each picture, by its group: in the order of a hash, groups fill test and val; the rest is train."""
+    counts = Counter(keys.values())
+    ordered = sorted(counts, key=lambda key: hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest())
+    wanted = {split: share * len(keys) / sum(_SHARES) for split, share in zip(SPLITS, _SHARES, strict=True)}
+    splits: dict[str, str] = {}
+    for split in (each for each in ("test", "val") if each in made):
+        filled = 0
+        for key in ordered:
+            if key not in splits and filled < wanted[split]:
+                splits[key], filled = split, filled + counts[key]
+    return {i: splits.get(key, SPLITS[0]) for i, key in keys.items()}
+
+
+def _told(found: _Found, labels: Sequence[str] | None) -> str:
+    """What a data folder holds, as text: a table by source and split, and a line for each thing that is left out."""
+    lines = [counts_table(describe(found.examples)).text()]
+    if labels is not None and OTHER not in labels:
+        others = Counter(e.label for e in found.examples if e.label not in labels)
+        lines += [f"Left out, as this run learns no other cells (--other): {n} {name}." for name, n in others.items()]
+    return "\n".join([*lines, *found.notes])
+
+
+@functools.lru_cache(maxsize=64)
+def _log(text: str) -> None:
+    """Logs a text that wasn't logged before: a run reads its data several times."""
+    logger.info("%s", text)
 
 
 def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
@@ -134,63 +306,61 @@ def _patch_pictures(examples: Sequence[Example]) -> list[Example]:
     return [e for group in groups.values() for e in group[: max(1, len(group) // _PATCH_EVERY)]]
 
 
-def table(folder: Path, needed: set[str]) -> list[dict[str, str]]:
-    """The rows of FOLDER/cells.csv. Raises UserError if it can't be read or lacks a needed column."""
+def table_rows(folder: Path) -> list[dict[str, str]]:
+    """The rows of FOLDER/cells.csv. Their `split` is one of SPLITS, or "" where the table gives none.
+
+    Raises:
+        UserError: if the table can't be read or lacks a column, or if a row has no path, no label or an unknown split.
+    """
     path = folder / "cells.csv"
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            columns, rows = set(reader.fieldnames or ()), list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is not a readable table: {reason(error)}.") from error
-    missing = needed - columns
-    if missing:
-        raise UserError(f"{path} lacks the column {', '.join(sorted(missing))}.")
+    rows = csv_table.rows(path, ("path", "label"))
+    for row in rows:
+        if empty := [name for name in ("path", "label") if not row[name]]:
+            raise UserError(f"{path} has a row without {empty[0]}: {','.join(row.values())}; fill it in.")
+        name = row.get("split", "")
+        row["split"] = layout.split_of(name) or ""
+        if name and not row["split"]:
+            raise UserError(f"{path} has the split {name!r}; the splits are {', '.join(SPLITS)}.")
     return rows
 
 
 @functools.lru_cache(maxsize=8)
-def _table_examples(folder: Path, size: int, changed: int) -> tuple[Example, ...]:
+def _table_examples(folder: Path, size: int, changed: int) -> _Found:
     """The examples of FOLDER/cells.csv, parsed again only when the table has changed.
 
     size, changed: the table's size in bytes, and when it was last written, in nanoseconds. They show a change.
     """
-    return tuple(
+    rows = table_rows(folder)
+    examples = tuple(
         Example(
             path=row["path"],
-            label=row["label"],
+            label=class_names.label(row["label"]),
             split=row["split"],
-            source=row.get("source") or folder.name,
+            source=row.get("source") or folder.resolve().name,
             cell=row.get("cell") or "",
             original=(row.get("original_label") or "").partition(":")[0].lower(),
         )
-        for row in table(folder, {"path", "label", "split"})
+        for row in rows
     )
+    first: dict[str, Example] = {}
+    for e in examples:
+        if (earlier := first.setdefault(e.path, e)) != e:
+            raise UserError(f"{folder / 'cells.csv'} has two rows for {earlier.path} that differ; remove one.")
+    taken = class_names.told({row["label"]: class_names.label(row["label"]) for row in rows})
+    return _Found(examples, tuple(row.get("film") or row.get("cell") or "" for row in rows), tuple(taken))
 
 
-def class_folders(folder: Path, parent: Path, split: str) -> list[Example]:
-    """Every picture below PARENT/CLASS. The names of class folders may be capitalised and in the plural."""
-    examples = []
-    for child in sorted(parent.iterdir()) if parent.is_dir() else []:
-        label = child.name.lower().removesuffix("s")
-        if child.is_dir():
-            paths = (Path(path).relative_to(folder).as_posix() for path in frames.expand([str(child)]))
-            examples += [Example(path, label, split, folder.resolve().name) for path in paths]
-    return examples
-
-
-def _split_by_content(folder: Path, example: Example) -> Example:
-    """The example, with the split and the cell's name that follow from the content of its file."""
-    file = folder / example.path
-    status = file.stat()
-    digest = _content_digest(file, status.st_size, status.st_mtime_ns)
-    place = int(digest, 16) % sum(_SHARES)
-    split = SPLITS[0] if place < _SHARES[0] else SPLITS[1] if place < _SHARES[0] + _SHARES[1] else SPLITS[2]
-    return replace(example, split=split, cell=digest[:16])
+def _content_digest(file: Path) -> str:
+    """sha256 of a file. Raises UserError if it can't be read."""
+    try:
+        status = file.stat()
+        return _digest(file, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise UserError(f"{file} can't be read: {reason(error)}.") from error
 
 
 @functools.lru_cache(maxsize=100_000)
-def _content_digest(file: Path, size: int, changed: int) -> str:
+def _digest(file: Path, size: int, changed: int) -> str:
     """sha256 of a file, computed again only when the file has changed; size, changed: as for `_table_examples`."""
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
@@ -330,3 +500,17 @@ def describe(examples: Iterable[Labelled]) -> dict[str, dict[str, dict[str, int]
         split = counts.setdefault(e.source, {}).setdefault(e.split, {})
         split[e.label] = split.get(e.label, 0) + 1
     return counts
+
+
+def counts_table(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Table:
+    """The numbers of pictures by source and split (rows) and label (columns). counts: from `describe`."""
+    names = {label for splits in counts.values() for each in splits.values() for label in each}
+    order = (*SPLITS, "fields")
+    first = ("fields", *LABELS)
+    columns = [*(label for label in first if label in names), *sorted(names - set(first))]
+    rows = [
+        [source, split, *(str(counts[source][split].get(label, 0)) for label in columns)]
+        for source in sorted(counts)
+        for split in sorted(counts[source], key=order.index)
+    ]
+    return Table(["source", "split", *columns], rows)

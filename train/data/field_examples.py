@@ -5,8 +5,8 @@ the locator's network takes for a nucleus. Only the half of the fields that `tra
 are measured on the other half.
 """
 
-import csv
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,10 @@ import numpy as np
 
 from edge import frames, locate
 from edge.decide import OTHER
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.normalise import DENSITY
 from edge.stain import ABSORBANCE
+from edge.system import csv_table
 from edge.system.progress import Progress, silent
 from train.data import array_cache, crop_cache, dataset, fields
 from train.data.array_cache import Spec
@@ -127,12 +128,14 @@ def _red_cells(folder: Path) -> dict[str, list[tuple[float, float]]]:
     found: dict[str, list[tuple[float, float]]] = {}
     if not table.exists():
         return found
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                found.setdefault(row["path"], []).append((float(row["x"]), float(row["y"])))
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{table} is not a readable table of red cells: {reason(error)}.") from error
+    for row in csv_table.rows(table, ("path", "x", "y")):
+        try:
+            x, y = float(row["x"]), float(row["y"])
+        except ValueError:
+            x = y = math.nan
+        if not math.isfinite(x + y):
+            raise UserError(f"{table} has a row without two numbers: {','.join(row.values())}.")
+        found.setdefault(row["path"], []).append((x, y))
     return found
 
 

@@ -3,7 +3,6 @@
 Half of them teach the locator (train.locator.field_lessons), the other half measure it.
 """
 
-import csv
 import hashlib
 import math
 from collections import defaultdict
@@ -12,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.cell import Cell
-from edge.errors import UserError, reason
+from edge.errors import UserError
+from edge.site import class_names
+from edge.system import csv_table
 
 TABLE = "fields.csv"
 
@@ -72,24 +73,28 @@ def read(folder: Path, name: str = TABLE) -> list[Field]:
     cells has one row without a box.
 
     Raises:
-        UserError: if the table can't be read.
+        UserError: if the table can't be read, or if a row is no box.
     """
     table = folder / name
     if not table.exists():
         return []
-    boxes: dict[str, list[Box]] = {}
+    marked: dict[str, list[Box]] = {}
     films: dict[str, str] = {}
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                marked = boxes.setdefault(row["path"], [])
-                films[row["path"]] = row.get("film") or row["path"]
-                if row["width"]:
-                    x, y, w, h = (int(row[k]) for k in ("x", "y", "width", "height"))
-                    marked.append(Box(x, y, w, h, row.get("cell") or "", row.get("label") or ""))
-    except (OSError, KeyError, ValueError) as error:
-        raise UserError(f"{table} is not a readable table of fields: {reason(error)}.") from error
-    return [Field(path, films[path], tuple(marked)) for path, marked in boxes.items()]
+    for row in csv_table.rows(table, ("path", "x", "y", "width", "height")):
+        boxes = marked.setdefault(row["path"], [])
+        films[row["path"]] = row.get("film") or row["path"]
+        if row["width"]:
+            try:
+                x, y, w, h = (round(float(row[k])) for k in ("x", "y", "width", "height"))
+            except (ValueError, OverflowError) as error:
+                raise UserError(f"{table} has a box without four numbers: {','.join(row.values())}.") from error
+            if min(w, h) <= 0 or not row["path"]:
+                raise UserError(f"{table} has a box without an extent or a picture: {','.join(row.values())}.")
+            label = class_names.label(row.get("label", ""))
+            if one := class_names.guess(label):
+                raise UserError(f"{table} has the label {label!r}, which may be {one} or not; write {one} or other.")
+            boxes.append(Box(x, y, w, h, row.get("cell", ""), label))
+    return [Field(path, films[path], tuple(boxes)) for path, boxes in marked.items()]
 
 
 def halves(fields: Iterable[Field]) -> tuple[list[Field], list[Field]]:

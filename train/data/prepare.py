@@ -3,28 +3,29 @@
 No film and no cell is in two splits, so that the test split is new to the network.
 """
 
-import csv
 import hashlib
 import json
 import re
-import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from edge import frames
-from edge.errors import UserError, reason
+from edge.errors import UserError
+from edge.site import class_names, layout
 from edge.system.progress import Progress, silent
-from train.data import dataset, kaggle, near_duplicates
+from train.data import boxes, copying, dataset, fields, kaggle, marked_pictures, near_duplicates
 from train.data.dataset import SPLITS
 
 FEWEST = 10  # a class needs at least this many pictures
+_LEAK = (
+    "{crossed} pictures were in another split than their film, patient, cell or look-alikes. A test on them would be "
+    "too good, so the given splits ({given}) were dropped, and all pictures split anew."
+)
 _FOLDS = 7  # the data is divided into this many parts; one becomes val, one test, the others train
-_PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test", "test-a": "test"}
-_ELSEWHERE = "test-b"  # Raabin's second microscope; its pictures are only used for testing
 _COLUMNS = ("path", "label", "source", "split", "film", "cell", "original_label")
 # The film at the start of a Raabin file's name; the field and the cell follow.
 _RAABIN = re.compile(r"(\d{2}-\d{1,2}-\d{1,2}-\d+|20\d{6})_")
@@ -36,10 +37,10 @@ class Picture:
 
     Attributes:
         file: on disk.
-        label: its class, in lower case and in the singular.
+        label: its class; first as the data set writes it, then what that means.
         split: "train", "val" or "test".
         source: name of the data set.
-        film: name of the film.
+        film: name of the film, or of the patient.
         cell: name of the physical cell.
         original_label: the class as the data set writes it.
         fixed: whether the picture must stay in its split.
@@ -60,13 +61,16 @@ class Report:
     """What `prepare` did; it is written to OUT/data.json.
 
     Attributes:
-        counts: pictures by source, split and label.
+        counts: pictures by source, split and label; for marked fields, their boxes by source, "fields" and label.
         unreadable: why pictures can't be read, by file; they were left out.
         contradictory: files of pictures with two different labels; they were left out.
         alike: pairs of pictures that look the same.
         crossed: pictures in another split than most others of their film or cell, or than most of their look-alikes.
         resplit: whether new splits were made, because `crossed` isn't 0 or because a split was missing.
         warnings: sentences for the user.
+        classes: the label that each class was taken for, by the name that the source gives it.
+        left_out: a line for each kind of thing that was left out.
+        table: the file that was written, "cells.csv" or "fields.csv".
     """
 
     counts: dict
@@ -76,113 +80,154 @@ class Report:
     crossed: int
     resplit: bool
     warnings: list[str]
+    classes: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
+    table: str = "cells.csv"
 
 
-def prepare(
-    source: str, out: Path, labels: list[str] | None = None, seed: int = 0, progress: Progress = silent
-) -> Report:
+@dataclass(frozen=True)
+class Wishes:
+    """What the user asks for.
+
+    Attributes:
+        labels: the classes to take; None for all.
+        said: the labels of classes by the names that the source gives them; they need no entry where that is plain.
+        seed: seed of the random choice of new splits.
+    """
+
+    labels: Sequence[str] | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+def prepare(source: str, out: Path, wishes: Wishes = Wishes(), progress: Progress = silent) -> Report:
     """Writes OUT/cells.csv, OUT/cells/SOURCE/SPLIT/LABEL/* and OUT/data.json.
 
+    For pictures with boxes around cells, see train.data.marked_pictures.
+
     Args:
-        source: a folder in one of the layouts of `find`, or kaggle:OWNER/NAME.
-        out: a new folder.
-        labels: the classes to take; None for all.
-        seed: seed of the random choice of new splits.
+        source: a folder with cells.csv, in one of the layouts of edge.site.layout, or with boxes in one of the forms of
+            train.data.boxes; or kaggle:OWNER/NAME.
+        out: a new folder. It appears when all is written.
+        wishes: what the user asks for.
         progress: see edge.system.progress.
 
     Raises:
-        UserError: if the source has no labelled pictures, if a class has fewer than 10 or is missing from a split, or
-            if `out` isn't empty or can't be written.
+        UserError: if the source has no labelled pictures, if a class has fewer than 10 or is missing from a split, if
+            the meaning of a class would be a guess, or if `out` isn't empty or can't be written.
     """
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise UserError(f"{out} exists and isn't empty; name a new folder.")
+    with copying.new_folder(out) as partial:
+        report = _written(source, partial, wishes, progress)
+        (partial / "data.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
+    return report
+
+
+def _written(source: str, out: Path, wishes: Wishes, progress: Progress) -> Report:
     if source.startswith(kaggle.PREFIX):
         folder, name = kaggle.download(source), kaggle.name(source)  # kagglehub names the folder after a version
     else:
         folder, name = Path(source), ""
-    published = [p for p in find(folder, name) if labels is None or p.label in labels]
-    if not published:
-        raise UserError(f"{folder} holds no labelled pictures; docs/data.md shows the layouts that can be read.")
-    pictures, prints, unreadable, contradictory = _read(published, progress)
-    _enough(pictures, labels)
+    if folder.is_file():
+        raise UserError(f"{folder} is a file; unpack it, and name the folder.")
+    has_table = (folder / "cells.csv").is_file()
+    read = layout.Layout() if has_table else layout.find(folder)
+    if not has_table and not read.sure and boxes.form(folder):
+        return _fields(folder, name, out, wishes, progress)
+    published = _table(folder, name) if has_table else _in_folders(read, name)
+    return _cells(folder, published, read.notes, out, wishes, progress)
+
+
+def _fields(folder: Path, name: str, out: Path, wishes: Wishes, progress: Progress) -> Report:
+    """Writes marked fields to OUT/fields.csv."""
+    marked = marked_pictures.read(folder, name or folder.resolve().name, wishes.said, progress)
+    marked_pictures.write(marked, out)
+    rest = layout.left_out(folder, map(str, marked.files))
+    return Report(
+        counts=marked.counts,
+        unreadable=marked.unreadable,
+        contradictory=[],
+        alike=0,
+        crossed=0,
+        resplit=False,
+        warnings=marked.notes,
+        classes=marked.classes,
+        left_out=[*marked.left_out, *(f"{count} {what}" for what, count in sorted(rest.items()))],
+        table=fields.TABLE,
+    )
+
+
+def _cells(
+    folder: Path, published: list[Picture], notes: list[str], out: Path, wishes: Wishes, progress: Progress
+) -> Report:
+    """Writes pictures of single cells to OUT/cells.csv. notes: sentences about how they were found."""
+    meant = class_names.mapping((p.label for p in published), wishes.said)
+    every = [replace(p, label=meant[p.label], original_label=p.original_label or p.label) for p in published]
+    taken = [p for p in every if wishes.labels is None or p.label in wishes.labels]
+    absent = [label for label in wishes.labels or () if label not in meant.values()]
+    if absent and meant:
+        raise UserError(
+            f"{folder} holds no {' and no '.join(absent)}; its classes: {', '.join(meant)}. If one of them is, say "
+            f"--label NAME={absent[0]}."
+        )
+    if not taken:
+        raise UserError(f"{folder} holds no pictures in folders of classes or in a cells.csv; {layout.hint(folder)}.")
+    pictures, prints, unreadable, contradictory = _read(taken, progress)
+    _enough(pictures, wishes.labels)
     links = near_duplicates.pairs(prints)
     groups = _groups(pictures, links)
-    crossed = _crossed(pictures, groups)
-    declared = {p.split for p in pictures}
-    resplit = bool(crossed) or not set(SPLITS) <= declared
-    if resplit:
-        pictures = _split(pictures, groups, seed)
+    splits, made, more = dataset.completed([p.split for p in pictures])
+    pictures = [replace(p, split=split) for p, split in zip(pictures, splits, strict=True)]
+    if crossed := _crossed(pictures, groups):
+        given = ", ".join(sorted(set(splits), key=SPLITS.index))
+        more, made = [_LEAK.format(crossed=crossed, given=given)], list(SPLITS)
+    if made:
+        pictures = _split(pictures, groups, wishes.seed, made)
     missing = [f"no {label} in {split}" for split in SPLITS for label in sorted({p.label for p in pictures})
                if not any(p.split == split and p.label == label for p in pictures)]  # fmt: skip
     if missing:
-        raise UserError(f"{source} can't be split: {', '.join(missing)}; it has too few films or cells.")
+        raise UserError(f"{folder} can't be split: {', '.join(missing)}; it has too few films, patients or cells.")
+    others = Counter(p.label for p in every) - Counter(p.label for p in taken)
+    rest = layout.left_out(folder, [str(p.file) for p in every] + [str(folder / "cells.csv")])
     report = Report(
         counts=dataset.describe(pictures),
         unreadable=unreadable,
         contradictory=contradictory,
         alike=len(links),
         crossed=crossed,
-        resplit=resplit,
-        warnings=_warnings(unreadable, contradictory, crossed, declared),
+        resplit=bool(made),
+        warnings=[*notes, *more],
+        classes=meant,
+        left_out=[
+            *(f"{count} {label} (--classes takes others)" for label, count in sorted(others.items())),
+            *([f"{len(unreadable)} pictures that can't be read"] if unreadable else []),
+            *([f"{len(contradictory)} pictures that have two labels"] if contradictory else []),
+            *(f"{count} {what}" for what, count in sorted(rest.items())),
+        ],
     )
-    _write(pictures, out, report)
+    _write(pictures, out)
     return report
 
 
-def find(folder: Path, name: str = "") -> list[Picture]:
-    """The labelled pictures of a folder, sorted by path.
-
-    It knows four layouts:
-
-    - a table cells.csv;
-    - Train, Test-A and Test-B with class folders, as in Raabin's data set on Kaggle;
-    - train, val and test with class folders;
-    - class folders alone.
-
-    Args:
-        folder: where the pictures are.
-        name: name of the source, if the table doesn't give it; by default the folder's name.
-
-    Raises:
-        UserError: if it is not a folder, or if its table can't be read.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder.")
-    if (folder / "cells.csv").is_file():
-        return sorted(_table(folder, name or folder.name), key=lambda p: p.file)
-    parts = [
-        child for child in sorted(folder.iterdir()) if child.is_dir() and child.name.lower() in {*_PARTS, _ELSEWHERE}
-    ]
-    if not parts:
-        inner = [child for child in folder.iterdir() if child.is_dir()]
-        if len(inner) == 1 and any(
-            c.is_dir() for c in inner[0].iterdir()
-        ):  # the archive holds one folder with everything in it
-            return find(inner[0], name)
-    name = name or folder.resolve().name
-    pictures: list[Picture] = []
-    for part in parts:
-        elsewhere = part.name.lower() == _ELSEWHERE
-        split = "test" if elsewhere else _PARTS[part.name.lower()]
-        pictures += _classes(part, split, f"{name}-b" if elsewhere else name, elsewhere)
-    return sorted(pictures if parts else _classes(folder, "", name), key=lambda p: p.file)
-
-
-def _table(folder: Path, name: str) -> Iterator[Picture]:
-    for row in dataset.table(folder, {"path", "label"}):
+def _table(folder: Path, name: str) -> list[Picture]:
+    """The pictures of FOLDER/cells.csv, sorted by path. name: of the source, if the table doesn't give it."""
+    pictures = []
+    for row in dataset.table_rows(folder):
         split, source, film, cell, original = (
             row.get(k) or "" for k in ("split", "source", "film", "cell", "original_label")
         )
-        yield Picture(folder / row["path"], row["label"], split, source or name, film, cell, original)
+        source = source or name or folder.resolve().name
+        pictures.append(Picture(folder / row["path"], row["label"], split, source, film, cell, original))
+    return sorted(pictures, key=lambda p: p.file)
 
 
-def _classes(folder: Path, split: str, source: str, fixed: bool = False) -> Iterator[Picture]:
-    for child in sorted(folder.iterdir()):
-        if child.is_dir():
-            label = child.name.lower().removesuffix("s")
-            for path in frames.expand([str(child)]):
-                film = _RAABIN.match(Path(path).name)
-                yield Picture(Path(path), label, split, source, film[1] if film else "", "", child.name, fixed)
+def _in_folders(read: layout.Layout, name: str) -> list[Picture]:
+    """The pictures of folders of classes. name: of the source; "" for that of the folder."""
+    pictures = []
+    for each in read.pictures:
+        raabin = _RAABIN.match(Path(each.path).name)
+        source, film = dataset.source_name(each, name or read.name), raabin[1] if raabin else each.group
+        pictures.append(Picture(Path(each.path), each.name, each.split, source, film, "", each.name, each.elsewhere))
+    return pictures
 
 
 def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], np.ndarray, dict[str, str], list[str]]:
@@ -200,11 +245,14 @@ def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], 
         progress("Reading pictures", number + 1, len(published))
         frame = frames.read(str(picture.file))
         if isinstance(frame, frames.Unreadable):
-            unreadable[str(picture.file)] = frame.error
+            unreadable[str(picture.file)] = copying.why(frame)
             continue
         copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
         pictures.append(picture)
         prints.append(near_duplicates.fingerprint(frame.image))
+    if not pictures:
+        file, why = next(iter(unreadable.items()))
+        raise UserError(f"None of the {len(unreadable)} pictures can be read: {file!r} {why}")
     contradictory = {p.file for same in copies.values() if len({p.label for p in same}) > 1 for p in same}
     kept = [i for i, p in enumerate(pictures) if p.file not in contradictory]
     return (
@@ -215,7 +263,7 @@ def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], 
     )
 
 
-def _enough(pictures: list[Picture], labels: list[str] | None) -> None:
+def _enough(pictures: list[Picture], labels: Sequence[str] | None) -> None:
     counts = Counter(p.label for p in pictures)
     few = [f"{label} ({counts[label]})" for label in sorted({*counts, *(labels or ())}) if counts[label] < FEWEST]
     if few:
@@ -242,61 +290,35 @@ def _crossed(pictures: list[Picture], groups: list[int]) -> int:
     return sum(sum(each.values()) - max(each.values()) for each in splits.values())
 
 
-def _split(pictures: list[Picture], groups: list[int], seed: int) -> list[Picture]:
+def _split(pictures: list[Picture], groups: list[int], seed: int, made: Sequence[str]) -> list[Picture]:
     """The pictures in new splits. No group is in two splits, and each class has about the same share in every split.
 
-    Pictures that are fixed to their split stay there.
+    made: the splits to make. If one of them isn't train, all are taken from there; pictures that are fixed to their
+    split stay.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    free = [i for i, p in enumerate(pictures) if not p.fixed]
+    free = [i for i, p in enumerate(pictures) if not p.fixed and ("train" in made or p.split == "train")]
     labels, members = [pictures[i].label for i in free], [groups[i] for i in free]
     count = min(_FOLDS, len(set(members)))
-    if count < len(SPLITS):
-        raise UserError(f"All pictures come from {count} films or cells, too few for {len(SPLITS)} splits.")
+    if count < len({*made, "train"}):
+        raise UserError(f"All pictures come from {count} films, patients or cells, too few for new splits.")
     folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed).split(free, labels, members)
     result = list(pictures)
-    for number, (_, places) in enumerate(folds):
-        split = {0: "test", 1: "val"}.get(number, "train")
+    names = [split for split in ("test", "val") if split in made]
+    for (_, places), split in zip(folds, names + ["train"] * count, strict=False):
         for place in places:
             i = free[place]
             result[i] = replace(pictures[i], split=split)
     return result
 
 
-def _warnings(unreadable: dict, contradictory: list[str], crossed: int, declared: set[str]) -> list[str]:
-    warnings = []
-    if unreadable:
-        warnings.append(f"{len(unreadable)} pictures can't be read and were left out.")
-    if contradictory:
-        warnings.append(f"{len(contradictory)} pictures have two labels and were left out.")
-    if crossed and declared != {""}:
-        warnings.append(
-            f"{crossed} pictures were in another split than their film, cell or look-alikes, so all were split anew."
-        )
-    return warnings
-
-
-def _write(pictures: list[Picture], out: Path, report: Report) -> None:
-    """Copies the pictures unchanged, and writes cells.csv last. So a folder with cells.csv is complete."""
-    rows = []
-    taken: set[str] = set()
-    try:
-        for p in pictures:
-            place = f"cells/{p.source}/{p.split}/{p.label}"
-            name, number = p.file.name, 1
-            while f"{place}/{name}" in taken:
-                number += 1
-                name = f"{p.file.stem}-{number}{p.file.suffix}"
-            path = f"{place}/{name}"
-            taken.add(path)
-            (out / place).mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(p.file, out / path)
-            rows.append({"path": path} | {k: getattr(p, k) for k in _COLUMNS[1:]})
-        (out / "data.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
-        with (out / "cells.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(sorted(rows, key=lambda row: row["path"]))
-    except OSError as error:
-        raise UserError(f"{out} can't be written: {reason(error)}.") from error
+def _write(pictures: list[Picture], out: Path) -> None:
+    """Copies the pictures unchanged, and writes cells.csv."""
+    taken: set[Path] = set()
+    rows = [
+        {"path": copying.copy(p.file, out, ("cells", p.source, p.split, p.label), taken)}
+        | {name: getattr(p, name) for name in _COLUMNS[1:]}
+        for p in pictures
+    ]
+    copying.write_table(out / "cells.csv", _COLUMNS, sorted(rows, key=lambda row: str(row["path"])))

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from edge import __version__, frames
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.system.progress import Progress, silent
-from train import settings
+from train import run, settings
 from train.data import dataset, fields
 from train.data.dataset import Example
 from train.locator import field_lessons, nuclei, red_cell_diameter
@@ -82,13 +82,10 @@ def train(
         What run.json holds.
 
     Raises:
-        UserError: if the data or the earlier run can't be used, or if the folder can't be written.
+        UserError: if the data or the earlier run can't be used, or if the folder isn't empty or can't be written.
     """
     examples = [e for e in dataset.read(folder, labels=None) if e.split != "test"]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out} can't be made: {reason(error)}.") from error
+    run.make_folder(out)
     keras.utils.set_random_seed(options.seed)
     model, before = _earlier(start) if start else (network(), None)
     mosaic, learned_from = _mosaic(folder, examples, options, progress)

@@ -60,12 +60,12 @@ def test_refusals(tmp_path: Path) -> None:
             dataset.read(folder)
 
     refused(tmp_path / "none", "not a folder")
-    refused(tmp_path, "holds no lymphocyte")
+    refused(tmp_path, "no pictures in folders of classes, and no cells.csv")
     fill(tmp_path / "a", {"lymphocyte": 40})
     refused(tmp_path / "a", "holds no monocyte")
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "cells.csv").write_text("path,name\n")
-    refused(tmp_path / "b", "lacks the column label, split")
+    refused(tmp_path / "b", "lacks the column label")
     (tmp_path / "b" / "cells.csv").write_bytes(b"\xff\xfe\x00 no text")
     refused(tmp_path / "b", "cells.csv")
 
@@ -123,13 +123,13 @@ def test_sources_and_types_are_left_out_of_what_is_learned_but_not_of_the_test(t
 
 def test_a_table_is_only_parsed_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed = []
-    original = dataset.table
+    original = dataset.table_rows
 
-    def counted(folder: Path, needed: set[str]) -> list[dict[str, str]]:
+    def counted(folder: Path) -> list[dict[str, str]]:
         parsed.append(folder)
-        return original(folder, needed)
+        return original(folder)
 
-    monkeypatch.setattr(dataset, "table", counted)
+    monkeypatch.setattr(dataset, "table_rows", counted)
     row = "{}.png,{},{}"
     rows = [row.format(f"{s}{c}", c, s) for s in dataset.SPLITS for c in dataset.LABELS]
     (tmp_path / "cells.csv").write_text("\n".join(["path,label,split", *rows]) + "\n")
@@ -137,3 +137,66 @@ def test_a_table_is_only_parsed_again_when_it_has_changed(tmp_path: Path, monkey
     assert len(parsed) == 1
     (tmp_path / "cells.csv").write_text("\n".join(["path,label,split", *rows, "more.png,monocyte,val"]) + "\n")
     assert len(dataset.read(tmp_path)) == 7 and len(parsed) == 2
+
+
+def test_splits_under_all_names_and_a_missing_one(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fill(tmp_path / "archive" / "Training", {"LY": 40, "MO": 40, "smudge": 5}, 1)
+    fill(tmp_path / "archive" / "Testing", {"LY": 3, "MO": 3}, 2)
+    (tmp_path / "archive" / "Training" / "LY" / "notes.txt").touch()
+    with caplog.at_level("INFO", logger="train"):
+        examples = dataset.read(tmp_path)
+        assert dataset.read(tmp_path) == examples
+    assert len(dataset.only(examples, "test")) == 6 and all(e.path.startswith("archive/T") for e in examples)
+    assert 5 <= len(dataset.only(examples, "val")) <= 20 and len(examples) == 86
+    [told] = [record.getMessage() for record in caplog.records]  # once, not at each reading
+    for words in (
+        "archive   test           3         3       0",
+        "5 smudge",
+        "Taken from train, as there was none: val.",
+        "Kept as it was: test.",
+        "1 file(s) of the kind .txt",
+    ):
+        assert words in told, told
+
+
+def test_patients_stay_in_one_split(tmp_path: Path) -> None:
+    for patient in range(10):
+        fill(tmp_path, {f"{name}/{patient}": 4 for name in dataset.LABELS}, patient)
+    examples = dataset.read(tmp_path)
+    splits = {Path(e.path).parts[-2]: e.split for e in examples}
+    assert all(splits[Path(e.path).parts[-2]] == e.split for e in examples)
+    assert sorted(splits.values()) == ["test"] * 2 + ["train"] * 6 + ["val"] * 2
+    rows = ["path;label;patient", *(f"{e.path};{e.label};{Path(e.path).parts[-2]}" for e in examples)]
+    (tmp_path / "cells.csv").write_text("\n".join(rows))
+    assert {e.path: e.split for e in dataset.read(tmp_path)} == {e.path: e.split for e in examples}
+
+
+def test_tables_with_splits_under_other_names(tmp_path: Path) -> None:
+    def table(*splits: str) -> None:
+        rows = [f"{i}{name}.png,{name},{split}" for i, split in enumerate(splits) for name in ("Lymphocytes", "MO")]
+        (tmp_path / "cells.csv").write_text("\n".join(["Image,Class,Set", *rows]))
+
+    table("Training", "validation", "TEST", "")
+    assert [e.split for e in dataset.read(tmp_path)] == ["train"] * 2 + ["val"] * 2 + ["test"] * 2 + ["train"] * 2
+    table("Training", "validation", "fold 3")
+    with pytest.raises(UserError, match="the split 'fold 3'; the splits are train, val, test"):
+        dataset.read(tmp_path)
+    table("Training", "validation", "test")
+    (tmp_path / "cells.csv").write_text((tmp_path / "cells.csv").read_text() + "\n,monocyte,test")
+    with pytest.raises(UserError, match="a row without path"):
+        dataset.read(tmp_path)
+    table("Training", "validation", "test")
+    (tmp_path / "cells.csv").write_text((tmp_path / "cells.csv").read_text() + "\n0MO.png,MO,test")
+    with pytest.raises(UserError, match=r"two rows for 0MO.png that differ"):
+        dataset.read(tmp_path)
+
+
+def test_a_class_that_may_be_anything_is_asked_for(tmp_path: Path) -> None:
+    fill(tmp_path, {"lymphocyte": 40, "monocyte": 40, "typical lymphocyte": 40})
+    with pytest.raises(UserError, match=r"'typical lymphocyte', which may be lymphocyte or not.*train data.*--label"):
+        dataset.read(tmp_path)
+    assert len(dataset.read(tmp_path, None)) == 120
+    (tmp_path / "lymphocyte").rename(tmp_path / "0")
+    shutil.rmtree(tmp_path / "typical lymphocyte")
+    with pytest.raises(UserError, match="no lymphocyte; its classes: 0, monocyte"):
+        dataset.read(tmp_path)

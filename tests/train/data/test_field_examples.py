@@ -123,9 +123,10 @@ def test_a_run_learns_from_fields_and_says_so(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_folder_without_fields_and_a_damaged_table(folder: Path, two_sources: Path) -> None:
-    (folder / "red_cells.csv").write_text("path,x,y\nfields/three/0.png,left,5\n")
-    with pytest.raises(UserError, match=r"red_cells\.csv is not a readable table"):
-        field_examples.read(folder, "other")
+    for x in ("left", "inf", ""):
+        (folder / "red_cells.csv").write_text(f"path,x,y\nfields/three/0.png,{x},5\n")
+        with pytest.raises(UserError, match=r"red_cells\.csv has a row without two numbers"):
+            field_examples.read(folder, "other")
     (folder / "fields.csv").unlink()
     settings = Settings(other="kinds", fields="other")
     with pytest.raises(UserError, match="needs marked camera fields"):

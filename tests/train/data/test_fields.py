@@ -26,3 +26,18 @@ def test_a_folder_without_fields_has_none_and_a_broken_table_is_refused(tmp_path
     assert fields.read(tmp_path) == []
     with pytest.raises(UserError, match=r"fields\.csv"):
         fields.read(fields_table(tmp_path, ["a.png,unknown,left,2,30,40,,"]))
+
+
+def test_a_table_of_excel_and_what_is_no_box(tmp_path: Path) -> None:
+    text = "Path;Label;X;Y;Width;Height;Film\r\nf\\a\\1.jpg;LY;1;2;30.0;40;\r\nf\\a\\1.jpg;Neutrophils;5;6;7;8;\r\n"
+    (tmp_path / "fields.csv").write_bytes(text.encode("utf-16"))
+    [field] = fields.read(tmp_path)
+    assert field.path == "f/a/1.jpg" and field.source == "a"
+    assert [(box.x, box.width, box.label) for box in field.boxes] == [(1, 30, "lymphocyte"), (5, 7, "neutrophil")]
+    for row, words in (
+        ("a.png,unknown,1,2,0,40,,", "without an extent"),
+        ("a.png,unknown,1,2,nan,40,,", "without four numbers"),
+        ("a.png,atypical lymphocyte,1,2,3,40,,", "may be lymphocyte or not"),
+    ):
+        with pytest.raises(UserError, match=words):
+            fields.read(fields_table(tmp_path, [row]))

@@ -68,7 +68,7 @@ def test_a_data_set_becomes_the_projects_layout(server: Kaggle, tmp_path: Path) 
     assert films.pop("") == {"test"} and all(len(splits) == 1 for splits in films.values())
     assert len(dataset.read(tmp_path / "out")) == len(rows)
     assert "Downloading" in done.stderr and "Downloading" not in done.stdout  # stdout is for the counts
-    assert done.stdout.startswith("white-cells")
+    assert "\nwhite-cells " in done.stdout
 
 
 def test_what_was_downloaded_is_not_downloaded_again(server: Kaggle, tmp_path: Path) -> None:
