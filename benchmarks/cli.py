@@ -13,7 +13,7 @@ import click
 from benchmarks.report import result
 from edge import __version__, model
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import progress_bars
+from edge.system.cli import Group, progress_bars
 from train.cli import data_option
 
 SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
@@ -98,7 +98,7 @@ def _save(results: dict[str, Any], target: Path | None) -> None:
         result.write(_page()(document), html)
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Measure accuracy, latency and memory on this machine."""

@@ -11,7 +11,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Grouped, progress_bars, show_log
+from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Make(Grouped):
     }
 
 
-class _MakeByDefault(click.Group):
+class _MakeByDefault(Group):
     """A group of commands with `make` as the default: `convert RUN` means `convert make RUN`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -45,7 +45,7 @@ class _MakeByDefault(click.Group):
         return super().resolve_command(ctx, self._with_command(args))
 
     def _with_command(self, args: list[str]) -> list[str]:
-        known = {*self.commands, "--help", "--version"}
+        known = {*self.commands, "-h", "--help", "--version"}
         return args if not args or args[0] in known else ["make", *args]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import UserError, broken, exits_on_user_error
+from edge.errors import UserError, broken, exits_on_user_error, printable
 from edge.system.cli import Grouped, progress_bars
 
 if TYPE_CHECKING:
@@ -118,10 +118,18 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     "--json",
     "json_target",
     metavar="FILE|-",
-    help="Write the answers as JSON lines; - for standard output, instead of the table.",
+    help="Write the answers as JSON lines; - for standard output, instead of the table. To a file of answers, new ones "
+    "are added; a file that holds anything else is refused.",
 )
-@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
-@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on them.")
+@click.option(
+    "--csv", "csv_target", metavar="FILE", help="Write the answers as CSV, or add them to it, as --json does."
+)
+@click.option(
+    "--annotate",
+    metavar="DIR",
+    help="Write the pictures with boxes and answers drawn on them. No file is overwritten: a second a.annotated.jpg "
+    "becomes a-2.annotated.jpg.",
+)
 @click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
 @click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
 @click.option("--show", is_flag=True, help="With --camera: show the picture in a window, if there is a display.")
@@ -165,6 +173,7 @@ def main(
             f"A library is missing or doesn't work on this machine: {broken(error)}. Run edge-doctor."
         ) from error
 
+    _check_targets(options["json_target"], options["csv_target"])
     if verify:
         _verify(model_path, options["threads"])
         if not paths and not camera:
@@ -173,6 +182,13 @@ def main(
         _watch(camera, paths, _opened(model_path, options["threads"], site), options)
     else:
         _answer(paths, model_path, site, options)
+
+
+def _check_targets(json_target: str | None, csv_target: str | None) -> None:
+    if csv_target == "-":
+        raise UserError("--csv writes a file; use --json - for results on standard output.")
+    if json_target and csv_target and os.path.realpath(json_target) == os.path.realpath(csv_target):
+        raise UserError(f"--json and --csv can't write one file, {csv_target}; name two.")
 
 
 def _verify(model_path: Path | None, threads: int) -> None:
@@ -229,11 +245,6 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         raise UserError(
             f"No pictures found in {' '.join(paths)}." if paths else "Give the paths of pictures; see --help."
         )
-    if options["csv_target"] == "-":
-        raise UserError("--csv writes a file; use --json - for results on standard output.")
-    for target in (options["json_target"], options["csv_target"]):
-        if target in found:
-            raise UserError(f"{target} is one of the pictures, which the results would overwrite; give another file.")
     if site and options["adapt"]:
         raise UserError(
             "--site sets the threshold from labelled cells, --adapt from unlabelled cells; use only one of them."
@@ -266,6 +277,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     tally = sinks.Tally()
     with ExitStack() as stack:
         chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
+        for note in filter(None, (each.note for each in chosen)):
+            click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(watched))
         job = files.Job(found, model, rules, search, threshold)
@@ -332,4 +345,6 @@ def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
 
 
 def _standard_input() -> list[str]:
-    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+    if sys.stdin is None:
+        raise UserError("Standard input is closed, so - gives no list of files.")
+    return [os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip()]

@@ -32,7 +32,7 @@ def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except UserError as error:
-            sys.stderr.write(f"Error: {error}\n")
+            sys.stderr.write(f"Error: {printable(str(error))}\n")
             sys.exit(error.exit_code)
 
     return wrapped
@@ -63,3 +63,10 @@ def broken(error: ImportError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
     return cause.removeprefix("Original error was: ").rstrip(".")
+
+
+def printable(text: str) -> str:
+    """A text for a terminal, as one line: characters that would break the line, move the cursor or ring the bell are
+    escaped, and so are bytes of a file name that aren't text.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -10,7 +10,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Grouped, progress_bars, show_log
+from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings, Transfer
 
@@ -49,7 +49,7 @@ def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[s
     return Command
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""

@@ -17,11 +17,13 @@ except ImportError:  # the one library that edge-doctor itself needs
     sys.stderr.write("click is missing: install again, with the bundle's `install.sh` or `pip install click`.\n")
     sys.exit(2)
 
+from edge.system.cli import Command  # imports click
+
 _CODES = {"fine": 0, "warn": 1, "bad": 2}
 _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.version_option(__version__)
 @click.option(
     "--camera",

@@ -143,6 +143,8 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
             outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
+            for note in filter(None, (each.note for each in outputs)):
+                logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
         logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike, job.rules))
     return 1 if camera.broken and not camera.live else 0

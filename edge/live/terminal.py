@@ -1,6 +1,7 @@
 """What the user gets from a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
 
 import logging
+import os
 import shutil
 import sys
 import time
@@ -11,10 +12,11 @@ from typing import Self
 from PIL import Image
 
 from edge.classify import Answer
-from edge.errors import writing
+from edge.errors import UserError, printable, writing
 from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
+from edge.system.lock import lock
 
 _LOGGER = "edge"  # the logger whose lines at level INFO and above are shown
 _MARGIN = 1.4  # side of the saved picture of a cell, in diameters of the cell
@@ -70,7 +72,7 @@ class LiveTerminal(Sink):
     def say(self, text: str) -> None:
         """Writes a sentence on standard error."""
         self._clear_status()
-        self._error(text + "\n")
+        self._error(printable(text) + "\n")
 
     def status(self, text: str, warnings: Sequence[str]) -> None:
         """Shows the status line. May be called for every frame; the line is written only as often as it can be read.
@@ -124,7 +126,8 @@ class _Handler(logging.Handler):
 class CropWriter(Sink):
     """Writes two pictures of each cell into a folder: the cell itself, and its field with a box around the cell.
 
-    Numbers continue those in the folder, so that no picture of an earlier session is overwritten.
+    Numbers continue those in the folder, so that no picture of an earlier session is overwritten. While a run saves
+    to a folder, no other run may.
     """
 
     def __init__(self, folder: str) -> None:
@@ -132,8 +135,17 @@ class CropWriter(Sink):
         self._folder = Path(folder)
         with writing(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+            if not lock(self._lock):
+                os.close(self._lock)
+                raise UserError(
+                    f"Another run saves pictures in {folder}; wait until it has ended, or name another one."
+                )
             names = [path.name.split(".")[0].rpartition("-")[2] for path in self._folder.glob("cell-*.crop.png")]
         self._first = max((int(name) + 1 for name in names if name.isdecimal()), default=0)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
 
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):

@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from edge.errors import exits_on_user_error
+from edge.system.cli import Command
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--count", default=3, show_default=True, help="How many pictures of each kind of cell, and how many fields."

@@ -8,7 +8,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import progress_bars
+from edge.system.cli import Group, progress_bars
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from edge.site.labelled import Cells
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Find out whether the model is fit for your microscope, and adapt it with a few labelled cells.

@@ -5,14 +5,37 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
 from edge.system.progress import Progress, silent
+from edge.system.streams import standard_streams
 
 
-class Grouped(click.Command):
+class Command(click.Command):
+    """A click command with -h beside --help, and without a traceback where standard output is closed or its disk is full."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        settings = {"help_option_names": ["-h", "--help"]} | (kwargs.pop("context_settings", None) or {})
+        super().__init__(*args, context_settings=settings, **kwargs)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with standard_streams():
+            try:
+                return super().main(*args, **kwargs)
+            except OSError as error:
+                if error.filename is not None:  # not an error of a stream
+                    raise
+                sys.stderr.write(f"Error: Can't write standard output: {error.strerror}.\n")
+                sys.exit(2)
+
+
+class Group(Command, click.Group):
+    """Such a command with subcommands."""
+
+
+class Grouped(Command):
     """A command whose --help shows its options in groups. A subclass sets `groups`.
 
     Attributes:

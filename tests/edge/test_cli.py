@@ -239,7 +239,7 @@ def test_errors_of_the_user_are_refused_in_one_sentence(folder: Path, tmp_path: 
     assert_refused(command("edge", good, "--json", tmp_path / "none" / "a.json"), "No such file")
     assert_refused(command("edge", good, "--annotate", tmp_path / "file"), "exists")
     assert_refused(command("edge", good, "--threads", "0"), "--threads")
-    assert_refused(command("edge", good, "--csv", good), "is one of the pictures")
+    assert_refused(command("edge", good, "--csv", good), "holds something other than these results")
     assert good.stat().st_size > 1000
 
 
