@@ -121,9 +121,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     help="Write the answers as JSON lines; - for standard output, instead of the table. To a file of answers, new ones "
     "are added; a file that holds anything else is refused.",
 )
-@click.option(
-    "--csv", "csv_target", metavar="FILE", help="Write the answers as CSV, or add them to it, as --json does."
-)
+@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV; new ones are added, as by --json.")
 @click.option(
     "--annotate",
     metavar="DIR",

@@ -138,9 +138,7 @@ class CropWriter(Sink):
             self._lock = os.open(folder, os.O_RDONLY)
             if not lock(self._lock):
                 os.close(self._lock)
-                raise UserError(
-                    f"Another run saves pictures in {folder}; wait until it has ended, or name another one."
-                )
+                raise UserError(f"Another run saves pictures in {folder}; wait for its end, or name another folder.")
             names = [path.name.split(".")[0].rpartition("-")[2] for path in self._folder.glob("cell-*.crop.png")]
         self._first = max((int(name) + 1 for name in names if name.isdecimal()), default=0)
 

@@ -80,12 +80,12 @@ class _Text(Sink):
 
     def _open(self, target: str, live: bool) -> IO[str]:
         # File names may hold bytes that aren't valid text; these are escaped.
-        file = Path(target).open(
+        file = Path(target).open(  # noqa: SIM115 __exit__ closes it
             "a", buffering=1 if live else -1, encoding="utf-8", errors="backslashreplace", newline=""
         )
         try:
             if not lock(file.fileno()):
-                raise UserError(f"Another run writes to {target}; wait until it has ended, or name another file.")
+                raise UserError(f"Another run writes to {target}; wait for its end, or name another file.")
             earlier = fsync.first_line(target)
             if earlier and not self.ours(earlier):
                 raise UserError(f"{target} holds something other than these results; name another file.")

@@ -14,11 +14,11 @@ from edge.system.streams import standard_streams
 
 
 class Command(click.Command):
-    """A click command with -h beside --help, and without a traceback where standard output is closed or its disk is full."""
+    """A click command with -h beside --help, and with a sentence, not a traceback, if standard output is full."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        settings = {"help_option_names": ["-h", "--help"]} | (kwargs.pop("context_settings", None) or {})
-        super().__init__(*args, context_settings=settings, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with standard_streams():

@@ -8,7 +8,7 @@ from pathlib import Path
 _LONGEST = 200  # bytes of a name's stem; file systems allow 255 bytes for the whole name
 
 
-def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], number: int = 1) -> int:
+def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], first: int = 1) -> int:
     """Writes a file FOLDER/STEM.SUFFIX, or FOLDER/STEM-2.SUFFIX and so on if there is such a file already.
 
     It is written under a temporary name first, so that it is never seen half written. Two runs that write into one
@@ -19,7 +19,7 @@ def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None
         stem: the first part of the name; it is shortened if it is too long for a file system.
         suffix: the rest of the name, such as "annotated.jpg".
         write: gets the temporary path and writes the file.
-        number: the first number to try; 1 stands for the name without a number.
+        first: the first number to try; 1 stands for the name without a number.
 
     Returns:
         The number of the file.
@@ -28,7 +28,7 @@ def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None
         OSError: where it can't be written.
     """
     stem = os.fsdecode(os.fsencode(stem)[:_LONGEST])
-    for number in count(number):
+    for number in count(first):
         path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.{suffix}"
         part = path.with_name(f"{path.name}.part")
         try:
