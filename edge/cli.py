@@ -232,7 +232,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
     from edge import classify, files, frames, unlike
-    from edge.output import sinks
+    from edge.output.tally import Tally
     from edge.system.signals import Stop
 
     for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
@@ -272,7 +272,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             known = ", ".join(model.labels)
             raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
-    tally = sinks.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         for note in filter(None, (each.note for each in chosen)):

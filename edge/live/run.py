@@ -27,6 +27,7 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
 from edge.output.sinks import Sink
+from edge.output.tally import Tally, counted
 from edge.system.signals import Stop
 from edge.unlike import sentence
 
@@ -127,7 +128,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         raise UserError("This model was trained on whole pictures; --camera needs a model for located cells.")
     capture_flat = job.flat == "capture"
     flat = FlatField(frames.load(job.flat).image) if job.flat and not capture_flat else None
-    tally, labels = sinks.Tally(), job.model.labels
+    tally, labels = Tally(), job.model.labels
     with (
         LiveTerminal(labels, show_cells=targets.json != "-") as terminal,
         _closing(Camera(opener(job.source, job.settings), shown(job.source)), terminal) as camera,
@@ -146,7 +147,9 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
-        logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike, job.rules))
+        text = f"{summary(session.status, camera)}{tally}{sentence(session.status.unlike, job.rules)}"
+        for line in text.splitlines():
+            logger.info("%s", line)
     return 1 if camera.broken and not camera.live else 0
 
 
@@ -214,7 +217,7 @@ def status_line(status: Status, rate: Rate) -> str:
     parts = [status.doing, str(rate)]
     if status.quality:
         parts.append(f"focus {100 * status.focus:.0f} %, light {status.quality.light[1]:.0f}")
-    parts += [sinks.counted(n, label) for label, n in sorted(status.counts.items())]
+    parts += [counted(n, label) for label, n in sorted(status.counts.items())]
     return " | ".join(parts + [warning.upper() for warning in status.warnings[:1]])
 
 

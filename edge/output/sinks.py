@@ -21,7 +21,6 @@ from PIL import Image
 
 from edge.cell import centre_distance
 from edge.classify import Answer
-from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, printable, writing
 from edge.frames import Unreadable
 from edge.model import Model
@@ -30,7 +29,6 @@ from edge.system.lock import lock
 from edge.system.whole import write_new
 from edge.unlike import Unlike
 
-NOTICE = "For a person to check: not a medical device."
 _LONGEST = 65_500  # pixels; a JPEG can't be larger
 # A spreadsheet takes a value that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -334,31 +332,3 @@ class Complaints(Sink):
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):
             self._say(f"{result.source!r} {result.error}")
-
-
-class Tally(Sink):
-    """Counts answers, for the last line of the output."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        self.pictures = self.unreadable = 0
-
-    def add(self, result: Answer | Unreadable) -> None:
-        self.pictures += 1
-        if isinstance(result, Unreadable):
-            self.unreadable += 1
-        else:
-            self.answers.update(decision.label for _, decision in result.cells)
-
-    def __str__(self) -> str:
-        parts = [counted(count, label) for label, count in sorted(self.answers.items())]
-        if self.unreadable:
-            parts.append(f"{self.unreadable} could not be read")
-        return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
-
-
-def counted(count: int, label: str) -> str:
-    """A count with its label, such as "3 monocytes" or "2 to review"."""
-    if label in (OTHER, REVIEW):
-        return f"{count} {'to review' if label == REVIEW else label}"
-    return f"{count} {label}{'' if count == 1 else 's'}"

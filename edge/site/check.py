@@ -1,13 +1,12 @@
 """Is a model fit for a site? Figures of the site's unlabelled and labelled cells, and a verdict with advice."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.decide import REVIEW, RISK, Decision
+from edge.decide import REVIEW, RISK, Decision, without_numbers
 from edge.model import Model
 from edge.share import Share
 from edge.site.adapt import answers
@@ -100,15 +99,10 @@ def statistics(cells: Cells, model: Model) -> Statistics:
         beyond=round(float((cells.distance > limit).mean()), 4),
         confidence=round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
         review=round(len(review) / len(cells), 4),
-        reasons=dict(Counter(_without_numbers(d.reason) for d in review).most_common()),
+        reasons=dict(Counter(without_numbers(d.reason) for d in review).most_common()),
         pictures=dict(Counter(doubt for doubt in cells.doubts if doubt).most_common()),
         answers=dict(sorted(Counter(d.label for d in decisions).items())),
     )
-
-
-def _without_numbers(reason: str) -> str:
-    """The reason without the figures at its end: "close call 55:45" -> "close call"."""
-    return re.split(r",? \d", reason)[0]
 
 
 def judge(cells: Cells, model: Model) -> Judgement:

@@ -46,7 +46,10 @@ def test_table(folder: Path) -> None:
     head, first, second = done.stdout.splitlines()
     assert head.split() == ["answer", "lymphocyte", "monocyte", "other", "picture"]
     assert first.split()[0] == "lymphocyte" and second.split()[0] == "monocyte"
-    assert "1 lymphocyte, 1 monocyte" in done.stderr and "not a medical device" in done.stderr
+    assert (
+        "2 cells in 2 pictures: 1 lymphocyte (50 %), 1 monocyte (50 %)." in done.stderr
+        and "not a medical device" in done.stderr
+    )
 
 
 def test_json_lines(folder: Path) -> None:
