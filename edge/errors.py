@@ -1,9 +1,11 @@
 """Errors that a user can cause, and how a command shows them."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -51,6 +53,12 @@ def writing(target: object) -> Iterator[None]:
         raise
     except OSError as error:
         raise UserError(f"Can't write {target}: {reason(error)}.") from error
+
+
+def must_be_new(path: str | Path) -> None:
+    """Raises UserError if there is something at a path that results would overwrite."""
+    if os.path.lexists(path):
+        raise UserError(f"{path} exists already, and results overwrite nothing; name another file, or remove it.")
 
 
 def reason(error: Exception) -> str:

@@ -76,9 +76,7 @@ class Tally(Sink):
                 lines.append(f"{what}: " + ", ".join(f"{count} {name}" for name, count in counts.most_common()))
         if self.overruled:
             are = "cell with a name is" if self.overruled == 1 else "cells with a name are"
-            lines.append(
-                f"{self.overruled} {are} likelier {OTHER}, but not {PLAIN_OTHER:g} likely"
-            )
+            lines.append(f"{self.overruled} {are} likelier {OTHER}, but not {PLAIN_OTHER:g} likely")
         if self.empty or not cells + self.unreadable:
             lines.append(f"No cell in {self.empty} of {pictures} pictures" if pictures > 1 else "No cell")
         if self.unreadable:

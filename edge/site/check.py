@@ -9,7 +9,7 @@ import numpy as np
 from edge.decide import REVIEW, RISK, Decision, without_numbers
 from edge.model import Model
 from edge.share import Share
-from edge.site.adapt import answers
+from edge.site.adapt import adapt, alone
 from edge.site.figures import SiteFigures, figures
 from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
@@ -17,6 +17,7 @@ from edge.site.profile import FEWEST, SiteModel
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
 ENOUGH = 20  # physical cells of each name that a reliable verdict needs
+MANY = 50  # physical cells of each name from which on more of them hardly make a better profile
 _RECALL, _RISK, _COVERAGE = 0.9, 0.05, 0.5  # for GO: least recall of each name, largest risk, least coverage
 _RANKED = 0.85  # AUROC of the two names: below this, no threshold tells them apart well enough
 _FAR = 0.5  # share of cells too far from the training cells: above this, focus, light or stain are the likely cause
@@ -88,7 +89,7 @@ class Judgement(SiteFigures):
 
 def statistics(cells: Cells, model: Model) -> Statistics:
     """The figures that need no labels. cells: n pictures, at least one; model: with or without a profile."""
-    decisions = answers(cells, model)
+    decisions = alone(cells, model)
     limit = model.rules(RISK).max_distance
     low, median, high = (round(float(x), 2) for x in np.quantile(cells.distance, [0.1, 0.5, 0.9]))
     review = [decision for decision in decisions if decision.label == REVIEW]
@@ -107,7 +108,7 @@ def statistics(cells: Cells, model: Model) -> Statistics:
 
 def judge(cells: Cells, model: Model) -> Judgement:
     """The figures of labelled cells, with the verdict. model: with or without a profile."""
-    decisions = answers(cells, model)
+    decisions = alone(cells, model)
     probabilities = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
     recall = {label: _recall(i, decisions, cells, model.labels) for i, label in enumerate(model.labels)}
     found = Judgement(
@@ -206,6 +207,18 @@ def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, st
         why = f"{names[0]}s and {names[1]}s can't be told apart on this microscope (AUROC {auroc:.2f}), {text}"
         first = "check focus, light and stain" if far > _FAR else "check the labels"
         return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
-    again = isinstance(model, SiteModel)
-    what = "run `edge-site adapt` again, with more cells" if again else "run `edge-site adapt`"
-    return ADAPT, f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})", what
+    why = f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})"
+    if isinstance(model, SiteModel):
+        return ADAPT, why, "run `edge-site adapt` again, with these cells added"
+    adapted = adapt(cells, model)
+    if adapted.profile:
+        return ADAPT, why, "run `edge-site adapt`"
+    return NO_GO, f"{why}, and no profile helps: {adapted.why}", _without_profile(cells, risk)
+
+
+def _without_profile(cells: Cells, risk: float) -> str:
+    """What to do where the model isn't good enough and no profile helps. risk: share of wrong answers, 0 to 1."""
+    fewest = min(cells.count(0), cells.count(1))
+    more = f"label more cells, 50 of each name (now {fewest}), and check again, or " if fewest < MANY else ""
+    use = "its answers may be used, and the cells left for review need your own look; " if risk <= _RISK else ""
+    return f"{use}for better answers, {more}train on cells of this microscope"
