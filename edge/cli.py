@@ -130,7 +130,11 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 )
 @click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
 @click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
-@click.option("--show", is_flag=True, help="With --camera: show the picture in a window, if there is a display.")
+@click.option(
+    "--show",
+    is_flag=True,
+    help="With --camera: show the picture and the answers in a window, if there is a display; q or Escape ends the run.",
+)
 @click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--fps",

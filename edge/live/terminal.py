@@ -74,11 +74,11 @@ class LiveTerminal(Sink):
         self._clear_status()
         self._error(printable(text) + "\n")
 
-    def status(self, text: str, warnings: Sequence[str]) -> None:
+    def status(self, parts: Sequence[str], warnings: Sequence[str]) -> None:
         """Shows the status line. May be called for every frame; the line is written only as often as it can be read.
 
         Args:
-            text: the line.
+            parts: of the line, the most important first; a terminal shows as many as it has room for.
             warnings: what the user should do, the most urgent first.
         """
         now = time.monotonic()
@@ -89,12 +89,12 @@ class LiveTerminal(Sink):
             return
         if self._is_terminal:
             self._next_status = now + _REFRESH
-            text = text[: max(20, shutil.get_terminal_size().columns - 1)]
+            text = fitted(parts, max(20, shutil.get_terminal_size().columns - 1))
             self._error("\r" + text + " " * max(0, len(self._status) - len(text)))
             self._status = text
         else:
             if self._next_status:
-                self._error(text + "\n")
+                self._error(" | ".join(parts) + "\n")
             self._next_status = now + _LOG
 
     def _line(self, text: str) -> None:
@@ -110,6 +110,22 @@ class LiveTerminal(Sink):
         if self._status:
             self._error("\r" + " " * len(self._status) + "\r")
             self._status = ""
+
+
+def fitted(parts: Sequence[str], columns: int) -> str:
+    """A line of the first parts, as many as fit in. Where the first two don't, of the first, "WHAT IS WRONG: WHAT TO
+    DO", one half is left out.
+    """
+    first, *others = parts
+    if others and ": " in first:
+        shorter = (first, *reversed(first.split(": ", 1)))
+        first = next((each for each in shorter if len(f"{each} | {others[0]}") <= columns), first)
+    line = first
+    for part in others:
+        if len(f"{line} | {part}") > columns:
+            break
+        line += f" | {part}"
+    return line[:columns]
 
 
 class _Handler(logging.Handler):
