@@ -133,7 +133,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 @click.option(
     "--show",
     is_flag=True,
-    help="With --camera: show the picture and the answers in a window, if there is a display; q or Escape ends the run.",
+    help="With --camera: show picture and answers in a window, if there is a display; q or Escape ends the run.",
 )
 @click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(

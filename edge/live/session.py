@@ -235,7 +235,8 @@ class Session:
             *kinds, distance = each.mean
             doubt = partial(str, each.cell.doubt)
             decision = decide(moved(kinds, run), rules, distance=distance, picture_doubt=doubt)
-            answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))], run=run))
+            decision = replace(decision, frames=each.frames)
+            answers.append(Answer(each.frame, [(each.cell, decision)], run=run))
             self.status.counts[decision.label] += 1
             self._decided[each.cell.number] = decision
         return answers
