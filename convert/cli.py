@@ -192,6 +192,7 @@ def _show_locator(result: "locator.Result") -> None:
     click.echo(result.sentences[0])
     if result.path:
         click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, its model card, and the gate's report.")
+        click.echo(f"Next: benchmark locating --locator {shlex.quote(str(result.path))} --data DATA", err=True)
 
 
 def _show(result: "run.Result") -> None:
@@ -215,6 +216,8 @@ def _show(result: "run.Result") -> None:
     )
     if result.path:
         click.echo(f"Written: {result.path}, its model card, and the gate's report, {result.page}.")
+        name = shlex.quote(str(result.path))
+        click.echo(f"Next: benchmark accuracy {name} --data DATA, or edge-classify PICTURES --model {name}", err=True)
 
 
 @main.command()

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -35,6 +36,9 @@ MAINS = {
     "train": train.cli.main,
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,
+    "edge-train": train.cli.main,
+    "edge-convert": convert.cli.main,
+    "edge-benchmark": benchmarks.cli.main,
 }
 # Programs from outside this project that a page may tell its reader to run.
 OTHERS = {"tar", "sudo", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
@@ -93,6 +97,14 @@ def test_commands_exist(line: str) -> None:
         assert (ROOT / arguments[0]).is_file()
     else:
         assert name in OTHERS, line
+
+
+def test_each_command_is_installed_under_its_names() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts) == set(MAINS)
+    for name, place in scripts.items():
+        module, function = place.split(":")
+        assert getattr(importlib.import_module(module), function) is MAINS[name]
 
 
 def test_there_are_commands_to_test() -> None:

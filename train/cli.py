@@ -1,5 +1,6 @@
 """The `train` command: its options only. The other modules do the work."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -290,7 +291,9 @@ def _show(report: "Report | None", out: Path) -> None:
         return
     click.echo(f"\nTest split, best epoch {report.best_epoch}, Wilson 95 % intervals:")
     click.echo(evaluate.table(report.metrics["test"]).text())
-    click.echo(f"\nWritten: {out / 'model.keras'} and {out / 'run.json'}. Next: convert --int8 {out}")
+    drawn = [str(file) for name in ("learning-curves.png", "confusion.png") if (file := out / name).exists()]
+    click.echo(f"\nWritten: {out / 'model.keras'}, {out / 'run.json'}{''.join(f', {each}' for each in drawn)}.")
+    click.echo(f"Next: convert --int8 {shlex.quote(str(out))}")
 
 
 @main.command(cls=_groups())
@@ -539,6 +542,7 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
     click.echo(f"\n{figures['all'].bias.sentence}")
     files = [str((out or run) / f"evaluation.{kind}") for kind in ("html", "json", "md")]
     click.echo(f"\nWritten: {files[0]}, {files[1]} and {files[2]}. Not a medical device.")
+    click.echo(f"Next: convert --int8 {shlex.quote(str(run))}")
 
 
 @main.command()

@@ -64,6 +64,8 @@ def main(source: str | None, model: Path | None, show: bool, folder: Path, secon
             if finding.remedy:
                 click.echo(f"      -> {finding.remedy[0].upper()}{finding.remedy[1:]}.")
     state = worst(findings)
+    if not as_json and state != "bad":
+        click.echo("Next: edge-classify PICTURES, or edge-classify --camera SOURCE")
     if as_json:
         rows = [finding.row() for finding in findings]
         click.echo(json.dumps({"state": state, "version": __version__, "findings": rows}, indent=1))

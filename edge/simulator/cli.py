@@ -1,5 +1,6 @@
 """`python -m edge.simulator FOLDER`: a few pictures of drawn cells, for a first try without a microscope."""
 
+import shlex
 from pathlib import Path
 
 import click
@@ -20,4 +21,6 @@ def main(folder: Path, count: int, seed: int) -> None:
     from edge.simulator.demo import draw
 
     number = draw(folder, count, seed)
-    click.echo(f"{number} drawn pictures (drawings, not blood) are in {folder}")
+    click.echo(
+        f"{number} drawn pictures (drawings, not blood) are in {folder}. Next: edge-classify {shlex.quote(str(folder))}"
+    )

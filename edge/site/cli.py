@@ -84,6 +84,8 @@ def check(
     click.echo(report.statistics(found["labelled"], "labelled"))
     found["judged"] = check.judge(cells, model)
     click.echo(report.judgement(found["judged"]))
+    if found["judged"].verdict == check.ADAPT:
+        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
     if target:
         with writing(target):
             Path(target).write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")

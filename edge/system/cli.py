@@ -67,6 +67,8 @@ def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
 
     def progress(what: str, done: int, total: int) -> None:
         bar = bars.get(what)
+        if bar is None and total and done >= total:  # too short to be watched
+            return
         if bar is None or done < bar.n:
             if bar is not None:
                 bar.close()
@@ -74,6 +76,8 @@ def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
             columns, rows = shutil.get_terminal_size()
             bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
         bar.update(done - bar.n)
+        if total and done >= total:
+            bars.pop(what).close()  # its line stays, and the next work gets a line of its own
 
     try:
         yield progress

@@ -14,6 +14,11 @@ def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
 
 
+def renamed(progress: Progress, name: str) -> Progress:
+    """A Progress that reports work under a name that says more than its own."""
+    return lambda _, done, total: progress(name, done, total)
+
+
 Observer = Callable[[str, str], None]
 """Called when a processing step of one picture has ended, with the step ("decode") and the picture's source."""
 
