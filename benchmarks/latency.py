@@ -396,7 +396,7 @@ def _steps_table(pictures: PictureSet) -> Table:
 def command_table(result: Latency) -> Table:
     """The figures of the whole command, with one row per model."""
     many, count = result.command.many or {}, result.command.pictures
-    heads = ["", "one picture from cold", "peak memory", "file"]
+    heads = ["model", "one picture from cold", "peak memory", "file"]
     if many:
         heads += [f"{count} pictures", "peak memory"]
     rows = []

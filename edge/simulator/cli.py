@@ -21,6 +21,5 @@ def main(folder: Path, count: int, seed: int) -> None:
     from edge.simulator.demo import draw
 
     number = draw(folder, count, seed)
-    click.echo(
-        f"{number} drawn pictures (drawings, not blood) are in {folder}. Next: edge-classify {shlex.quote(str(folder))}"
-    )
+    click.echo(f"{number} drawn pictures (drawings, not blood) are in {folder}")
+    click.echo(f"Next: edge-classify {shlex.quote(str(folder))}", err=True)

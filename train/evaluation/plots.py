@@ -123,7 +123,8 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     figure = Figure(figsize=(1.6 + 1.3 * len(labels), 1.2 + 1.0 * len(labels)), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.pcolormesh(np.arange(-0.5, len(labels)), np.arange(-0.5, len(labels)), shares, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
     for (row, column), share in np.ndenumerate(shares):
         text = f"{counts[row][column]:,}\n{100 * share:.1f} %"
         axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black", fontsize=10)
