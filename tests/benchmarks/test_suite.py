@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, invoke
+from matplotlib.figure import Figure
 
 from benchmarks import accuracy, corruptions, metrics, robustness, suite
 from benchmarks import command as process
@@ -111,10 +112,15 @@ def test_the_page_of_a_whole_benchmark_begins_with_int8_against_float() -> None:
 
 
 def test_legends_stand_beside_the_plots(monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = []
-    monkeypatch.setattr(plots, "svg", lambda figure: figures.append(figure) or "")
+    figures: list[Figure] = []
+
+    def svg(figure: Figure) -> str:
+        figures.append(figure)
+        return ""
+
+    monkeypatch.setattr(plots, "svg", svg)
     page.page(result.read(readme.REFERENCE / "intel-r-xeon-r-processor.json"))
-    legends = [(axes, axes.get_legend()) for figure in figures for axes in figure.axes if axes.get_legend()]
+    legends = [(axes, legend) for figure in figures for axes in figure.axes if (legend := axes.get_legend())]
     assert len(legends) > 10
     for axes, legend in legends[:: len(legends) // 5]:
         axes.figure.canvas.draw()
