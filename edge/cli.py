@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge import __version__
-from edge.errors import UserError, broken, exits_on_user_error, printable
+from edge.errors import UserError, broken, exits_on_user_error
 from edge.system.cli import Grouped, progress_bars
+from edge.system.streams import printable
 
 if TYPE_CHECKING:
     from edge.decide import Rules

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from edge.system.streams import printable
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -71,10 +73,3 @@ def broken(error: ImportError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     cause = next((line for line in reversed(lines) if ".so" in line), lines[0] if lines else "unknown")
     return cause.removeprefix("Original error was: ").rstrip(".")
-
-
-def printable(text: str) -> str:
-    """A text for a terminal, as one line: characters that would break the line, move the cursor or ring the bell are
-    escaped, and so are bytes of a file name that aren't text.
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -12,11 +12,12 @@ from typing import Self
 from PIL import Image
 
 from edge.classify import Answer
-from edge.errors import UserError, printable, writing
+from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
 from edge.system.lock import lock
+from edge.system.streams import printable
 
 _LOGGER = "edge"  # the logger whose lines at level INFO and above are shown
 _MARGIN = 1.4  # side of the saved picture of a cell, in diameters of the cell

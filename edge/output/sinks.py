@@ -21,11 +21,12 @@ from PIL import Image
 
 from edge.cell import centre_distance
 from edge.classify import Answer
-from edge.errors import UserError, printable, writing
+from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.model import Model
 from edge.system import fsync
 from edge.system.lock import lock
+from edge.system.streams import printable
 from edge.system.whole import write_new
 from edge.unlike import Unlike
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from edge.classify import Answer
 from edge.decide import OTHER, PLAIN_OTHER, REVIEW, Decision, without_numbers
-from edge.errors import printable
 from edge.frames import Unreadable
 from edge.output.sinks import Sink
 from edge.output.tables import Table
+from edge.system.streams import printable
 
 NOTICE = "For a person to check: not a medical device."
 _MOST = 30  # folders with a row of their own

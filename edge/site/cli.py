@@ -87,8 +87,10 @@ def check(
     if found["judged"].verdict == check.ADAPT:
         click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
     if target:
+        part = Path(f"{target}.part")
         with writing(target):
-            Path(target).write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
+            part.replace(target)
 
 
 @main.command()

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import click
 
 from edge.system.progress import Progress, silent
-from edge.system.streams import standard_streams
+from edge.system.streams import printable, standard_streams
 
 
 class Command(click.Command):
@@ -92,7 +92,8 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)
+        for line in self.format(record).splitlines():
+            tqdm.write(printable(line), file=sys.stderr)
 
 
 def show_log(*packages: str) -> None:

@@ -22,6 +22,8 @@ def standard_streams() -> Iterator[None]:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 until the process ends
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that can't show a character gets its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with redirect_stderr(_Lenient(sys.stderr)):  # type: ignore[type-var]
             yield
@@ -60,3 +62,10 @@ class _Lenient:
             self._stream.flush()
         except OSError:
             _lead_nowhere(self._stream)
+
+
+def printable(text: str) -> str:
+    """A text for a terminal, as one line: characters that would break the line, move the cursor or ring the bell are
+    escaped, and so are bytes of a file name that aren't text.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

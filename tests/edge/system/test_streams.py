@@ -1,5 +1,6 @@
 """Standard input, output and error that are closed, or that lead to a full disk."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,8 +49,24 @@ def test_what_can_not_be_done_is_said(redirected: str, arguments: tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    "module", ["edge", "edge.site.cli", "edge.doctor.cli", "edge.simulator", "train", "benchmarks"]
+    "module", ["edge", "edge.site.cli", "edge.doctor.cli", "edge.simulator", "train", "convert", "benchmarks"]
 )
 def test_h_is_help(module: str) -> None:
     done = shell("", "-h", module=module)
     assert done.returncode == 0 and done.stdout.startswith("Usage:") and "-h, --help" in done.stdout
+
+
+def test_a_name_that_the_terminal_can_not_show_is_escaped(tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.png").write_bytes(b"no picture")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", str(tmp_path)],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 1 and b"caf\\xe9.png" in done.stdout and b"Traceback" not in done.stderr
+
+
+def test_a_list_of_names_may_hold_any_bytes(tmp_path: Path) -> None:
+    (tmp_path / "list").write_bytes(PICTURE.encode() + b"\ncaf\xe9.png\n")
+    done = shell(f"< {tmp_path / 'list'}", "-", "--whole-image")
+    assert done.returncode == 1 and "caf\\udce9.png" in done.stdout and "Traceback" not in done.stderr
