@@ -1,5 +1,6 @@
 """What commands share: help in groups, progress bars, and log lines."""
 
+import errno
 import logging
 import shutil
 import sys
@@ -11,6 +12,9 @@ import click
 
 from edge.system.progress import Progress, silent
 from edge.system.streams import printable, standard_streams
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what writing to a full or broken disk gives
 
 
 class Command(click.Command):
@@ -25,7 +29,7 @@ class Command(click.Command):
             try:
                 return super().main(*args, **kwargs)
             except OSError as error:
-                if error.filename is not None:  # not an error of a stream
+                if error.errno not in _FULL:
                     raise
                 sys.stderr.write(f"Error: Can't write standard output: {error.strerror}.\n")
                 sys.exit(2)
