@@ -13,8 +13,7 @@ import click
 from edge.system.progress import Progress, silent
 from edge.system.streams import printable, standard_streams
 
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # what writing to a full or broken disk gives
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO)  # what writing to a full or broken disk gives
 
 
 class Command(click.Command):
