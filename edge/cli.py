@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.output.sinks import Sink
 
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
+_PATIENCE = 3.0  # seconds: so does it if fewer pictures take longer
 _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
@@ -283,7 +284,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         for note in filter(None, (each.note for each in chosen)):
             click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
-        progress = stack.enter_context(progress_bars(watched))
+        progress = stack.enter_context(progress_bars(delay=0.0 if watched else _PATIENCE))
         job = files.Job(found, model, rules, search, threshold)
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
     if threshold:

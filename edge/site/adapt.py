@@ -14,6 +14,7 @@ from edge.site import recalibration, refit
 from edge.site.figures import LeftOut, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
+from edge.system.progress import Progress, silent
 
 _REPEATS = 2  # runs of the cross-validation, each with the cells divided in another way
 # A profile may cost right answers, as shares of the cells with a name: as many as the wrong ones that it saves, and
@@ -54,7 +55,7 @@ def usable(cells: Cells, model: Model) -> Cells:
     return cells.at(cells.truth < 2) if cells.count(2) < FEWEST else cells
 
 
-def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
+def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent) -> Adapted:
     """Fits a profile to a site's labelled cells and finds out whether it is better than the model alone.
 
     Each cell is answered by a profile that was fitted without it and without other pictures of it. The profile is
@@ -68,9 +69,10 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
     own = alone(cells, model)
     gains, before, after, truth = np.zeros(len(cells)), [], [], []
     rng = np.random.default_rng(seed)
-    for _ in range(_REPEATS):
+    for number in range(_REPEATS):
         part = recalibration.folds(cells.truth, cells.physical, refit.FOLDS, rng)
         for each in range(refit.FOLDS):
+            progress("Testing a profile", number * refit.FOLDS + each, _REPEATS * refit.FOLDS)
             rows = np.flatnonzero(part == each)
             adapted = answers(cells.at(rows), model, refit.fit(cells.at(part != each), model))
             for i, decision in zip(rows, adapted, strict=True):
@@ -79,6 +81,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
                 before.append(own[i])
                 after.append(decision)
                 truth.append(int(cells.truth[i]))
+    progress("Testing a profile", _REPEATS * refit.FOLDS, _REPEATS * refit.FOLDS)
     gain, standard_error = refit.weighted_gain(gains, cells)
     left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
     if why := _worse(left_out):

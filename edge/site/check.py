@@ -1,7 +1,7 @@
 """Is a model fit for a site? Figures of the site's unlabelled and labelled cells, and a verdict with advice."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,11 +9,12 @@ import numpy as np
 from edge.decide import REVIEW, RISK, Decision, without_numbers
 from edge.model import Model
 from edge.share import Share
-from edge.site.adapt import adapt, alone
+from edge.site.adapt import Adapted, adapt, alone
 from edge.site.figures import SiteFigures, figures
 from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, SiteModel
+from edge.system.progress import Progress, silent
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
 ENOUGH = 20  # physical cells of each name that a reliable verdict needs
@@ -106,8 +107,15 @@ def statistics(cells: Cells, model: Model) -> Statistics:
     )
 
 
-def judge(cells: Cells, model: Model) -> Judgement:
-    """The figures of labelled cells, with the verdict. model: with or without a profile."""
+def judge(cells: Cells, model: Model, progress: Progress = silent, adapted: Adapted | None = None) -> Judgement:
+    """The figures of labelled cells, with the verdict.
+
+    Args:
+        cells: n pictures.
+        model: with or without a profile.
+        progress: see edge.system.progress; before an adaptation is advised, it is tried.
+        adapted: the result of that adaptation, if it is known already.
+    """
     decisions = alone(cells, model)
     probabilities = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
     recall = {label: _recall(i, decisions, cells, model.labels) for i, label in enumerate(model.labels)}
@@ -120,7 +128,7 @@ def judge(cells: Cells, model: Model) -> Judgement:
         why="",
         advice="",
     )
-    verdict, why, advice = _verdict(found, cells, model)
+    verdict, why, advice = _verdict(found, cells, model, lambda: adapted or adapt(cells, model, progress=progress))
     return replace(found, verdict=verdict, why=why, advice=advice)
 
 
@@ -185,8 +193,8 @@ def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:
     return round(float((differences > 0).mean() + (differences == 0).mean() / 2), 4)
 
 
-def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, str]:
-    """The verdict (GO, ADAPT or NO_GO), the reason, and what to do."""
+def _verdict(found: Judgement, cells: Cells, model: Model, adaptation: Callable[[], Adapted]) -> tuple[str, str, str]:
+    """The verdict (GO, ADAPT or NO_GO), the reason, and what to do. adaptation: tries one."""
     names = model.labels[:2]
     few = [f"{cells.count(i)} {name}s" for i, name in enumerate(names) if cells.count(i) < FEWEST]
     if few:
@@ -210,7 +218,7 @@ def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, st
     why = f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})"
     if isinstance(model, SiteModel):
         return ADAPT, why, "run `edge-site adapt` again, with these cells added"
-    adapted = adapt(cells, model)
+    adapted = adaptation()
     if adapted.profile:
         return ADAPT, why, "run `edge-site adapt`"
     return NO_GO, f"{why}, and no profile helps: {adapted.why}", _without_profile(cells, risk)

@@ -82,7 +82,8 @@ def check(
     cells = _labelled_cells(folder, model, whole_image)
     found["labelled"] = check.statistics(cells, model)
     click.echo(report.statistics(found["labelled"], "labelled"))
-    found["judged"] = check.judge(cells, model)
+    with progress_bars() as progress:
+        found["judged"] = check.judge(cells, model, progress)
     click.echo(report.judgement(found["judged"]))
     if found["judged"].verdict == check.ADAPT:
         click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
@@ -115,11 +116,12 @@ def adapt(folder: Path, out: str, unlabelled: tuple[str, ...], model_path: Path 
     must_be_new(out)
     model = _opened(model_path, None)
     cells = _labelled_cells(folder, model, whole_image)
-    adapted = adapt.adapt(cells, model)
+    with progress_bars() as progress:
+        adapted = adapt.adapt(cells, model, progress=progress)
     click.echo(report.left_out(adapted.left_out))
     profile = adapted.profile
     if not profile:
-        judged = check.judge(cells, model)
+        judged = check.judge(cells, model, adapted=adapted)
         raise UserError(f"No profile was written: {adapted.why}. Without one, {judged.verdict}: {judged.advice}.")
     if unlabelled:
         profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)

@@ -56,10 +56,12 @@ class Grouped(Command):
 
 
 @contextmanager
-def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
+def progress_bars(shown: bool | None = None, delay: float = 0.0) -> Iterator[Progress]:
     """Gives a Progress that draws bars on stderr, with speed and remaining time.
 
-    shown: whether bars are drawn; None to draw them only if stderr is a terminal.
+    Args:
+        shown: whether bars are drawn; None to draw them only if stderr is a terminal.
+        delay: a bar is drawn only if its work takes longer than so many seconds.
     """
     if not (sys.stderr.isatty() if shown is None else shown):
         yield silent
@@ -77,7 +79,9 @@ def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
                 bar.close()
             # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
             columns, rows = shutil.get_terminal_size()
-            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
+            bar = bars[what] = tqdm(
+                desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows, delay=delay
+            )
         bar.update(done - bar.n)
         if total and done >= total:
             bars.pop(what).close()  # its line stays, and the next work gets a line of its own
