@@ -123,7 +123,7 @@ class JsonLines(_Text):
 
     def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
         self.model, self.live = model_sha256, live
-        if target == "-" and sys.stdout.name == os.devnull:
+        if target == "-" and getattr(sys.stdout, "name", "") == os.devnull:
             raise UserError("Standard output is closed, so --json - can't write to it.")
         super().__init__(target, live)
 
