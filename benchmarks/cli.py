@@ -558,6 +558,7 @@ def everything(
     _save(suite.results(found), target)
     click.echo(suite.table(found))
     click.echo(f"\nWritten: {target} and {page}.")
+    click.echo(f"Next: open {page} in a browser, or benchmark compare OTHER.json {shlex.quote(str(target))}", err=True)
 
 
 @main.command()
