@@ -43,13 +43,15 @@ help:
 demo: .venv/edge
 	@$(BIN)/python -m edge.simulator demo
 	@echo
+	@rm -rf demo/annotated
 	@$(BIN)/edge-classify demo/drawn-*.png --no-review --annotate demo/annotated
 	@echo
 	@echo "The cells are drawn by edge/simulator. They show that the tool runs, not how well it reads blood."
 	@echo "Without --no-review most of these drawings are left for you to look at: they are unlike the blood that the model learned from."
 	@echo "Annotated pictures: demo/annotated. Next, with pictures of your own:"
-	@echo "  $(BIN)/edge-classify PICTURE_OR_FOLDER"
-	@echo "  $(BIN)/edge-classify --help"
+	@echo "  . $(BIN)/activate    # once in each terminal; then the commands have their short names"
+	@echo "  edge-classify PICTURE_OR_FOLDER"
+	@echo "  edge-classify --help"
 
 # In two processes, a file's tests in one of them; what trains or emulates a Raspberry Pi is in test-slow.
 PYTEST = $(BIN)/python -m pytest --numprocesses 2 --dist loadfile

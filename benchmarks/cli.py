@@ -13,7 +13,7 @@ import click
 from benchmarks.report import result
 from edge import __version__, model
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import progress_bars
+from edge.system.cli import Group, progress_bars
 from train.cli import data_option
 
 SHIPPED = sorted(model.SHIPPED.parent.glob("compact-*.tflite"), reverse=True)
@@ -98,7 +98,7 @@ def _save(results: dict[str, Any], target: Path | None) -> None:
         result.write(_page()(document), html)
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Measure accuracy, latency and memory on this machine."""
@@ -329,7 +329,8 @@ def latency(
 
     sets = pictures.of_folders(folders, count)
     settings = latency.Settings(rounds, warm_up, threads)
-    found = latency.latency(sets, models or (model.SHIPPED,), settings, many)
+    with progress_bars() as progress:
+        found = latency.latency(sets, models or (model.SHIPPED,), settings, many, progress)
     _save({"latency": latency.document(found)}, target)
     click.echo(latency.table(found))
 
@@ -351,7 +352,8 @@ def locating(folder: Path, file: Path | None, target: Path | None) -> None:
         from benchmarks import locating
     from edge import locate
 
-    found = locating.locating(folder, locate.Locator(file or locate.SHIPPED))
+    with progress_bars() as progress:
+        found = locating.locating(folder, locate.Locator(file or locate.SHIPPED), progress)
     _save({"locating": found}, target)
     click.echo(locating.table(found))
 
@@ -389,7 +391,9 @@ def parity(data: Path, fields: int, cells: int) -> None:
     """
     from benchmarks import parity
 
-    for digest in parity.parity(data, fields, cells):
+    with progress_bars() as progress:
+        digests = list(parity.parity(data, fields, cells, progress))
+    for digest in digests:
         click.echo(str(digest))
 
 
@@ -449,7 +453,8 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
     with _installed():
         from benchmarks.live import session
 
-    found = session.live(folder, cells, seconds, minutes)
+    with progress_bars() as progress:
+        found = session.live(folder, cells, seconds, minutes, progress)
     _save({"live": found}, target)
     click.echo(session.table(found))
 
@@ -553,6 +558,7 @@ def everything(
     _save(suite.results(found), target)
     click.echo(suite.table(found))
     click.echo(f"\nWritten: {target} and {page}.")
+    click.echo(f"Next: open {page} in a browser, or benchmark compare OTHER.json {shlex.quote(str(target))}", err=True)
 
 
 @main.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.ranges import Range, spread
 from edge.errors import UserError
+from edge.system.progress import Progress, followed, silent
 
 COLD_RUNS, MANY_RUNS = 7, 3  # how often the command is measured with one picture, and with many
 
@@ -73,13 +74,13 @@ def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> P
     return Process(float(seconds), int(kilobytes) / 1024)
 
 
-def cold(models: Sequence[Path], file: str) -> dict[str, Processes]:
+def cold(models: Sequence[Path], file: str, progress: Progress = silent) -> dict[str, Processes]:
     """Runs the command on one picture, with the files already in the disk cache.
 
     The models take turns. The result is by name of the model.
     """
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
-    for i in range(COLD_RUNS + 1):
+    for i in followed(range(COLD_RUNS + 1), "The command on one picture", progress):
         for model in models:
             process = classify(model, [file])
             if i:  # the first run only fills the disk cache
@@ -87,14 +88,14 @@ def cold(models: Sequence[Path], file: str) -> dict[str, Processes]:
     return {name: _summary(each) for name, each in found.items()}
 
 
-def many(models: Sequence[Path], files: Sequence[str], count: int) -> dict[str, Processes]:
+def many(models: Sequence[Path], files: Sequence[str], count: int, progress: Progress = silent) -> dict[str, Processes]:
     """Runs the command on `count` pictures in one process; the time includes the start of the process.
 
     If there are fewer files, they are used repeatedly. The models take turns. The result is by name of the model.
     """
     pictures = [files[i % len(files)] for i in range(count)]
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
-    for _ in range(MANY_RUNS):
+    for _ in followed(range(MANY_RUNS), "The command on many pictures", progress):
         for model in models:
             found[model.stem].append(classify(model, pictures))
     return {name: _summary(each) for name, each in found.items()}

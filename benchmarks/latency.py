@@ -22,6 +22,7 @@ from edge.errors import UserError
 from edge.frames import Unreadable
 from edge.model import Model
 from edge.output.tables import Table
+from edge.system.progress import Progress, followed, renamed, silent
 
 if TYPE_CHECKING:
     from edge.locate import Locator
@@ -193,7 +194,11 @@ def opened(file: Path, threads: int) -> Contender:
 
 
 def latency(
-    sets: Mapping[str, Sequence[str]], files: Sequence[Path], settings: Settings | None = None, many: int = _MANY
+    sets: Mapping[str, Sequence[str]],
+    files: Sequence[Path],
+    settings: Settings | None = None,
+    many: int = _MANY,
+    progress: Progress = silent,
 ) -> Latency:
     """Measures each processing step of a picture, and the whole command.
 
@@ -202,6 +207,7 @@ def latency(
         files: model files.
         settings: how it is measured; None for the defaults.
         many: number of pictures that the command answers in one process; 0 skips this.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: if a set is empty, or if a picture or a model can't be read.
@@ -212,10 +218,12 @@ def latency(
             raise UserError(f"{name} holds no pictures.")
     first = next(iter(sets.values()))
     with Watch() as watch:
-        measured = {name: _set(each, files, settings) for name, each in sets.items()}
+        measured = {
+            name: _set(each, files, settings, renamed(progress, f"Answering {name}")) for name, each in sets.items()
+        }
         whole = Command(
-            cold=command.cold(files, first[0]),
-            many=command.many(files, first, many) if many else None,
+            cold=command.cold(files, first[0], progress),
+            many=command.many(files, first, many, progress) if many else None,
             pictures=many or None,
         )
     models = {file.stem: ModelFile(Model(file).sha256, file.stat().st_size) for file in files}
@@ -292,7 +300,7 @@ def timed_run(pictures: Sequence[str], contender: Contender) -> TimedRun:
     return TimedRun(clock.seconds, result.decisions, result.sizes)
 
 
-def _set(pictures: Sequence[str], files: Sequence[Path], settings: Settings) -> PictureSet:
+def _set(pictures: Sequence[str], files: Sequence[Path], settings: Settings, progress: Progress) -> PictureSet:
     contenders = [opened(file, threads) for file in files for threads in settings.threads]
     for picture in pictures:
         _fill_disk_cache(picture)
@@ -300,7 +308,8 @@ def _set(pictures: Sequence[str], files: Sequence[Path], settings: Settings) -> 
         _warm_up(pictures, contender, settings.warm_up)
     seconds = {each.name: np.zeros((settings.rounds, len(pictures), len(STEPS))) for each in contenders}
     runs: dict[str, TimedRun] = {}
-    for number, contender in whole_turns(contenders, settings.rounds):
+    turns = list(whole_turns(contenders, settings.rounds))
+    for number, contender in followed(turns, "Taking turns", progress):
         runs[contender.name] = timed_run(pictures, contender)
         seconds[contender.name][number] = runs[contender.name].seconds
     width, height = Counter(next(iter(runs.values())).sizes).most_common(1)[0][0]
@@ -396,7 +405,7 @@ def _steps_table(pictures: PictureSet) -> Table:
 def command_table(result: Latency) -> Table:
     """The figures of the whole command, with one row per model."""
     many, count = result.command.many or {}, result.command.pictures
-    heads = ["", "one picture from cold", "peak memory", "file"]
+    heads = ["model", "one picture from cold", "peak memory", "file"]
     if many:
         heads += [f"{count} pictures", "peak memory"]
     rows = []

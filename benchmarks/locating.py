@@ -19,6 +19,7 @@ from edge.locate import Locator
 from edge.output.tables import Table
 from edge.share import Share, share
 from edge.simulator import drawing
+from edge.system.progress import Progress, followed, silent
 from train.data import dataset
 from train.data import fields as marked_fields
 from train.data.fields import Box, Field
@@ -105,7 +106,7 @@ class Locating:
     touching: TouchingFigures
 
 
-def locating(folder: Path, locator: Locator) -> Locating:
+def locating(folder: Path, locator: Locator, progress: Progress = silent) -> Locating:
     """Measures a locator.
 
     It is tested on the half of the marked fields that `train locator` doesn't use, on the test cells, and on drawn
@@ -120,10 +121,10 @@ def locating(folder: Path, locator: Locator) -> Locating:
         sources[field.source].append(field)
     return Locating(
         locator_sha256=locator.sha256,
-        fields={name: fields(folder, each, locator) for name, each in sources.items()},
-        singles=singles(folder, locator),
-        empty=empty(folder, measured, locator),
-        touching=touching(locator),
+        fields={name: fields(folder, each, locator, progress) for name, each in sources.items()},
+        singles=singles(folder, locator, progress),
+        empty=empty(folder, measured, locator, progress=progress),
+        touching=touching(locator, progress=progress),
     )
 
 
@@ -147,7 +148,7 @@ def within(box: Box, width: int, height: int) -> bool:
     )  # fmt: skip
 
 
-def fields(folder: Path, measured: Sequence[Field], locator: Locator) -> FieldFigures:
+def fields(folder: Path, measured: Sequence[Field], locator: Locator, progress: Progress = silent) -> FieldFigures:
     """Figures of camera fields.
 
     A marked cell counts as found if the middle of a located nucleus lies in its box. A second nucleus in the same box
@@ -156,7 +157,7 @@ def fields(folder: Path, measured: Sequence[Field], locator: Locator) -> FieldFi
     hits: dict[str, list[bool]] = defaultdict(list)
     right = count = 0
     times = []
-    for field in measured:
+    for field in followed(measured, f"Fields of {measured[0].source}", progress):
         frame = frames.load(folder / field.path)
         start = time.perf_counter()
         cells = locator.cells(frame)
@@ -187,11 +188,12 @@ def _share_of_cells(hits: dict[str, list[bool]]) -> Share:
     return replace(share(sum(photographs), len(photographs)), low=cells.low, high=cells.high, cells=len(hits))
 
 
-def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
+def singles(folder: Path, locator: Locator, progress: Progress = silent) -> dict[str, SingleFigures]:
     """Figures of the test pictures of one cell, by source. Cells of all types are included."""
     hits: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
     times: dict[str, list[float]] = defaultdict(list)
-    for example in dataset.only(dataset.read(folder, labels=None), "test"):
+    examples = dataset.only(dataset.read(folder, labels=None), "test")
+    for example in followed(examples, "Pictures of one cell", progress):
         frame = frames.load(folder / example.path)
         start = time.perf_counter()
         cells = locator.cells(frame)
@@ -206,7 +208,9 @@ def singles(folder: Path, locator: Locator) -> dict[str, SingleFigures]:
     }
 
 
-def empty(folder: Path, measured: Sequence[Field], locator: Locator, count: int = 200) -> EmptyFigures:
+def empty(
+    folder: Path, measured: Sequence[Field], locator: Locator, count: int = 200, progress: Progress = silent
+) -> EmptyFigures:
     """Figures of square parts of fields that touch no marked box. count: number of parts, if that many are found."""
     rng = random.Random(0)
     order = sorted(measured, key=lambda field: field.path)
@@ -220,15 +224,16 @@ def empty(folder: Path, measured: Sequence[Field], locator: Locator, count: int 
         if any(b.x < x + side and x < b.x + b.width and b.y < y + side and y < b.y + b.height for b in field.boxes):
             continue
         taken += 1
+        progress("Empty places", taken, count)
         found += bool(locator.cells(Frame(frame.window(x, y, x + side, y + side), field.path, 0, 0.0)))
     return EmptyFigures(taken, found)
 
 
-def touching(locator: Locator, count: int = 100) -> TouchingFigures:
+def touching(locator: Locator, count: int = 100, progress: Progress = silent) -> TouchingFigures:
     """Figures of drawn fields in which cells touch or overlap."""
     rng = np.random.default_rng(0)
     right = cells = found_cells = 0
-    for _ in range(count):
+    for _ in followed(range(count), "Drawn fields", progress):
         image, truth = drawing.field(rng, 6, 3)
         found = locator.cells(Frame(image, "drawn", 0, 0.0))
         right += len(found) == len(truth)

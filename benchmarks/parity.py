@@ -13,6 +13,7 @@ from edge.crop import crop
 from edge.errors import UserError
 from edge.locate import Locator
 from edge.model import Model
+from edge.system.progress import Progress, followed, silent
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Digest:
         return f"{self.pictures} {self.name}, {self.cells} crops: {self.crops}\n{self.cells} answers: {self.answers}"
 
 
-def parity(data: Path, fields: int = 100, cells: int = 500) -> Iterator[Digest]:
+def parity(data: Path, fields: int = 100, cells: int = 500, progress: Progress = silent) -> Iterator[Digest]:
     """The checksums of camera fields (DATA/fields) and of pictures of one cell (DATA/cells), with the shipped networks.
 
     Args:
@@ -53,14 +54,14 @@ def parity(data: Path, fields: int = 100, cells: int = 500) -> Iterator[Digest]:
         paths = frames.expand([str(data / name)])
         if not paths:
             raise UserError(f"{data / name} holds no pictures.")
-        yield digest(name, paths[:: max(1, len(paths) // wanted)][:wanted], locator, model)
+        yield digest(name, paths[:: max(1, len(paths) // wanted)][:wanted], locator, model, progress)
 
 
-def digest(name: str, paths: Sequence[str], locator: Locator, model: Model) -> Digest:
+def digest(name: str, paths: Sequence[str], locator: Locator, model: Model, progress: Progress = silent) -> Digest:
     """The checksums of some pictures. The red-cell ruler is measured in each picture by itself. name: of the set."""
     crops, answers = hashlib.sha256(), hashlib.sha256()
     count = 0
-    for path in paths:
+    for path in followed(paths, f"Reading {name}", progress):
         frame = frames.load(path)
         for cell in locator.cells(frame):
             crops.update(repr((cell.box, cell.centre, cell.nucleus)).encode())

@@ -66,7 +66,7 @@ def suite(
     sets = pictures.of_data(folder, amount.pictures)
     return Suite(
         accuracy=accuracy.accuracy(folder, files, "test", progress),
-        latency=latency.latency(sets, files, latency.Settings(threads=tuple(threads)), amount.many),
+        latency=latency.latency(sets, files, latency.Settings(threads=tuple(threads)), amount.many, progress),
         robustness=robustness.robustness(folder, files, amount.cells, progress=progress),
     )
 

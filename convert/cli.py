@@ -11,7 +11,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Grouped, progress_bars, show_log
+from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Make(Grouped):
     }
 
 
-class _MakeByDefault(click.Group):
+class _MakeByDefault(Group):
     """A group of commands with `make` as the default: `convert RUN` means `convert make RUN`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -45,7 +45,7 @@ class _MakeByDefault(click.Group):
         return super().resolve_command(ctx, self._with_command(args))
 
     def _with_command(self, args: list[str]) -> list[str]:
-        known = {*self.commands, "--help", "--version"}
+        known = {*self.commands, "-h", "--help", "--version"}
         return args if not args or args[0] in known else ["make", *args]
 
 
@@ -192,6 +192,7 @@ def _show_locator(result: "locator.Result") -> None:
     click.echo(result.sentences[0])
     if result.path:
         click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, its model card, and the gate's report.")
+        click.echo(f"Next: benchmark locating --locator {shlex.quote(str(result.path))} --data DATA", err=True)
 
 
 def _show(result: "run.Result") -> None:
@@ -215,6 +216,8 @@ def _show(result: "run.Result") -> None:
     )
     if result.path:
         click.echo(f"Written: {result.path}, its model card, and the gate's report, {result.page}.")
+        name = shlex.quote(str(result.path))
+        click.echo(f"Next: benchmark accuracy {name} --data DATA, or edge-classify PICTURES --model {name}", err=True)
 
 
 @main.command()

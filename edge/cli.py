@@ -13,6 +13,7 @@ import click
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
 from edge.system.cli import Grouped, progress_bars
+from edge.system.streams import printable
 
 if TYPE_CHECKING:
     from edge.decide import Rules
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from edge.output.sinks import Sink
 
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
+_PATIENCE = 3.0  # seconds: so does it if fewer pictures take longer
 _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
@@ -90,7 +92,8 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 @click.option(
     "--no-review",
     is_flag=True,
-    help="Answer every cell, however doubtful: other if it is at least 0.8 likely, else the likelier of the two names.",
+    help="Answer every cell, however doubtful: other if it is at least 0.8 likely, else the likelier of the two names, "
+    "even if other is likelier.",
 )
 @click.option(
     "--adapt",
@@ -118,13 +121,23 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     "--json",
     "json_target",
     metavar="FILE|-",
-    help="Write the answers as JSON lines; - for standard output, instead of the table.",
+    help="Write the answers as JSON lines; - for standard output, instead of the table. To a file of answers, new ones "
+    "are added; a file that holds anything else is refused.",
 )
-@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV.")
-@click.option("--annotate", metavar="DIR", help="Write the pictures with boxes and answers drawn on them.")
+@click.option("--csv", "csv_target", metavar="FILE", help="Write the answers as CSV; new ones are added, as by --json.")
+@click.option(
+    "--annotate",
+    metavar="DIR",
+    help="Write the pictures with boxes and answers drawn on them. No file is overwritten: a second a.annotated.jpg "
+    "becomes a-2.annotated.jpg.",
+)
 @click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
 @click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
-@click.option("--show", is_flag=True, help="With --camera: show the picture in a window, if there is a display.")
+@click.option(
+    "--show",
+    is_flag=True,
+    help="With --camera: show picture and answers in a window, if there is a display; q or Escape ends the run.",
+)
 @click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--fps",
@@ -165,6 +178,7 @@ def main(
             f"A library is missing or doesn't work on this machine: {broken(error)}. Run edge-doctor."
         ) from error
 
+    _check_targets(options["json_target"], options["csv_target"])
     if verify:
         _verify(model_path, options["threads"])
         if not paths and not camera:
@@ -173,6 +187,13 @@ def main(
         _watch(camera, paths, _opened(model_path, options["threads"], site), options)
     else:
         _answer(paths, model_path, site, options)
+
+
+def _check_targets(json_target: str | None, csv_target: str | None) -> None:
+    if csv_target == "-":
+        raise UserError("--csv writes a file; use --json - for results on standard output.")
+    if json_target and csv_target and os.path.realpath(json_target) == os.path.realpath(csv_target):
+        raise UserError(f"--json and --csv can't write one file, {csv_target}; name two.")
 
 
 def _verify(model_path: Path | None, threads: int) -> None:
@@ -218,7 +239,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
     from edge import classify, files, frames, unlike
-    from edge.output import sinks
+    from edge.output.tally import Tally
     from edge.system.signals import Stop
 
     for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
@@ -229,11 +250,6 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         raise UserError(
             f"No pictures found in {' '.join(paths)}." if paths else "Give the paths of pictures; see --help."
         )
-    if options["csv_target"] == "-":
-        raise UserError("--csv writes a file; use --json - for results on standard output.")
-    for target in (options["json_target"], options["csv_target"]):
-        if target in found:
-            raise UserError(f"{target} is one of the pictures, which the results would overwrite; give another file.")
     if site and options["adapt"]:
         raise UserError(
             "--site sets the threshold from labelled cells, --adapt from unlabelled cells; use only one of them."
@@ -263,11 +279,13 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             known = ", ".join(model.labels)
             raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
-    tally = sinks.Tally()
+    tally = Tally()
     with ExitStack() as stack:
         chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
+        for note in filter(None, (each.note for each in chosen)):
+            click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
-        progress = stack.enter_context(progress_bars(watched))
+        progress = stack.enter_context(progress_bars(delay=0.0 if watched else _PATIENCE))
         job = files.Job(found, model, rules, search, threshold)
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
     if threshold:
@@ -332,4 +350,6 @@ def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
 
 
 def _standard_input() -> list[str]:
-    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+    if sys.stdin is None:
+        raise UserError("Standard input is closed, so - gives no list of files.")
+    return [os.fsdecode(line.rstrip(b"\r\n")) for line in sys.stdin.buffer if line.strip()]

@@ -6,12 +6,14 @@ enough becomes REVIEW: a person has to look. This is called selective classifica
 """
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 OTHER, REVIEW = "other", "review"
+_NOTHING = "no white cell"
 RISK = 0.01  # stated risk unless the user gives another: the largest share of the given answers that may be wrong
 # If every cell is answered (no review), a cell is called OTHER from this probability of OTHER on. It is high
 # because on a microscope that it has never seen, a network is less certain, and this first raises OTHER. A network that
@@ -114,12 +116,15 @@ def decide(
     other = _other(sum(kinds[count:]), rules.other_platt) if rules.knows_other else 0.0
     shares = [p * (1 - other) for p in names] + [other] * rules.knows_other
     by_label = {label: round(p, 4) for label, p in zip(rules.labels, shares, strict=True)}
+    likeliest = max(range(count, len(kinds)), key=kinds.__getitem__, default=0)
+    like = _resembles(rules.kinds[likeliest]) if len(kinds) == len(rules.kinds) > len(rules.labels) else ""
+    perhaps = _perhaps(other, like)
     if rules.knows_other and other >= (0.5 if rules.abstain else rules.min_other):
-        likeliest = max(range(count, len(kinds)), key=kinds.__getitem__)
-        kind = rules.kinds[likeliest] if len(kinds) == len(rules.kinds) > len(rules.labels) else ""
-        reason = _against_other(other, kinds[likeliest], distance, rules)
-        return Decision(REVIEW if reason else OTHER, by_label, shift, reason=reason or _resembles(kind))
-    reason = _against_name(names, other, distance, picture_doubt, rules)
+        reason = _against_other(other, kinds[likeliest], distance, perhaps, rules)
+        return Decision(REVIEW if reason else OTHER, by_label, shift, reason=reason or like)
+    reason = _against_name(names, other, distance, perhaps, rules) or (
+        picture_doubt() if picture_doubt and rules.abstain else ""
+    )
     label = rules.labels[names.index(max(names))]
     return Decision(REVIEW if reason else label, by_label, shift, reason=reason)
 
@@ -156,31 +161,41 @@ def _tempered(names: list[float], temperature: float, shift: float) -> list[floa
     return [p / total for p in odds] if total else [1 / len(odds)] * len(odds)
 
 
-def _against_other(other: float, likeliest: float, distance: float, rules: Rules) -> str:
-    """Why a cell may not be called OTHER; "" if it may."""
+def _against_other(other: float, likeliest: float, distance: float, perhaps: str, rules: Rules) -> str:
+    """Why a cell may not be called OTHER; "" if it may. perhaps: the words for a doubtful OTHER."""
     if distance > rules.max_distance:
         return "unlike anything in training"
     if other < rules.min_other:
-        return f"perhaps another type, {100 * other:.0f} %"
+        return perhaps
     return "like no kind that it knows" if likeliest < rules.min_subclass else ""
 
 
-def _against_name(
-    names: list[float], other: float, distance: float, picture_doubt: PictureDoubt | None, rules: Rules
-) -> str:
-    """Why a cell may not be given the likeliest name; "" if it may."""
+def _against_name(names: list[float], other: float, distance: float, perhaps: str, rules: Rules) -> str:
+    """Why a cell may not be given the likeliest name, whatever its picture is like; "" if it may."""
     if distance > rules.max_distance:
         return "unlike anything in training"
     if other > rules.max_other:
-        return f"perhaps another type, {100 * other:.0f} %"
+        return perhaps
     first, *others = sorted(names, reverse=True)
     if first < rules.min_confidence:
         return f"close call {100 * first:.0f}:{100 * (others[0] if others else 0.0):.0f}"
-    return picture_doubt() if picture_doubt and rules.abstain else ""
+    return ""
+
+
+def _perhaps(other: float, like: str) -> str:
+    """Says that a cell may be of OTHER, and what it then resembles most, as `_resembles` words it."""
+    if like == _NOTHING:
+        return f"perhaps {like}, {100 * other:.0f} %"
+    return f"perhaps another type, {100 * other:.0f} %" + (f", most {like}" if like else "")
+
+
+def without_numbers(reason: str) -> str:
+    """A reason without the figures at its end, to count how often it is given: "close call 55:45" -> "close call"."""
+    return re.split(r",? \d", reason)[0]
 
 
 def _resembles(kind: str) -> str:
     """Which kind a cell of OTHER resembles most, worded as a reason; "" if the kinds don't say."""
     if not kind or kind == OTHER:
         return ""
-    return "no white cell" if kind == "patch" else f"like {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    return _NOTHING if kind == "patch" else f"like {'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -1,10 +1,14 @@
 """Errors that a user can cause, and how a command shows them."""
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from edge.system.streams import printable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,7 +36,7 @@ def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except UserError as error:
-            sys.stderr.write(f"Error: {error}\n")
+            sys.stderr.write(f"Error: {printable(str(error))}\n")
             sys.exit(error.exit_code)
 
     return wrapped
@@ -51,6 +55,12 @@ def writing(target: object) -> Iterator[None]:
         raise
     except OSError as error:
         raise UserError(f"Can't write {target}: {reason(error)}.") from error
+
+
+def must_be_new(path: str | Path) -> None:
+    """Raises UserError if there is something at a path that results would overwrite."""
+    if os.path.lexists(path):
+        raise UserError(f"{path} exists already, and results overwrite nothing; name another file, or remove it.")
 
 
 def reason(error: Exception) -> str:

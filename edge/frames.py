@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from edge.errors import UserError, reason
+from edge.system.quiet import silence_libtiff
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 # Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
@@ -20,6 +21,7 @@ MAX_PIXELS = 64_000_000
 _ORIENTATION = 0x0112  # the EXIF tag
 # Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
 ImageFile.MAXBLOCK = 1 << 20
+silence_libtiff()
 
 
 class Picture(Protocol):

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from edge.errors import exits_on_user_error
+from edge.system.cli import Command
 from pi import prove
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("bundle", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--data",

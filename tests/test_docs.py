@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import click
@@ -36,6 +37,7 @@ MAINS = {
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,
 }
+SECOND_NAMES = {f"edge-{name}": MAINS[name] for name in ("train", "convert", "benchmark")}
 # Programs from outside this project that a page may tell its reader to run.
 OTHERS = {"tar", "sudo", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
 MOST_WORDS = 1500  # in README, including its tables and code
@@ -93,6 +95,14 @@ def test_commands_exist(line: str) -> None:
         assert (ROOT / arguments[0]).is_file()
     else:
         assert name in OTHERS, line
+
+
+def test_each_command_is_installed_under_its_names() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert set(scripts) == set(MAINS | SECOND_NAMES)
+    for name, place in scripts.items():
+        module, function = place.split(":")
+        assert getattr(importlib.import_module(module), function) is (MAINS | SECOND_NAMES)[name]
 
 
 def test_there_are_commands_to_test() -> None:

@@ -1,5 +1,6 @@
 """The `train` command: its options only. The other modules do the work."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import click
 from edge import __version__
 from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Grouped, progress_bars, show_log
+from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings, Transfer
 
@@ -49,7 +50,7 @@ def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[s
     return Command
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
@@ -305,7 +306,9 @@ def _show(report: "Report | None", out: Path) -> None:
         return
     click.echo(f"\nTest split, best epoch {report.best_epoch}, Wilson 95 % intervals:")
     click.echo(evaluate.table(report.metrics["test"]).text())
-    click.echo(f"\nWritten: {out / 'model.keras'} and {out / 'run.json'}. Next: convert --int8 {out}")
+    drawn = [str(file) for name in ("learning-curves.png", "confusion.png") if (file := out / name).exists()]
+    click.echo(f"\nWritten: {out / 'model.keras'}, {out / 'run.json'}{''.join(f', {each}' for each in drawn)}.")
+    click.echo(f"Next: convert --int8 {shlex.quote(str(out))}")
 
 
 @main.command(cls=_groups())
@@ -554,6 +557,7 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
     click.echo(f"\n{figures['all'].bias.sentence}")
     files = [str((out or run) / f"evaluation.{kind}") for kind in ("html", "json", "md")]
     click.echo(f"\nWritten: {files[0]}, {files[1]} and {files[2]}. Not a medical device.")
+    click.echo(f"Next: convert --int8 {shlex.quote(str(run))}")
 
 
 @main.command()

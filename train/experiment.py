@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from edge import __version__, contract, crop
-from edge.errors import UserError
-from edge.system.progress import Progress, silent
+from edge.errors import UserError, reason
+from edge.system.progress import Progress, renamed, silent
 from train import batches, loop, networks, run, thresholds
 from train.augment import recipe
 from train.batches import Mix
@@ -102,7 +102,9 @@ def training_data(job: Job, views: bool = False) -> TrainingData:
     if views and settings.policy == "normalised":
         wanted["train"] = Wanted(settings.size, ("normalised", "cell"), True, settings.ruler)
     crops = {
-        name: crop_cache.make(job.folder, split[name], wanted[name], progress=job.progress).crops[settings.policy]
+        name: crop_cache.make(
+            job.folder, split[name], wanted[name], progress=renamed(job.progress, f"Reading {name} pictures")
+        ).crops[settings.policy]
         for name in dataset.SPLITS
     }
     even = {name: np.ones(len(split[name]), np.float32) for name in _LEARNED}
@@ -296,11 +298,12 @@ def finish(
     settings, labels = job.settings, data.labels
     moved = None
     if settings.thresholds:
-        answers = run.predict(model, data.crops["val"])
+        answers = run.predict(model, data.crops["val"], progress=renamed(job.progress, "Setting thresholds"))
         moved = thresholds.correct(model, data.truth["val"], answers, data.weights["val"])
     results = {}
     for name in ("val", "test"):
-        probabilities = run.predict(model, data.crops[name], len(labels))
+        progress = renamed(job.progress, f"Answering {name} pictures")
+        probabilities = run.predict(model, data.crops[name], len(labels), progress=progress)
         sources = [e.source for e in data.examples[name]]
         truth = dataset.targets(data.examples[name], labels)
         results[name] = evaluate.by_source(truth, probabilities, sources, labels)
@@ -332,6 +335,7 @@ def finish(
         ),
     )
     run.write(job.out, report, model)
+    run.draw(job.out, report)
     if report.finished:
         for stage, _ in stages.results:
             for end in ("json", "last.keras", "best.keras"):

@@ -93,6 +93,7 @@ def report(
         {name: Scores(truth[rows] == 1, probabilities[rows, 1]) for name, rows in groups.items()},
         [CellPicture(answers[i], crops[i]) for i in wrong[:WORST]],
         [] if heat is None else [CellPicture(answers[i], crops[i], each) for i, each in zip(chosen, heat, strict=True)],
+        trained.stages,
     )
     write(
         out,

@@ -112,6 +112,21 @@ def write(out: Path, report: Report, model: keras.Model) -> None:
         raise UserError(f"{out} can't be written: {reason(error)}.") from error
 
 
+def draw(out: Path, report: Report) -> None:
+    """Draws OUT/learning-curves.png and OUT/confusion.png. Raises UserError if they can't be written."""
+    from train.evaluation import plots  # imports matplotlib, which reading a run doesn't need
+
+    found = report.metrics["test"]["all"]
+    drawings = {"learning-curves.png": plots.learning_curves(report.stages)} if report.stages else {}
+    if found.count:
+        drawings["confusion.png"] = plots.confusion(found.confusion, tuple(found.classes))
+    try:
+        for name, figure in drawings.items():
+            (out / name).write_bytes(plots.png(figure))
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {reason(error)}.") from error
+
+
 def network(run: Path) -> str:
     """The name of the network that a run trained; "locator" for a locator. Raises UserError if it isn't a run."""
     return str(_document(run)["network"])
@@ -196,7 +211,9 @@ def learned(
     return dataset.trained_on(known, settings.get("source"), settings.get("without"))
 
 
-def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64) -> np.ndarray:
+def predict(
+    model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int = 64, progress: Progress = silent
+) -> np.ndarray:
     """A network's answers.
 
     Args:
@@ -204,6 +221,7 @@ def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int =
         crops: uint8 [n, size, size, 3]; if it is a memory map, only one batch at a time is read into memory.
         labels: how many labels to merge the kinds into; 0 to leave the kinds unmerged.
         batch: pictures at a time.
+        progress: see edge.system.progress.
 
     Returns:
         Probabilities, float32 [n, kinds] or [n, labels].
@@ -211,8 +229,10 @@ def predict(model: keras.Model, crops: np.ndarray, labels: int = 0, batch: int =
     Raises:
         UserError: if an answer is NaN or infinite, because the training failed.
     """
-    starts = range(0, len(crops), batch)
-    answers = [model.predict_on_batch(crops[i : i + batch].astype(np.float32)) for i in starts]
+    answers = []
+    for first in range(0, len(crops), batch):
+        answers.append(model.predict_on_batch(crops[first : first + batch].astype(np.float32)))
+        progress("Answering pictures", min(first + batch, len(crops)), len(crops))
     probabilities = np.concatenate(answers)
     if not np.isfinite(probabilities).all():
         raise UserError("The network's answers are not numbers, so its training failed; train again.")

@@ -8,9 +8,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from edge.live.session import Session
 from edge.share import Share, share
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import Scenario
+from edge.system.progress import Progress, followed, silent
 from train.data.fields import Box, Field
 
 _HELD, _FPS = 1.0, 15  # seconds for which each real field is shown; frames per second of that video
@@ -104,7 +106,9 @@ class LiveFigures:
     memory: MemoryFigures | None = None
 
 
-def live(folder: Path, cells: int = 1000, seconds: float = 60.0, minutes: float = 0.0) -> LiveFigures:
+def live(
+    folder: Path, cells: int = 1000, seconds: float = 60.0, minutes: float = 0.0, progress: Progress = silent
+) -> LiveFigures:
     """Measures a live session.
 
     Args:
@@ -112,21 +116,24 @@ def live(folder: Path, cells: int = 1000, seconds: float = 60.0, minutes: float 
         cells: number of cells of the simulated slide.
         seconds: duration of the measurement at a camera's frame rate.
         minutes: minutes of simulated frames, to measure memory over time; 0 skips this.
+        progress: see edge.system.progress.
 
     Raises:
         UserError: if the data set has no marked fields.
     """
     measured = measured_fields(folder)
     sources = sorted({each.source for each in measured})
-    figures = LiveFigures(
-        process=process(),
-        pace=pace(seconds),
-        stream=stream(min(seconds, _STREAMED)),
-        fields={name: held(folder, [each for each in measured if each.source == name]) for name in sources},
+    parts: dict[str, Callable[[], Any]] = {
+        "process": process,
+        "pace": lambda: pace(seconds),
+        "stream": lambda: stream(min(seconds, _STREAMED)),
+        "fields": lambda: {name: held(folder, [each for each in measured if each.source == name]) for name in sources},
         # About 100 faults in 1,000 cells, one in every 8 seconds of simulated time.
-        crossing=crossing(Scenario(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
-    )
-    return replace(figures, memory=memory(minutes)) if minutes else figures
+        "crossing": lambda: crossing(Scenario(seed=7, width=640, height=480, red_cell=32, faults=10, fps=15), cells),
+    }
+    if minutes:
+        parts["memory"] = lambda: memory(minutes)
+    return LiveFigures(**{name: parts[name]() for name in followed(list(parts), "Measuring", progress)})
 
 
 def memory(minutes: float) -> MemoryFigures:

@@ -55,19 +55,41 @@ def page(document: Document) -> str:
         "benchmark.html",
         title=f"Benchmark on {machine.raspberry_pi or machine.processor}",
         machine=str(machine),
+        sentences=_in_short(sections.section(document, "accuracy")) if "accuracy" in document.results else [],
         sections=[
             section
             for name, show in _SHOWN.items()
             if name in document.results
             for section in show(sections.section(document, name))
         ],
-        facts=Table(["", ""], facts),
+        facts=Table(["what", "value"], facts),
     )
+
+
+def _in_short(found: Accuracy) -> list[str]:
+    """A sentence for each file that is compared with the float model of its network."""
+    sentences = []
+    for name, model in found.models.items():
+        if not model.changes:
+            continue
+        reference = found.models[model.changes.reference]
+        now, then = (each.figures["all"].balanced_accuracy.value or 0.0 for each in (model, reference))
+        text = (
+            f"{name} against {model.changes.reference}, {found.split} split: "
+            f"balanced accuracy {now:.3f} against {then:.3f} ({100 * (now - then):+.1f} points); "
+            f"{changed(model.changes)}; "
+            f"{model.bytes / 1e3:,.0f} kB against {reference.bytes / 1e3:,.0f} kB"
+        )
+        if model.milliseconds and reference.milliseconds:
+            times = model.milliseconds.value, reference.milliseconds.value
+            text += f"; {times[0]:.2g} ms against {times[1]:.2g} ms a picture in the network alone"
+        sentences.append(f"{text}.")
+    return sentences
 
 
 def _figures_table(rows: Sequence[tuple[str, Figures]]) -> Table:
     """A table of figures. rows: the name of a set of pictures, and its figures."""
-    heads = ["", "pictures", *metrics.heads(rows[0][1])]
+    heads = ["model and pictures", "number", *metrics.heads(rows[0][1])]
     return Table(heads, [[name, f"{figures.count:,}", *metrics.row(figures)] for name, figures in rows])
 
 
@@ -118,7 +140,8 @@ def _picture_set(name: str, pictures: PictureSet) -> Section:
                 run.per_second.text(0),
             ]
         )
-    heads = ["milliseconds", *pictures.steps, TOGETHER, "p95", "p99", "first picture", "pictures a second"]
+    times = [*pictures.steps, TOGETHER, "p95", "p99", "first picture"]
+    heads = ["model", *(f"{each}, ms" for each in times), "pictures a second"]
     return Section(
         heading,
         level=3,
@@ -182,7 +205,7 @@ def _comparison(found: Comparison, heading: str) -> list[Section]:
         Section(
             heading,
             paragraphs=found.state.notes(),
-            table=Table(["", *found.units, "answers"], rows),
+            table=Table(["program", *(f"{name}, {unit}" for name, unit in found.units.items()), "answers"], rows),
             items=[f"Not measured: {name}: {why}" for name, why in found.missing.items()],
             drawings=drawings,
         )

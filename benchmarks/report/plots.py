@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from benchmarks.accuracy import ModelFigures
 from benchmarks.latency import PictureSet, RunFigures
@@ -17,7 +17,7 @@ from train.evaluation.intervals import Estimate
 from train.evaluation.plots import name, svg
 
 _COLOURS = mpl.colormaps["tab10"].colors  # type: ignore[attr-defined]
-_WIDE = (6.4, 3.6)
+_WIDE = (8.0, 3.6)
 
 
 def trade(models: Mapping[str, ModelFigures]) -> str:
@@ -40,18 +40,25 @@ def trade(models: Mapping[str, ModelFigures]) -> str:
             label=f"{label}, {model.bytes / 1e3:,.0f} kB",
         )  # fmt: skip
     _logarithmic(axes)
-    axes.legend(fontsize=8)
+    _legend(axes)
     title = "Accuracy against latency (area of a dot: size of the file)"
-    name(axes, title, "milliseconds in the network alone", "balanced accuracy")
+    name(axes, title, "milliseconds per picture in the network alone", "balanced accuracy, 0 to 1")
     return svg(figure)
+
+
+def _legend(axes: Axes) -> None:
+    """A legend beside the plot, where it hides nothing."""
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0)
 
 
 def _logarithmic(axes: Axes) -> None:
     """Makes the x axis logarithmic, with labels such as 0.15 and 2, few enough not to overlap."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0)))
+    low, high = axes.get_xlim()
+    narrow = high < 5 * low  # a logarithmic axis would have one label or two
+    axes.xaxis.set_major_locator(MaxNLocator(7) if narrow else LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
@@ -62,14 +69,14 @@ def distributions(runs: Mapping[str, RunFigures], title: str) -> str:
         shares = np.linspace(0, 1, len(run.quantiles))
         axes.plot(run.quantiles, shares, color=_COLOURS[i % len(_COLOURS)], label=label)
     _logarithmic(axes)
-    axes.legend(fontsize=8)
-    name(axes, title, "milliseconds per picture, all steps together", "share of pictures")
+    _legend(axes)
+    name(axes, title, "milliseconds per picture, all steps together", "share of pictures, 0 to 1")
     return svg(figure)
 
 
 def steps(pictures: PictureSet, title: str) -> str:
     """Plots the median milliseconds of each step, with one bar per model."""
-    figure = Figure(figsize=(6.4, 0.9 + 0.4 * len(pictures.runs)), layout="constrained")
+    figure = Figure(figsize=(8.0, 0.9 + 0.4 * len(pictures.runs)), layout="constrained")
     axes = figure.subplots()
     left = np.zeros(len(pictures.runs))
     for i, step in enumerate(pictures.steps):
@@ -77,8 +84,8 @@ def steps(pictures: PictureSet, title: str) -> str:
         axes.barh(list(pictures.runs), width, left=left, color=_COLOURS[i % len(_COLOURS)], label=step)
         left += width
     axes.invert_yaxis()
-    axes.legend(fontsize=8, ncols=len(pictures.steps), loc="lower center", bbox_to_anchor=(0.5, 1.15))
-    name(axes, title, "milliseconds, medians", "")
+    _legend(axes)
+    name(axes, title, "milliseconds per picture, medians", "")
     return svg(figure)
 
 
@@ -92,7 +99,7 @@ def curves(models: Mapping[str, Sequence[Figures]], title: str, strengths: Stren
         title: title of the plot.
         strengths: strengths of the corruption.
     """
-    figure = Figure(figsize=(3.4, 3.0), layout="constrained")
+    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
     axes = figure.subplots()
     for i, (label, found) in enumerate(models.items()):
         colour, places = _COLOURS[i % len(_COLOURS)], range(len(found))
@@ -105,8 +112,8 @@ def curves(models: Mapping[str, Sequence[Figures]], title: str, strengths: Stren
             axes.plot(places, coverage, ":", color=colour)
     axes.set_xticks(range(len(strengths.amounts) + 1), ["0", *(f"{amount:g}" for amount in strengths.amounts)])
     axes.set_ylim(0.4, 1.01)
-    axes.legend(fontsize=7, loc="lower left")
-    name(axes, title, strengths.unit, "balanced accuracy")
+    _legend(axes)
+    name(axes, title, strengths.unit, "balanced accuracy, 0 to 1")
     return svg(figure)
 
 

@@ -17,11 +17,13 @@ except ImportError:  # the one library that edge-doctor itself needs
     sys.stderr.write("click is missing: install again, with the bundle's `install.sh` or `pip install click`.\n")
     sys.exit(2)
 
+from edge.system.cli import Command  # imports click
+
 _CODES = {"fine": 0, "warn": 1, "bad": 2}
 _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
 
 
-@click.command()
+@click.command(cls=Command)
 @click.version_option(__version__)
 @click.option(
     "--camera",
@@ -62,6 +64,8 @@ def main(source: str | None, model: Path | None, show: bool, folder: Path, secon
             if finding.remedy:
                 click.echo(f"      -> {finding.remedy[0].upper()}{finding.remedy[1:]}.")
     state = worst(findings)
+    if not as_json and state != "bad":
+        click.echo("Next: edge-classify PICTURES, or edge-classify --camera SOURCE")
     if as_json:
         rows = [finding.row() for finding in findings]
         click.echo(json.dumps({"state": state, "version": __version__, "findings": rows}, indent=1))

@@ -56,5 +56,5 @@ class FocusMonitor:
         if len(self._first) < _LOOKS:
             self._first.append(tint)
         elif np.abs(tint / np.median(self._first, axis=0) - 1).max() > _TINTED:
-            result.append("the light's colour has changed since the start: fix it with --white-balance")
+            result.append("light colour changed: fix it with --white-balance")
         return result

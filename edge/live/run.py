@@ -27,6 +27,7 @@ from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
 from edge.output.sinks import Sink
+from edge.output.tally import Tally, counted
 from edge.system.signals import Stop
 from edge.unlike import sentence
 
@@ -36,8 +37,8 @@ _WAIT = 0.05  # seconds to wait for a frame; then signals and limits are checked
 _SILENT = 2.0  # seconds without a frame, after which the status line says so
 _RECENT = 3.0  # seconds over which the frame rate is measured
 
-Show = Callable[[Frame | None, str], None]
-"""Called with the latest frame, or None where there is no new one, and with the status line."""
+Show = Callable[[Frame | None, Sequence[str]], None]
+"""Called with the latest frame, or None where there is no new one, and with the parts of the status line."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         raise UserError("This model was trained on whole pictures; --camera needs a model for located cells.")
     capture_flat = job.flat == "capture"
     flat = FlatField(frames.load(job.flat).image) if job.flat and not capture_flat else None
-    tally, labels = sinks.Tally(), job.model.labels
+    tally, labels = Tally(), job.model.labels
     with (
         LiveTerminal(labels, show_cells=targets.json != "-") as terminal,
         _closing(Camera(opener(job.source, job.settings), shown(job.source)), terminal) as camera,
@@ -143,8 +144,12 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
             outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
-            run(camera, session, outputs, _show(terminal, session, targets.show), stop, job.seconds, job.cells)
-        logger.info("%s%s%s", summary(session.status, camera), tally, sentence(session.status.unlike, job.rules))
+            for note in filter(None, (each.note for each in outputs)):
+                logger.info("%s", note)
+            run(camera, session, outputs, _show(terminal, session, targets.show, stop), stop, job.seconds, job.cells)
+        text = f"{summary(session.status, camera)}{tally}{sentence(session.status.unlike, job.rules)}"
+        for line in text.splitlines():
+            logger.info("%s", line)
     return 1 if camera.broken and not camera.live else 0
 
 
@@ -196,24 +201,26 @@ def run(
                 )
             if now - last_frame > _SILENT:
                 session.status.doing = f"no picture for {now - last_frame:.0f} s"
-            show(None, status_line(session.status, rate))
+            show(None, status_parts(session.status, rate))
             continue
         last_frame = now
         give(session.step(frame))
         rate.add(frame)
         if session.stuck(frame.taken):
             camera.reopen()
-        show(frame, status_line(session.status, rate))
+        show(frame, status_parts(session.status, rate))
     give(session.finish())
 
 
-def status_line(status: Status, rate: Rate) -> str:
-    """What a session is doing, with speed, focus, light, counts and the most urgent warning, in one line."""
-    parts = [status.doing, str(rate)]
+def status_parts(status: Status, rate: Rate) -> list[str]:
+    """The parts of the status line, the most important first: the most urgent warning, the counts, what the session is
+    doing, focus and light, speed.
+    """
+    parts = [warning.upper() for warning in status.warnings[:1]]
+    parts += [", ".join(counted(n, label) for label, n in sorted(status.counts.items())) or "no cell yet", status.doing]
     if status.quality:
         parts.append(f"focus {100 * status.focus:.0f} %, light {status.quality.light[1]:.0f}")
-    parts += [sinks.counted(n, label) for label, n in sorted(status.counts.items())]
-    return " | ".join(parts + [warning.upper() for warning in status.warnings[:1]])
+    return [*parts, str(rate)]
 
 
 def summary(status: Status, camera: Camera) -> str:
@@ -225,21 +232,28 @@ def summary(status: Status, camera: Camera) -> str:
     return f"{status.frames} frames{' (' + ', '.join(parts) + ')' if parts else ''}. "
 
 
-def _show(terminal: LiveTerminal, session: Session, wants_window: bool) -> Show:
+def _show(terminal: LiveTerminal, session: Session, wants_window: bool, stop: Stop) -> Show:
     """Shows the status line on the terminal and, if the user wants it and it is possible, the frames in a window."""
+
+    def end() -> None:
+        stop.asked = True
+
     window = None
     if wants_window:
         from edge.live.window import Window
 
         try:
-            window = Window("edge-classify")
+            window = Window("edge-classify", end)
         except RuntimeError as error:
             logger.info("%s", error)
 
-    def show(frame: Frame | None, text: str) -> None:
-        terminal.status(text, session.status.warnings)
+    def show(frame: Frame | None, parts: Sequence[str]) -> None:
+        terminal.status(parts, session.status.warnings)
         if window:
-            window.show(frame.image if frame else None, text)
+            if frame is None or session.status.fault:
+                window.show(None, (), parts)
+            else:
+                window.show(frame.image, session.view(frame), parts)
 
     return show
 

@@ -13,7 +13,7 @@ import numpy as np
 from edge.camera.faults import Faults
 from edge.cell import Cell
 from edge.classify import Answer, predict
-from edge.decide import Rules, decide
+from edge.decide import Decision, Rules, decide
 from edge.frames import Frame
 from edge.live.flat_field import FlatField
 from edge.live.focus_monitor import FocusMonitor
@@ -109,6 +109,8 @@ class Session:
         self._judged = -1e9  # time when focus and light were last measured, seconds
         self._red_cell = 0.0  # pixels, running mean of the diameter of red cells
         self._changed = -1e9  # time when a frame last differed from the one before, seconds
+        self._place = (0.0, 0.0)  # where the latest frame with cells lies on the slide, widths
+        self._decided: dict[int, Decision] = {}  # the answers of remembered cells, by number
         self._rested = False  # whether the stage rested when the last good frame was taken
 
     def step(self, frame: Frame) -> list[Answer]:
@@ -170,7 +172,7 @@ class Session:
             self.status.doing = "out of focus"
             return []
         self.status.doing = "looking"
-        place = (_APART * self.status.frames, 0.0) if self._unrelated_frames else self.stage.place
+        place = self._place = (_APART * self.status.frames, 0.0) if self._unrelated_frames else self.stage.place
         pairs = self.tracker.match(frame, visible, place)
         drift = None if self._unrelated_frames else self.tracker.drift(pairs, frame.width, place)
         if drift:
@@ -233,6 +235,21 @@ class Session:
             *kinds, distance = each.mean
             doubt = partial(str, each.cell.doubt)
             decision = decide(moved(kinds, run), rules, distance=distance, picture_doubt=doubt)
-            answers.append(Answer(each.frame, [(each.cell, replace(decision, frames=each.frames))], run=run))
+            decision = replace(decision, frames=each.frames)
+            answers.append(Answer(each.frame, [(each.cell, decision)], run=run))
             self.status.counts[decision.label] += 1
+            self._decided[each.cell.number] = decision
         return answers
+
+    def view(self, frame: Frame) -> list[tuple[Cell, Decision | None]]:
+        """The cells in the latest frame, each with its answer, or None where it isn't decided yet.
+
+        They follow the stage, so that they are known even while it moves. Where the stage has moved too fast to be
+        followed, there are none.
+        """
+        if not (self._unrelated_frames or self.stage.known):
+            return []
+        place = self._place if self._unrelated_frames else self.stage.place
+        remembered = {track.number for track in self.tracker.tracks}
+        self._decided = {number: each for number, each in self._decided.items() if number in remembered}
+        return [(cell, self._decided.get(cell.number)) for cell in self.tracker.visible(frame, place)]

@@ -1,6 +1,7 @@
 """What the user gets from a run at the camera: lines on the terminal, and pictures of the cells in a folder."""
 
 import logging
+import os
 import shutil
 import sys
 import time
@@ -11,10 +12,12 @@ from typing import Self
 from PIL import Image
 
 from edge.classify import Answer
-from edge.errors import writing
+from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
+from edge.system.lock import lock
+from edge.system.streams import printable
 
 _LOGGER = "edge"  # the logger whose lines at level INFO and above are shown
 _MARGIN = 1.4  # side of the saved picture of a cell, in diameters of the cell
@@ -70,13 +73,13 @@ class LiveTerminal(Sink):
     def say(self, text: str) -> None:
         """Writes a sentence on standard error."""
         self._clear_status()
-        self._error(text + "\n")
+        self._error(printable(text) + "\n")
 
-    def status(self, text: str, warnings: Sequence[str]) -> None:
+    def status(self, parts: Sequence[str], warnings: Sequence[str]) -> None:
         """Shows the status line. May be called for every frame; the line is written only as often as it can be read.
 
         Args:
-            text: the line.
+            parts: of the line, the most important first; a terminal shows as many as it has room for.
             warnings: what the user should do, the most urgent first.
         """
         now = time.monotonic()
@@ -87,12 +90,12 @@ class LiveTerminal(Sink):
             return
         if self._is_terminal:
             self._next_status = now + _REFRESH
-            text = text[: max(20, shutil.get_terminal_size().columns - 1)]
+            text = fitted(parts, max(20, shutil.get_terminal_size().columns - 1))
             self._error("\r" + text + " " * max(0, len(self._status) - len(text)))
             self._status = text
         else:
             if self._next_status:
-                self._error(text + "\n")
+                self._error(" | ".join(parts) + "\n")
             self._next_status = now + _LOG
 
     def _line(self, text: str) -> None:
@@ -110,6 +113,22 @@ class LiveTerminal(Sink):
             self._status = ""
 
 
+def fitted(parts: Sequence[str], columns: int) -> str:
+    """A line of the first parts, as many as fit in. Where the first two don't, of the first, "WHAT IS WRONG: WHAT TO
+    DO", one half is left out.
+    """
+    first, *others = parts
+    if others and ": " in first:
+        shorter = (first, *reversed(first.split(": ", 1)))
+        first = next((each for each in shorter if len(f"{each} | {others[0]}") <= columns), first)
+    line = first
+    for part in others:
+        if len(f"{line} | {part}") > columns:
+            break
+        line += f" | {part}"
+    return line[:columns]
+
+
 class _Handler(logging.Handler):
     """Passes each logged line to a function."""
 
@@ -124,7 +143,8 @@ class _Handler(logging.Handler):
 class CropWriter(Sink):
     """Writes two pictures of each cell into a folder: the cell itself, and its field with a box around the cell.
 
-    Numbers continue those in the folder, so that no picture of an earlier session is overwritten.
+    Numbers continue those in the folder, so that no picture of an earlier session is overwritten. While a run saves
+    to a folder, no other run may.
     """
 
     def __init__(self, folder: str) -> None:
@@ -132,8 +152,15 @@ class CropWriter(Sink):
         self._folder = Path(folder)
         with writing(folder):
             self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder, os.O_RDONLY)
+            if not lock(self._lock):
+                os.close(self._lock)
+                raise UserError(f"Another run saves pictures in {folder}; wait for its end, or name another folder.")
             names = [path.name.split(".")[0].rpartition("-")[2] for path in self._folder.glob("cell-*.crop.png")]
         self._first = max((int(name) + 1 for name in names if name.isdecimal()), default=0)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._lock)
 
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):

@@ -133,6 +133,21 @@ class Tracker:
         track.latest = (frame, cell)
         return self._count(track) if self._unrelated_frames or track.ready(frame.taken) else None
 
+    def visible(self, frame: Frame, place: tuple[float, float]) -> list[Cell]:
+        """The cells that lie in a frame's view and aren't taken for chance finds, where the latest frame showed them.
+
+        Their number is -1 before they are counted. Arguments: as for `prune`.
+        """
+        width = frame.width
+        cells = []
+        for track in self.tracks:
+            if not (track.counted or track.real) or not _inside(track, frame, place):
+                continue
+            x, y, size = (track.x - place[0]) * width, (track.y - place[1]) * width, track.diameter * width
+            box = round(x - size / 2), round(y - size / 2), round(size), round(size)
+            cells.append(Cell(box, track.number, (x, y), size, size, 0.0, False, 1.0))
+        return cells
+
     def prune(self, frame: Frame, place: tuple[float, float]) -> list[Counted]:
         """Counts cells that leave the view, and forgets cells that are far away or weren't found again.
 

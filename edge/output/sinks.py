@@ -8,6 +8,7 @@
 
 import csv
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,17 +21,28 @@ from PIL import Image
 
 from edge.cell import centre_distance
 from edge.classify import Answer
-from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.model import Model
+from edge.system import fsync
+from edge.system.lock import lock
+from edge.system.streams import printable
+from edge.system.whole import write_new
 from edge.unlike import Unlike
 
-NOTICE = "For a person to check: not a medical device."
+_LONGEST = 65_500  # pixels; a JPEG can't be larger
+# A spreadsheet takes a value that begins with one of these for a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Sink:
-    """Something that takes answers, one picture at a time."""
+    """Something that takes answers, one picture at a time.
+
+    Attributes:
+        note: what a user should know before the first answer, in one sentence; "" for nothing.
+    """
+
+    note = ""
 
     def __enter__(self) -> Self:
         return self
@@ -47,37 +59,44 @@ class Sink:
 class _Text(Sink):
     """A text file or, for "-", standard output. If the run is cut short, it holds everything that was added so far.
 
+    New lines are added to those of an earlier run, and a file that holds anything else is refused: no run destroys
+    results or pictures. While a run writes to a file, no other run may.
+
     With live=True, each line is handed to the operating system at once, so that it survives if the process ends. It
-    reaches the disk within a second, so that it survives a power cut. And new lines are added to those of an earlier
-    run: a run at a camera that starts again must not destroy what was counted before.
+    reaches the disk within a second, so that it survives a power cut.
     """
 
     def __init__(self, target: str, live: bool = False) -> None:
-        self.target = "standard output" if target == "-" else target
+        self.target = "standard output" if target == "-" else printable(target)
         self.appends = False
+        self._disk = None
         with writing(self.target):
             self.file: IO[str] = sys.stdout if target == "-" else self._open(target, live)
         if target == "-" and live and hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(line_buffering=True)
-        self._disk = None
         if live and target != "-":
-            from edge.system.fsync import Syncing
-
-            self._disk = Syncing(self.file, target)
+            self._disk = fsync.Syncing(self.file, target)
 
     def _open(self, target: str, live: bool) -> IO[str]:
-        if live:
-            from edge.system import fsync
-
+        # File names may hold bytes that aren't valid text; these are escaped.
+        file = Path(target).open(  # noqa: SIM115 __exit__ closes it
+            "a", buffering=1 if live else -1, encoding="utf-8", errors="backslashreplace", newline=""
+        )
+        try:
+            if not lock(file.fileno()):
+                raise UserError(f"Another run writes to {target}; wait for its end, or name another file.")
             earlier = fsync.first_line(target)
             if earlier and not self.ours(earlier):
                 raise UserError(f"{target} holds something other than these results; name another file.")
             if earlier:
                 fsync.mend(target)
-            self.appends = bool(earlier and fsync.first_line(target))
-        # File names may hold bytes that aren't valid text; these are escaped.
-        mode, lines = "a" if self.appends else "w", 1 if live else -1
-        return Path(target).open(mode, buffering=lines, encoding="utf-8", errors="backslashreplace", newline="")
+                self.appends = bool(fsync.first_line(target))
+        except (OSError, UserError):
+            file.close()
+            raise
+        if self.appends:
+            self.note = f"{target} holds answers of an earlier run; the new ones are added."
+        return file
 
     def ours(self, line: str) -> bool:
         """Whether this is the first line of results with the same columns."""
@@ -103,14 +122,19 @@ class JsonLines(_Text):
     """One JSON object per cell, and one for each picture that has no cell or can't be read."""
 
     def __init__(self, target: str, model_sha256: str, live: bool = False) -> None:
+        self.model, self.live = model_sha256, live
+        if target == "-" and getattr(sys.stdout, "name", "") == os.devnull:
+            raise UserError("Standard output is closed, so --json - can't write to it.")
         super().__init__(target, live)
-        self.model = model_sha256
 
     def ours(self, line: str) -> bool:
         try:
-            return {"source", "cell", "probabilities", "frames", "taken", "model"} <= set(json.loads(line))
+            keys = set(json.loads(line))
         except (ValueError, TypeError):
             return False
+        if self.live:
+            return {"source", "cell", "probabilities", "frames", "taken", "model"} <= keys
+        return "source" in keys and bool(keys & {"model", "error"})
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
@@ -180,7 +204,8 @@ class Csv(_Text):
         columns += ["frames", "taken"] if live else []
         self.columns = columns
         super().__init__(target, live)
-        self.writer = csv.DictWriter(self, columns, lineterminator="\n")
+        # The csv module quotes the characters of its line end, so that a file name with a line break stays one value.
+        self.writer = csv.DictWriter(self, columns, lineterminator="\r\n")
         if not self.appends:
             self.writer.writeheader()
 
@@ -196,7 +221,26 @@ class Csv(_Text):
             if "box" in row:
                 row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
                 row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
-            self.writer.writerow(row)
+            self.writer.writerow({key: harmless(value) for key, value in row.items()})
+
+    def write(self, text: str) -> None:
+        super().write(text.removesuffix("\r\n") + "\n")
+
+
+def harmless(value: Any) -> Any:
+    """A value for a table that a spreadsheet may open: text that it would take for a formula gets an apostrophe first.
+
+    So does text that begins with an apostrophe; `plain` takes one off again.
+
+    >>> harmless("=1+1.png"), plain("'=1+1.png")
+    ("'=1+1.png", '=1+1.png')
+    """
+    return f"'{value}" if isinstance(value, str) and value.startswith((*_FORMULA, "'")) else value
+
+
+def plain(text: str) -> str:
+    """The inverse of `harmless` for a text read from a CSV of this program."""
+    return text[1:] if text.startswith("'") else text
 
 
 class Table(_Text):
@@ -209,9 +253,10 @@ class Table(_Text):
         super().__init__("-")
         self.labels = labels
         self.held: list[str] | None = [] if hold else None
-        self._line(f"{'answer':12}" + "".join(f"{label:>12}" for label in labels) + "  picture\n")
+        self._line(f"{'answer':12}" + "".join(f"{label:>12}" for label in labels) + "  picture")
 
     def _line(self, text: str) -> None:
+        text = printable(text) + "\n"
         if self.held is None:
             self.write(text)
         else:
@@ -224,38 +269,41 @@ class Table(_Text):
 
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):
-            self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
+            self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {result.source}")
             return
         if not result.cells:
-            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.picture.source)}\n")
+            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {result.picture.source}")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
             why = decision.reason or ("cut by the border" if cell.at_border else "")
-            self._line(
-                f"{decision.label:12}{shares}  {_printable(result.picture.source)}{which}{f' ({why})' if why else ''}\n"
-            )
+            self._line(f"{decision.label:12}{shares}  {result.picture.source}{which}{f' ({why})' if why else ''}")
 
 
 class _Pictures(Sink):
-    """Draws a picture of each answer and writes it as NAME.KIND.jpg in a folder."""
+    """Draws a picture of each answer and writes it as NAME.KIND.jpg in a folder, beside those that are there already.
+
+    Pictures with the same name, from several folders or runs, get numbers.
+    """
 
     def __init__(self, folder: str, kind: str, draw: Callable[[Answer], Image.Image]) -> None:
         self.folder, self.kind, self.draw = Path(folder), kind, draw
-        self.names: Counter[str] = Counter()
+        self.numbers: Counter[str] = Counter()  # for each name, the last number that was given
         with writing(folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):
             return
+        picture = self.draw(result)
+        picture.thumbnail((_LONGEST, _LONGEST))
         stem = Path(result.picture.source).stem
-        self.names[stem] += 1
-        if self.names[stem] > 1:  # pictures with the same name from several folders
-            stem = f"{stem}-{self.names[stem]}"
-        path = self.folder / f"{stem}.{self.kind}.jpg"
-        with writing(path):
-            self.draw(result).save(path, quality=90)
+
+        def write(part: Path) -> None:
+            picture.save(part, "JPEG", quality=90)
+
+        with writing(self.folder):
+            self.numbers[stem] = write_new(self.folder, stem, f"{self.kind}.jpg", write, self.numbers[stem] + 1)
 
 
 class Annotated(_Pictures):
@@ -285,36 +333,3 @@ class Complaints(Sink):
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):
             self._say(f"{result.source!r} {result.error}")
-
-
-class Tally(Sink):
-    """Counts answers, for the last line of the output."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        self.pictures = self.unreadable = 0
-
-    def add(self, result: Answer | Unreadable) -> None:
-        self.pictures += 1
-        if isinstance(result, Unreadable):
-            self.unreadable += 1
-        else:
-            self.answers.update(decision.label for _, decision in result.cells)
-
-    def __str__(self) -> str:
-        parts = [counted(count, label) for label, count in sorted(self.answers.items())]
-        if self.unreadable:
-            parts.append(f"{self.unreadable} could not be read")
-        return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
-
-
-def counted(count: int, label: str) -> str:
-    """A count with its label, such as "3 monocytes" or "2 to review"."""
-    if label in (OTHER, REVIEW):
-        return f"{count} {'to review' if label == REVIEW else label}"
-    return f"{count} {label}{'' if count == 1 else 's'}"
-
-
-def _printable(name: str) -> str:
-    """A file name for a terminal: bytes that aren't text, and characters that move the cursor, are escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

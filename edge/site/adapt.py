@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from edge import unlike
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model, Prediction
@@ -13,8 +14,12 @@ from edge.site import recalibration, refit
 from edge.site.figures import LeftOut, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
+from edge.system.progress import Progress, silent
 
 _REPEATS = 2  # runs of the cross-validation, each with the cells divided in another way
+# A profile may cost right answers, as shares of the cells with a name: as many as the wrong ones that it saves, and
+# _COST more. With one that leaves fewer than _FEWEST_ANSWERED, the model could as well be left out.
+_COST, _FEWEST_ANSWERED = 0.1, 0.1
 
 
 @dataclass(frozen=True)
@@ -24,10 +29,12 @@ class Adapted:
     Attributes:
         profile: None where it isn't better than the model alone.
         left_out: how left-out cells were answered without and with a profile.
+        why: why there is no profile, as a part of a sentence; "" if there is one.
     """
 
     profile: Profile | None
     left_out: LeftOut
+    why: str = ""
 
 
 def usable(cells: Cells, model: Model) -> Cells:
@@ -48,22 +55,24 @@ def usable(cells: Cells, model: Model) -> Cells:
     return cells.at(cells.truth < 2) if cells.count(2) < FEWEST else cells
 
 
-def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
+def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent) -> Adapted:
     """Fits a profile to a site's labelled cells and finds out whether it is better than the model alone.
 
     Each cell is answered by a profile that was fitted without it and without other pictures of it. The profile is
-    better where the mean log loss falls by more than one standard error and balanced accuracy doesn't fall.
+    better where the mean log loss falls by more than one standard error, balanced accuracy doesn't fall, and it doesn't
+    cost many right answers. The model alone is measured as `edge-classify` uses it: as a run that may be unlike home.
 
     Raises:
         UserError: as `usable` does.
     """
     cells = usable(cells, model)
-    own = answers(cells, model)
+    own = alone(cells, model)
     gains, before, after, truth = np.zeros(len(cells)), [], [], []
     rng = np.random.default_rng(seed)
-    for _ in range(_REPEATS):
+    for number in range(_REPEATS):
         part = recalibration.folds(cells.truth, cells.physical, refit.FOLDS, rng)
         for each in range(refit.FOLDS):
+            progress("Testing a profile", number * refit.FOLDS + each, _REPEATS * refit.FOLDS)
             rows = np.flatnonzero(part == each)
             adapted = answers(cells.at(rows), model, refit.fit(cells.at(part != each), model))
             for i, decision in zip(rows, adapted, strict=True):
@@ -72,13 +81,45 @@ def adapt(cells: Cells, model: Model, seed: int = 0) -> Adapted:
                 before.append(own[i])
                 after.append(decision)
                 truth.append(int(cells.truth[i]))
+    progress("Testing a profile", _REPEATS * refit.FOLDS, _REPEATS * refit.FOLDS)
     gain, standard_error = refit.weighted_gain(gains, cells)
     left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
-    accuracies = [each.balanced_accuracy or 0.0 for each in (left_out.before, left_out.after)]
-    if gain <= standard_error or accuracies[1] < accuracies[0]:
-        return Adapted(None, left_out)
+    if why := _worse(left_out):
+        return Adapted(None, left_out, why)
     rounded = replace(left_out, gain=round(gain, 4), standard_error=round(standard_error, 4))
     return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out)
+
+
+def _worse(found: LeftOut) -> str:
+    """Why a profile isn't better than the model alone, as a part of a sentence; "" if it is better."""
+    before, after = found.before, found.after
+    if found.gain <= found.standard_error or (after.balanced_accuracy or 0.0) < (before.balanced_accuracy or 0.0):
+        return "the answers for left-out cells get no better with one"
+    answered = [each.coverage or 0.0 for each in (before, after)]
+    wrong = [share * (each.risk or 0.0) for share, each in zip(answered, (before, after), strict=True)]
+    lost = (answered[0] - wrong[0]) - (answered[1] - wrong[1])
+    if lost > max(0.0, wrong[0] - wrong[1]) + _COST or answered[1] < min(answered[0], _FEWEST_ANSWERED):
+        return (
+            f"with one, {answered[1]:.0%} of the lymphocytes and monocytes would get an answer, "
+            f"and {answered[0]:.0%} without"
+        )
+    return ""
+
+
+def alone(cells: Cells, model: Model) -> list[Decision]:
+    """The decision for each picture by the model as `edge-classify` uses it: it notices runs that are unlike home.
+
+    cells: n pictures of one microscope, which are taken as one run; model: with or without a profile.
+    """
+    predictions = [
+        Prediction(*each) for each in zip(cells.kinds, cells.features, map(float, cells.distance), strict=True)
+    ]
+    run = unlike.compare(unlike.measure(predictions, (), model.distance), model.home, model.kinds)
+    rules = unlike.held_to_more(model.rules(RISK), run)
+    return [
+        decide(unlike.moved(each.kinds, run), rules, 0.0, each.distance, partial(str, doubt))
+        for each, doubt in zip(predictions, cells.doubts, strict=True)
+    ]
 
 
 def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: float | None = RISK) -> list[Decision]:

@@ -1,23 +1,24 @@
 """Is a model fit for a site? Figures of the site's unlabelled and labelled cells, and a verdict with advice."""
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.decide import REVIEW, RISK, Decision
+from edge.decide import REVIEW, RISK, Decision, without_numbers
 from edge.model import Model
 from edge.share import Share
-from edge.site.adapt import answers
+from edge.site.adapt import Adapted, adapt, alone
 from edge.site.figures import SiteFigures, figures
 from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, SiteModel
+from edge.system.progress import Progress, silent
 
 GO, ADAPT, NO_GO = "go", "adapt", "no-go"
 ENOUGH = 20  # physical cells of each name that a reliable verdict needs
+MANY = 50  # physical cells of each name from which on more of them hardly make a better profile
 _RECALL, _RISK, _COVERAGE = 0.9, 0.05, 0.5  # for GO: least recall of each name, largest risk, least coverage
 _RANKED = 0.85  # AUROC of the two names: below this, no threshold tells them apart well enough
 _FAR = 0.5  # share of cells too far from the training cells: above this, focus, light or stain are the likely cause
@@ -89,7 +90,7 @@ class Judgement(SiteFigures):
 
 def statistics(cells: Cells, model: Model) -> Statistics:
     """The figures that need no labels. cells: n pictures, at least one; model: with or without a profile."""
-    decisions = answers(cells, model)
+    decisions = alone(cells, model)
     limit = model.rules(RISK).max_distance
     low, median, high = (round(float(x), 2) for x in np.quantile(cells.distance, [0.1, 0.5, 0.9]))
     review = [decision for decision in decisions if decision.label == REVIEW]
@@ -100,20 +101,22 @@ def statistics(cells: Cells, model: Model) -> Statistics:
         beyond=round(float((cells.distance > limit).mean()), 4),
         confidence=round(float(np.median([max(d.probabilities.values()) for d in decisions])), 4),
         review=round(len(review) / len(cells), 4),
-        reasons=dict(Counter(_without_numbers(d.reason) for d in review).most_common()),
+        reasons=dict(Counter(without_numbers(d.reason) for d in review).most_common()),
         pictures=dict(Counter(doubt for doubt in cells.doubts if doubt).most_common()),
         answers=dict(sorted(Counter(d.label for d in decisions).items())),
     )
 
 
-def _without_numbers(reason: str) -> str:
-    """The reason without the figures at its end: "close call 55:45" -> "close call"."""
-    return re.split(r",? \d", reason)[0]
+def judge(cells: Cells, model: Model, progress: Progress = silent, adapted: Adapted | None = None) -> Judgement:
+    """The figures of labelled cells, with the verdict.
 
-
-def judge(cells: Cells, model: Model) -> Judgement:
-    """The figures of labelled cells, with the verdict. model: with or without a profile."""
-    decisions = answers(cells, model)
+    Args:
+        cells: n pictures.
+        model: with or without a profile.
+        progress: see edge.system.progress; before an adaptation is advised, it is tried.
+        adapted: the result of that adaptation, if it is known already.
+    """
+    decisions = alone(cells, model)
     probabilities = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
     recall = {label: _recall(i, decisions, cells, model.labels) for i, label in enumerate(model.labels)}
     found = Judgement(
@@ -125,7 +128,7 @@ def judge(cells: Cells, model: Model) -> Judgement:
         why="",
         advice="",
     )
-    verdict, why, advice = _verdict(found, cells, model)
+    verdict, why, advice = _verdict(found, cells, model, lambda: adapted or adapt(cells, model, progress=progress))
     return replace(found, verdict=verdict, why=why, advice=advice)
 
 
@@ -190,8 +193,8 @@ def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:
     return round(float((differences > 0).mean() + (differences == 0).mean() / 2), 4)
 
 
-def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, str]:
-    """The verdict (GO, ADAPT or NO_GO), the reason, and what to do."""
+def _verdict(found: Judgement, cells: Cells, model: Model, adaptation: Callable[[], Adapted]) -> tuple[str, str, str]:
+    """The verdict (GO, ADAPT or NO_GO), the reason, and what to do. adaptation: tries one."""
     names = model.labels[:2]
     few = [f"{cells.count(i)} {name}s" for i, name in enumerate(names) if cells.count(i) < FEWEST]
     if few:
@@ -212,6 +215,18 @@ def _verdict(found: Judgement, cells: Cells, model: Model) -> tuple[str, str, st
         why = f"{names[0]}s and {names[1]}s can't be told apart on this microscope (AUROC {auroc:.2f}), {text}"
         first = "check focus, light and stain" if far > _FAR else "check the labels"
         return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
-    again = isinstance(model, SiteModel)
-    what = "run `edge-site adapt` again, with more cells" if again else "run `edge-site adapt`"
-    return ADAPT, f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})", what
+    why = f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})"
+    if isinstance(model, SiteModel):
+        return ADAPT, why, "run `edge-site adapt` again, with these cells added"
+    adapted = adaptation()
+    if adapted.profile:
+        return ADAPT, why, "run `edge-site adapt`"
+    return NO_GO, f"{why}, and no profile helps: {adapted.why}", _without_profile(cells, risk)
+
+
+def _without_profile(cells: Cells, risk: float) -> str:
+    """What to do where the model isn't good enough and no profile helps. risk: share of wrong answers, 0 to 1."""
+    fewest = min(cells.count(0), cells.count(1))
+    more = f"label more cells, 50 of each name (now {fewest}), and check again, or " if fewest < MANY else ""
+    use = "its answers may be used, and the cells left for review need your own look; " if risk <= _RISK else ""
+    return f"{use}for better answers, {more}train on cells of this microscope"

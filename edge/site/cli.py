@@ -1,14 +1,15 @@
 """`edge-site`: options and nothing else."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge import __version__
-from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import progress_bars
+from edge.errors import UserError, exits_on_user_error, must_be_new
+from edge.system.cli import Group, progress_bars
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from edge.site.labelled import Cells
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
     """Find out whether the model is fit for your microscope, and adapt it with a few labelled cells.
@@ -80,6 +81,8 @@ def check(
     from edge.errors import writing
     from edge.site import check, report
 
+    if target:
+        must_be_new(target)
     model = _opened(model_path, site)
     found: dict[str, Any] = {"model": model.sha256}
     if unlabelled:
@@ -88,11 +91,16 @@ def check(
     cells = _labelled_cells(folder, said, model, whole_image)
     found["labelled"] = check.statistics(cells, model)
     click.echo(report.statistics(found["labelled"], "labelled"))
-    found["judged"] = check.judge(cells, model)
+    with progress_bars() as progress:
+        found["judged"] = check.judge(cells, model, progress)
     click.echo(report.judgement(found["judged"]))
+    if found["judged"].verdict == check.ADAPT:
+        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
     if target:
+        part = Path(f"{target}.part")
         with writing(target):
-            Path(target).write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
+            part.write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
+            part.replace(target)
 
 
 @main.command()
@@ -119,24 +127,27 @@ def adapt(
     doubtful cell is then more likely to be called what is common there. Without these pictures, both are taken to be
     equally common.
     """
-    from edge.site import adapt, prevalence, report
+    from edge.site import adapt, check, prevalence, report
     from edge.site import profile as profiles
 
+    must_be_new(out)
     model = _opened(model_path, None)
     cells = _labelled_cells(folder, said, model, whole_image)
-    adapted = adapt.adapt(cells, model)
+    with progress_bars() as progress:
+        adapted = adapt.adapt(cells, model, progress=progress)
     click.echo(report.left_out(adapted.left_out))
     profile = adapted.profile
     if not profile:
-        raise UserError(
-            "No profile was written: the answers for left-out cells get no better with one. Use the model as it is."
-        )
+        judged = check.judge(cells, model, adapted=adapted)
+        raise UserError(f"No profile was written: {adapted.why}. Without one, {judged.verdict}: {judged.advice}.")
     if unlabelled:
         profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
     profiles.write(profile, out)
+    quoted = shlex.quote(out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
+    click.echo(f"Next: edge-site check OTHER_CELLS --site {quoted}, then edge-classify PICTURES --site {quoted}")
 
 
 def _opened(path: Path | None, profile: str | None) -> "Model":

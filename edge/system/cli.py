@@ -1,18 +1,44 @@
 """What commands share: help in groups, progress bars, and log lines."""
 
+import errno
 import logging
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 
 from edge.system.progress import Progress, silent
+from edge.system.streams import printable, standard_streams
+
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO)  # what writing to a full or broken disk gives
 
 
-class Grouped(click.Command):
+class Command(click.Command):
+    """A click command with -h beside --help, and with a sentence, not a traceback, if standard output is full."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with standard_streams():
+            try:
+                return super().main(*args, **kwargs)
+            except OSError as error:
+                if error.errno not in _FULL:
+                    raise
+                sys.stderr.write(f"Error: Can't write standard output: {error.strerror}.\n")
+                sys.exit(2)
+
+
+class Group(Command, click.Group):
+    """Such a command with subcommands."""
+
+
+class Grouped(Command):
     """A command whose --help shows its options in groups. A subclass sets `groups`.
 
     Attributes:
@@ -30,10 +56,12 @@ class Grouped(click.Command):
 
 
 @contextmanager
-def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
+def progress_bars(shown: bool | None = None, delay: float = 0.0) -> Iterator[Progress]:
     """Gives a Progress that draws bars on stderr, with speed and remaining time.
 
-    shown: whether bars are drawn; None to draw them only if stderr is a terminal.
+    Args:
+        shown: whether bars are drawn; None to draw them only if stderr is a terminal.
+        delay: a bar is drawn only if its work takes longer than so many seconds.
     """
     if not (sys.stderr.isatty() if shown is None else shown):
         yield silent
@@ -44,13 +72,19 @@ def progress_bars(shown: bool | None = None) -> Iterator[Progress]:
 
     def progress(what: str, done: int, total: int) -> None:
         bar = bars.get(what)
+        if bar is None and total and done >= total:  # too short to be watched
+            return
         if bar is None or done < bar.n:
             if bar is not None:
                 bar.close()
             # Some terminals, such as serial consoles, don't tell their size; tqdm would then draw nothing.
             columns, rows = shutil.get_terminal_size()
-            bar = bars[what] = tqdm(desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows)
+            bar = bars[what] = tqdm(
+                desc=what, total=total or None, file=sys.stderr, ncols=columns, nrows=rows, delay=delay
+            )
         bar.update(done - bar.n)
+        if total and done >= total:
+            bars.pop(what).close()  # its line stays, and the next work gets a line of its own
 
     try:
         yield progress
@@ -65,7 +99,8 @@ class LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        tqdm.write(self.format(record), file=sys.stderr)
+        for line in self.format(record).splitlines():
+            tqdm.write(printable(line), file=sys.stderr)
 
 
 def show_log(*packages: str) -> None:

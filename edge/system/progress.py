@@ -4,7 +4,10 @@ Commands pass functions that draw progress bars, and `benchmark latency` passes 
 pass functions of your own, or nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of the work ("Reading pictures"), the number of steps done, and the number of all steps."""
@@ -12,6 +15,20 @@ Progress = Callable[[str, int, int], None]
 
 def silent(what: str, done: int, total: int) -> None:
     """A Progress that shows nothing."""
+
+
+def renamed(progress: Progress, name: str) -> Progress:
+    """A Progress that reports work under a name that says more than its own."""
+    return lambda _, done, total: progress(name, done, total)
+
+
+def followed(items: Sequence[T], name: str, progress: Progress) -> Iterator[T]:
+    """Gives the items one after the other, and reports before the first and after each."""
+    for number, item in enumerate(items):
+        progress(name, number, len(items))
+        yield item
+    if items:
+        progress(name, len(items), len(items))
 
 
 Observer = Callable[[str, str], None]

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO
 
 
@@ -45,3 +45,17 @@ def _buffer() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("held"), "w+b", buffering=0)
     return tempfile.TemporaryFile(buffering=0)
+
+
+def silence_libtiff() -> None:
+    """Stops libtiff, which reads TIFF files for Pillow, from printing; Pillow raises an error for what matters."""
+    import ctypes
+
+    from PIL import Image
+
+    with suppress(ImportError, OSError, AttributeError):  # a Pillow without libtiff
+        library = ctypes.CDLL(Image.core.__file__)  # finds functions of the libraries that it is linked with, too
+        for name in ("TIFFSetWarningHandler", "TIFFSetErrorHandler"):
+            set_handler = getattr(library, name)
+            set_handler.restype, set_handler.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            set_handler(None)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, invoke
+from matplotlib.figure import Figure
 
 from benchmarks import accuracy, corruptions, metrics, robustness, suite
 from benchmarks import command as process
-from benchmarks.report import compare, page, readme, result
+from benchmarks.report import compare, page, plots, readme, result
 from convert import gate
 from edge.decide import Decision
 from edge.errors import UserError
@@ -96,7 +98,34 @@ def test_a_page_of_stored_results(name: str) -> None:
     document = result.read(readme.REFERENCE / f"{name}.json")
     html = page.page(document)
     assert html.count("data:image/svg+xml") == 3 and "<script" not in html
-    assert "AMD EPYC" in html and "Not measured" in html
+    assert "AMD EPYC" in html and "Not measured" in html and "<th></th>" not in html
+
+
+def test_the_page_of_a_whole_benchmark_begins_with_int8_against_float() -> None:
+    html = page.page(result.read(readme.REFERENCE / "intel-r-xeon-r-processor.json"))
+    summary, first, *_ = re.findall(r"<p.*?>(.*?)</p>", html)
+    assert "Xeon" in summary and first.startswith(
+        "compact-int8 against compact-float32, test split: balanced accuracy "
+    )
+    assert "answers differ" in first and " kB against " in first and " ms against " in first
+    assert "<th></th>" not in html and "<th>model</th><th>decode, ms</th>" in html
+
+
+def test_legends_stand_beside_the_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    figures: list[Figure] = []
+
+    def svg(figure: Figure) -> str:
+        figures.append(figure)
+        return ""
+
+    monkeypatch.setattr(plots, "svg", svg)
+    page.page(result.read(readme.REFERENCE / "intel-r-xeon-r-processor.json"))
+    legends = [(axes, legend) for figure in figures for axes in figure.axes if (legend := axes.get_legend())]
+    assert len(legends) > 10
+    for axes, legend in legends[:: len(legends) // 5]:
+        axes.figure.canvas.draw()
+        assert legend.get_window_extent().x0 >= axes.get_window_extent().x1
+    assert len(figures[1].axes[0].get_xticks()) >= 4, "a narrow logarithmic axis has labels, too"
 
 
 @pytest.mark.slow

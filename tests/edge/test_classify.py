@@ -16,6 +16,7 @@ from edge.frames import Unreadable
 from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
+from edge.output.tally import Tally
 from edge.simulator import drawing
 from edge.site import unlabelled_threshold
 
@@ -83,7 +84,7 @@ def test_each_picture_is_decoded_and_located_once_with_every_sink(
 ) -> None:
     files = frames.expand([str(folder)])
     search = Search(trace="explain" in options, keep_whole="annotate" in options)
-    targets: list[sinks.Sink] = [sinks.Tally()]
+    targets: list[sinks.Sink] = [Tally()]
     targets += [sinks.Annotated(str(tmp_path / "a"))] if "annotate" in options else []
     targets += [sinks.Explained(str(tmp_path / "e"), model)] if "explain" in options else []
     threshold = unlabelled_threshold.shift if adapt else None
@@ -154,7 +155,7 @@ def test_a_run_is_stopped_while_pictures_are_read_before_the_first_answer(
     folder: Path, model: Model, counted: Counter[str], adapt: bool
 ) -> None:
     files = frames.expand([str(folder)])
-    tally = sinks.Tally()
+    tally = Tally()
     threshold = unlabelled_threshold.shift if adapt else None
     job = Job(files, model, model.rules(0.01), Search(), threshold)
     outcome = run(job, [tally], stopped=lambda: counted.total() >= 6)

@@ -46,7 +46,10 @@ def test_table(folder: Path) -> None:
     head, first, second = done.stdout.splitlines()
     assert head.split() == ["answer", "lymphocyte", "monocyte", "other", "picture"]
     assert first.split()[0] == "lymphocyte" and second.split()[0] == "monocyte"
-    assert "1 lymphocyte, 1 monocyte" in done.stderr and "not a medical device" in done.stderr
+    assert (
+        "2 cells in 2 pictures: 1 lymphocyte (50 %), 1 monocyte (50 %)." in done.stderr
+        and "not a medical device" in done.stderr
+    )
 
 
 def test_json_lines(folder: Path) -> None:
@@ -239,7 +242,7 @@ def test_errors_of_the_user_are_refused_in_one_sentence(folder: Path, tmp_path: 
     assert_refused(command("edge", good, "--json", tmp_path / "none" / "a.json"), "No such file")
     assert_refused(command("edge", good, "--annotate", tmp_path / "file"), "exists")
     assert_refused(command("edge", good, "--threads", "0"), "--threads")
-    assert_refused(command("edge", good, "--csv", good), "is one of the pictures")
+    assert_refused(command("edge", good, "--csv", good), "holds something other than these results")
     assert good.stat().st_size > 1000
 
 

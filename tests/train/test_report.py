@@ -95,7 +95,7 @@ def test_the_page_needs_nothing_outside_it(evaluated: tuple[Path, str]) -> None:
     assert page.links and all(link.startswith("data:image/") for link in page.links)
     assert not {"script", "link", "iframe", "object"} & set(page.tags) and "url(" not in text and "@import" not in text
     drawings = [b64decode(link.split(",")[1]).decode() for link in page.links if "svg" in link[:20]]
-    assert len(drawings) == 3 and all("<svg" in each for each in drawings)
+    assert len(drawings) == 5 and all("<svg" in each for each in drawings)
     assert all(link.startswith("#") for each in drawings for link in re.findall(r'href="([^"]*)"', each))
     assert not any("<metadata" in each for each in drawings)  # matplotlib's own would name addresses and a date
     pictures = [b64decode(link.split(",")[1]) for link in page.links if "png" in link[:20]]

@@ -126,6 +126,7 @@ def kept(
             with writing(one, file) as rows:
                 for first in range(0, spec.shape[0], batch):
                     rows.put(first, make(number, first))
-                    progress(title, min(first + batch, spec.shape[0]), spec.shape[0])
+                    done = number * spec.shape[0] + min(first + batch, spec.shape[0])
+                    progress(f"Making {what.lower()}s", done, count * spec.shape[0])
         arrays.append(np.load(file, mmap_mode="r"))
     return arrays

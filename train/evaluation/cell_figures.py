@@ -121,7 +121,7 @@ def class_table(figures: dict[str, CellFigures]) -> Table:
 def summary_table(figures: dict[str, CellFigures]) -> Table:
     """Counts, recalls, the figures of OVERALL, and the expected calibration error; one row per source."""
     labels = list(reversed(figures["all"].classes))
-    heads = ["", "pictures", "cells", *(f"{label} recall" for label in labels), *OVERALL.values(), "ECE"]
+    heads = ["source", "pictures", "cells", *(f"{label} recall" for label in labels), *OVERALL.values(), "ECE"]
     rows = [
         [
             source,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -68,7 +69,11 @@ class _Section:
 
 
 def page(
-    evaluation: Evaluation, scores: Mapping[str, Scores], worst: Sequence[CellPicture], heat: Sequence[CellPicture]
+    evaluation: Evaluation,
+    scores: Mapping[str, Scores],
+    worst: Sequence[CellPicture],
+    heat: Sequence[CellPicture],
+    stages: Sequence[Mapping[str, Any]] = (),
 ) -> str:
     """An evaluation as HTML.
 
@@ -77,6 +82,7 @@ def page(
         scores: scores by the names in `evaluation.figures`.
         worst: the worst mistakes.
         heat: cells with their heat; none if the network has no convolution.
+        stages: how it was trained, as in train.run.Report.
     """
     figures = evaluation.figures
     shown = figures if len(figures) > 2 else {"all": figures["all"]}  # with a single source, "all" is the same
@@ -91,18 +97,21 @@ def page(
         sections=[_section(name, each, evaluation.names, scores[name]) for name, each in shown.items()],
         worst=worst,
         heat_groups=_groups(heat, evaluation.names),
+        curves=[(plots.svg(plots.learning_curves(stages)), "loss and accuracy after each epoch")] if stages else [],
         limits=model_card.limits(evaluation.labels),
         facts=_facts(evaluation),
     )
 
 
 def _section(name: str, figures: CellFigures, labels: Sequence[str], scores: Scores) -> _Section:
-    drawings = [(plots.reliability(figures.calibration), f"{name}: reliability diagram")]
+    drawings = [
+        (plots.svg(plots.confusion(figures.confusion, labels)), f"{name}: confusion table"),
+        (plots.reliability(figures.calibration), f"{name}: reliability diagram"),
+    ]
     if figures.auroc is not None:  # both classes are there
         curves = {"ROC curve": plots.roc, "precision and recall curve": plots.precision_recall}
-        drawings = [
+        drawings[1:1] = [
             *((draw(scores.positive, scores.score, labels[-1]), f"{name}: {what}") for what, draw in curves.items()),
-            *drawings,
         ]
     confusion = [
         [label, *(f"{count:,}" for count in row)] for label, row in zip(labels, figures.confusion, strict=True)
@@ -110,7 +119,7 @@ def _section(name: str, figures: CellFigures, labels: Sequence[str], scores: Sco
     return _Section(
         name,
         "" if name == "all" else figures.bias.sentence,
-        Table(["", "recall", "precision", "F1"], class_rows(figures)),
+        Table(["class", "recall", "precision", "F1"], class_rows(figures)),
         Table(["truth", *(f"called {label}" for label in labels)], confusion),
         drawings,
     )
@@ -132,7 +141,7 @@ def _groups(heat: Sequence[CellPicture], labels: Sequence[str]) -> list[tuple[st
 def _facts(evaluation: Evaluation) -> Table:
     training, data, crop = evaluation.training, evaluation.data, evaluation.crop
     return Table(
-        ["", ""],
+        ["what", "value"],
         [
             ["command", evaluation.command],
             ["version", f"edge-classify {evaluation.version}; trained by {training['code_version']}"],

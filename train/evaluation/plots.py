@@ -1,11 +1,14 @@
 """Drawings for reports, each as the text of an SVG file."""
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from train.evaluation.calibration import Reliability
@@ -58,8 +61,7 @@ def reliability(calibration: Reliability) -> str:
     above.set_ylim(0, 1.02)
     name(above, f"Reliability (ECE {calibration.ece:.3f})", "", "share right")
     below.bar(middle, [each.count for each in bins], width, color=_REFERENCE)
-    below.set_yscale("log")
-    below.set_ylim(bottom=_ONE_SEEN)
+    _counts(below)
     below.set_xlim(0, 1)
     name(below, "", "confidence", "pictures")
     return svg(figure)
@@ -75,10 +77,61 @@ def differences(values: np.ndarray, names: tuple[str, str]) -> str:
     figure = Figure(figsize=_SIDE, layout="constrained")
     axes = figure.subplots()
     axes.hist(values, bins=40, range=(0, max(float(values.max()), 1e-3)), color=_LINE)
-    axes.set_yscale("log")
-    axes.set_ylim(bottom=_ONE_SEEN)
+    _counts(axes)
     name(axes, f"{names[0]} against {names[1]}", "difference of probabilities", "pictures")
     return svg(figure)
+
+
+def _counts(axes: Axes) -> None:
+    """Makes the y axis logarithmic, for counts from 1 on, with labels such as 100 instead of 10 to the second power."""
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=_ONE_SEEN)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def learning_curves(stages: Sequence[Mapping[str, Any]]) -> Figure:
+    """The losses and the accuracy on val after each epoch, one stage beside the other.
+
+    stages: as in train.run.Report. A dotted line marks the epoch whose network was kept.
+    """
+    stages = [stage for stage in stages if stage.get("loss")]
+    figure = Figure(figsize=(4.6 * max(1, len(stages)), 5.2), layout="constrained")
+    parts = figure.subplots(2, max(1, len(stages)), sharex="col", squeeze=False)
+    for (above, below), stage in zip(parts.T, stages, strict=True):
+        epochs = range(1, len(stage["loss"]) + 1)
+        above.plot(epochs, stage["loss"], color=_REFERENCE, marker=".", label="training pictures, as varied")
+        above.plot(epochs, stage["val_loss"], color=_LINE, marker=".", label="val pictures")
+        below.plot(epochs, stage["val_accuracy"], color=_LINE, marker=".")
+        for axes in (above, below):
+            axes.axvline(stage["best_epoch"], linestyle=":", color=_REFERENCE)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        above.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.1), ncols=2)
+        name(above, f"{stage['name']}: epoch {stage['best_epoch']} was kept", "", "loss")
+        name(below, "", "epoch", "share of val pictures right")
+    return figure
+
+
+def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> Figure:
+    """The confusion table as a picture: the darker, the larger the share of the true class.
+
+    Args:
+        counts: number of pictures, [true class][answer].
+        labels: the classes.
+    """
+    table = np.array(counts, float)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(1.6 + 1.3 * len(labels), 1.2 + 1.0 * len(labels)), layout="constrained")
+    axes = figure.subplots()
+    axes.pcolormesh(np.arange(-0.5, len(labels)), np.arange(-0.5, len(labels)), shares, cmap="Blues", vmin=0, vmax=1)
+    axes.invert_yaxis()
+    for (row, column), share in np.ndenumerate(shares):
+        text = f"{counts[row][column]:,}\n{100 * share:.1f} %"
+        axes.text(column, row, text, ha="center", va="center", color="white" if share > 0.6 else "black", fontsize=10)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.set_yticks(range(len(labels)), labels, rotation=90, va="center")
+    name(axes, "Pictures and share of their true class", "answer", "truth")
+    return figure
 
 
 def _square() -> tuple[Figure, Axes]:
@@ -94,6 +147,13 @@ def name(axes: Axes, title: str, x: str, y: str) -> None:
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
+
+
+def png(figure: Figure) -> bytes:
+    """The content of a PNG file: always the same for the same figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def svg(figure: Figure) -> str:

@@ -195,7 +195,7 @@ def test_a_signal_ends_even_a_camera_that_hangs(name: str, tmp_path: Path) -> No
         wait_for_rows(tmp_path / "a.csv", 0)
         process.send_signal(getattr(signal, name))
         _, err = process.communicate(timeout=60)
-    assert process.returncode == 0 and "0 frames. no cell" in err and "Traceback" not in err
+    assert process.returncode == 0 and "0 frames. No cell" in err and "Traceback" not in err
 
 
 def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:

@@ -146,3 +146,22 @@ def test_flat_is_captured_from_an_empty_spot(parts: tuple[Model, Locator], caplo
     assert session.flat is not None and "now on: move to the cells" in caplog.text
     with pytest.raises(UserError, match="isn't empty"):
         run(Session(*parts, SessionSettings(capture_flat=True)), [noisy(FIELD, i) for i in range(16)])
+
+
+def test_the_view_has_the_answers_of_its_cells_and_follows_the_stage(parts: tuple[Model, Locator]) -> None:
+    session = Session(*parts)
+    frame = Frame(noisy(FIELD, 3), "test", 3, 3 / 15, 3 / 15)
+    assert not session.view(frame), "nothing is known yet"
+    run(session, [noisy(FIELD, i) for i in range(5)])
+    assert {decision for _, decision in session.view(frame)} == {None}
+    answers = [answer.cells[0] for answer in run(session, [noisy(FIELD, i) for i in range(5, 20)], 5)]
+    shown = {cell.number: (cell, decision) for cell, decision in session.view(frame)}
+    assert answers and set(shown) == {cell.number for cell, _ in answers}
+    for cell, decision in answers:
+        seen, answer = shown[cell.number]
+        assert answer == decision and np.hypot(*np.subtract(seen.centre, cell.centre)) < 3
+    run(session, [noisy(np.roll(FIELD, -40, 1), 20)], 20)
+    assert not session.stage.resting
+    for cell, decision in session.view(frame):
+        before, answer = shown[cell.number]
+        assert answer == decision and cell.centre[0] == pytest.approx(before.centre[0] - 40, abs=3)

@@ -9,7 +9,9 @@ from edge.cell import Cell
 from edge.classify import Answer
 from edge.decide import Decision
 from edge.frames import Frame
-from edge.live.terminal import LiveTerminal
+from edge.live.focus_monitor import FocusMonitor
+from edge.live.terminal import LiveTerminal, fitted
+from edge.quality import ImageQuality
 
 ANSWER = Answer(
     Frame(np.zeros((9, 9, 3), np.uint8), "camera", 4, 0.0),
@@ -47,7 +49,7 @@ def test_the_status_line_makes_room_for_other_lines(
 ) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
-        terminal.status("looking", [])
+        terminal.status(["looking"], [])
         terminal.say("Back after 3 s.")
     assert capsys.readouterr().err == "\rlooking\r       \rBack after 3 s.\n"
 
@@ -55,5 +57,36 @@ def test_the_status_line_makes_room_for_other_lines(
 def test_in_a_log_a_new_warning_is_written_once(capsys: pytest.CaptureFixture[str]) -> None:
     with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
         for _ in range(3):
-            terminal.status("looking", ["too dark: turn up the lamp"])
+            terminal.status(["looking"], ["too dark: turn up the lamp"])
     assert capsys.readouterr().err.count("Too dark: turn up the lamp.") == 1
+
+
+COUNTS = "12 lymphocytes, 3 monocytes, 25 other, 40 to review"
+
+
+@pytest.mark.parametrize(
+    ("advice", "shown"),
+    [
+        ("TURN IT: LEFT", f"TURN IT: LEFT | {COUNTS} | looking"),
+        ("OUT OF FOCUS: TURN THE FINE FOCUS", f"TURN THE FINE FOCUS | {COUNTS}"),
+        ("UNEVEN LIGHT: CENTRE THE CONDENSER, OR START WITH --FLAT CAPTURE", f"UNEVEN LIGHT | {COUNTS} | looking"),
+        ("X" * 90, "X" * 79),
+    ],
+)
+def test_advice_and_counts_come_first_in_80_columns(advice: str, shown: str) -> None:
+    assert fitted([advice, COUNTS, "looking", "focus 99 %, light 219", "6 frames a second"], 79) == shown
+    assert fitted(["no cell yet"], 79) == "no cell yet"
+
+
+def test_every_warning_fits_beside_counts_of_hundreds() -> None:
+    warnings: list[str] = []
+    monitor = FocusMonitor()
+    for light in [(200.0, 200.0, 200.0)] * 5 + [(255.0, 150.0, 90.0), (20.0, 20.0, 20.0)]:
+        for clipped, sharpness in ((0.0, 0.01), (0.9, 0.5)):
+            warnings += monitor.warnings(
+                ImageQuality(sharpness=sharpness, light=light, clipped=clipped, unevenness=3.0)
+            )
+    counts = "312 lymphocytes, 128 monocytes, 125 other, 140 to review"
+    assert len(set(warnings)) == 5
+    for warning in warnings:
+        assert fitted([warning.upper(), counts, "looking"], 79).split(" | ")[1] == counts, warning

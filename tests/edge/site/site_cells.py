@@ -30,8 +30,9 @@ def drawn(
     other = 1 / (1 + np.exp(-(rng.normal(0, 1, size) + 3 * (2 * (truth == 2) - 1) + other_lean)))
     kinds = np.zeros((size, len(shipped.kinds)))
     kinds[:, 0], kinds[:, 1], kinds[:, 2] = (1 - other) * (1 - second), (1 - other) * second, other
-    # As scattered as those of training cells, but without a relation to the label.
-    features = rng.normal(0, 1, (size, len(shipped.distance.whiten))) @ np.linalg.inv(shipped.distance.whiten)
+    # As those of training cells of one kind, so that the run is like home, but without a relation to the label.
+    scattered = shipped.distance.means[0] + rng.normal(0, 1, (size, len(shipped.distance.whiten)))
+    features = scattered @ np.linalg.inv(shipped.distance.whiten)
     return Cells(kinds, features, np.ones(size), truth, np.arange(size), ("",) * size)
 
 

@@ -9,7 +9,8 @@ from site_cells import drawn, summary
 from edge.errors import UserError
 from edge.model import Model
 from edge.site import profile as profiles
-from edge.site.adapt import adapt, usable
+from edge.site.adapt import _worse, adapt, alone, answers, usable
+from edge.site.figures import LeftOut, SiteFigures
 from edge.site.labelled import Cells
 
 
@@ -71,3 +72,40 @@ def test_too_few_other_cells_are_left_out(shipped: Model) -> None:
     cells = drawn(shipped, 20)
     few = cells.at((cells.truth < 2) | (cells.physical % 7 == 0))
     assert 0 < few.count(2) < profiles.FEWEST and not usable(few, shipped).count(2)
+
+
+def left_out(before: tuple[float, float], after: tuple[float, float], gain: float = 0.5) -> LeftOut:
+    """Figures with (coverage, risk) without and with a profile."""
+    one, other = (SiteFigures(0.9, 0.9, coverage, risk, 0.0) for coverage, risk in (before, after))
+    return LeftOut(one, other, gain, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ((0.5, 0.0), (0.0, 0.0), "0% of the lymphocytes and monocytes would get an answer, and 50% without"),
+        ((0.5, 0.02), (0.3, 0.0), "30% of the lymphocytes"),
+        ((0.3, 0.5), (0.05, 0.0), "5% of the lymphocytes"),
+        ((0.9, 0.3), (0.5, 0.02), ""),  # 14 right answers in a hundred cells for 26 wrong ones
+        ((0.5, 0.02), (0.45, 0.0), ""),
+        ((0.2, 0.0), (0.5, 0.0), ""),
+        ((0.02, 0.0), (0.05, 0.0), ""),
+    ],
+)
+def test_a_profile_may_not_cost_many_right_answers(
+    before: tuple[float, float], after: tuple[float, float], why: str
+) -> None:
+    found = _worse(left_out(before, after))
+    assert why in found and bool(found) == bool(why)
+    assert "no better" in _worse(left_out((0.5, 0.0), (0.5, 0.0), gain=0.05))
+
+
+def test_the_model_alone_is_measured_as_it_is_used(shipped: Model) -> None:
+    """A run that is unlike home is answered with more doubt, and its kinds are moved; a profile must beat that."""
+    assert shipped.distance is not None
+    cells = drawn(shipped, 20)
+    apart = replace(cells, features=cells.features + np.linalg.inv(shipped.distance.whiten).sum(axis=0))
+    same = [decision.label for decision in alone(cells, shipped)]
+    assert same == [decision.label for decision in answers(cells, shipped)]
+    doubtful = [decision.label for decision in alone(apart, shipped)]
+    assert doubtful.count("review") > same.count("review")

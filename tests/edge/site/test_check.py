@@ -32,11 +32,21 @@ def test_go_adapt_no_go(shipped: Model, tmp_path: Path) -> None:
     write(profile, tmp_path / "site.json")
     adapted = SiteModel(SHIPPED, 1, tmp_path / "site.json")
     again = judge(drawn(shipped, 30, -3.0), adapted)
-    assert again.verdict == "adapt" and again.advice.endswith("again, with more cells")
+    assert again.verdict == "adapt" and again.advice.endswith("again, with these cells added")
     blind = judge(drawn(shipped, 30, apart=0.0), shipped)
     assert blind.verdict == "no-go" and "AUROC" in blind.why
     few = judge(drawn(shipped, 3), shipped)
     assert few.verdict == "no-go" and "3 lymphocytes" in few.why
+
+
+def test_where_no_profile_helps_the_advice_does_not_lead_to_adapt(shipped: Model) -> None:
+    """Once `check` sent a person to `adapt`, and `adapt` back to the model as it is."""
+    cells = drawn(shipped, 15, apart=1.2)
+    found = judge(cells, shipped)
+    assert adapt(cells, shipped).profile is None and found.verdict == "no-go"
+    assert "no profile helps" in found.why and "edge-site adapt" not in found.advice
+    assert "label more cells, 50 of each name (now 15)" in found.advice and "train on cells" in found.advice
+    assert "edge-classify" not in found.advice
 
 
 def test_recall_counts_physical_cells_with_exact_intervals(shipped: Model) -> None:

@@ -120,3 +120,11 @@ def test_one_cell_with_two_labels_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         Image.fromarray(picture).save(tmp_path / name / "a.png")
     assert_refused(command("edge.site.cli", "check", tmp_path), "show one cell", "lymphocyte and monocyte")
+
+
+@pytest.mark.parametrize(("subcommand", "option"), [("adapt", "--out"), ("check", "--json")])
+def test_an_earlier_result_is_not_overwritten(subcommand: str, option: str, tmp_path: Path) -> None:
+    earlier = tmp_path / "site.json"
+    earlier.write_text("my profile")
+    assert_refused(command("edge.site.cli", subcommand, tmp_path, option, earlier), "exists already")
+    assert earlier.read_text() == "my profile"
