@@ -178,10 +178,14 @@ def main(
 def _verify(model_path: Path | None, threads: int) -> None:
     from edge.doctor.verify import verify
 
-    right, count = verify(model_path, threads)
+    files = verify(model_path, threads)
+    right, count = sum(each.right for each in files), sum(each.count for each in files)
     if right < count:
         raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model on this device.")
     click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
+    for each in files:
+        if each.unprotected:
+            click.echo(each.unprotected)
 
 
 def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[str, Any]) -> None:
