@@ -18,7 +18,7 @@ from edge.system.progress import Progress, silent
 from train.evaluation import calibration, evaluate
 
 LIMITS = Loss(balanced_accuracy=0.005, recall=0.01)  # the largest allowed losses, unless the user sets others
-_Z = 1.96  # standard errors on each side of a 95 % interval
+_Z = 1.282  # standard errors on each side of an 80 % interval: a loss is above its lower end with 90 %
 _IN_A_ROW = 16  # pictures that one model answers before it is the next model's turn
 T = TypeVar("T")
 
@@ -126,7 +126,7 @@ def verdict(
     """Compares the answers of the float model and of the quantized file to n pictures.
 
     A loss above its limit fails the file. If a single picture weighs more than the limit, one changed answer must not
-    decide: then the file fails only if the whole 95 % interval of the loss lies above the limit. A file also fails if
+    decide: then the file fails only if the whole 80 % interval of the loss lies above the limit. A file also fails if
     the float model itself answers at chance, because then there is no accuracy to keep.
 
     Args:
@@ -163,7 +163,7 @@ def verdict(
             middle = sum(mean for _, mean, _ in parts) / len(parts)
             half = _Z * math.hypot(*(error for _, _, error in parts)) / len(parts)
             few.append(
-                f"{100 * weight:.1f} points of {what} (95 % interval of the change: {-100 * (middle + half):+.1f} to "
+                f"{100 * weight:.1f} points of {what} (80 % interval of the change: {-100 * (middle + half):+.1f} to "
                 f"{-100 * (middle - half):+.1f})"
             )
             if middle - half <= limit:

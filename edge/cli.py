@@ -304,8 +304,10 @@ def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sin
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
-    from edge.model import SHIPPED, Model
+    from edge.model import SHIPPED, Model, try_out
 
+    if path:
+        try_out(path)
     if not site:
         return Model(path or SHIPPED, threads)
     from edge.site.profile import SiteModel
@@ -316,9 +318,9 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
 
 
 def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """How answers are made. Raises UserError if --risk asks for thresholds that the model doesn't have.
+    """How answers are made. Raises UserError if the model has no thresholds for the risk: with none, all would pass.
 
-    Without --risk, a model without thresholds answers every cell.
+    Without --risk, a model from before there were thresholds answers every cell.
     """
     from edge.decide import RISK
 
@@ -326,13 +328,20 @@ def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
         if risk is not None:
             raise UserError("--no-review gives every answer, whatever its risk; leave out --risk.")
         return model.rules(None)
-    if risk is not None and not any(known <= risk + 1e-9 for known in model.risks):
+    asked, risk = risk is not None, RISK if risk is None else risk
+    fitted = model.decision.risks is not None
+    if (asked or fitted) and not any(known <= risk + 1e-9 for known in model.risks):
         known = ", ".join(f"{each:g}" for each in model.risks)
         raise UserError(
             f"{model.path} has no thresholds for a risk of {risk:g}; "
-            + (f"it has some for {known}." if known else "it has none at all: convert a training run of this version.")
+            + (
+                f"it has some for {known}: choose one with --risk, "
+                if known
+                else "it has none at all: train it better, "
+            )
+            + "or answer every cell with --no-review."
         )
-    return model.rules(RISK if risk is None else risk)
+    return model.rules(risk)
 
 
 def _standard_input() -> list[str]:

@@ -30,9 +30,11 @@ from edge.decide import OTHER, PLAIN_OTHER, Rules, merged
 from edge.errors import UserError, reason
 from edge.mahalanobis import Distance
 from edge.softmax import softmax
+from edge.system import apart
 from edge.system.quiet import quiet
 
 SEAL, DIGITS = b"sha256:", 64  # how the seal begins, and the number of its hexadecimal digits
+_PATIENCE = 300  # seconds that it may take to try out a file; the slowest Pi needs a minute for VGG16
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
@@ -86,8 +88,11 @@ class File:
 
         Every machine gives the same uint8 bytes.
         """
-        self._interpreter.set_tensor(self._input["index"], crop[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input["index"], crop[None])
+            self._interpreter.invoke()
+        except RuntimeError as error:  # a graph that was forged
+            raise UserError(f"The model {self.path} doesn't run: {str(error).splitlines()[0]}.") from error
         return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
@@ -165,7 +170,9 @@ class Model(File):
         features = tuple(self._more[0]["shape"]) if self._more else (1, 0)
         if self.distance and features != (1, len(self.distance.whiten)):
             raise UserError(f"The model {path} contradicts its contract: its features are not those of distance.npz.")
-        if lacking := self.lacking(self.decision):
+        older = not self.sealed and self.contract.version > 1  # damage may have taken the limits away, unnoticed
+        lacking = self.lacking(self.decision) or ("risks" if older and self.decision.risks is None else "")
+        if lacking:
             raise UserError(f"{path} has an incomplete contract: it lacks {lacking}; convert the model again.")
 
     def lacking(self, decision: contracts.Decision) -> str:
@@ -238,6 +245,24 @@ class Model(File):
         if not 0 < total < math.inf or not (shares >= 0).all():
             return np.full_like(shares, np.nan)
         return shares / total
+
+
+def try_out(path: Path) -> None:
+    """Runs the samples of a model file in a copy of this process, because a forged file may crash the runtime.
+
+    Raises:
+        UserError: if it does. A file that can't be opened raises nothing; whoever opens it next learns why.
+    """
+
+    def run_samples() -> None:
+        try:
+            opened = Model(path)
+        except UserError:
+            return
+        opened.verify()
+
+    if wrong := apart.tried_out(run_samples, _PATIENCE):
+        raise UserError(f"{path} {wrong}, so it is forged or damaged; don't use it.")
 
 
 def _risks(decision: contracts.Decision) -> tuple[float, ...]:

@@ -1,9 +1,11 @@
-"""Runs a module of this project in a process of its own, so that a crash of native code ends only that process."""
+"""Runs a part of this project in a process of its own, so that a crash of native code ends only that process."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -52,3 +54,36 @@ def run(module: str, *arguments: str) -> int:
         finally:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
+
+
+def tried_out(work: Callable[[], object], seconds: int) -> str:
+    """Tries out what may crash or never end, in a copy of this process.
+
+    Args:
+        work: what to try.
+        seconds: how long it may take.
+
+    Returns:
+        What went wrong, in words; "" if nothing did, or if this process can't be copied safely: it isn't on Linux, or
+        has threads that may hold locks.
+    """
+    if sys.platform != "linux" or threading.active_count() > 1 or "tensorflow" in sys.modules:
+        return ""
+    child = os.fork()
+    if not child:
+        signal.alarm(seconds)
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, 1)
+        os.dup2(silence, 2)
+        failed = 1
+        try:
+            work()
+            failed = 0
+        finally:
+            os._exit(failed)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == -signal.SIGALRM:
+        return f"doesn't end within {seconds} s"
+    if how := crash(code):
+        return f"crashes what runs it ({how})"
+    return "doesn't run" if code else ""

@@ -1,15 +1,16 @@
 """Does `edge-classify --verify` count the samples of both files, and stop at one that can't be opened?"""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from model_files import unsealed
+from PIL import Image
 
 from edge import locate
 from edge.doctor.verify import verify, verify_files
 from edge.errors import UserError
-from edge.system import apart
 
 
 def test_the_samples_of_both_files_are_counted() -> None:
@@ -18,7 +19,7 @@ def test_the_samples_of_both_files_are_counted() -> None:
     assert all(each.count == each.right > 0 and not each.error for each in files)
 
 
-def test_a_file_that_is_not_shipped_is_verified_in_a_process_of_its_own(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_not_shipped_is_verified(tiny_model: Path, tmp_path: Path) -> None:
     classifier, _ = verify(tiny_model)
     assert (classifier.right, classifier.count, classifier.unprotected) == (4, 4, "")
     old = unsealed(tiny_model, tmp_path / "old.tflite")
@@ -29,12 +30,23 @@ def test_a_file_that_is_not_shipped_is_verified_in_a_process_of_its_own(tiny_mod
         verify(tmp_path / "text.tflite")
 
 
-def test_a_file_that_crashes_the_runtime_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process of its own runs a program that aborts, as the runtime does with some forged files."""
-    script = [sys.executable, "-c", "import os; os.abort()"]
-    monkeypatch.setattr(apart, "command", lambda *_: script)
-    with pytest.raises(UserError, match=r"a.tflite crashes what runs it \(SIGABRT\), so it is forged or damaged"):
-        verify(tmp_path / "a.tflite")
+@pytest.mark.parametrize("arguments", [["--verify"], ["picture.png"]])
+@pytest.mark.parametrize(
+    ("sample", "words"), [("os.abort()", "crashes what runs it (SIGABRT)"), ("1 / 0", "doesn't run")]
+)
+def test_a_file_that_crashes_the_runtime_is_a_sentence(
+    sample: str, words: str, arguments: list[str], tiny_model: Path, tmp_path: Path
+) -> None:
+    """Running its samples aborts the process, as the runtime does with some forged files."""
+    script = (
+        "import os, sys\nfrom edge import model\nfrom edge.cli import main\n"
+        f"model.Model.verify = lambda *_: {sample}\n"
+        f"main([*{arguments!r}, '--model', {str(tiny_model)!r}])"
+    )
+    Image.new("RGB", (32, 32)).save(tmp_path / "picture.png")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"Error: {tiny_model} {words}, so it is forged or damaged; don't use it.\n"
 
 
 def test_a_damaged_file_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
