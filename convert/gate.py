@@ -197,8 +197,8 @@ def at_chance(figures: Figures) -> bool:
     """
     recalls = [each.recall for each in figures.classes.values()]
     below = [each.value - each.low for each in recalls if each.value is not None and each.low is not None]
-    if len(below) < len(recalls):
-        return False  # a class has no pictures
+    if len(below) < max(2, len(recalls)):
+        return False  # a class has no pictures, or there is nothing to guess
     return figures.balanced_accuracy - math.hypot(*below) / len(below) <= 1 / len(below)
 
 

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -219,12 +220,12 @@ def load(file: Path) -> keras.Model:
 def _not_keras(path: Path, error: Exception | None = None) -> UserError:
     """Says what a file is that isn't a Keras model, and what to do. error: of the attempt to load it."""
     way = "save the whole model with Keras, as model.save('mine.keras')"
-    try:
+    head, weights = b"", False
+    with suppress(OSError):
         with path.open("rb") as opened:
             head = opened.read(64)
-        weights = h5py.is_hdf5(path) and "model_config" not in h5py.File(path).attrs
-    except OSError:
-        head, weights = b"", False
+        with h5py.File(path) as opened:
+            weights = "model_config" not in opened.attrs
     if weights:
         return UserError(
             f"{path} holds weights alone, without a network: build it, load them with load_weights, and {way}."
@@ -252,7 +253,7 @@ def refuse_saved_model(folder: Path) -> None:
 
 def _in_float32(file: Path, model: keras.Model) -> keras.Model:
     """The model with float32 for all weights and all computation; a model of mixed precision has float16 in it."""
-    policies = [layer.dtype_policy for layer in flat(model)]
+    policies = [layer.dtype_policy for layer in flat(model) if not isinstance(layer, keras.layers.InputLayer)]
     if all((each.variable_dtype, each.compute_dtype) == ("float32", "float32") for each in policies):
         return model
     if any(isinstance(each, keras.dtype_policies.QuantizedDTypePolicy) for each in policies):
@@ -301,7 +302,7 @@ def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> t
     if size not in (None, width):
         raise UserError(f"{file} takes pictures {width} pixels wide, not {size}; leave out --size.")
     outputs = tuple(model.outputs[0].shape)
-    logits = getattr(list(flat(model))[-1], "activation", None) is keras.activations.linear
+    logits = _ends_linear(model)
     inputs = keras.Input((width, width, 3))
     if outputs == (None, 1) and classes == 2:
         yes = model(inputs)
@@ -315,6 +316,14 @@ def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> t
         logger.info("%s ends in logits; a softmax was added.", file)
         return keras.Model(inputs, keras.layers.Softmax()(model(inputs)), name=model.name), width
     return model, width
+
+
+def _ends_linear(model: keras.Model) -> bool:
+    """Whether the last thing that a model computes is a layer without an activation, so that it gives logits."""
+    last = getattr(model, "operations", model.layers)[-1]  # an operation need not be a layer
+    if isinstance(last, keras.Model):
+        return _ends_linear(last)
+    return getattr(last, "activation", None) is keras.activations.linear
 
 
 def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Model:

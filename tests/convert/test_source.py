@@ -235,6 +235,16 @@ def test_logits_get_their_softmax_or_sigmoid(units: int, drawn: Path, tmp_path: 
     assert quantize.emitted(quantize.quantize(source.model, "int8", crops)).kind == "int8"
 
 
+def test_a_softmax_that_is_no_layer_is_seen(drawn: Path, tmp_path: Path) -> None:
+    model = network(activation="linear")
+    model = keras.Model(model.inputs, keras.ops.softmax(model.outputs[0]))
+    for each in (model, keras.Sequential([keras.Input((16, 16, 3)), model])):
+        source = sources.of_file(saved(each, tmp_path), drawn, LABELS)
+        _, crops = source.split("test")
+        expected = model.predict(crops.astype(np.float32), verbose=0)
+        assert np.allclose(runs.predict(source.model, crops), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float16"])
 def test_mixed_precision_is_converted_in_float32(policy: str, drawn: Path, tmp_path: Path) -> None:
     plain = network()
