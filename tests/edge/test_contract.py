@@ -26,7 +26,7 @@ def test_reading_and_writing_a_shipped_contract_loses_nothing(name: str) -> None
 
 def test_renamed_fields_are_read_from_their_old_keys() -> None:
     found = contract.read(stored("compact-int8"))
-    assert found.version == 2 and found.decision and found.decision.risks and found.decision.other
+    assert found.version == 3 and found.decision and found.decision.risks and found.decision.other
     told = stored("compact-int8")["decision"]
     thresholds = found.decision.risks["0.01"]
     assert thresholds.min_confidence == told["risks"]["0.01"]["sure"]
