@@ -87,6 +87,8 @@ def _now(value: Any) -> Any:
     kind, settings = value.get("class_name"), value.get("config")
     if not isinstance(settings, dict):
         return value
+    if kind == "Policy":  # of mixed precision
+        return settings.get("name")
     for name in _UNUSED.get(str(kind), ()):
         settings.pop(name, None)
     for name in ("axis",) if kind == "BatchNormalization" else ("input_layers", "output_layers"):

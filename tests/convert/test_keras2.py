@@ -46,7 +46,7 @@ def old(value: Any) -> Any:
     if not isinstance(settings, dict):
         return value
     if isinstance(settings.get("dtype"), dict):
-        settings["dtype"] = "float32"
+        settings["dtype"] = {"class_name": "Policy", "config": {"name": settings["dtype"]["config"]["name"]}}
     kernel = {"kernel_initializer": None, "kernel_regularizer": None, "kernel_constraint": None}
     more: dict[str, dict[str, Any]] = {
         "DepthwiseConv2D": {"groups": 1} | kernel,
