@@ -20,7 +20,7 @@ RISK = 0.01  # stated risk unless the user gives another: the largest share of t
 PLAIN_OTHER = 0.8
 # Probabilities are clipped to LEAST .. 1 - LEAST before a logit is computed, because int8 outputs have steps of 1/256.
 LEAST = 1 / 512
-NO_ANSWER = "the network gave no answer: its output is no number"  # such a cell is REVIEW, whatever the rules
+NO_ANSWER = "the network gave no answer: its output is no probability"  # such a cell is REVIEW, whatever the rules
 PictureDoubt = Callable[[], str]
 
 

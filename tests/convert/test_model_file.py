@@ -142,7 +142,7 @@ def test_mediapipe_opens_it(tiny_model: Path, pictures: np.ndarray, tmp_path: Pa
 
 
 def test_a_network_that_answers_nothing_gives_no_name(tmp_path: Path, drawn: Path) -> None:
-    """Its weights are NaN, as after a training that failed; and its other outputs are below 0 or sum to 0."""
+    """Its weights are NaN, as after a training that failed; or its outputs are below 0, or far from a sum of 1."""
     import keras
 
     from convert import model_file, quantize
