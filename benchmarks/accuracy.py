@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,15 +13,18 @@ from benchmarks.interleaved import ROUNDS, Timing, timing
 from benchmarks.metrics import Figures
 from convert import gate
 from edge.contract import Changes
-from edge.decide import OTHER, Decision, Rules, decide
+from edge.decide import OTHER, Decision
 from edge.errors import UserError
-from edge.model import Model
+from edge.model import Model, Prediction
 from edge.output.tables import Table
 from edge.system.progress import Progress, silent
 from edge.system.quiet import quiet
 from train.data import crop_cache, dataset
 from train.data.dataset import Example
 from train.evaluation import intervals
+
+if TYPE_CHECKING:
+    import keras
 
 _REFERENCES = ("keras", "float32")  # a network's files are compared with its model of the first of these kinds
 
@@ -113,18 +117,20 @@ def accuracy(folder: Path, paths: Sequence[Path], split: str, progress: Progress
     files = [file for path in paths for file in (sorted(path.glob("*.tflite")) if path.is_dir() else [path])]
     examples = dataset.read(folder)
     chosen = dataset.only(examples, split)
-    answered = [_keras(run, folder, chosen, progress) for run in runs] + _files(folder, files, chosen, progress)
+    models = [Model(file) for file in files]
+    answered = [_keras(run, models, folder, chosen, progress) for run in runs]
+    answered += _files(folder, files, models, chosen, progress)
     return Accuracy(
         split, dataset.split_hash(examples), {each.name: _figures(each, answered, chosen) for each in answered}
     )
 
 
 def _files(
-    folder: Path, files: Sequence[Path], chosen: Sequence[Example], progress: Progress
-) -> list[_Answered]:  # fmt: skip
+    folder: Path, files: Sequence[Path], models: Sequence[Model], chosen: Sequence[Example], progress: Progress
+) -> list[_Answered]:
+    """The answers of model files. models: the same files, opened."""
     if not files:
         raise UserError("Nothing to measure: name model files, or training runs with files that `convert` made.")
-    models = [Model(file) for file in files]
     crops = [crop_cache.crops(folder, chosen, model.size, model.policy, progress=progress) for model in models]
     raced = gate.race(list(zip(models, crops, strict=True)), progress)
     return [
@@ -142,7 +148,10 @@ def _files(
     ]
 
 
-def _keras(path: Path, folder: Path, chosen: Sequence[Example], progress: Progress) -> _Answered:
+def _keras(
+    path: Path, models: Sequence[Model], folder: Path, chosen: Sequence[Example], progress: Progress
+) -> _Answered:
+    """The answers of a run's Keras model, by the rules of one of its files, the float32 file if there is one."""
     try:
         with quiet():  # TensorFlow prints while it is imported
             from train import run
@@ -153,19 +162,37 @@ def _keras(path: Path, folder: Path, chosen: Sequence[Example], progress: Progre
             ".tflite files."
         ) from error
     report, network = run.read(path)
-    labels = report.labels
-    crops = crop_cache.crops(folder, chosen, report.size, report.crop.policy, progress=progress)
-    rules = Rules(labels, report.kinds)
     file = path / "model.keras"
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    own = [model for model in models if model.contract.keras_sha256 == sha256]
+    if not own:
+        raise UserError(
+            f"No file of {path} is measured, and a Keras model itself has no rules of answering: run "
+            f"`convert --float32 {path}` first, or leave it out."
+        )
+    rules = min(own, key=lambda model: model.contract.quantization.kind != "float32")
+    crops = crop_cache.crops(folder, chosen, report.size, report.crop.policy, progress=progress)
     return _Answered(
         name=f"{report.network}-keras",
         network=report.network,
         kind="keras",
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=sha256,
         bytes=file.stat().st_size,
-        labels=labels,
-        decisions=[decide(each, rules) for each in run.predict(network, crops)],
+        labels=report.labels,
+        decisions=metrics.decisions(rules, _predictions(network, crops, rules)),
     )
+
+
+def _predictions(network: "keras.Model", crops: np.ndarray, model: Model) -> list[Prediction]:
+    """A Keras model's answers, with the distances from the training cells that its file `model` knows."""
+    from train import run
+    from train.networks import FEATURES
+
+    kinds = run.predict(network, crops)
+    if not model.distance:
+        return [Prediction(each, np.zeros(0, np.float32)) for each in kinds]
+    features = run.predict(type(network)(network.inputs, network.get_layer(FEATURES).output), crops)
+    return [Prediction(*each, model.distance.of(each[1])) for each in zip(kinds, features, strict=True)]
 
 
 def _figures(model: _Answered, answered: Sequence[_Answered], chosen: Sequence[Example]) -> ModelFigures:

@@ -10,7 +10,7 @@ import click
 
 from edge import __version__
 from edge.crop import POLICIES
-from edge.errors import UserError, exits_on_user_error
+from edge.errors import UserError, exits_on_user_error, writing
 from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
 
@@ -88,7 +88,7 @@ def main() -> None:
     "--preprocess",
     type=click.Choice(["raw", "unit", "tf", "caffe"]),
     help="For a Keras file: the pixel values that it expects: 0..255 (raw, the default), 0..1 (unit), -1..1 (tf), or "
-    "BGR minus ImageNet's means (caffe).",
+    "BGR minus ImageNet's means (caffe). Left away, all four are tried, and a better one is named.",
 )
 @click.option(
     "--size",
@@ -117,7 +117,7 @@ def main() -> None:
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=click.FloatRange(0, 100),
     nargs=2,
     default=(0.5, 1.0),
     show_default=True,
@@ -157,8 +157,9 @@ def make(
     limits = Loss(max_drop[0] / 100, max_drop[1] / 100)
     if source.is_file():
         names = [label.strip() for label in labels.split(",")] if labels else []
-        network_source = sources.of_file(source, folder, names, preprocess or "raw", size, crop or "whole-image")
+        network_source = sources.of_file(source, folder, names, preprocess, size, crop or "whole-image")
     else:
+        sources.refuse_saved_model(source)
         for_files = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
         if given := [option for option, value in for_files.items() if value is not None]:
             raise UserError(
@@ -241,7 +242,33 @@ def verify(file: Path) -> None:
     """Check that this device gives the expected answers to the sample pictures inside FILE."""
     from edge.model import File
 
-    right, count = File(file).verify()
+    opened = File(file)
+    right, count = opened.verify()
     if right < count:
         raise UserError(f"Only {right} of {count} sample answers are as expected: don't use {file} on this device.")
     click.echo(f"All {count} sample answers are as expected: {file} works on this device.")
+    if not opened.sealed:
+        click.echo("No hash protects its limits against damage, since it is an older file: run `convert seal` on it.")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@exits_on_user_error
+def seal(files: tuple[Path, ...]) -> None:
+    """Put older model FILES under one hash, so that damage to any part of them is noticed.
+
+    Their answers stay the same. Files that `convert` makes now have the hash from the start.
+    """
+    from convert import model_file
+
+    for file in files:
+        content = model_file.sealed(file)
+        partial = file.with_name(f"{file.name}.partial")
+        with writing(file):
+            partial.write_bytes(content)
+            partial.replace(file)
+        click.echo(f"Sealed: {file}.")
+
+
+if __name__ == "__main__":  # convert/__main__.py runs it in a process of its own
+    main(prog_name="convert")

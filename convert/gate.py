@@ -1,5 +1,6 @@
 """The gate: tests that a quantized file is not much less accurate than the float model on the same pictures."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from edge.contract import Changes, Differences, Figures, Gate, Loss
+from edge.decide import OTHER
 from edge.errors import UserError
 from edge.model import Model, Prediction
 from edge.output.tables import Table
@@ -16,6 +18,7 @@ from edge.system.progress import Progress, silent
 from train.evaluation import calibration, evaluate
 
 LIMITS = Loss(balanced_accuracy=0.005, recall=0.01)  # the largest allowed losses, unless the user sets others
+_Z = 1.282  # standard errors on each side of an 80 % interval: a loss is above its lower end with 90 %
 _IN_A_ROW = 16  # pictures that one model answers before it is the next model's turn
 T = TypeVar("T")
 
@@ -54,6 +57,8 @@ class Verdict:
         ece: expected calibration errors, each 0 to 1.
         differences: how far the probabilities differ.
         answers: how many answers changed.
+        chance: whether the float model answers no better than guessing.
+        few: in a sentence, how much one picture weighs, if that is more than is allowed; else "".
     """
 
     passed: bool
@@ -66,6 +71,8 @@ class Verdict:
     ece: Both[float]
     differences: Differences
     answers: Changes
+    chance: bool = False
+    few: str = ""
 
     def stored(self, split: str) -> Gate:
         """The part that is stored in the file's contract. split: the split on which the gate measured."""
@@ -118,6 +125,10 @@ def verdict(
 ) -> Verdict:
     """Compares the answers of the float model and of the quantized file to n pictures.
 
+    A loss above its limit fails the file. If a single picture weighs more than the limit, one changed answer must not
+    decide: then the file fails only if the whole 80 % interval of the loss lies above the limit. A file also fails if
+    the float model itself answers at chance, because then there is no accuracy to keep.
+
     Args:
         truth: true labels, as indices into `labels`, int [n].
         before: probabilities given by the float model, float [n, labels].
@@ -129,17 +140,35 @@ def verdict(
     finite = bool(np.isfinite(after).all())
     after = np.nan_to_num(after)
     figures = [evaluate.by_source(truth, p, sources, labels) for p in (before, after)]
-    counts = np.bincount(truth, minlength=len(labels))
-    rare = "monocyte" if "monocyte" in labels else labels[len(labels) - 1 - int(np.argmin(counts[::-1]))]
+    names = [label for label in labels if label != OTHER]
+    counts = np.bincount(truth, minlength=len(labels))[: len(names)]
+    rare = "monocyte" if "monocyte" in names else names[len(names) - 1 - int(np.argmin(counts[::-1]))]
     recalls = [each["all"].classes[rare].recall.value or 0.0 for each in figures]
     lost = Loss(figures[0]["all"].balanced_accuracy - figures[1]["all"].balanced_accuracy, recalls[0] - recalls[1])
     against = [] if finite else ["it answers with values that are not numbers"]
-    against += exceeded(
-        {
-            "balanced accuracy": (lost.balanced_accuracy, limits.balanced_accuracy),
-            f"{rare} recall": (lost.recall, limits.recall),
-        }
-    )
+    chance = at_chance(figures[0]["all"])
+    if chance:
+        against.append(
+            f"the float model itself answers no better than guessing (balanced accuracy "
+            f"{figures[0]['all'].balanced_accuracy:.2f} on {len(truth):,} pictures)"
+        )
+    losses = _losses(truth, before, after, names)
+    few = []
+    for what, value, limit, parts in (
+        ("balanced accuracy", lost.balanced_accuracy, limits.balanced_accuracy, list(losses.values())),
+        (f"{rare} recall", lost.recall, limits.recall, [losses[rare]] if rare in losses else []),
+    ):
+        weight = max((1 / (len(parts) * count) for count, _, _ in parts), default=0.0)
+        if 0 < limit < weight:
+            middle = sum(mean for _, mean, _ in parts) / len(parts)
+            half = _Z * math.hypot(*(error for _, _, error in parts)) / len(parts)
+            few.append(
+                f"{100 * weight:.1f} points of {what} (80 % interval of the change: {-100 * (middle + half):+.1f} to "
+                f"{-100 * (middle - half):+.1f})"
+            )
+            if middle - half <= limit:
+                continue
+        against += exceeded({what: (value, limit)})
     difference = np.abs(before - after).max(axis=1)
     return Verdict(
         passed=not against,
@@ -156,7 +185,42 @@ def verdict(
             largest=float(difference.max()),
         ),
         answers=changes(truth, before.argmax(axis=1), after.argmax(axis=1)),
+        chance=chance,
+        few=f"Val is small: one picture weighs {' and '.join(few)}." if few else "",
     )
+
+
+def at_chance(figures: Figures) -> bool:
+    """Whether guessing can explain the balanced accuracy: its 95 % interval reaches down to that of guessing.
+
+    Source of the interval: see benchmarks.metrics.mean.
+    """
+    recalls = [each.recall for each in figures.classes.values()]
+    below = [each.value - each.low for each in recalls if each.value is not None and each.low is not None]
+    if len(below) < max(2, len(recalls)):
+        return False  # a class has no pictures, or there is nothing to guess
+    return figures.balanced_accuracy - math.hypot(*below) / len(below) <= 1 / len(below)
+
+
+def _losses(
+    truth: np.ndarray, before: np.ndarray, after: np.ndarray, names: Sequence[str]
+) -> dict[str, tuple[int, float, float]]:
+    """For each name that has pictures: their number, the recall that is lost, -1 to 1, and its standard error.
+
+    The arguments are those of `verdict`; `names` are the labels without *other*.
+
+    Source: Agresti and Min, Statistics in Medicine 24 (2005): a paired difference of proportions, with half a picture
+    added to each of the four cases.
+    """
+    called = [p[:, : len(names)].argmax(axis=1) for p in (before, after)]
+    result = {}
+    for number, name in enumerate(names):
+        right = [each[truth == number] == number for each in called]
+        if count := len(right[0]):
+            spoiled, mended = int((right[0] & ~right[1]).sum()) + 0.5, int((right[1] & ~right[0]).sum()) + 0.5
+            lost = (spoiled - mended) / (count + 2)
+            result[name] = count, lost, math.sqrt(((spoiled + mended) / (count + 2) - lost * lost) / (count + 2))
+    return result
 
 
 def exceeded(losses: dict[str, tuple[float, float]]) -> list[str]:
@@ -199,6 +263,7 @@ def sentence(verdict: Verdict) -> str:
         f"{'Passed' if verdict.passed else 'Failed'}: {points(lost.balanced_accuracy)} of balanced accuracy, "
         f"{points(lost.recall)} of {verdict.rare} recall; {changed.changed} of {changed.count:,} answers changed, "
         f"{changed.spoiled} for the worse and {changed.mended} for the better (McNemar's exact p {changed.p:.2g})."
+        f"{' ' if verdict.few else ''}{verdict.few}"
     )
 
 

@@ -75,7 +75,7 @@ def converted(validation: Validation, options: Int8Options, progress: Progress =
             return result
         names = ", ".join(quantize.floating(result.candidate.graph))
         return replace(result, repaired=f"{names} kept in float, because int8 has no such operation")
-    if not options.rescue:
+    if not options.rescue or result.candidate.verdict.chance:
         return result
     return _repaired(validation, result, fallbacks.Calibrated(ranged[chosen], method, pictures), progress)
 

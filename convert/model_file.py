@@ -23,7 +23,7 @@ from edge.contract import Contract
 from edge.crop import crop, shape
 from edge.errors import UserError, reason
 from edge.frames import Frame
-from edge.model import File
+from edge.model import DIGITS, SEAL, File
 from edge.simulator import drawing
 
 Opened = TypeVar("Opened", bound=File)
@@ -114,7 +114,8 @@ def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> byte
         contract: what is written to contract.json.
         arrays: the arrays of each .npz file, by the file's name without ending.
 
-    The archive is uncompressed, because MediaPipe reads no other. The content of each .npz file is compressed.
+    The archive is uncompressed, because MediaPipe reads no other. The content of each .npz file is compressed. The seal
+    ends the file; see edge.model.
     """
     file = io.BytesIO(graph)
     document = json.dumps(contracts.write(contract), separators=(",", ":"))
@@ -123,7 +124,21 @@ def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> byte
         archive.writestr(zipfile.ZipInfo("contract.json", _DATE), document + "\n")
         for name, each in arrays.items():
             archive.writestr(zipfile.ZipInfo(f"{name}.npz", _DATE), _npz(each))
-    return file.getvalue()
+        archive.comment = SEAL + bytes(DIGITS)
+    content = file.getvalue()[:-DIGITS]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def sealed(path: Path) -> bytes:
+    """The bytes of an older model file with a seal. Its graph, limits and samples stay the same.
+
+    Raises:
+        UserError: if it isn't a model file.
+    """
+    old = File(path)
+    with zipfile.ZipFile(path) as archive:
+        graph = path.read_bytes()[: min(entry.header_offset for entry in archive.infolist())]
+    return pack(graph, replace(old.contract, version=contracts.VERSION), old._arrays)
 
 
 def _npz(arrays: Arrays) -> bytes:

@@ -220,7 +220,7 @@ def _sentences(conversion: Conversion, asked: str, path: Path, details: Path) ->
         sentences.append(f"Rescued: {conversion.repaired}.")
     if not candidate.passed:
         worst = list(dict.fromkeys(layer.name for layer in conversion.layers))[:3]
-        layers = f" The layers that lose most: {', '.join(worst)}." if worst else ""
+        layers = f" The layers that lose most: {', '.join(worst)}." if worst and not candidate.verdict.chance else ""
         sentences.append(
             f"{path} was not written: as {quantization.kind}, {' and '.join(candidate.verdict.against)}.{layers} "
             f"{_advice(conversion, asked)}. Details: {details}."
@@ -230,6 +230,8 @@ def _sentences(conversion: Conversion, asked: str, path: Path, details: Path) ->
 
 def _advice(conversion: Conversion, asked: str) -> str:
     """What the user can try after a file failed the gate."""
+    if conversion.candidate.verdict.chance:
+        return "Check the labels, their order and the pixel values that the network expects, or train again"
     if asked != "int8":
         return "Try --float32"
     if conversion.attempts:

@@ -1,15 +1,20 @@
 """The model to convert and its labelled pictures, read from a training run or from a user's own Keras file."""
 
 import hashlib
+import logging
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 
+from convert import gate, keras2
 from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
@@ -18,11 +23,23 @@ from edge.system.progress import Progress, silent
 from train import run as runs
 from train.data import crop_cache, dataset
 from train.data.dataset import Example
-from train.evaluation import model_card
+from train.evaluation import evaluate, model_card
 from train.networks import MEANS
 
+logger = logging.getLogger(__name__)
 # Pixel values that a network may expect: 0..255, 0..1, -1..1, or BGR minus ImageNet's means.
 PREPROCESS = ("raw", "unit", "tf", "caffe")
+_TRIED = 200  # at most about this many val pictures show which pixel values a network expects
+_CHANCE = 0.05  # another preprocessing is named if, by McNemar's test, chance explains its gain with less than this
+# Files of other programs, by their ending: what they are, and what to do.
+_OTHERS = {
+    ".onnx": "an ONNX network",
+    ".pt": "a PyTorch network",
+    ".pth": "a PyTorch network",
+    ".pb": "a TensorFlow graph",
+    ".safetensors": "a file of weights",
+    ".ckpt": "a file of weights",
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,7 @@ def of_file(
     file: Path,
     folder: Path | None,
     labels: Sequence[str],
-    preprocess: str = "raw",
+    preprocess: str | None = None,
     size: int | None = None,
     policy: str = "whole-image",
 ) -> Source:
@@ -123,7 +140,7 @@ def of_file(
         folder: labelled pictures, for calibration and for testing the result.
         labels: the classes in the order of the outputs; for a single sigmoid output, the meanings of 0 and 1.
         preprocess: the pixel values that the network expects, one of PREPROCESS. The conversion to them becomes part
-            of the graph.
+            of the graph. None for "raw", unless the network reads val better with another: then it has to be named.
         size: width and height of the input in pixels; needed only if the file accepts any size.
         policy: how crops are made, a key of edge.crop.POLICIES.
 
@@ -136,11 +153,10 @@ def of_file(
         raise UserError(f"{file} doesn't name its classes; name them in the order of its outputs with --labels A,B.")
     if len(set(labels)) < len(labels):
         raise UserError(f"--labels {','.join(labels)} names a class twice.")
-    model = _load(file)
-    model, size = _usable(file, model, len(labels), size)
-    model = _with_preprocess(model, preprocess, size)
+    bare, size = _usable(file, _in_float32(file, load(file)), len(labels), size)
     examples = _labelled(folder, labels)
     counts = dataset.describe(examples)
+    model = _with_preprocess(bare, preprocess or "raw", size)
     network = re.sub(r"[^\w.-]+", "-", file.stem)
     contract = Contract(
         network=network,
@@ -153,11 +169,13 @@ def of_file(
         data=Data(counts, dataset.split_hash(examples)),
         attributions=model_card.attributions(counts, network),
         licence="not stated: the network's maker's",
-        preprocess=preprocess,
+        preprocess=preprocess or "raw",
         quantization=Quantization("float32"),
     )
     source = Source(model, folder, examples, contract)
     _check_probabilities(file, model, source.crops(dataset.only(examples, "train")[:16]))
+    if other := _better(source, bare, preprocess):
+        raise UserError(f"{file} {other}")
     return source
 
 
@@ -165,12 +183,22 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _load(file: Path) -> keras.Model:
-    """The model in a Keras file. Raises UserError for any other file, and for a model with custom or Lambda layers."""
+def load(file: Path) -> keras.Model:
+    """The model in a Keras file; one that Keras 2 saved is translated.
+
+    Raises:
+        UserError: for any other file, which is named for what it is, and for a model with custom or Lambda layers.
+    """
     try:
-        model = keras.models.load_model(file, compile=False)
+        with keras2.translated(file) as readable:
+            model = keras.models.load_model(readable, compile=False)
     except Exception as error:  # Keras, h5py and zipfile raise many types of exception
         text = str(error)
+        if "TFOpLambda" in text:
+            raise UserError(
+                f"{file} computes something outside of its layers, which Keras 2 saved as TFOpLambda; build the model "
+                "from Keras's own layers, such as Add, Multiply and Rescaling."
+            ) from error
         custom = re.search(
             r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '([^']+)'", text
         )
@@ -184,13 +212,63 @@ def _load(file: Path) -> keras.Model:
                 f"{file} holds a Lambda layer, whose code isn't run for safety; "
                 "build the model from Keras's own layers."
             ) from error
-        why = f" ({reason(error)})" if isinstance(error, OSError) and error.errno else ""
-        raise UserError(
-            f"{file} is not a Keras model{why}; name a .keras or .h5 file, or a folder that `train` wrote."
-        ) from error
+        raise _not_keras(file, error) from error
     if not isinstance(model, keras.Model):
-        raise UserError(f"{file} is not a Keras model; name a .keras or .h5 file, or a folder that `train` wrote.")
+        raise _not_keras(file)
     return model
+
+
+def _not_keras(path: Path, error: Exception | None = None) -> UserError:
+    """Says what a file is that isn't a Keras model, and what to do. error: of the attempt to load it."""
+    way = "save the whole model with Keras, as model.save('mine.keras')"
+    head, weights = b"", False
+    with suppress(OSError):
+        with path.open("rb") as opened:
+            head = opened.read(64)
+        with h5py.File(path) as opened:
+            weights = "model_config" not in opened.attrs
+    if weights:
+        return UserError(
+            f"{path} holds weights alone, without a network: build it, load them with load_weights, and {way}."
+        )
+    if head[4:8] == b"TFL3":
+        return UserError(f"{path} is a .tflite file already; name the Keras model that it was made from.")
+    if head.startswith(b"version https://git-lfs"):
+        return UserError(f"{path} is only a pointer to a file in Git LFS; fetch it with `git lfs pull`.")
+    if what := _OTHERS.get(path.suffix.lower()):
+        return UserError(f"{path} is {what}, which can't be converted; rebuild it in Keras and {way}.")
+    why = f" ({reason(error)})" if isinstance(error, OSError) and error.errno else ""
+    if not why and (zipfile.is_zipfile(path) or h5py.is_hdf5(path)):
+        why = " that this version of Keras can read"
+    return UserError(f"{path} is not a Keras model{why}; name a .keras or .h5 file, or a folder that `train` wrote.")
+
+
+def refuse_saved_model(folder: Path) -> None:
+    """Raises UserError for a folder with a TensorFlow SavedModel."""
+    if (folder / "saved_model.pb").is_file():
+        raise UserError(
+            f"{folder} is a TensorFlow SavedModel. It may hold any program, so it isn't opened: load it where it was "
+            "made, and save it as one file, with model.save('mine.keras') or, in Keras 2, model.save('mine.h5')."
+        )
+
+
+def _in_float32(file: Path, model: keras.Model) -> keras.Model:
+    """The model with float32 for all weights and all computation; a model of mixed precision has float16 in it."""
+    policies = [layer.dtype_policy for layer in flat(model) if not isinstance(layer, keras.layers.InputLayer)]
+    if all((each.variable_dtype, each.compute_dtype) == ("float32", "float32") for each in policies):
+        return model
+    if any(isinstance(each, keras.dtype_policies.QuantizedDTypePolicy) for each in policies):
+        raise UserError(f"{file} was quantized by Keras; save the float model from before, which `convert` quantizes.")
+    weights = model.get_weights()
+    for layer in flat(model):
+        layer.dtype_policy = keras.DTypePolicy("float32")
+    try:
+        copy = keras.models.clone_model(model)
+        copy.set_weights([each.astype(np.float32) for each in weights])
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{file} computes in float16; save it in float32: {reason(error)}.") from error
+    logger.info("%s computes in %s; its float32 form is converted.", file, policies[-1].compute_dtype)
+    return copy
 
 
 def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> tuple[keras.Model, int]:
@@ -225,13 +303,28 @@ def _usable(file: Path, model: keras.Model, classes: int, size: int | None) -> t
     if size not in (None, width):
         raise UserError(f"{file} takes pictures {width} pixels wide, not {size}; leave out --size.")
     outputs = tuple(model.outputs[0].shape)
+    logits = _ends_linear(model)
+    inputs = keras.Input((width, width, 3))
     if outputs == (None, 1) and classes == 2:
-        inputs = keras.Input((width, width, 3))
         yes = model(inputs)
+        if logits:
+            logger.info("%s ends in a logit; a sigmoid was added.", file)
+            yes = keras.layers.Activation("sigmoid")(yes)
         return keras.Model(inputs, keras.ops.concatenate([1.0 - yes, yes], axis=-1), name=model.name), width
     if outputs[1:] != (classes,):
         raise UserError(f"{file} gives {list(outputs[1:])} numbers per picture, but --labels names {classes} classes.")
+    if logits:
+        logger.info("%s ends in logits; a softmax was added.", file)
+        return keras.Model(inputs, keras.layers.Softmax()(model(inputs)), name=model.name), width
     return model, width
+
+
+def _ends_linear(model: keras.Model) -> bool:
+    """Whether the last thing that a model computes is a layer without an activation, so that it gives logits."""
+    last = getattr(model, "operations", model.layers)[-1]  # an operation need not be a layer
+    if isinstance(last, keras.Model):
+        return _ends_linear(last)
+    return getattr(last, "activation", None) is keras.activations.linear
 
 
 def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Model:
@@ -257,6 +350,41 @@ def _with_preprocess(model: keras.Model, preprocess: str, size: int) -> keras.Mo
     else:
         raise UserError(f"Unknown preprocessing {preprocess!r}; known are {', '.join(PREPROCESS)}.")
     return keras.Model(inputs, model(x), name=model.name)
+
+
+def _better(source: Source, bare: keras.Model, preprocess: str | None) -> str:
+    """Which preprocessing reads val clearly better than the chosen one, in words; "" if none does.
+
+    Args:
+        source: the model with the chosen preprocessing, and its data.
+        bare: the model without preprocessing.
+        preprocess: as the user chose it; the others are then tried only if the network answers at chance. None if the
+            user chose none.
+    """
+    val = dataset.only(source.examples, "val")
+    val = val[:: -(-len(val) // _TRIED)]
+    crops, truth = source.crops(val), dataset.targets(val, source.labels)
+
+    def answers(model: keras.Model) -> np.ndarray:
+        return runs.predict(model, crops).argmax(axis=1)
+
+    def chance(called: np.ndarray) -> bool:
+        return gate.at_chance(evaluate.metrics(truth, np.eye(len(source.labels))[called], source.labels))
+
+    chosen, own = preprocess or "raw", answers(source.model)
+    if preprocess and not chance(own):
+        return ""
+    others = {each: answers(_with_preprocess(bare, each, source.size)) for each in PREPROCESS if each != chosen}
+    best = max(others, key=lambda each: int((others[each] == truth).sum()))
+    changes = gate.changes(truth, own, others[best])
+    if changes.mended <= changes.spoiled or changes.p >= _CHANCE or chance(others[best]):
+        return ""
+    before, after = (100 * float((called == truth).mean()) for called in (own, others[best]))
+    return (
+        f"reads {before:.0f} % of {len(val)} val pictures rightly with --preprocess {chosen}, but {after:.0f} % with "
+        f"{best}: most likely it was trained so. Add --preprocess {best}"
+        + ("." if chance(own) else f", or --preprocess {chosen} to keep it as it is.")
+    )
 
 
 def _labelled(folder: Path, labels: Sequence[str]) -> list[Example]:
@@ -287,7 +415,8 @@ def _check_probabilities(file: Path, model: keras.Model, crops: np.ndarray) -> N
     answers = runs.predict(model, crops)
     if answers.min() < 0 or abs(answers.sum(axis=1) - 1).max() > 1e-3:
         raise UserError(
-            f"{file} doesn't answer with probabilities (its outputs don't sum to 1); let it end with a softmax."
+            f"{file} doesn't answer with probabilities (its outputs don't sum to 1, as those of several sigmoids); let "
+            "it end with a softmax."
         )
 
 

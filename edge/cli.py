@@ -199,10 +199,14 @@ def _check_targets(json_target: str | None, csv_target: str | None) -> None:
 def _verify(model_path: Path | None, threads: int) -> None:
     from edge.doctor.verify import verify
 
-    right, count = verify(model_path, threads)
+    files = verify(model_path, threads)
+    right, count = sum(each.right for each in files), sum(each.count for each in files)
     if right < count:
         raise UserError(f"Only {right} of {count} sample answers are as expected: don't use this model on this device.")
     click.echo(f"All {count} sample answers are as expected: this device runs the model as it was tested.")
+    for each in files:
+        if each.unprotected:
+            click.echo(each.unprotected)
 
 
 def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[str, Any]) -> None:
@@ -318,8 +322,10 @@ def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sin
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
-    from edge.model import SHIPPED, Model
+    from edge.model import SHIPPED, Model, try_out
 
+    if path:
+        try_out(path)
     if not site:
         return Model(path or SHIPPED, threads)
     from edge.site.profile import SiteModel
@@ -330,9 +336,9 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
 
 
 def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """How answers are made. Raises UserError if --risk asks for thresholds that the model doesn't have.
+    """How answers are made. Raises UserError if the model has no thresholds for the risk: with none, all would pass.
 
-    Without --risk, a model without thresholds answers every cell.
+    Without --risk, a model from before there were thresholds answers every cell.
     """
     from edge.decide import RISK
 
@@ -340,13 +346,20 @@ def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
         if risk is not None:
             raise UserError("--no-review gives every answer, whatever its risk; leave out --risk.")
         return model.rules(None)
-    if risk is not None and not any(known <= risk + 1e-9 for known in model.risks):
+    asked, risk = risk is not None, RISK if risk is None else risk
+    fitted = model.decision.risks is not None
+    if (asked or fitted) and not any(known <= risk + 1e-9 for known in model.risks):
         known = ", ".join(f"{each:g}" for each in model.risks)
         raise UserError(
             f"{model.path} has no thresholds for a risk of {risk:g}; "
-            + (f"it has some for {known}." if known else "it has none at all: convert a training run of this version.")
+            + (
+                f"it has some for {known}: choose one with --risk, "
+                if known
+                else "it has none at all: train it better, "
+            )
+            + "or answer every cell with --no-review."
         )
-    return model.rules(RISK if risk is None else risk)
+    return model.rules(risk)
 
 
 def _standard_input() -> list[str]:

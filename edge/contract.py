@@ -1,23 +1,46 @@
 """The contract of a model file: what a program or a person must know about the model, as JSON inside the file.
 
 `read` turns the JSON into dataclasses, and `write` turns the dataclasses into JSON. Some fields have been renamed, but
-their JSON keys still have the old names, so that older files can be read. Such a field states its key.
+their JSON keys still have the old names, so that older files can be read. Such a field states its key. Each number has
+its range: a threshold that is no number would let every answer pass.
 
 A *name* is the label of a cell that isn't *other*: lymphocyte or monocyte. A *named cell* is a cell with such a label.
 """
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from edge.share import Share
 
-VERSION = 2  # version of the contract that `convert` writes
-KNOWN = (1, 2)  # versions that can be read; version 1 had no subclasses, no risks and no features
+VERSION = 3  # version of the contract that `convert` writes
+KNOWN = (1, 2, 3)  # versions that can be read; version 1 had no subclasses, no risks and no features; 2 had no seal
+SEALED = 3  # from this version on, the whole file is under one hash; see edge.model
+_LARGEST = 1e300  # of numbers whose range isn't stated
+_DEEPEST = 50  # levels of nesting of a value whose type isn't stated; training settings have a few
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a number may have, `low` and `high` included."""
+
+    low: float
+    high: float = math.inf
+
+
+Probability = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(0)]
+Logits = Annotated[float, Range(-20, 20)]
+# A limit a little outside 0 to 1 means that no answer meets it (see edge.site.refit).
+Limit = Annotated[float, Range(-0.01, 1.01)]
+Distance = Annotated[float, Range(0)]
+# Of a temperature or of Platt scaling. Fits are bounded to 0.2 to 5; a site may flatten them to a fifth once more.
+Scale = Annotated[float, Range(0.05, 50)]
 
 
 def _key(name: str, **more: Any) -> Any:
@@ -36,10 +59,14 @@ class Input:
         range: lowest and highest value, (0, 255). The graph itself scales them.
     """
 
-    size: int
+    size: Annotated[int, Range(1, 4096)]
     dtype: str = "uint8"
     colour: str = "RGB"
     range: tuple[int, ...] = (0, 255)
+
+    def __post_init__(self) -> None:
+        if (self.dtype, self.colour, self.range) != ("uint8", "RGB", (0, 255)):
+            raise ValueError(f"the input is {self.dtype} {self.colour} {self.range}, which nothing here makes")
 
 
 @dataclass(frozen=True)
@@ -64,8 +91,8 @@ class Platt:
         shift: in logits; a shift above 0 makes *other* less likely.
     """
 
-    scale: float = 1.0
-    shift: float = 0.0
+    scale: Scale = 1.0
+    shift: Logits = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,11 +107,11 @@ class Thresholds:
         min_confidence: least probability of the likelier name, where those of the two names sum to 1; 0 to 1.
     """
 
-    max_distance: float | None = _key("far", default=None)
-    max_other: float | None = _key("named", default=None)
-    min_other: float | None = _key("other", default=None)
-    min_subclass: float | None = _key("alike", default=None)
-    min_confidence: float | None = _key("sure", default=None)
+    max_distance: Distance | None = _key("far", default=None)
+    max_other: Limit | None = _key("named", default=None)
+    min_other: Limit | None = _key("other", default=None)
+    min_subclass: Limit | None = _key("alike", default=None)
+    min_confidence: Limit | None = _key("sure", default=None)
 
 
 @dataclass(frozen=True)
@@ -98,9 +125,14 @@ class Decision:
             wrong.
     """
 
-    temperature: float
+    temperature: Scale
     other: Platt | None = _key("rest", default=None)
     risks: dict[str, Thresholds] | None = None
+
+    def __post_init__(self) -> None:
+        for risk in self.risks or {}:
+            if not 0 < float(risk) <= 1 or f"{float(risk):g}" != risk:
+                raise ValueError(f"{risk!r} is no risk")
 
 
 @dataclass(frozen=True)
@@ -114,10 +146,10 @@ class Data:
         fields: for a locator, the number of camera fields that it was trained on.
     """
 
-    counts: dict[str, dict[str, dict[str, int]]]
+    counts: dict[str, dict[str, dict[str, Count]]]
     split_sha256: str
-    clear: int | None = None
-    fields: int | None = None
+    clear: Count | None = None
+    fields: Count | None = None
 
 
 @dataclass(frozen=True)
@@ -131,8 +163,8 @@ class Quantization:
     """
 
     kind: str
-    tensors: dict[str, int] = field(default_factory=dict)
-    operators: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, Count] = field(default_factory=dict)
+    operators: dict[str, Count] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -145,7 +177,7 @@ class Calibration:
         sha256: hash of the list of pictures; None for a file without int8.
     """
 
-    count: int
+    count: Count
     method: str | None
     sha256: str | None
 
@@ -159,8 +191,8 @@ class Loss:
         recall: the loss of the rare class' recall, -1 to 1.
     """
 
-    balanced_accuracy: float
-    recall: float
+    balanced_accuracy: Annotated[float, Range(-1, 1)]
+    recall: Annotated[float, Range(-1, 1)]
 
 
 @dataclass(frozen=True)
@@ -173,9 +205,9 @@ class Differences:
         largest: maximum of all pictures.
     """
 
-    mean: float
-    percentile_99: float
-    largest: float
+    mean: Probability
+    percentile_99: Probability
+    largest: Probability
 
 
 @dataclass(frozen=True)
@@ -190,11 +222,11 @@ class Changes:
         p: McNemar's exact p value of spoiled against mended, 0 to 1.
     """
 
-    count: int
-    changed: int
-    spoiled: int
-    mended: int
-    p: float
+    count: Count
+    changed: Count
+    spoiled: Count
+    mended: Count
+    p: Probability
 
 
 @dataclass(frozen=True)
@@ -230,7 +262,7 @@ class ClassFigures:
 
     recall: Share
     precision: Share
-    f1: float | None
+    f1: Probability | None
 
 
 @dataclass(frozen=True)
@@ -245,7 +277,7 @@ class OtherFigures:
 
     recall: Share
     lost: Share
-    auroc: float | None = None
+    auroc: Probability | None = None
 
 
 @dataclass(frozen=True)
@@ -263,12 +295,12 @@ class Figures:
         other: figures on cells of *other*; None if the model doesn't know *other*.
     """
 
-    count: int
+    count: Count
     accuracy: Share
-    balanced_accuracy: float
+    balanced_accuracy: Probability
     classes: dict[str, ClassFigures]
-    confusion: tuple[tuple[int, ...], ...]
-    auroc: float | None = None
+    confusion: tuple[tuple[Count, ...], ...]
+    auroc: Probability | None = None
     other: OtherFigures | None = None
 
 
@@ -297,7 +329,7 @@ class Usual:
     """
 
     middle: float
-    spread: float
+    spread: Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True)
@@ -346,7 +378,7 @@ class Contract:
 
     version: int = _key("contract", default=VERSION)
     network: str
-    parameters: int
+    parameters: Count
     input: Input
     labels: tuple[str, ...]
     crop: Crop | None = None
@@ -379,7 +411,7 @@ def read(document: Any) -> Contract:
     """Turns the JSON document of a model file into its contract.
 
     Raises:
-        ValueError: if a field is missing or has the wrong type; the message names the field.
+        ValueError: if a field is missing, has the wrong type or lies outside its range; the message names the field.
     """
     return _load(Contract, document, "contract")
 
@@ -414,8 +446,13 @@ def load(kind: type, value: Any) -> Any:
 def _load(kind: Any, value: Any, where: str) -> Any:
     """Converts a JSON value to an annotated type. where: the path to the value, for the message of the ValueError."""
     if kind is Any:
-        return value
+        return _shallow(value, where)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        number, allowed = _load(arguments[0], value, where), arguments[1]
+        if not allowed.low <= number <= allowed.high:
+            raise ValueError(f"{where} is {value!r:.80}, which is not between {allowed.low} and {allowed.high}")
+        return number
     if origin in (types.UnionType, typing.Union):
         return None if value is None else _load(arguments[0], value, where)
     if origin is dict and isinstance(value, dict):
@@ -425,10 +462,21 @@ def _load(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         return _load_dataclass(kind, value, where)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        if not -_LARGEST < value < _LARGEST:
+            raise ValueError(f"{where} is {value!r:.80}, which is no usable number")
         return float(value)
     if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     raise ValueError(f"{where} is {value!r:.80}, which has the wrong type")
+
+
+def _shallow(value: Any, where: str, depth: int = 0) -> Any:
+    """Any JSON value, unless it is nested too deeply for those who read it."""
+    if depth > _DEEPEST:
+        raise ValueError(f"{where} is nested too deeply")
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _shallow(each, where, depth + 1)
+    return value
 
 
 def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
@@ -444,7 +492,7 @@ def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
 @functools.cache
 def _fields(kind: Any) -> list[tuple[str, str, bool, Any]]:
     """For each field of a dataclass: its name, its key in the JSON, whether the key is required, and its type."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     missing = dataclasses.MISSING
     return [
         (

@@ -22,6 +22,7 @@ RISK = 0.01  # stated risk unless the user gives another: the largest share of t
 PLAIN_OTHER = 0.8
 # Probabilities are clipped to LEAST .. 1 - LEAST before a logit is computed, because int8 outputs have steps of 1/256.
 LEAST = 1 / 512
+NO_ANSWER = "the network gave no answer: its output is no probability"  # such a cell is REVIEW, whatever the rules
 PictureDoubt = Callable[[], str]
 
 
@@ -111,6 +112,8 @@ def decide(
     between processors.
     """
     kinds = [float(p) for p in probabilities]
+    if not all(map(math.isfinite, (*kinds, distance))):
+        return Decision(REVIEW, dict.fromkeys(rules.labels, 0.0), shift, reason=NO_ANSWER)
     count = len(rules.labels) - rules.knows_other
     names = _tempered(kinds[:count], rules.temperature, shift)
     other = _other(sum(kinds[count:]), rules.other_platt) if rules.knows_other else 0.0

@@ -1,5 +1,6 @@
 """How far a cell is from the training cells of a network, measured on the inputs of the network's last layer."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,15 +17,28 @@ class Distance:
     """
 
     def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """arrays: "means" and "whiten", as in a model file. Raises KeyError if one is missing."""
+        """arrays: "means" and "whiten", as in a model file.
+
+        Raises:
+            KeyError: if one is missing.
+            ValueError: if their shapes don't fit, or a value is no number.
+        """
         self.whiten = arrays["whiten"].astype(np.float64)
         self.means = arrays["means"].astype(np.float64)
+        n = len(self.whiten)
+        if self.whiten.shape != (n, n) or self.means.ndim != 2 or self.means.shape[1] != n or not self.means.size:
+            raise ValueError("the shapes of whiten and means don't fit")
+        if not (np.isfinite(self.whiten).all() and np.isfinite(self.means).all()):
+            raise ValueError("whiten or means holds a value that is no number")
 
     def of(self, features: np.ndarray) -> float:
         """Features, float [n] -> the distance, about 1 for a usual training cell.
 
-        It is rounded to hundredths, so that machines agree even if their last digits differ.
+        It is rounded to hundredths, so that machines agree even if their last digits differ. It is infinite if a
+        feature is no number.
         """
+        if not np.isfinite(features).all():
+            return math.inf
         difference = features.astype(np.float64) @ self.whiten - self.means
         return round(float(np.sqrt((difference * difference).mean(axis=1).min())), 2)
 

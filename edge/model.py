@@ -7,6 +7,9 @@ and holds:
 - contract.json (edge/contract.py); `unzip -p MODEL contract.json` shows it on any machine
 - samples.npz: a few inputs with their expected outputs
 - distance.npz (edge/mahalanobis.py), if the network also outputs its features, the inputs of its last layer
+
+The archive's comment, which ends the file, is the seal: "sha256:" and the hash of all bytes before its digits. So one
+hash covers the whole file; it is checked before anything in it is read. `head -c -64 MODEL | sha256sum` computes it.
 """
 
 import hashlib
@@ -22,12 +25,15 @@ import numpy as np
 from edge import contract as contracts
 from edge import crop
 from edge.contract import Contract
-from edge.decide import PLAIN_OTHER, Rules, merged
+from edge.decide import OTHER, PLAIN_OTHER, Rules, merged
 from edge.errors import UserError, reason
 from edge.mahalanobis import Distance
 from edge.softmax import softmax
+from edge.system import apart
 from edge.system.quiet import quiet
 
+SEAL, DIGITS = b"sha256:", 64  # how the seal begins, and the number of its hexadecimal digits
+_PATIENCE = 300  # seconds that it may take to try out a file; the slowest Pi needs a minute for VGG16
 SHIPPED = Path(__file__).parent / "models" / "compact-int8.tflite"
 
 
@@ -38,6 +44,7 @@ class File:
         path: where the file is.
         sha256: hash of its content, in hexadecimal digits.
         contract: what the file says about itself.
+        sealed: whether the whole file is under one hash; older files aren't.
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
@@ -51,8 +58,15 @@ class File:
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
         self.path = path
-        self.sha256 = hashlib.sha256(content).hexdigest()
+        digest = hashlib.sha256(memoryview(content)[:-DIGITS])
+        self.sealed = content[-DIGITS - len(SEAL) : -DIGITS] == SEAL
+        if self.sealed and digest.hexdigest().encode() != content[-DIGITS:]:
+            raise UserError(f"{path} is damaged or was changed: its hash isn't the one at its end; copy it again.")
+        digest.update(content[-DIGITS:])
+        self.sha256 = digest.hexdigest()
         self.contract, self._arrays = _open(content, path)
+        if self.contract.version >= contracts.SEALED and not self.sealed:
+            raise UserError(f"{path} is damaged: the hash at its end is missing; copy it again.")
         del content  # frees its memory: the runtime maps the file by itself
         try:
             with quiet():
@@ -73,8 +87,11 @@ class File:
 
         Every machine gives the same uint8 bytes.
         """
-        self._interpreter.set_tensor(self._input["index"], crop[None])
-        self._interpreter.invoke()
+        try:
+            self._interpreter.set_tensor(self._input["index"], crop[None])
+            self._interpreter.invoke()
+        except RuntimeError as error:  # a graph that was forged
+            raise UserError(f"The model {self.path} doesn't run: {str(error).splitlines()[0]}.") from error
         return self._softmax.answer() if self._softmax else self._interpreter.get_tensor(self._output["index"])[0]
 
     def verify(self) -> tuple[int, int]:
@@ -83,9 +100,16 @@ class File:
         Integer outputs must be the same to the byte. Floats may differ by 1e-4, because the order of a sum may depend
         on the machine.
         """
-        expected, inputs = self._arrays["samples"]["outputs"], self._arrays["samples"]["inputs"]
-        limit = 1e-4 if expected.dtype.kind == "f" else 0
-        differences = [np.abs(self.raw(x).astype(np.float64) - y).max() for x, y in zip(inputs, expected, strict=True)]
+        try:
+            expected, inputs = self._arrays["samples"]["outputs"], self._arrays["samples"]["inputs"]
+            limit = 1e-4 if expected.dtype.kind == "f" else 0
+            differences = [
+                np.abs(self.raw(x).astype(np.float64) - y).max() for x, y in zip(inputs, expected, strict=True)
+            ]
+        except (KeyError, ValueError, TypeError) as error:
+            raise UserError(f"The samples in {self.path} don't fit its network; convert the model again.") from error
+        if not differences:
+            raise UserError(f"{self.path} holds no samples, so it can't be verified; convert the model again.")
         return sum(bool(d <= limit) for d in differences), len(inputs)
 
 
@@ -94,9 +118,11 @@ class Prediction:
     """The network's output for one crop.
 
     Attributes:
-        kinds: probabilities of the kinds, float32 [kinds]; they sum to 1.
+        kinds: probabilities of the kinds, float32 [kinds]; they sum to 1. All NaN if the network gave no probabilities:
+            then the answer is review.
         features: the inputs of the network's last layer, float32 [n]; n is 0 if the file doesn't output them.
-        distance: Mahalanobis distance from the training cells, about 1 for a usual cell; 0 if it isn't known.
+        distance: Mahalanobis distance from the training cells, about 1 for a usual cell; 0 if it isn't known, and
+            infinite if features are no numbers.
     """
 
     kinds: np.ndarray
@@ -130,18 +156,44 @@ class Model(File):
         self.decision = self.contract.decision
         self.home = self.contract.home
         try:
-            self.rules(None)
-            known = crop.POLICIES.get(self.policy)
             self.distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
         except (KeyError, TypeError, ValueError) as error:
             raise incomplete from error
-        if self.contract.crop.version != known:
+        if self.contract.crop.version != crop.POLICIES.get(self.policy):
             raise UserError(
                 f"{path} was trained on crops {self.policy!r} version {self.contract.crop.version}, which this "
                 "edge-classify can't make; convert a newer training run."
             )
-        if tuple(self._output["shape"]) != (1, len(self.kinds)):
+        if tuple(self._output["shape"]) != (1, len(self.kinds)) or not self._labels_fit():
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
+        features = tuple(self._more[0]["shape"]) if self._more else (1, 0)
+        if self.distance and features != (1, len(self.distance.whiten)):
+            raise UserError(f"The model {path} contradicts its contract: its features are not those of distance.npz.")
+        older = not self.sealed and self.contract.version > 1  # damage may have taken the limits away, unnoticed
+        lacking = self.lacking(self.decision) or ("risks" if older and self.decision.risks is None else "")
+        if lacking:
+            raise UserError(f"{path} has an incomplete contract: it lacks {lacking}; convert the model again.")
+
+    def lacking(self, decision: contracts.Decision) -> str:
+        """What thresholds of a decision lack that this model's answers are held to, in words; "" if nothing.
+
+        A limit that is missing would let every answer pass.
+        """
+        needed = {"min_confidence"}
+        needed |= {"max_distance"} if self.distance else set()
+        needed |= {"max_other", "min_other"} if OTHER in self.labels else set()
+        for risk, thresholds in (decision.risks or {}).items():
+            if thresholds.max_distance is not None and not self.distance:
+                return "distance.npz, which its thresholds need"
+            if missing := sorted(name for name in needed if getattr(thresholds, name) is None):
+                return f"{' and '.join(missing)} for the risk {risk}"
+        return ""
+
+    def _labels_fit(self) -> bool:
+        """Whether labels and kinds are all different, and the names are the first of both."""
+        names = self.labels[: len(self.labels) - (self.labels[-1:] == (OTHER,))]
+        different = len(set(self.labels)) == len(self.labels) and len(set(self.kinds)) == len(self.kinds)
+        return different and bool(names) and self.kinds[: len(names)] == names
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -188,7 +240,28 @@ class Model(File):
 
     def _kinds(self, crop: np.ndarray) -> np.ndarray:
         shares = _real(self.raw(crop), self._output)
-        return shares / max(float(shares.sum()), 1e-6)
+        total = float(shares.sum())
+        if not 0.5 < total < 1.5 or not (shares >= 0).all():  # rounding to 1/256 moves the sum by a hundredth
+            return np.full_like(shares, np.nan)
+        return shares / total
+
+
+def try_out(path: Path) -> None:
+    """Runs the samples of a model file in a copy of this process, because a forged file may crash the runtime.
+
+    Raises:
+        UserError: if it does. A file that can't be opened raises nothing; whoever opens it next learns why.
+    """
+
+    def run_samples() -> None:
+        try:
+            opened = Model(path)
+        except UserError:
+            return
+        opened.verify()
+
+    if wrong := apart.tried_out(run_samples, _PATIENCE):
+        raise UserError(f"{path} {wrong}, so it is forged or damaged; don't use it.")
 
 
 def _risks(decision: contracts.Decision) -> tuple[float, ...]:
@@ -207,15 +280,18 @@ def _open(content: bytes, path: str | Path) -> tuple[Contract, dict[str, dict[st
         raise UserError(f"{path} is not a TFLite model.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            graph = content[: min(entry.header_offset for entry in archive.infolist())]
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > len(content):  # all are stored; compressed ones may be bombs
+                raise ValueError("larger than the file")
+            graph = content[: min(entry.header_offset for entry in entries)]
             document = json.loads(archive.read("contract.json"))
             version = document.get("contract")
             if version in contracts.KNOWN:
-                names = {"samples"} | {"distance"}.intersection(Path(name).stem for name in archive.namelist())
+                names = ["samples"] + ["distance"] * ("distance.npz" in archive.namelist())
                 arrays = {
                     name: dict(np.load(io.BytesIO(archive.read(f"{name}.npz")), allow_pickle=False)) for name in names
                 }
-    except (zipfile.BadZipFile, AttributeError, KeyError, ValueError) as error:
+    except Exception as error:  # zipfile, NumPy and JSON raise a dozen types on headers that were forged
         raise UserError(
             f"{path} has no readable contract (not made by `convert`, or damaged); make it with `convert --int8`."
         ) from error

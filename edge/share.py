@@ -26,6 +26,12 @@ class Share:
     count: int
     cells: int | None = None
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.right <= self.count or any(
+            each is not None and not 0 <= each <= 1 for each in (self.value, self.low, self.high)
+        ):
+            raise ValueError(f"{self.right} of {self.count}, {self.value} [{self.low}, {self.high}], is no proportion")
+
     def document(self) -> dict[str, Any]:
         """The share as a JSON object: keys value, right, count, low, high and, if it is known, cells."""
         found = {"value": self.value, "right": self.right, "count": self.count, "low": self.low, "high": self.high}

@@ -168,6 +168,7 @@ def measure(predictions: Sequence[Prediction], looks: Sequence[Look], distance: 
         each.name: round(float(np.median([getattr(one, each.name) for one in looks])), 2)
         for each in (fields(Look) if looks else ())
     }
+    predictions = [each for each in predictions if math.isfinite(each.distance)]
     if distance is None or not predictions:
         return Measures(0, values)
     some = predictions[:: -(-len(predictions) // _CELLS)]

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge import __version__, contract, crop
-from edge.errors import UserError, reason
+from edge.errors import UserError
 from edge.system.progress import Progress, renamed, silent
 from train import batches, loop, networks, run, thresholds
 from train.augment import recipe

@@ -43,7 +43,11 @@ def _model(verified: Verified) -> Finding:
         return Finding(
             name, "bad", sentence, "don't use it on this machine; install again and, if that doesn't help, report this"
         )
-    return Finding(name, "fine", f"{file} gives the expected answers: {right} of {count} samples.")
+    sentence = f"{file} gives the expected answers: {right} of {count} samples."
+    if not verified.sealed:
+        remedy = "convert the model again, or run `convert seal` on it"
+        return Finding(name, "warn", f"{sentence} No hash protects it against damage.", remedy)
+    return Finding(name, "fine", sentence)
 
 
 def speed(seconds: float, path: Path | None = None) -> Finding:

@@ -1,4 +1,7 @@
-"""Does this machine give the answers that the model files expect? For `edge-classify --verify` and `edge-doctor`."""
+"""Does this machine give the answers that the model files expect? For `edge-classify --verify` and `edge-doctor`.
+
+A file that isn't shipped is tried out in a process of its own first: one that was forged may crash the runtime.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +21,7 @@ class Verified:
         right: number of samples that are answered as expected.
         count: number of all samples; 0 where the file can't be opened.
         error: why it can't be opened; else None.
+        sealed: whether the whole file is under one hash; see edge.model.
     """
 
     name: str
@@ -25,32 +29,43 @@ class Verified:
     right: int = 0
     count: int = 0
     error: UserError | None = None
+    sealed: bool = True
+
+    @property
+    def unprotected(self) -> str:
+        """A sentence for a file that no hash protects; "" for all others."""
+        if self.sealed:
+            return ""
+        return (
+            f"{self.path} was made before model files were under one hash, so damage to its limits may go unnoticed: "
+            "convert the model again, or run `convert seal` on it."
+        )
 
 
 def verify_files(path: Path | None = None, threads: int = 1) -> Iterator[Verified]:
     """Runs the samples inside both model files. path: the classifier's file; None for the shipped one."""
-    files: list[tuple[str, type[model.File], Path]] = [
-        ("model", model.Model, path or model.SHIPPED),
-        ("locator", locate.Locator, locate.SHIPPED),
-    ]
-    for name, kind, file in files:
-        try:
-            right, count = kind(file, threads).verify()
-        except UserError as error:
-            yield Verified(name, file, error=error)
-        else:
-            yield Verified(name, file, right, count)
+    yield _verified("model", model.Model, path or model.SHIPPED, threads)
+    yield _verified("locator", locate.Locator, locate.SHIPPED, threads)
 
 
-def verify(path: Path | None = None, threads: int = 1) -> tuple[int, int]:
-    """The number of samples in both files that are answered as expected, and of all samples.
+def verify(path: Path | None = None, threads: int = 1) -> list[Verified]:
+    """How the samples inside both model files are answered.
 
     Raises:
         UserError: where a file can't be opened.
     """
-    right = count = 0
-    for each in verify_files(path, threads):
+    files = list(verify_files(path, threads))
+    for each in files:
         if each.error:
             raise each.error
-        right, count = right + each.right, count + each.count
-    return right, count
+    return files
+
+
+def _verified(name: str, kind: type[model.File], path: Path, threads: int) -> Verified:
+    try:
+        if path not in (model.SHIPPED, locate.SHIPPED):
+            model.try_out(path)
+        opened = kind(path, threads)
+        return Verified(name, path, *opened.verify(), sealed=opened.sealed)
+    except UserError as error:
+        return Verified(name, path, error=error)

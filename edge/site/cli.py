@@ -154,6 +154,8 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     from edge import model
     from edge.site import profile as profiles
 
+    if path:
+        model.try_out(path)
     return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 

@@ -1,6 +1,7 @@
 """Pictures from one microscope, labelled or not, and what a model predicts for their cells."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,13 @@ class Cells:
         physical: Sequence[int] | range | np.ndarray,
         doubts: Sequence[str] = (),
     ) -> "Cells":
-        """The predictions for n pictures, at least one, as arrays. The other arguments are like the attributes."""
+        """The predictions for n pictures, at least one, as arrays. The other arguments are like the attributes.
+
+        Raises:
+            UserError: if the network gave no probabilities for a picture.
+        """
+        if not all(np.isfinite(each.kinds).all() and math.isfinite(each.distance) for each in predictions):
+            raise UserError("The network's answers to some pictures are no numbers; use another model file.")
         return cls(
             np.stack([each.kinds for each in predictions]).astype(np.float64),
             np.stack([each.features for each in predictions]).astype(np.float64),

@@ -8,18 +8,20 @@ import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from edge import contract
-from edge.contract import Decision
+from edge.contract import Count, Decision, Probability, Range
 from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
 from edge.model import Model, Prediction
 from edge.site.figures import LeftOut
 
 VERSION = 1
+_MOST = 1e6  # of a shift or a weight: a feature that hardly varies gets a large one
+_FARTHEST = 100.0  # logits: beyond that, a probability is 0 or 1
 FEWEST = 5  # physical cells of each of the two names; a profile isn't made from fewer
 
 
@@ -32,13 +34,13 @@ class LogitOffset:
         weights: one for each feature of the network's last layer; empty where the features add nothing.
     """
 
-    shift: float = 0.0
-    weights: tuple[float, ...] = ()
+    shift: Annotated[float, Range(-_MOST, _MOST)] = 0.0
+    weights: tuple[Annotated[float, Range(-_MOST, _MOST)], ...] = ()
 
     def of(self, features: np.ndarray) -> float:
         """The offset of one cell, rounded to ten-thousandths, so that all machines agree. features: float [n]."""
         moved = float(features.astype(np.float64) @ np.array(self.weights)) if self.weights else 0.0
-        return round(self.shift + moved, 4)
+        return round(min(max(self.shift + moved, -_FARTHEST), _FARTHEST), 4)
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,13 @@ class Profile:
     """
 
     model: str
-    cells: dict[str, int]
+    cells: dict[str, Count]
     second_name: LogitOffset = field(metadata={"key": "names"})
     other: LogitOffset = field(metadata={"key": "rest"})
     decision: Decision
-    pictures: dict[str, int] | None = None
+    pictures: dict[str, Count] | None = None
     left_out: LeftOut | None = None
-    prevalence: dict[str, float] | None = field(default=None, metadata={"key": "shares"})
+    prevalence: dict[str, Probability] | None = field(default=None, metadata={"key": "shares"})
 
     def adjusted(self, prediction: Prediction) -> np.ndarray:
         """The probabilities of the kinds at this site, float32 [kinds], summing to 1."""
@@ -109,7 +111,8 @@ class SiteModel(Model):
                 "Run `edge-site adapt` with this model."
             )
         features = len(self.distance.whiten) if self.distance else 0
-        if {len(self.profile.second_name.weights), len(self.profile.other.weights)} - {0, features}:
+        fits = not {len(self.profile.second_name.weights), len(self.profile.other.weights)} - {0, features}
+        if not fits or self.lacking(self.profile.decision):
             raise UserError(f"{profile} doesn't fit its model; run `edge-site adapt` again.")
         self.decision = self.profile.decision
         self.home = None  # the profile's own cells have set the limits for this microscope
@@ -144,7 +147,7 @@ def read(path: str | Path) -> Profile:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"The site profile {path} can't be read: {reason(error)}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not a site profile, or it is damaged; make one with `edge-site adapt`.") from error
     if not isinstance(document, dict) or "site_profile" not in document:
         raise UserError(f"{path} is not a site profile; make one with `edge-site adapt`.")
@@ -167,11 +170,10 @@ def read(path: str | Path) -> Profile:
 
 
 def _profile(document: dict[str, Any]) -> Profile:
-    """The profile in a JSON object. Raises ValueError where something is missing or isn't finite."""
+    """The profile in a JSON object. Raises ValueError where something is missing or out of its range."""
     profile: Profile = contract.load(Profile, document)
-    offsets = (profile.second_name, profile.other)
-    if profile.decision.risks is None or not all(math.isfinite(x) for o in offsets for x in (o.shift, *o.weights)):
-        raise ValueError("no thresholds, or an offset that is no number")
+    if profile.decision.risks is None:
+        raise ValueError("no thresholds")
     return profile
 
 

@@ -1,5 +1,6 @@
 """Fits a profile to the labelled cells of a site; edge.site.adapt finds out whether it improves the answers."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -213,9 +214,9 @@ def _thresholds(cells: Cells, second: np.ndarray, other: np.ndarray, rules: Rule
     """
     named, called_name = cells.truth < 2, other < 0.5
     confidence, wrong = np.maximum(second, 1 - second), (second > 0.5) != (cells.truth == 1)
-    far = float(np.quantile(cells.distance, _NEAR))
+    far = round(float(np.quantile(cells.distance, _NEAR)), 2)
     return Thresholds(
-        max_distance=round(max(rules.max_distance, round(far, 2)), 4),
+        max_distance=round(max(rules.max_distance, far), 4) if math.isfinite(rules.max_distance) else None,
         max_other=round(1 - _least(1 - other, ~named, called_name, risk, 1 - rules.max_other), 4),
         min_other=round(_least(other, named, ~called_name, risk, rules.min_other), 4),
         min_subclass=round(rules.min_subclass, 4),

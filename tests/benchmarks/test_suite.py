@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, invoke
 from matplotlib.figure import Figure
+from model_files import repack
 
 from benchmarks import accuracy, corruptions, metrics, robustness, suite
 from benchmarks import command as process
@@ -173,6 +175,23 @@ def test_accuracy_of_a_run_compares_its_files_with_its_keras_model(
     assert models["baseline-int8"]["changes"]["reference"] == "baseline-keras"
     assert models["baseline-int8"]["changes"]["count"] == 16 and "changes" not in models["baseline-keras"]
     assert "McNemar" in done.stdout
+
+
+def test_float_and_int8_are_answered_by_the_same_rules(cell_model: Path, drawn: Path, tmp_path: Path) -> None:
+    """A rule that leaves all but the surest cells to review holds for the Keras model, too."""
+    run = tmp_path / "run"
+    shutil.copytree(cell_model.parent, run)
+    file = run / cell_model.name
+
+    def strict(document: dict) -> None:
+        document["decision"] = {"temperature": 1.0, "risks": {"0.01": {"sure": 1.01}}}
+
+    repack(cell_model, file, strict)
+    found = accuracy.accuracy(drawn, [run], "test").models
+    assert [each.figures["all"].coverage.right for each in found.values()] == [0, 0]
+    file.unlink()
+    with pytest.raises(UserError, match="run `convert --float32"):
+        accuracy.accuracy(drawn, [run, SHIPPED], "test")
 
 
 @pytest.mark.parametrize("page", readme.PAGES, ids=str)

@@ -145,6 +145,37 @@ def test_the_rare_class_of_other_labels() -> None:
     truth = np.array([0, 1, 1, 2, 2, 2])
     p = np.eye(3)[truth]
     assert gate.verdict(truth, p, p, ["a"] * 6, ("x", "y", "z")).rare == "x"
+    assert gate.verdict(truth, p, p, ["a"] * 6, ("y", "z", "other")).rare == "y", "other isn't a name"
+
+
+def small(spoiled: int, each: int = 8) -> gate.Verdict:
+    """A val split of a few pictures, all of which the float model answers rightly. spoiled: monocytes that it loses."""
+    truth = np.array([0] * each + [1] * each)
+    before = np.eye(2)[truth]
+    after = before.copy()
+    after[each : each + spoiled] = before[0]
+    return gate.verdict(truth, before, after, ["a"] * len(truth), LABELS)
+
+
+def test_with_few_pictures_one_changed_answer_does_not_decide() -> None:
+    assert small(0).passed and small(1).passed and small(2).passed and not small(3).passed and not small(8).passed
+    said = gate.sentence(small(1))
+    assert said.startswith("Passed: -6.2 points of balanced accuracy, -12.5 points of monocyte recall; 1 of 16 answers")
+    assert "Val is small: one picture weighs 6.2 points of balanced accuracy (80 % interval of the change: " in said
+    assert "and 12.5 points of monocyte recall (80 % interval of the change: -27.7 to +7.7)." in said
+    assert not small(2, each=100).few and small(1, each=100).passed and not small(2, each=100).passed
+
+
+@pytest.mark.parametrize(
+    ("right", "count", "chance"), [((4, 4), 8, True), ((8, 8), 8, False), ((60, 60), 100, False), ((99, 5), 100, True)]
+)
+def test_guessing_never_passes(right: tuple[int, int], count: int, chance: bool) -> None:
+    truth = np.repeat([0, 1], count)
+    called = np.concatenate([np.where(np.arange(count) < n, label, 1 - label) for label, n in enumerate(right)])
+    answers = np.eye(2)[called]
+    verdict = gate.verdict(truth, answers, answers, ["a"] * len(truth), LABELS)
+    assert (verdict.chance, verdict.passed) == (chance, not chance)
+    assert any("no better than guessing" in each for each in verdict.against) == chance
 
 
 def test_the_contract_holds_the_verdict_and_the_report_holds_everything(tiny_model: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import assert_refused, invoke
+from model_files import unsealed
 from PIL import Image
 
 from convert import describe
@@ -138,6 +139,48 @@ def test_mediapipe_opens_it(tiny_model: Path, pictures: np.ndarray, tmp_path: Pa
     for answer, picture in zip(answers, pictures, strict=True):
         output = model.raw(picture) / 256  # its outputs' scale; MediaPipe doesn't bring the sum to 1
         assert answer == pytest.approx(dict(zip(model.labels, map(float, output), strict=True)), abs=1e-6)
+
+
+def test_a_network_that_answers_nothing_gives_no_name(tmp_path: Path, drawn: Path) -> None:
+    """Its weights are NaN, as after a training that failed; or its outputs are below 0, or far from a sum of 1."""
+    import keras
+
+    from convert import model_file, quantize
+    from edge.contract import Contract, Crop, Decision, Input, Quantization
+
+    inputs = keras.Input((16, 16, 3))
+    dense = keras.layers.Dense(2)
+    network = keras.Model(inputs, dense(keras.layers.GlobalAveragePooling2D()(inputs)))
+    contract = Contract(
+        network="none",
+        parameters=1,
+        input=Input(16),
+        labels=("lymphocyte", "monocyte"),
+        crop=Crop("whole-image", 1),
+        decision=Decision(temperature=1.0),
+        licence="none",
+        quantization=Quantization("float32"),
+    )
+    picture = next((drawn / "test").rglob("*.png"))
+    for bias in ((np.nan, 1.0), (-1.0, 2.0), (0.0, 0.0), (np.inf, 1.0)):
+        dense.set_weights([np.zeros((3, 2), np.float32), np.array(bias, np.float32)])
+        file = tmp_path / "none.tflite"
+        file.write_bytes(model_file.draft(quantize.quantize(network, "float32"), contract, Model).sealed(contract))
+        for more in ((), ("--no-review",)):
+            done = invoke("edge", picture, "--model", file, "--json", "-", *more)
+            row = json.loads(done.stdout, parse_constant=pytest.fail)
+            assert row["label"] == "review" and "no answer" in row["reason"]
+            assert row["probabilities"] == {"lymphocyte": 0.0, "monocyte": 0.0}
+
+
+def test_seal_protects_an_older_file_and_changes_nothing_else(tiny_model: Path, tmp_path: Path) -> None:
+    old = unsealed(tiny_model, tmp_path / "old.tflite")
+    assert "run `convert seal`" in invoke("convert", "verify", old).stdout
+    done = invoke("convert", "seal", old)
+    assert done.returncode == 0 and done.stdout == f"Sealed: {old}.\n"
+    assert old.read_bytes() == tiny_model.read_bytes()
+    assert "convert seal" not in invoke("convert", "verify", old).stdout
+    assert_refused(invoke("convert", "seal", tmp_path / "none.tflite"), "No such file")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ def test_reading_and_writing_a_shipped_contract_loses_nothing(name: str) -> None
 
 def test_renamed_fields_are_read_from_their_old_keys() -> None:
     found = contract.read(stored("compact-int8"))
-    assert found.version == 2 and found.decision and found.decision.risks and found.decision.other
+    assert found.version == 3 and found.decision and found.decision.risks and found.decision.other
     told = stored("compact-int8")["decision"]
     thresholds = found.decision.risks["0.01"]
     assert thresholds.min_confidence == told["risks"]["0.01"]["sure"]
@@ -54,6 +54,15 @@ def test_fields_that_are_none_are_left_out() -> None:
         (lambda d: d["doubt"]["0.01"]["all"]["risk"].pop("low"), "lacks 'low'"),
         (lambda d: d["doubt"]["0.01"]["all"]["risk"].update(value="x"), "contract.doubt.0.01.all.risk.value is 'x'"),
         (lambda d: d.update(labels="lymphocyte"), "contract.labels is 'lymphocyte'"),
+        (lambda d: d["decision"].update(temperature=0), "contract.decision.temperature is 0, which is not between"),
+        (lambda d: d["decision"].update(temperature=10**400), "contract.decision.temperature is 1000"),
+        (lambda d: d["decision"]["rest"].update(shift=float("inf")), "contract.decision.rest.shift is inf"),
+        (lambda d: d["decision"]["risks"]["0.01"].update(far=-1.0), "contract.decision.risks.0.01.far is -1.0"),
+        (lambda d: d["decision"]["risks"].update({"2": {}}), "'2' is no risk"),
+        (lambda d: d["home"]["measures"]["features"].update(spread=-1), "contract.home.measures.features.spread is -1"),
+        (lambda d: d["gate"]["answers"].update(count=-1), "contract.gate.answers.count is -1"),
+        (lambda d: d["doubt"]["0.01"]["all"]["risk"].update(right=-1), "is no proportion"),
+        (lambda d: d["training"].update(x=json.loads("[" * 60 + "]" * 60)), "contract.training.x is nested too deeply"),
     ],
 )
 def test_the_error_names_a_field_that_is_missing_or_of_the_wrong_type(

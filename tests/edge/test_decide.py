@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edge.decide import Decision, Rules, decide, merged
+from edge.decide import NO_ANSWER, REVIEW, Decision, Rules, decide, merged
 
 NAMES = ("lymphocyte", "monocyte")
 PLAIN = Rules(NAMES)
@@ -91,3 +91,13 @@ def test_without_review_even_doubtful_cells_get_an_answer() -> None:
 def test_a_cell_of_other_is_answered_even_if_the_border_cuts_it() -> None:
     decision = decide([0.01, 0.02, 0.97, 0, 0], STRICT, distance=1.0, picture_doubt=lambda: "cut by the border")
     assert decision.label == "other" and decision.reason == "like an eosinophil"
+
+
+@pytest.mark.parametrize("rules", [PLAIN, WITH_OTHER, STRICT])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_no_number_is_never_a_name(rules: Rules, bad: float) -> None:
+    sure = np.full(len(rules.kinds or rules.labels), 0.0)
+    sure[0] = 1.0
+    for kinds, distance in ((sure * bad, 1.0), (np.where(sure == 1, sure, bad), 1.0), (sure, bad)):
+        decision = decide(kinds, rules, distance=distance)
+        assert decision == Decision(REVIEW, dict.fromkeys(rules.labels, 0.0), reason=NO_ANSWER)

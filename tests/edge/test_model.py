@@ -1,38 +1,18 @@
 """The model file: which files are accepted, which are refused, and with which message."""
 
+import hashlib
 import io
-import json
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from model_files import graph_of, repack, sealed, unsealed
 
 from edge.errors import UserError
-from edge.model import Model
-
-
-def graph_of(content: bytes) -> bytes:
-    """The flatbuffer in front of a model file's archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return content[: min(entry.header_offset for entry in archive.infolist())]
-
-
-def repack(path: Path, out: Path, change: Callable[[dict], object]) -> Path:
-    """Writes a copy of a model file with a changed contract.json."""
-    content = path.read_bytes()
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {e.filename: archive.read(e) for e in archive.infolist()}
-    document = json.loads(members["contract.json"])
-    change(document)
-    members["contract.json"] = json.dumps(document).encode()
-    file = io.BytesIO(graph_of(content))
-    with zipfile.ZipFile(file, "a") as archive:
-        for name, body in members.items():
-            archive.writestr(name, body)
-    out.write_bytes(file.getvalue())
-    return out
+from edge.model import DIGITS, SEAL, SHIPPED, Model
 
 
 def refusal(path: Path) -> str:
@@ -69,15 +49,86 @@ def test_missing_empty_text_and_foreign_files_are_refused(tmp_path: Path, tiny_m
     assert "no readable contract" in refusal(tmp_path / "foreign.tflite")
 
 
-def test_any_flipped_byte_is_noticed(tmp_path: Path, tiny_model: Path) -> None:
-    """A flipped byte in the graph is noticed by its hash, before the runtime opens it. Some would crash the runtime."""
+def test_any_flipped_bit_is_noticed(tmp_path: Path, tiny_model: Path) -> None:
+    """Of the graph, some places; of the archive's headers at the end, and of the seal, each byte."""
     content = bytearray(tiny_model.read_bytes())
-    graph = len(graph_of(bytes(content)))
-    for place in np.linspace(8, graph - 1, 40).astype(int):
-        content[place] ^= 0xFF
+    end = content.index(b"PK\x01\x02", len(graph_of(bytes(content))))
+    for place in (*np.linspace(8, end - 1, 200).astype(int), *range(end, len(content))):
+        content[place] ^= 1 << place % 8
         (tmp_path / "a.tflite").write_bytes(content)
-        assert "damaged" in refusal(tmp_path / "a.tflite")
-        content[place] ^= 0xFF
+        assert refusal(tmp_path / "a.tflite").startswith(str(tmp_path))
+        content[place] ^= 1 << place % 8
+
+
+def test_older_files_are_read_without_protection(tmp_path: Path, tiny_model: Path) -> None:
+    old = Model(unsealed(tiny_model, tmp_path / "old.tflite"))
+    assert not old.sealed and Model(tiny_model).sealed and old.verify() == (4, 4)
+    assert Model(tiny_model).sha256 == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
+
+
+def test_a_missing_seal_is_noticed(tmp_path: Path, tiny_model: Path) -> None:
+    old = unsealed(tiny_model, tmp_path / "a.tflite")
+    old.write_bytes(old.read_bytes().replace(b'"contract": 2', b'"contract": 3'))
+    with zipfile.ZipFile(io.BytesIO(old.read_bytes())) as archive:
+        assert archive.testzip() == "contract.json"  # its checksum is wrong now, so this file is refused already
+    assert "no readable contract" in refusal(old)
+    new = repack(tiny_model, tmp_path / "b.tflite", lambda _: None)
+    new.write_bytes(new.read_bytes().replace(SEAL, b"SHA256:"))
+    assert "the hash at its end is missing" in refusal(new)
+
+
+@pytest.mark.parametrize("name", ["distance.npz", "samples.npz"])
+def test_a_part_whose_name_is_damaged_is_missed(name: str, tmp_path: Path) -> None:
+    """Without the distances, cells unlike anything in training would get names."""
+    old = unsealed(SHIPPED, tmp_path / "a.tflite")
+    old.write_bytes(old.read_bytes().replace(name.encode(), name.replace("s", "r", 1).encode()))
+    assert "contract" in refusal(old)
+
+
+def test_distances_of_other_features_are_refused(tmp_path: Path) -> None:
+    content = SHIPPED.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {e.filename: archive.read(e) for e in archive.infolist()}
+    for whiten, means, words in (
+        (np.eye(3), np.zeros((2, 3)), "features are not those"),
+        (np.eye(3), np.zeros((2, 4)), "incomplete contract"),
+        (np.full((3, 3), np.nan), np.zeros((2, 3)), "incomplete contract"),
+    ):
+        npz = io.BytesIO()
+        np.savez(npz, whiten=whiten, means=means)
+        file = io.BytesIO(graph_of(content))
+        with zipfile.ZipFile(file, "a") as archive:
+            for name, body in (members | {"distance.npz": npz.getvalue()}).items():
+                archive.writestr(name, body)
+            archive.comment = SEAL + bytes(DIGITS)
+        assert words in refusal(sealed(tmp_path / "a.tflite", file.getvalue()[:-DIGITS]))
+
+
+def test_forged_archives_are_refused(tmp_path: Path, tiny_model: Path) -> None:
+    """Whoever forges a file computes its hash anew, so anything may follow the graph."""
+    content = tiny_model.read_bytes()[:-DIGITS]
+    end = content.index(b"PK\x01\x02", len(graph_of(content)))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        forged = bytearray(content)
+        forged[rng.integers(end, len(content))] ^= 1 << int(rng.integers(8))
+        with suppress(UserError):  # a bit of a date or a comment changes nothing
+            Model(sealed(tmp_path / "a.tflite", bytes(forged)))
+    for text in (b"[]", b"3", b"[" * 100_000, b'{"contract": 2, "training": ' + b"[" * 900 + b"]" * 900 + b"}"):
+        file = io.BytesIO(graph_of(content))
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("contract.json", text)
+            archive.writestr("samples.npz", b"")
+            archive.comment = SEAL + bytes(DIGITS)
+        assert "contract" in refusal(sealed(tmp_path / "a.tflite", file.getvalue()[:-DIGITS]))
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, tiny_model: Path) -> None:
+    file = io.BytesIO(graph_of(tiny_model.read_bytes()))
+    with zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("contract.json", b" " * 10_000_000)
+        archive.comment = SEAL + bytes(DIGITS)
+    assert "no readable contract" in refusal(sealed(tmp_path / "a.tflite", file.getvalue()[:-DIGITS]))
 
 
 def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
@@ -97,6 +148,15 @@ def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
         (lambda d: d.update(labels=["a", "b", "c"]), "outputs are not its labels"),
         (lambda d: d["input"].update(size=48), "input is not uint8"),
         (lambda d: d["crop"].update(version=7), "newer training run"),
+        (lambda d: d["decision"].update(temperature=-1.0), "incomplete"),
+        (lambda d: d["decision"].update(temperature=float("nan")), "incomplete"),
+        (lambda d: d["decision"]["risks"].update({"0.01": {"sure": float("nan")}}), "incomplete"),
+        (lambda d: d["decision"]["risks"].update({"0.01": {}}), "lacks min_confidence for the risk 0.01"),
+        (lambda d: d["decision"]["risks"].update({"0.01": {"sure": 0.9, "far": 2.0}}), "lacks distance.npz"),
+        (lambda d: d["decision"]["risks"].update({"nan": {"sure": 0.9}}), "incomplete"),
+        (lambda d: d["input"].update(colour="BGR"), "incomplete"),
+        (lambda d: d.update(labels=["lymphocyte", "lymphocyte"]), "outputs are not its labels"),
+        (lambda d: d.update(kinds=["monocyte", "lymphocyte"]), "outputs are not its labels"),
     ],
 )
 def test_files_that_contradict_their_contract_are_refused(

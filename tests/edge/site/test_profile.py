@@ -97,6 +97,12 @@ def test_an_incomplete_profile_is_refused(profile: Path, part: str) -> None:
         {"rest": {"shift": 0.0, "weights": ["a"]}},
         {"decision": {"temperature": 1.0}},
         {"cells": ["lymphocyte"]},
+        {"names": {"shift": 1e9, "weights": []}},
+        {"decision": {"temperature": -1.0, "risks": {}}},
+        {"decision": {"temperature": float("nan"), "risks": {}}},
+        {"decision": {"temperature": 1.0, "risks": {"0.01": {"sure": float("nan")}}}},
+        {"decision": {"temperature": 1.0, "risks": {"much": {"sure": 0.9}}}},
+        {"shares": {"monocyte": 2.0}},
     ],
 )
 def test_a_profile_with_an_invalid_entry_is_refused(profile: Path, entry: dict[str, object]) -> None:
@@ -109,6 +115,21 @@ def test_a_profile_with_weights_of_another_network_is_refused(profile: Path) -> 
     changed(profile, names={"shift": 0.0, "weights": [0.5] * 7})
     with pytest.raises(UserError, match="doesn't fit"):
         SiteModel(model.SHIPPED, 1, profile)
+
+
+@pytest.mark.parametrize("limit", ["far", "named", "other", "sure"])
+def test_a_profile_that_lacks_a_limit_is_refused(profile: Path, limit: str) -> None:
+    decision = json.loads(profile.read_text())["decision"]
+    del decision["risks"]["0.01"][limit]
+    changed(profile, decision=decision)
+    with pytest.raises(UserError, match="doesn't fit"):
+        SiteModel(model.SHIPPED, 1, profile)
+
+
+def test_a_deep_profile_is_refused(profile: Path) -> None:
+    profile.write_text("[" * 100_000)
+    with pytest.raises(UserError, match="not a site profile"):
+        profiles.read(profile)
 
 
 def test_damaged_profiles_are_refused(profile: Path) -> None:
@@ -132,5 +153,8 @@ def test_adjusted_probabilities_sum_to_one() -> None:
     for kinds in ([0.7, 0.1, 0.1, 0.1], [0.0, 0.0, 0.5, 0.5], [1.0, 0.0, 0.0, 0.0]):
         found = profile.adjusted(Prediction(np.array(kinds, np.float32), np.zeros(0, np.float32)))
         assert found.sum() == pytest.approx(1, abs=1e-6) and (found >= 0).all()
+    far = Profile("", {}, LogitOffset(5000.0), LogitOffset(-5000.0), contract.Decision(1.0))
+    found = far.adjusted(Prediction(np.array([0.7, 0.1, 0.1, 0.1], np.float32), np.zeros(0, np.float32)))
+    assert found == pytest.approx([0, 1, 0, 0], abs=1e-6)
     found = profile.adjusted(Prediction(np.array([0.7, 0.1, 0.1, 0.1], np.float32), np.zeros(0, np.float32)))
     assert found[1] / found[0] == pytest.approx(np.exp(4) / 7, rel=1e-3) and found[2:].sum() < 0.02
