@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 
 from edge import frames
 from edge.camera.device import CameraSettings
 from edge.camera.reader import FIRST, Camera
-from edge.camera.source import opener, shown
+from edge.camera.address import shown
+from edge.camera.source import opener
 from edge.classify import Answer
 from edge.decide import Rules
 from edge.errors import UserError
@@ -122,6 +124,9 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
     Raises:
         UserError: where the source can't be opened or gives no picture, or where results can't be written.
     """
+    if targets.save and Path(job.source).exists() and Path(targets.save).exists():
+        if Path(job.source).samefile(targets.save):
+            raise UserError(f"--save would write into the folder that is read, {targets.save}; name another one.")
     cv2.setNumThreads(1)  # the camera's thread and the model's threads need the cores
     if job.model.policy == "whole-image":
         raise UserError("This model was trained on whole pictures; --camera needs a model for located cells.")

@@ -22,8 +22,9 @@ from edge.cell import centre_distance
 from edge.classify import Answer
 from edge.decide import OTHER, REVIEW
 from edge.errors import UserError, writing
-from edge.frames import Unreadable
+from edge.frames import LeftOut, Picture, Unreadable
 from edge.model import Model
+from edge.reading.drawn import COMMENT
 from edge.unlike import Unlike
 
 NOTICE = "For a person to check: not a medical device."
@@ -119,8 +120,12 @@ class JsonLines(_Text):
 
 def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
     """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
+    if isinstance(result, LeftOut):
+        left_out = {"source": result.source, "frame": result.number, "cells": 0}
+        return [{**left_out, "reason": f"left out: {result.error}", "model": model_sha256}]
     if isinstance(result, Unreadable):
-        return [{"source": result.source, "error": result.error}]
+        page = {"frame": result.number} if result.number else {}
+        return [{"source": result.source, **page, "error": result.error}]
     run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
         empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
@@ -223,18 +228,19 @@ class Table(_Text):
         super().__exit__(*error)
 
     def add(self, result: Answer | Unreadable) -> None:
+        nothing = f"{'-':>12}" * len(self.labels)
         if isinstance(result, Unreadable):
-            self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
+            said = ("left out", f"{_named(result)} ({result.error})") if isinstance(result, LeftOut) else ("-", _named(result))
+            self._line(f"{said[0]:12}{nothing}  {said[1]}\n")
             return
+        name = _named(result.picture)
         if not result.cells:
-            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.picture.source)}\n")
+            self._line(f"{'no cell':12}{nothing}  {name}\n")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
             why = decision.reason or ("cut by the border" if cell.at_border else "")
-            self._line(
-                f"{decision.label:12}{shares}  {_printable(result.picture.source)}{which}{f' ({why})' if why else ''}\n"
-            )
+            self._line(f"{decision.label:12}{shares}  {name}{which}{f' ({why})' if why else ''}\n")
 
 
 class _Pictures(Sink):
@@ -255,7 +261,7 @@ class _Pictures(Sink):
             stem = f"{stem}-{self.names[stem]}"
         path = self.folder / f"{stem}.{self.kind}.jpg"
         with writing(path):
-            self.draw(result).save(path, quality=90)
+            self.draw(result).save(path, quality=90, comment=COMMENT)
 
 
 class Annotated(_Pictures):
@@ -283,7 +289,7 @@ class Complaints(Sink):
         self._say = say
 
     def add(self, result: Answer | Unreadable) -> None:
-        if isinstance(result, Unreadable):
+        if isinstance(result, Unreadable) and not isinstance(result, LeftOut):
             self._say(f"{result.source!r} {result.error}")
 
 
@@ -292,11 +298,13 @@ class Tally(Sink):
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
-        self.pictures = self.unreadable = 0
+        self.pictures = self.unreadable = self.left_out = 0
 
     def add(self, result: Answer | Unreadable) -> None:
         self.pictures += 1
-        if isinstance(result, Unreadable):
+        if isinstance(result, LeftOut):
+            self.left_out += 1
+        elif isinstance(result, Unreadable):
             self.unreadable += 1
         else:
             self.answers.update(decision.label for _, decision in result.cells)
@@ -305,6 +313,8 @@ class Tally(Sink):
         parts = [counted(count, label) for label, count in sorted(self.answers.items())]
         if self.unreadable:
             parts.append(f"{self.unreadable} could not be read")
+        if self.left_out:
+            parts.append(f"{self.left_out} empty or small {'page' if self.left_out == 1 else 'pages'} left out")
         return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
 
 
@@ -313,6 +323,11 @@ def counted(count: int, label: str) -> str:
     if label in (OTHER, REVIEW):
         return f"{count} {'to review' if label == REVIEW else label}"
     return f"{count} {label}{'' if count == 1 else 's'}"
+
+
+def _named(picture: Picture | Unreadable) -> str:
+    """The name of a picture for a terminal; the pages of a file after its first one have a number."""
+    return _printable(picture.source) + (f" frame {picture.number}" if picture.number else "")
 
 
 def _printable(name: str) -> str:

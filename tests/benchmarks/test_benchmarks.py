@@ -83,13 +83,13 @@ def test_a_timed_run_decodes_and_locates_each_picture_once(
     pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: Counter[str] = Counter()
-    decode = frames.decode
+    decode = pages.decode
 
-    def counted(path: str | Path) -> object:
+    def counted(picture: Image.Image, path: str | Path) -> object:
         decoded[str(path)] += 1
-        return decode(path)
+        return decode(picture, path)
 
-    monkeypatch.setattr(frames, "decode", counted)
+    monkeypatch.setattr(pages, "decode", counted)
     steps: Counter[tuple[str, str]] = Counter()
     list(classify.find_cells(pictures, "cell", observe=lambda step, source: steps.update([(step, source)])))
     latency.timed_run(pictures, latency.opened(SHIPPED, 1))

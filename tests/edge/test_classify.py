@@ -16,6 +16,7 @@ from edge.frames import Unreadable
 from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
+from edge.reading import pages
 from edge.simulator import drawing
 from edge.site import unlabelled_threshold
 
@@ -41,17 +42,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each picture is decoded ("decode NAME") and located ("locate NAME")."""
     count: Counter[str] = Counter()
-    decode, locate = frames.decode, Locator.locate
+    decode, locate = pages.decode, Locator.locate
 
-    def counting_decode(path: str | Path) -> np.ndarray:
+    def counting_decode(picture: Image.Image, path: str | Path) -> np.ndarray:
         count[f"decode {Path(path).name}"] += 1
-        return decode(path)
+        return decode(picture, path)
 
     def counting_locate(self: Locator, frame: frames.Frame) -> object:
         count[f"locate {Path(frame.source).name}"] += 1
         return locate(self, frame)
 
-    monkeypatch.setattr(frames, "decode", counting_decode)
+    monkeypatch.setattr(pages, "decode", counting_decode)
     monkeypatch.setattr(Locator, "locate", counting_locate)
     return count
 

@@ -1,0 +1,118 @@
+"""Pictures with more than 8 bits a channel -> 8 bits."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from edge.reading.formats import Refused
+
+# How many bits a camera's levels may have, however many the file has room for. Cameras have an even number.
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
+_BITS, _PHOTOMETRIC, _DESCRIPTION, _PLANAR = 258, 262, 270, 284  # TIFF tags
+_LARGEST = (281, 341)  # TIFF tags: MaxSampleValue, SMaxSampleValue
+_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I;12", "I", "F")  # Pillow's modes that keep all bits
+_COLOURS = ("RGB", "RGBA", "RGBX", "LA")  # modes in which Pillow keeps the high byte only
+_WHITE_IS_ZERO = 0
+
+
+def is_deep(picture: Image.Image) -> bool:
+    """Whether the current page has more than 8 bits a channel, all of which are wanted."""
+    return picture.mode in _GREY or (picture.mode in _COLOURS and _file_bits(picture) > 8)
+
+
+def read_deep(picture: Image.Image, path: str | Path) -> Image.Image:
+    """The current page of an opened picture, for which `is_deep` is true, with 8 bits a channel: L, RGB or RGBA.
+
+    Raises:
+        Refused: if the levels have no known range.
+    """
+    largest = _declared(picture)
+    if picture.mode not in _COLOURS:
+        levels = np.asarray(picture)
+        if picture.mode == "I" and _file_bits(picture) == 32 and picture.format == "TIFF":
+            levels = levels.view(np.uint32)  # Pillow takes them for signed numbers
+        grey = to_8_bits(levels, largest)
+        inverted = picture.format == "TIFF" and picture.tag_v2.get(_PHOTOMETRIC) == _WHITE_IS_ZERO  # type: ignore[attr-defined]
+        return Image.fromarray(255 - grey if inverted else grey)
+    levels = _by_opencv(picture, path)
+    colours = to_8_bits(levels[..., 2::-1], largest)
+    if picture.mode not in ("RGBA", "LA"):
+        return Image.fromarray(colours)
+    return Image.fromarray(np.dstack([colours, to_8_bits(levels[..., 3], 0)]))
+
+
+def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
+    """Scales levels to 0..255, uint8 of the same shape.
+
+    A scientific camera writes its 10, 12 or 14 bits into 16, and hardly a file says how many they are. So the picture
+    itself decides: it has the smallest of _DEPTHS that holds its largest level. That is right if at least one pixel
+    has a quarter of the camera's largest level. The glass of a bright field has more, and so has a hot pixel. A darker
+    picture is taken for one of a camera with two bits less: it comes out four times brighter, and never darker than it
+    is. Each picture is decided on its own, because a folder may hold pictures of several cameras, and the light of a
+    crop is evened anyway.
+
+    Args:
+        levels: integers, or floating-point numbers, which may also lie between 0 and 1; any shape.
+        largest: the largest level that the camera can give, if the file says so; otherwise 0.
+
+    Raises:
+        Refused: if levels are negative, not finite, or too large.
+    """
+    low, high = levels.min(), levels.max()
+    if not (np.isfinite(low) and np.isfinite(high) and 0 <= low and high < 2.0 ** _DEPTHS[-1]):
+        raise Refused("has levels without a known range (negative, infinite or too large); save it with 8 or 16 bits.")
+    if levels.dtype.kind == "f":
+        levels = np.rint(levels * 255 if high <= 1 else levels)
+        high = levels.max()
+    bits = next(bits for bits in _DEPTHS if max(int(high), largest) < 1 << bits)
+    return (levels.astype(np.uint32) >> (bits - 8)).astype(np.uint8)
+
+
+def _file_bits(picture: Image.Image) -> int:
+    """How many bits a channel has in the file."""
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(_BITS, 1)  # type: ignore[attr-defined]
+        return max(bits) if isinstance(bits, tuple) else int(bits)
+    if picture.format != "PNG" or picture.fp is None:
+        return 8
+    place = picture.fp.tell()
+    picture.fp.seek(24)  # the header's depth
+    depth = picture.fp.read(1)
+    picture.fp.seek(place)
+    return depth[0]
+
+
+def _declared(picture: Image.Image) -> int:
+    """The largest level that the camera can give, as the file says; 0 if it doesn't.
+
+    The largest number that fits into the file's bits says nothing about the camera: it is TIFF's default.
+    """
+    if picture.format != "TIFF":
+        return 0
+    tags, bits = picture.tag_v2, _file_bits(picture)  # type: ignore[attr-defined]
+    room = (1 << bits) - 1
+    if bits in _DEPTHS[1:4]:
+        return room  # packed
+    known = [tags.get(tag) for tag in _LARGEST]
+    levels = [max(each) if isinstance(each, tuple) else each for each in known if each]
+    return next((int(each) for each in levels if 255 < each < room), 0)
+
+
+def _by_opencv(picture: Image.Image, path: str | Path) -> np.ndarray:
+    """The current page with all its bits, BGR or BGRA, [height, width, 3 or 4]. Pillow can't keep them."""
+    if picture.format == "TIFF" and picture.tag_v2.get(_PLANAR) == 2:  # type: ignore[attr-defined]
+        raise Refused("keeps its 16-bit colours in separate planes; save it with the colours together (chunky).")
+    import cv2  # only pictures with more than 8 bits need it
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    page = picture.tell()
+    if page:
+        pages = cv2.imreadmulti(os.fspath(path), page, 1, flags=cv2.IMREAD_UNCHANGED)[1]
+        levels = pages[0] if pages else None
+    else:
+        levels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None or levels.ndim != 3 or levels.shape[:2] != (picture.height, picture.width):
+        raise Refused("has colours of 16 bits that can't be read; save it uncompressed, or with 8 bits.")
+    return levels
