@@ -78,12 +78,14 @@ class Found:
         cells: ordered from top to bottom.
         red_cell: diameter of a red cell in pixels; 0 if the locator didn't run.
         trace: what the locator saw; None unless the search asks for it.
+        ruler: what measured the red cells of its run; None if the locator didn't run.
     """
 
     picture: Picture
     cells: Sequence[Cell]
     red_cell: float = 0.0
     trace: "LocatorTrace | None" = None
+    ruler: "RedCellRuler | None" = None
 
 
 @dataclass(frozen=True)
@@ -278,7 +280,7 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
     measure = located.measure(ruler)
     found = cells(located, measure)
     chosen = single(picture, found) if search.single else found
-    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None)
+    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None, ruler)
 
 
 class _Survey:

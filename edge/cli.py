@@ -264,9 +264,9 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             known = ", ".join(model.labels)
             raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
-    tally = sinks.Tally()
+    tally, ruled = sinks.Tally(), sinks.Rulers()
     with ExitStack() as stack:
-        chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
+        chosen = [tally, ruled, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(watched))
         job = files.Job(found, model, rules, search, threshold)
@@ -281,7 +281,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
     if left_out := listing.left_out():
         click.echo(left_out, err=True)
-    click.echo(f"{tally}{unlike.sentence(outcome.unlike, rules)}", err=True)
+    unlike_home = unlike.sentence(outcome.unlike, rules)
+    click.echo(f"{tally}{unlike_home}{ruled.sentence(advised='--ruler' in unlike_home)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.stopped else 0)
 
 

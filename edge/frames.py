@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from PIL.ImageFile import ImageFile
 
 from edge.errors import UserError, reason
 from edge.reading.finding import find
 from edge.reading.formats import Refused, opened
-from edge.reading.pages import count as page_count
-from edge.reading.pages import pages as read_pages
+from edge.reading.pages import Part, count, is_empty, parts, pixels
 
 
 class Picture(Protocol):
@@ -101,24 +101,40 @@ def pages(path: str) -> Iterator[Frame | Unreadable]:
     It never raises an error: what can't be read becomes an Unreadable, and a page that is no picture of its own a
     LeftOut. There is always at least one of the three.
     """
-    number = 0
+    found: list[Part] = []
     try:
         with opened(path) as picture:
-            for page in read_pages(picture, path):
-                if page.image is None:
-                    yield LeftOut(path, page.why, page.number)
-                else:
-                    yield Frame(page.image, path, page.number, time.time())
-                number = page.number + 1
+            found = parts(picture, path)
+            first = _part(picture, path, found, 0)
     except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
-        yield Unreadable(path, (f"from frame {number} on " if number else "") + _why(path, error), number)
+        first = Unreadable(path, _why(path, error))
+    yield first
+    for which in range(1, len(found)):  # each is opened anew, so that a decoded page isn't held while it is answered
+        try:
+            with opened(path) as picture:
+                page = _part(picture, path, found, which)
+        except Exception as error:
+            number = found[which].numbers[0]
+            page = Unreadable(path, f"frame {number} {_why(path, error)}", number)
+        yield page
+
+
+def _part(picture: ImageFile, path: str, found: list[Part], which: int) -> Frame | Unreadable:
+    part = found[which]
+    number = min(part.numbers)
+    if part.left_out:
+        return LeftOut(path, part.left_out, number)
+    image = pixels(picture, path, part)
+    if len(found) > 1 and is_empty(image):
+        return LeftOut(path, "an empty page", number)
+    return Frame(image, path, number, time.time())
 
 
 def count_pages(path: str) -> int:
     """How many pages a file has by its header; 1 for a file that can't be read."""
     try:
         with opened(path) as picture:
-            return page_count(picture)
+            return count(picture)
     except Exception:  # as in `pages`, which reports it
         return 1
 

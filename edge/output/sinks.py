@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from PIL import Image
 
@@ -26,6 +26,9 @@ from edge.frames import LeftOut, Picture, Unreadable
 from edge.model import Model
 from edge.reading.drawn import COMMENT
 from edge.unlike import Unlike
+
+if TYPE_CHECKING:
+    from edge.red_cells import RedCellRuler
 
 NOTICE = "For a person to check: not a medical device."
 
@@ -230,8 +233,9 @@ class Table(_Text):
     def add(self, result: Answer | Unreadable) -> None:
         nothing = f"{'-':>12}" * len(self.labels)
         if isinstance(result, Unreadable):
-            said = ("left out", f"{_named(result)} ({result.error})") if isinstance(result, LeftOut) else ("-", _named(result))
-            self._line(f"{said[0]:12}{nothing}  {said[1]}\n")
+            left_out = isinstance(result, LeftOut)
+            why = f" ({result.error})" if left_out else ""
+            self._line(f"{'left out' if left_out else '-':12}{nothing}  {_named(result)}{why}\n")
             return
         name = _named(result.picture)
         if not result.cells:
@@ -316,6 +320,41 @@ class Tally(Sink):
         if self.left_out:
             parts.append(f"{self.left_out} empty or small {'page' if self.left_out == 1 else 'pages'} left out")
         return f"{', '.join(parts) or 'no cell'}. {NOTICE}"
+
+
+class Rulers(Sink):
+    """Notices rulers that a person should know of: poor ones, and two magnifications in one run."""
+
+    def __init__(self) -> None:
+        self._ruler: RedCellRuler | None = None
+        self._pictures = self._cells = self._uncertain = 0
+
+    def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, Unreadable) or not result.found or not result.found.ruler:
+            return
+        self._ruler = result.found.ruler
+        self._pictures += 1
+        self._cells += len(result.cells)
+        self._uncertain += sum(cell.uncertainty > 0 for cell, _ in result.cells)
+
+    def sentence(self, advised: bool = False) -> str:
+        """What to know of the rulers, after the summary; "" for nothing. advised: --ruler was already spoken of."""
+        if not self._ruler:
+            return ""
+        from edge.red_cells import FEWEST  # imports OpenCV, which is here already
+
+        text = ""
+        for small, large in self._ruler.magnifications():
+            text += (
+                f" Pictures of one size have two magnifications ({small} and {large} of those that were compared), so "
+                "the red cells of each group are measured alone; better give a command for each."
+            )
+        if self._uncertain and self._pictures < FEWEST and not advised:
+            text += (
+                f" The red cells of so few pictures are a poor ruler (uncertain for {self._uncertain} of {self._cells} "
+                f"cells): give {FEWEST} or more pictures of this microscope, or the diameter with --ruler PIXELS."
+            )
+        return text
 
 
 def counted(count: int, label: str) -> str:

@@ -3,10 +3,10 @@
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
@@ -28,7 +28,7 @@ class Refused(Exception):
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[Image.Image]:
+def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     """Opens a picture file with Pillow; its pixels aren't decoded yet.
 
     Raises:
@@ -39,21 +39,25 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         if os.path.isdir(path):
             raise Refused(_folder(path))
         raise Refused("is a pipe or a device, not a file.")
-    with warnings.catch_warnings():
+    # By its path, Pillow would map some TIFF files into memory, and then not turn them upright.
+    with warnings.catch_warnings(), open(path, "rb") as file:
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
-        # By its path, Pillow would map some TIFF files into memory, and then not turn them upright.
-        with open(path, "rb") as file:
-            try:
-                picture = Image.open(file, formats=_FORMATS)
-            except Image.DecompressionBombError:
-                raise Refused(
-                    f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
-                ) from None
-            except UnidentifiedImageError:
-                file.seek(0)
-                picture = _heic(file, str(path))
-            with picture:
-                yield picture
+        try:
+            picture = Image.open(file, formats=_FORMATS)
+        except Image.DecompressionBombError:
+            raise Refused(
+                f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
+            ) from None
+        except UnidentifiedImageError:
+            file.seek(0)
+            picture = _heic(file, str(path))
+        with picture:
+            yield picture
+
+
+def tags(picture: Image.Image) -> Mapping[int, Any]:
+    """The TIFF tags of the current page of a picture; none for other formats."""
+    return getattr(picture, "tag_v2", {})
 
 
 def check_size(picture: Image.Image) -> None:
@@ -75,7 +79,7 @@ def _folder(path: str | Path) -> str:
     return "is a directory, not a picture."
 
 
-def _heic(file: IO[bytes], path: str) -> Image.Image:
+def _heic(file: IO[bytes], path: str) -> ImageFile.ImageFile:
     """Opens a HEIC picture, whatever its name ends with. Raises Refused for any other file that Pillow doesn't know."""
     head = file.read(12)
     if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:

@@ -3,17 +3,19 @@
 A page may be a small copy of another, or empty, or one colour channel of a picture whose other channels follow.
 """
 
+import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from edge.reading.colour import to_rgb
 from edge.reading.depth import is_deep, read_deep
-from edge.reading.formats import Refused, check_size
+from edge.reading.formats import Refused, check_size, tags
+
+logger = logging.getLogger(__name__)
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _KIND, _DESCRIPTION = 254, 270  # TIFF tags: NewSubfileType, ImageDescription
@@ -26,105 +28,131 @@ _NOISE = 4  # levels: a page whose levels differ by no more is empty; fields of 
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page of a file.
+class Part:
+    """What one or more pages of a file are.
 
     Attributes:
-        number: from 0.
-        image: RGB uint8 [height, width, 3]; None if the page isn't a picture of its own.
-        why: why it isn't, such as "a small copy of frame 1"; otherwise "".
+        numbers: of the pages, from 0: one page, or those of a picture's red, green and blue.
+        left_out: why it is no picture of its own, such as "a small copy of frame 1"; otherwise "".
     """
 
-    number: int
-    image: np.ndarray | None
-    why: str = ""
+    numbers: tuple[int, ...]
+    left_out: str = ""
 
 
-def count(picture: Image.Image) -> int:
-    """How many pages an opened file has. An MPO file counts as one: what follows are previews and maps of depth."""
-    return 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+def count(picture: ImageFile.ImageFile) -> int:
+    """How many pages an opened file has.
+
+    An MPO file counts as one: what follows its picture are previews and maps of depth. A page that can't be found
+    counts, so that the attempt to read it reports the error.
+    """
+    if picture.format != "TIFF":
+        return 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    number = 1
+    try:
+        while True:
+            picture.seek(number)
+            number += 1
+    except EOFError:
+        return number
+    except Exception:  # a damaged directory makes Pillow raise almost anything
+        return number + 1
+    finally:
+        picture.seek(0)
 
 
-def pages(picture: Image.Image, path: str | Path) -> Iterator[Page]:
-    """The pages of an opened file in order, each turned upright by its EXIF tag.
+def parts(picture: ImageFile.ImageFile, path: str | Path) -> list[Part]:
+    """What an opened file holds, in order.
 
     Raises:
-        Refused: if the file, or this page, can't be read rightly.
-        OSError, ValueError: or others of Pillow's errors if it is damaged.
+        Refused: if its pages belong together in a way that doesn't give one picture.
     """
     number = count(picture)
     if number == 1:
-        yield Page(0, decode(picture, path))
-        return
-    channels = _channels(picture, path, number)
-    if channels:
-        grey = [_page(picture, path, each)[..., 0] for each in channels]
-        yield Page(0, np.dstack(grey))
-        return
-    copies = _small_copies(picture, path, number)
-    for each in range(number):
-        if each in copies:
-            yield Page(each, None, f"a small copy of frame {copies[each]}")
-            continue
-        image = _page(picture, path, each)
-        empty = int(np.ptp(image.reshape(-1, 3), axis=0).max()) <= _NOISE
-        yield Page(each, None, "an empty page") if empty else Page(each, image)
+        return [Part((0,))]
+    copies: dict[int, int] = {}
+    try:
+        if channels := _channels(picture, path, number):
+            return [Part(channels)]
+        copies = _small_copies(picture, path, number)
+    except Refused:
+        raise
+    except Exception:  # a page is damaged, which the attempt to read it reports
+        logger.debug("%s has a damaged page", path, exc_info=True)
+    return [Part((i,), f"a small copy of frame {copies[i]}" if i in copies else "") for i in range(number)]
 
 
-def decode(picture: Image.Image, path: str | Path) -> np.ndarray:
+def pixels(picture: ImageFile.ImageFile, path: str | Path, part: Part) -> np.ndarray:
+    """A part of an opened file, RGB uint8 [height, width, 3], turned upright by its EXIF tag.
+
+    Raises:
+        Refused: if it can't be read rightly.
+        OSError, ValueError: or others of Pillow's errors if it is damaged.
+    """
+    if len(part.numbers) == 1:
+        return _page(picture, path, part.numbers[0])
+    return np.dstack([_page(picture, path, each)[..., 0] for each in part.numbers])
+
+
+def is_empty(image: np.ndarray) -> bool:
+    """Whether a page shows nothing, not even noise. image: RGB uint8 [height, width, 3]."""
+    return int(np.ptp(image.reshape(-1, 3), axis=0).max()) <= _NOISE
+
+
+def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     """The current page as RGB uint8 [height, width, 3], turned upright by its EXIF tag."""
     check_size(picture)
     profile, deep = picture.info.get("icc_profile"), is_deep(picture)
     exif = picture.getexif()
     turned = exif.get(_ORIENTATION, 1) != 1
+    image: Image.Image = picture
     if deep:
         turned = turned and picture.format != "TIFF"  # Pillow and OpenCV turn these themselves
-        picture = read_deep(picture, path)
-        picture.info["exif"] = exif.tobytes()
-    return np.asarray(to_rgb(ImageOps.exif_transpose(picture) if turned else picture, profile))
+        image = read_deep(picture, path)
+        image.info["exif"] = exif.tobytes()
+    return np.asarray(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))
 
 
-def _page(picture: Image.Image, path: str | Path, number: int) -> np.ndarray:
-    picture.seek(number)
+def _page(picture: ImageFile.ImageFile, path: str | Path, number: int) -> np.ndarray:
+    if number != picture.tell():
+        picture.seek(number)
     return decode(picture, path)
 
 
-def _small(picture: Image.Image, path: str | Path, number: int) -> np.ndarray:
+def _small(picture: ImageFile.ImageFile, path: str | Path, number: int) -> np.ndarray:
     """A page shrunk to one size, so that pages can be compared: float64 [32, 32, 3]."""
     image = Image.fromarray(_page(picture, path, number))
     return np.asarray(image.resize((_SMALL, _SMALL), Image.Resampling.BOX), np.float64)
 
 
-def _small_copies(picture: Image.Image, path: str | Path, number: int) -> dict[int, int]:
+def _small_copies(picture: ImageFile.ImageFile, path: str | Path, number: int) -> dict[int, int]:
     """The pages that are small copies of others (thumbnails, the steps of a pyramid), and of which."""
     sizes, reduced = [], []
     for each in range(number):
         picture.seek(each)
         sizes.append(picture.size)
-        tags = getattr(picture, "tag_v2", {})
-        reduced.append(bool(int(tags.get(_KIND, 0)) & _REDUCED))
+        reduced.append(bool(tags(picture).get(_KIND, 0) & _REDUCED))
     result: dict[int, int] = {}
     for one, (width, height) in enumerate(sizes):
         larger = [other for other, (w, h) in enumerate(sizes) if w >= 2 * width and abs(w * height - h * width) <= w]
         for other in sorted(larger, key=lambda each: -sizes[each][0]):
-            alike = reduced[one] or _difference(picture, path, one, other) < _ALIKE
-            if alike:
+            if reduced[one] or _difference(picture, path, one, other) < _ALIKE:
                 result[one] = other
                 break
     return result
 
 
-def _difference(picture: Image.Image, path: str | Path, one: int, other: int) -> float:
+def _difference(picture: ImageFile.ImageFile, path: str | Path, one: int, other: int) -> float:
     return float(np.abs(_small(picture, path, one) - _small(picture, path, other)).mean())
 
 
-def _channels(picture: Image.Image, path: str | Path, number: int) -> tuple[int, ...]:
+def _channels(picture: ImageFile.ImageFile, path: str | Path, number: int) -> tuple[int, ...]:
     """The pages that are a picture's red, green and blue; () if each page is a picture.
 
     Raises:
         Refused: if the pages belong together in a way that doesn't give one picture.
     """
-    text = str(getattr(picture, "tag_v2", {}).get(_DESCRIPTION, ""))
+    text = str(tags(picture).get(_DESCRIPTION, ""))
     grey = True
     for each in range(number):
         picture.seek(each)
@@ -143,7 +171,7 @@ def _channels(picture: Image.Image, path: str | Path, number: int) -> tuple[int,
     return ()
 
 
-def _one_place(picture: Image.Image, path: str | Path) -> bool:
+def _one_place(picture: ImageFile.ImageFile, path: str | Path) -> bool:
     """Whether the first three pages show the same place, as the channels of one picture do."""
     first, *others = (_small(picture, path, each)[..., 0].ravel() for each in range(3))
     if not all(each.std() for each in (first, *others)):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_refused, invoke
+from PIL import Image
 
 from benchmarks import command, latency, parity, selective
 from benchmarks.report import readme, result
@@ -13,6 +14,7 @@ from edge import classify, frames
 from edge.decide import RISK
 from edge.errors import UserError
 from edge.model import SHIPPED
+from edge.reading import pages
 
 
 @pytest.mark.slow

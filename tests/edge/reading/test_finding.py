@@ -25,7 +25,9 @@ def test_files_of_other_kinds_are_counted_by_ending(tmp_path: Path) -> None:
     listing = find([str(tmp_path)])
     assert names(listing) == ["a.png", "b.HEIC"]
     assert listing.others == {".nd2": 2, ".txt": 1, "without ending": 1, ".mp4": 1}
-    assert listing.left_out().startswith("Left out: files of other kinds (2 .nd2, ") and "--camera" in listing.left_out()
+    assert (
+        listing.left_out().startswith("Left out: files of other kinds (2 .nd2, ") and "--camera" in listing.left_out()
+    )
     assert find([str(tmp_path / "a.png")]).left_out() == ""
     many = Listing(others=Counter({f".{i}": 10 - i for i in range(8)}))
     assert many.left_out().endswith("5 .5, 7 more).")
