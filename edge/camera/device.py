@@ -77,6 +77,8 @@ class Pictures:
         listing = finding.find([source])
         files = listing.files
         if not any(Path(file).exists() for file in files):
+            if files:
+                raise UserError(f"{shown(source)} does not exist.")
             raise UserError(f"No pictures found in {shown(source)}. {listing.left_out()}".rstrip())
         self.live, self.fps = settings.fps is not None, 0.0
         self._pace = Pace(settings.fps) if settings.fps else None

@@ -112,6 +112,8 @@ def video(path: str, settings: CameraSettings) -> Capture:
         empty = Path(path).stat().st_size == 0
         with Path(path).open("rb"):
             pass
+    except FileNotFoundError:
+        raise UserError(f"{shown(path)} does not exist.") from None
     except OSError as error:
         raise UserError(f"{shown(path)} can't be read: {reason(error)}.") from error
     capture = None if empty else open_capture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])

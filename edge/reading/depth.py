@@ -37,10 +37,11 @@ def read_deep(picture: ImageFile.ImageFile, path: str | Path) -> Image.Image:
         grey = to_8_bits(levels, largest)
         return Image.fromarray(255 - grey if tags(picture).get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
     levels = _by_opencv(picture, path)
-    colours = to_8_bits(levels[..., 2::-1], largest)
-    if picture.mode not in ("RGBA", "LA"):
-        return Image.fromarray(colours)
-    return Image.fromarray(np.dstack([colours, to_8_bits(levels[..., 3], 0)]))
+    scaled = to_8_bits(levels[..., 2::-1], largest)
+    if picture.mode in ("RGBA", "LA"):
+        scaled = np.dstack([scaled, to_8_bits(levels[..., 3], 0)])
+    del levels  # it may be large
+    return Image.fromarray(scaled)
 
 
 def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
@@ -111,10 +112,13 @@ def _by_opencv(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     import cv2  # only pictures with more than 8 bits need it
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    name = os.fspath(path)
     if getattr(picture, "n_frames", 1) > 1:
-        pages = cv2.imreadmulti(os.fspath(path), picture.tell(), 1, flags=cv2.IMREAD_UNCHANGED)[1]
+        pages = cv2.imreadmulti(name, picture.tell(), 1, flags=cv2.IMREAD_UNCHANGED)[1]
         levels = pages[0] if pages else None
-    else:  # this takes names of files that are no text, too
+    elif name.isprintable():
+        levels = cv2.imread(name, cv2.IMREAD_UNCHANGED)
+    else:  # OpenCV takes no name that isn't text
         levels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if levels is None or levels.ndim != 3 or levels.shape[:2] != (picture.height, picture.width):
         raise Refused("has colours of 16 bits that can't be read; save it uncompressed, or with 8 bits.")

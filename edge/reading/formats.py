@@ -1,5 +1,6 @@
 """Opens picture files: only the promised formats, only regular files, and never more pixels than fit the memory."""
 
+import logging
 import os
 import stat
 import warnings
@@ -21,6 +22,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
 ImageFile.MAXBLOCK = 1 << 20
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python writes what Pillow logs to stderr
 
 
 class Refused(Exception):

@@ -205,7 +205,7 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", "picamera"), "picamera2 is missing")
     assert_refused(command("edge", "--camera", "http://127.0.0.1:1/x"), "sends no pictures")
     assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
-    assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
+    assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "none.avi does not exist.")
     assert_refused(
         command("edge", "--camera", "sim:cells=3"),
         "'cells=3' is not an option with a number; the options are seed, width",
@@ -214,7 +214,7 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", video, tmp_path), "PATHS can't be given together with --camera")
     assert_refused(command("edge", "--camera", video, "--size", "0x3"), "is not a size")
     assert_refused(command("edge", "--camera", video, "--fourcc", "MJ"), "four characters")
-    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "No such file")
+    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "none.png does not exist.")
     assert_refused(command("edge", "--camera", video, "--model", tiny_model), "trained on whole pictures")
     assert_refused(command("edge", "--camera", video, "--csv", "/dev/full"), "No space left")
     assert_refused(command("edge", "--save", tmp_path, "a.png"), "--save can only be used with --camera")
