@@ -10,7 +10,7 @@ from edge.reading.formats import Refused, tags
 
 # How many bits a camera's levels may have, however many the file has room for. Cameras have an even number.
 _DEPTHS = (8, 10, 12, 14, 16, 24, 32)
-_BITS, _PHOTOMETRIC, _PLANAR = 258, 262, 284  # TIFF tags
+_BITS, _PHOTOMETRIC, _ORIENTATION, _PLANAR = 258, 262, 274, 284  # TIFF tags
 _LARGEST = (281, 341)  # TIFF tags: MaxSampleValue, SMaxSampleValue
 _GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I;12", "I", "F")  # Pillow's modes that keep all bits
 _COLOURS = ("RGB", "RGBA", "RGBX", "LA")  # modes in which Pillow keeps the high byte only
@@ -109,6 +109,8 @@ def _by_opencv(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     """The current page with all its bits, BGR or BGRA, [height, width, 3 or 4]. Pillow can't keep them."""
     if tags(picture).get(_PLANAR) == _SEPARATE:
         raise Refused("keeps its 16-bit colours in separate planes; save it with the colours together (chunky).")
+    if tags(picture).get(_ORIENTATION, 1) != 1:  # some of OpenCV's functions turn it upright, others don't
+        raise Refused("has 16-bit colours and is to be turned; save it upright.")
     import cv2  # only pictures with more than 8 bits need it
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -107,7 +107,7 @@ def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     turned = exif.get(_ORIENTATION, 1) != 1
     image: Image.Image = picture
     if deep:
-        turned = turned and picture.format != "TIFF"  # Pillow and OpenCV turn these themselves
+        turned = turned and picture.format != "TIFF"  # Pillow turns these itself
         image = read_deep(picture, path)
         image.info["exif"] = exif.tobytes()
     return np.asarray(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))

@@ -106,7 +106,8 @@ def test_deep_pictures_are_turned_upright(picture: np.ndarray, orientation: int,
     levels = picture.astype(np.uint16) << 8
     turned = chunk(b"eXIf", exif.tobytes()[6:])
     assert np.array_equal(read(png(tmp_path / "a.png", levels, turned)), upright)
-    assert np.array_equal(read(tiff(tmp_path / "a.tif", levels, {274: orientation})), upright)
+    colours = tiff(tmp_path / "a.tif", levels, {274: orientation})
+    assert np.array_equal(read(colours), upright) if orientation == 1 else "save it upright" in refusal(colours)
     assert np.array_equal(read(tiff(tmp_path / "b.tif", levels[..., 1], {274: orientation}))[..., 1], upright[..., 1])
     assert np.array_equal(read(tiff(tmp_path / "c.tif", picture[..., 1], {274: orientation}))[..., 1], upright[..., 1])
 
