@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageFile
 
 from edge.reading import pages
 from edge.simulator import drawing
@@ -54,7 +54,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     decode = pages.decode
 
-    def counted(picture: Image.Image, path: str | Path) -> np.ndarray:
+    def counted(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
         counts[str(path)] += 1
         return decode(picture, path)
 

@@ -12,7 +12,7 @@ from edge import classify
 from edge.classify import Search
 from edge.decide import OTHER
 from edge.errors import UserError, reason
-from edge.frames import Unreadable, expand
+from edge.frames import LeftOut, Unreadable, expand
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
 from edge.system.progress import Progress, silent
@@ -212,7 +212,7 @@ def _predictions(
     """For each cell: path, prediction, and the picture's fault. Adds pictures that can't be read to `unreadable`."""
     for each in classify.predict_files(files, model, search, progress):
         if isinstance(each, Unreadable):
-            unreadable.append(each)
+            unreadable += [] if isinstance(each, LeftOut) else [each]
             continue
         picture = each.found.picture
         for cell, prediction in zip(each.found.cells, each.predictions, strict=True):

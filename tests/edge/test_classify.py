@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from edge import classify, frames
 from edge.classify import Answer, Found, Search
@@ -47,7 +47,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     count: Counter[str] = Counter()
     decode, locate = pages.decode, Locator.locate
 
-    def counting_decode(picture: Image.Image, path: str | Path) -> np.ndarray:
+    def counting_decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
         count[f"decode {Path(path).name}"] += 1
         return decode(picture, path)
 
