@@ -349,7 +349,7 @@ class Rulers(Sink):
                 f" Pictures of one size have two magnifications ({small} and {large} of those that were compared), so "
                 "the red cells of each group are measured alone; better give a command for each."
             )
-        if self._uncertain and self._pictures < FEWEST and not advised:
+        if self._pictures < FEWEST and 0 < self._uncertain >= self._cells / 2 and not advised:
             text += (
                 f" The red cells of so few pictures are a poor ruler (uncertain for {self._uncertain} of {self._cells} "
                 f"cells): give {FEWEST} or more pictures of this microscope, or the diameter with --ruler PIXELS."
