@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.cell import Cell, single
-from edge.classify import find_cells
+from edge.classify import Search, find_cells
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable
 from edge.locate import Located, Locator, cells
@@ -164,7 +164,7 @@ def _both_rulers(
 ) -> Iterator[tuple[Picture, Sequence[Cell], Sequence[Cell]]]:  # fmt: skip
     """For each picture with cells: the picture, its cells by the run's ruler, and its cells by its own ruler."""
     locator = _RememberingLocator()
-    for found in find_cells(paths, "cell", progress=progress, locator=locator):
+    for found in find_cells(paths, "cell", Search(pages=False), progress=progress, locator=locator):
         if isinstance(found, Unreadable):
             raise UserError(f"{found.source} {found.error}")
         located = locator.located.pop(found.picture.source)

@@ -284,7 +284,7 @@ def timed_run(pictures: Sequence[str], contender: Contender) -> TimedRun:
     rules = model.rules(RISK)
     result = TimedRun(np.zeros(0), [], [])
     clock = Clock(pictures)
-    search = Search(threads=contender.threads)
+    search = Search(threads=contender.threads, pages=False)
     for found in classify.find_cells(pictures, model.policy, search, locator=contender.locator, observe=clock):
         if isinstance(found, Unreadable):
             raise UserError(f"{found.source} {found.error}")

@@ -181,7 +181,8 @@ def _found(
     for path, source in zip(paths, sources, strict=True):
         of_source[source].append(path)
     runs = {
-        source: find_cells(each, policy, Search(single=True), locator=locator) for source, each in of_source.items()
+        source: find_cells(each, policy, Search(single=True, pages=False), locator=locator)
+        for source, each in of_source.items()
     }
     for source in sources:
         found = next(runs[source])

@@ -20,7 +20,7 @@ from edge.cell import Cell, single, whole_image
 from edge.crop import by_rulers, extent
 from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
-from edge.frames import Frame, Picture, Unreadable, read
+from edge.frames import Frame, Picture, Unreadable, count_pages, pages, read
 from edge.kept import Box, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
@@ -57,6 +57,7 @@ class Search:
             if False, those of each picture by itself.
         trace: keep what the locator saw, for `--explain` (a third of a megabyte per picture).
         keep_whole: keep whole pictures, so that answers can be drawn on them.
+        pages: whether each page of a file is a picture; if False, a file with several of them counts as unreadable.
         threads: number of threads that the locator uses.
     """
 
@@ -66,6 +67,7 @@ class Search:
     pooled: bool = True
     trace: bool = False
     keep_whole: bool = False
+    pages: bool = True
     threads: int = 1
 
 
@@ -78,12 +80,14 @@ class Found:
         cells: ordered from top to bottom.
         red_cell: diameter of a red cell in pixels; 0 if the locator didn't run.
         trace: what the locator saw; None unless the search asks for it.
+        ruler: what measured the red cells of its run; None if the locator didn't run.
     """
 
     picture: Picture
     cells: Sequence[Cell]
     red_cell: float = 0.0
     trace: "LocatorTrace | None" = None
+    ruler: "RedCellRuler | None" = None
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,7 @@ def classify(
     shift: float = 0.0,
     progress: Progress = silent,
 ) -> Iterator[Answer | Unreadable]:
-    """Reads picture files and answers the cells in them, in the order of the files.
+    """Reads picture files and answers the cells in them, in the order of the files and of their pages.
 
     Args:
         files: paths, as edge.frames.expand gives them.
@@ -139,7 +143,8 @@ def classify(
         progress: see edge.system.progress.
 
     Yields:
-        An Answer for each picture, or an Unreadable for one that can't be read.
+        An Answer for each picture, an Unreadable for one that can't be read, and a LeftOut (a kind of Unreadable) for a
+        page that is no picture of its own.
     """
     for each in predict_files(files, model, search, progress):
         yield each if isinstance(each, Unreadable) else answer(each, rules, shift)
@@ -182,7 +187,8 @@ def find_cells(
     locator: "Locator | None" = None,
     observe: Observer = unobserved,
 ) -> Iterator[Found | Unreadable]:
-    """Reads picture files and finds their cells, in the order of the files. Each file is decoded and located once.
+    """Reads picture files and finds their cells, in the order of the files and of their pages. Each page is decoded and
+    located once.
 
     Args:
         files: paths, without duplicates.
@@ -198,9 +204,8 @@ def find_cells(
     search = search or Search()
     if search.whole or policy == "whole-image":
         for number, path in enumerate(files):
-            frame = read(path)
-            observe("decode", path)
-            yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
+            for frame in _frames(path, search, observe):
+                yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
             progress("Reading pictures", number + 1, len(files))
         return
     from edge.locate import Locator  # imports OpenCV, which whole pictures don't need
@@ -210,7 +215,7 @@ def find_cells(
     locator = locator or Locator(threads=search.threads)
     ruler = RedCellRuler(fixed=search.red_cell)
     surveyed: list[str] = []
-    if search.pooled and not search.red_cell and len(run) >= FEWEST:
+    if search.pooled and not search.red_cell and _are_at_least(FEWEST, run, search):
         surveyed = list(run[:: -(-len(run) // _SURVEY)])
     survey = _Survey(locator, ruler, policy, search, set(files), observe)
     total = len(set(surveyed) | set(files))
@@ -220,14 +225,15 @@ def find_cells(
     survey.finish()
     done = len(surveyed)
     for path in files:
-        held = survey.held.pop(path, None)
+        held: Iterable[tuple[Picture, Located] | Unreadable] | None = survey.take(path)
         if held is None:
             done += 1
             progress("Reading pictures", min(done, total), total)
-            held = _located(path, locator, observe)
-        found = held if isinstance(held, Unreadable) else _found(*held, ruler, search)
-        observe("measure", path)
-        yield found
+            held = _located(path, locator, search, observe)
+        for each in held:
+            found = each if isinstance(each, Unreadable) else _found(*each, ruler, search)
+            observe("measure", path)
+            yield found
 
 
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
@@ -243,15 +249,31 @@ def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | 
     return _found(frame, locator.locate(frame), RedCellRuler(fixed=search.red_cell), search)
 
 
-def _located(path: str, locator: "Locator", observe: Observer) -> "tuple[Frame, Located] | Unreadable":
-    """Reads one picture file and finds its nuclei."""
-    frame = read(path)
-    observe("decode", path)
-    if isinstance(frame, Unreadable):
-        return frame
-    located = locator.locate(frame)
-    observe("locate", path)
-    return frame, located
+def _frames(path: str, search: Search, observe: Observer) -> Iterator[Frame | Unreadable]:
+    """Reads the pictures in one file."""
+    for frame in pages(path) if search.pages else [read(path)]:
+        observe("decode", path)
+        yield frame
+
+
+def _located(
+    path: str, locator: "Locator", search: Search, observe: Observer
+) -> "Iterator[tuple[Frame, Located] | Unreadable]":
+    """Reads the pictures in one file and finds their nuclei."""
+    for frame in _frames(path, search, observe):
+        if isinstance(frame, Unreadable):
+            yield frame
+            continue
+        located = locator.locate(frame)
+        observe("locate", path)
+        yield frame, located
+
+
+def _are_at_least(fewest: int, run: Sequence[str], search: Search) -> bool:
+    """Whether a run holds so many pictures. Each page is one; only the headers of few files are read."""
+    if len(run) >= fewest:
+        return True
+    return search.pages and sum(map(count_pages, run)) >= fewest
 
 
 def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: Search) -> Found:
@@ -260,7 +282,7 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
     measure = located.measure(ruler)
     found = cells(located, measure)
     chosen = single(picture, found) if search.single else found
-    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None)
+    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None, ruler)
 
 
 class _Survey:
@@ -275,18 +297,22 @@ class _Survey:
         wanted: set[str],
         observe: Observer,
     ) -> None:
-        self.held: dict[str, tuple[Picture, Located] | Unreadable] = {}
+        self.held: dict[str, list[tuple[Picture, Located] | Unreadable]] = {}
         self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
         self._wanted, self._observe = wanted, observe
         self._whole: list[tuple[Frame, Located]] | None = []  # the first pictures, until the run's ruler is known
 
     def add(self, path: str) -> None:
-        read_and_located = _located(path, self._locator, self._observe)
-        if isinstance(read_and_located, Unreadable):
-            self.held[path] = read_and_located
-            return
-        frame, located = read_and_located
+        """Reads the pictures in one file."""
+        self.held[path] = []
+        for each in _located(path, self._locator, self._search, self._observe):
+            if isinstance(each, Unreadable):
+                self.held[path].append(each)
+            else:
+                self._add(path, *each)
+
+    def _add(self, path: str, frame: Frame, located: "Located") -> None:
         self._ruler.add(located.red_cells)
         self._observe("measure", path)
         if path not in self._wanted:
@@ -306,9 +332,14 @@ class _Survey:
             self._keep(frame, located)
         self._whole = None
 
+    def take(self, path: str) -> "list[tuple[Picture, Located] | Unreadable] | None":
+        """What was kept of a file, in the order of its pages; None if it was not surveyed."""
+        held = self.held.pop(path, None)
+        return held and sorted(held, key=lambda each: (each if isinstance(each, Unreadable) else each[0]).number)
+
     def _keep(self, frame: Frame, located: "Located") -> None:
         kept = self.store.keep(frame, self._boxes(frame, located))
-        self.held[frame.source] = kept, located if self._search.trace else located.without_trace()
+        self.held[frame.source].append((kept, located if self._search.trace else located.without_trace()))
         self._observe("keep", frame.source)
 
     def _boxes(self, frame: Frame, located: "Located") -> list[Box]:

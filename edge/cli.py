@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge.decide import Rules
     from edge.model import Model
     from edge.output.sinks import Sink
+    from edge.reading.finding import Listing
 
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
 _PATIENCE = 3.0  # seconds: so does it if fewer pictures take longer
@@ -242,18 +243,19 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
-    from edge import classify, files, frames, unlike
+    from edge import classify, files, unlike
+    from edge.output.rulers import Rulers
     from edge.output.tally import Tally
+    from edge.reading import finding
     from edge.system.signals import Stop
 
     for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
         if options[name] is not None and options[name] is not False:
             raise UserError(f"--{name.replace('_', '-')} can only be used with --camera.")
-    found = frames.expand(line for path in paths for line in (_standard_input() if path == "-" else [path]))
+    listing = finding.find(_named(paths))
+    found = listing.files
     if not any(Path(file).exists() for file in found):
-        raise UserError(
-            f"No pictures found in {' '.join(paths)}." if paths else "Give the paths of pictures; see --help."
-        )
+        raise UserError(_nothing_found(paths, listing))
     if site and options["adapt"]:
         raise UserError(
             "--site sets the threshold from labelled cells, --adapt from unlabelled cells; use only one of them."
@@ -283,9 +285,9 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             known = ", ".join(model.labels)
             raise UserError(f"--adapt needs a model with two labels besides other; this model's labels are {known}.")
     watched = len(found) >= _MANY and sys.stderr.isatty()
-    tally = Tally()
+    tally, ruled = Tally(), Rulers()
     with ExitStack() as stack:
-        chosen = [tally, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
+        chosen = [tally, ruled, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
         for note in filter(None, (each.note for each in chosen)):
             click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
@@ -298,10 +300,32 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         else:
             adapted = f"the logit of {model.labels[1]} changes by {-outcome.shift:+.2f}"
         click.echo(f"--adapt, from {outcome.cells} unlabelled cells: {adapted}.", err=True)
-    if outcome.pictures < len(found):
+    if outcome.stopped:
         click.echo(f"Stopped after {outcome.pictures} of {len(found)} pictures.", err=True)
-    click.echo(f"{tally}{unlike.sentence(outcome.unlike, rules)}", err=True)
-    sys.exit(1 if outcome.unreadable or outcome.pictures < len(found) else 0)
+    if left_out := listing.left_out():
+        click.echo(left_out, err=True)
+    unlike_home = unlike.sentence(outcome.unlike, rules)
+    click.echo(f"{tally}{unlike_home}{ruled.sentence(advised='--ruler' in unlike_home)}", err=True)
+    sys.exit(1 if outcome.unreadable or outcome.stopped else 0)
+
+
+def _named(paths: tuple[str, ...]) -> list[str]:
+    """The paths that are named, with those on standard input. Raises UserError for the address of a camera."""
+    named = [line for path in paths for line in (_standard_input() if path == "-" else [path])]
+    for path in named:
+        if ":/" in path and not Path(path).exists():
+            from edge.camera.address import shown
+
+            raise UserError(f"{shown(path)} does not exist; if it is the address of a camera, give it with --camera.")
+    return named
+
+
+def _nothing_found(paths: tuple[str, ...], listing: "Listing") -> str:
+    if not paths:
+        return "Give the paths of pictures; see --help."
+    if listing.files:
+        return f"{' '.join(listing.files)} {'does' if len(listing.files) == 1 else 'do'} not exist."
+    return f"No pictures found in {' '.join(paths)}. {listing.left_out()}".rstrip()
 
 
 def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sink]":

@@ -12,7 +12,7 @@ from typing import Protocol
 from edge import unlike
 from edge.classify import Answer, Predicted, Search, answer, predict_files, second_name_shares, set_aside
 from edge.decide import Rules
-from edge.frames import Unreadable
+from edge.frames import LeftOut, Unreadable
 from edge.kept import PixelStore
 from edge.model import Model
 from edge.system.progress import Progress, silent
@@ -58,7 +58,8 @@ class Outcome:
     """The result of a job.
 
     Attributes:
-        pictures: number of pictures that were answered or unreadable; fewer than the files if the job was stopped.
+        pictures: number of files that were answered or unreadable; each may hold several pages.
+        stopped: whether the job was stopped before its end.
         unreadable: number of pictures that could not be read.
         cells: number of cells that the threshold was computed from; 0 without a threshold.
         shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.
@@ -66,6 +67,7 @@ class Outcome:
     """
 
     pictures: int = 0
+    stopped: bool = False
     unreadable: int = 0
     cells: int = 0
     shift: float | None = None
@@ -94,14 +96,21 @@ def run(
             raise _Stopped
 
     while_reading: bool | None = None  # whether the run was stopped before its first answer
-    for result in _answers(job, outcome, watched):
+    source = None
+    answers = _answers(job, outcome, watched)
+    for result in answers:
         while_reading = stopped() if while_reading is None else while_reading
-        outcome.pictures += 1
-        outcome.unreadable += isinstance(result, Unreadable)
+        here = result.source if isinstance(result, Unreadable) else result.picture.source
+        outcome.pictures += here != source
+        source = here
+        outcome.unreadable += isinstance(result, Unreadable) and not isinstance(result, LeftOut)
         for sink in sinks:
             sink.add(result)
         if stopped() and not while_reading:  # else what was read is still answered
+            # The last file may have further pages.
+            outcome.stopped = outcome.pictures == len(job.files) and next(answers, None) is not None
             break
+    outcome.stopped = outcome.stopped or outcome.pictures < len(job.files)
     return outcome
 
 

@@ -1,26 +1,22 @@
 """Reads pictures: files, folders, glob patterns and lists of them -> Frame."""
 
 import glob
-import os
 import time
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
 
 from edge.errors import UserError, reason
+from edge.reading.finding import find
+from edge.reading.formats import Refused, opened
+from edge.reading.pages import Part, count, is_empty, parts, pixels
 from edge.system.quiet import silence_libtiff
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-# Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
-MAX_PIXELS = 64_000_000
-_ORIENTATION = 0x0112  # the EXIF tag
-# Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
-ImageFile.MAXBLOCK = 1 << 20
 silence_libtiff()
 
 
@@ -81,105 +77,95 @@ class Unreadable:
     Attributes:
         source: its path.
         error: why; it completes a sentence that begins with the path, such as "is empty (0 bytes)."
+        number: of the page, from 0.
     """
 
     source: str
     error: str
+    number: int = 0
+
+
+class LeftOut(Unreadable):
+    """A page that holds no picture of its own, which is no error. `error` says why, such as "an empty page"."""
 
 
 def expand(paths: Iterable[str]) -> list[str]:
     """Turns files, folders (with all subfolders) and glob patterns into a list of files, in order, without duplicates.
 
-    A path that doesn't exist stays in the list, so that the attempt to read it reports the error. A folder without
-    pictures, or a pattern without a match, adds nothing.
+    See edge.reading.finding, which also says what was left out. A path that can't be read stays in the list, so that
+    the attempt to read it reports the error.
     """
-    found: dict[str, None] = {}
-    for path in paths:
-        if os.path.isdir(path):
-            found.update(dict.fromkeys(_pictures_below(path)))
-        elif not os.path.exists(path) and glob.has_magic(path):
-            matches = sorted(glob.glob(path, recursive=True))
-            found.update(dict.fromkeys(match for match in matches if not os.path.isdir(match)))
-        else:
-            found[path] = None
-    return list(found)
+    return find(paths).files
 
 
-def _pictures_below(folder: str) -> Iterator[str]:
-    for here, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield os.path.join(here, name)
+def pages(path: str) -> Iterator[Frame | Unreadable]:
+    """Reads the pictures in a file: one, or one for each of its pages.
+
+    It never raises an error: what can't be read becomes an Unreadable, and a page that is no picture of its own a
+    LeftOut. There is always at least one of the three.
+    """
+    found: list[Part] = []
+    try:
+        with opened(path) as picture:
+            found = parts(picture, path)
+            first = _part(picture, path, found, 0)
+    except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
+        first = Unreadable(path, _why(path, error))
+    yield first
+    for which in range(1, len(found)):  # each is opened anew, so that a decoded page isn't held while it is answered
+        try:
+            with opened(path) as picture:
+                page = _part(picture, path, found, which)
+        except Exception as error:
+            number = found[which].numbers[0]
+            page = Unreadable(path, f"frame {number} {_why(path, error)}", number)
+        yield page
+
+
+def _part(picture: ImageFile, path: str, found: list[Part], which: int) -> Frame | Unreadable:
+    part = found[which]
+    number = min(part.numbers)
+    if part.left_out:
+        return LeftOut(path, part.left_out, number)
+    image = pixels(picture, path, part)
+    if len(found) > 1 and is_empty(image):
+        return LeftOut(path, "an empty page", number)
+    return Frame(image, path, number, time.time())
+
+
+def count_pages(path: str) -> int:
+    """How many pages a file has by its header; 1 for a file that can't be read."""
+    try:
+        with opened(path) as picture:
+            return count(picture)
+    except Exception:  # as in `pages`, which reports it
+        return 1
 
 
 def read(path: str) -> Frame | Unreadable:
-    """Reads one picture file. It never raises an error: a file that can't be read becomes an Unreadable."""
-    try:
-        return Frame(decode(path), path, 0, time.time())
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        return Unreadable(path, _unidentified(path, error))
-    except OSError as error:
-        # Pillow reports a truncated file as an OSError without an errno.
-        return Unreadable(path, f"cannot be read: {reason(error)}.")
-    except MemoryError:
-        return Unreadable(path, "is too large for this machine's memory; shrink it or cut out the cell.")
-    except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
-        return Unreadable(path, f"is damaged: {reason(error)}.")
+    """Reads a file that holds one picture. It never raises an error; see `pages`."""
+    found = list(islice((each for each in pages(path) if not isinstance(each, LeftOut)), 2))
+    if len(found) > 1:
+        return Unreadable(path, "holds several pictures, where one is needed; save each in a file of its own.")
+    return found[0] if found else Unreadable(path, "holds no picture: all its pages are empty.")
 
 
 def load(path: str | Path) -> Frame:
-    """Reads one picture file that must be readable. Raises UserError if it isn't."""
+    """Reads a file that must hold one readable picture. Raises UserError if it doesn't."""
     frame = read(str(path))
     if isinstance(frame, Unreadable):
         raise UserError(f"{frame.source} {frame.error}")
     return frame
 
 
-def decode(path: str | Path) -> np.ndarray:
-    """A picture file -> RGB uint8 [height, width, 3], turned upright by its EXIF tag.
-
-    A grey picture gets three equal channels, 16 bits become 8, and transparent pixels are laid over white (the colour
-    of an empty field). Raises OSError, ValueError or one of Pillow's own errors if the file can't be read.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError(
-                    f"{picture.width}x{picture.height} pixels are more than the {MAX_PIXELS // 1_000_000} million "
-                    "that this tool reads; shrink it or cut out the cell"
-                )
-            turned = picture.getexif().get(_ORIENTATION, 1) != 1
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture) if turned else picture))
-
-
-def _see_through(picture: Image.Image) -> bool:
-    """Whether a picture has transparent pixels.
-
-    Newer versions of Pillow have has_transparency_data for this; the one of 32-bit Raspberry Pi OS Bookworm doesn't.
-    """
-    palette = picture.palette.mode if picture.mode == "P" and picture.palette else ""
-    return picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info or palette[-1:] == "A"
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("I;16", "I;16L", "I;16B", "I"):
-        # convert() would clip at 255 instead of scaling. Files in these modes are all 16-bit grey pictures.
-        levels = np.asarray(picture).astype(np.uint32) // 257
-        return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if picture.mode == "F":
-        raise ValueError("floating-point pixels have no known range; save it with 8 or 16 bits")
-    if _see_through(picture):
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    return picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() would copy an RGB picture
-
-
-def _unidentified(path: str, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError):
-        return f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
-    if os.path.getsize(path) == 0:
-        return "is empty (0 bytes)."
-    return "is not a picture in a format that this tool reads (JPEG, PNG, TIFF, BMP, WebP)."
+def _why(path: str, error: Exception) -> str:
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return "does not exist" + (", and as a pattern it matches no file." if glob.has_magic(path) else ".")
+    if isinstance(error, OSError):
+        # Pillow reports a truncated file as an OSError without an errno.
+        return f"cannot be read: {reason(error)}."
+    if isinstance(error, MemoryError):
+        return "is too large for this machine's memory; shrink it or cut out the cell."
+    return f"is damaged: {reason(error)}."

@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 
 from edge.errors import UserError
-from edge.frames import Frame, Picture, read
+from edge.frames import Frame, Picture, pages
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class KeptPicture:
         for (x0, y0, x1, y1), place in self.windows:
             if x0 <= left and y0 <= top and right <= x1 and bottom <= y1:
                 return self.store.get(place, (y1 - y0, x1 - x0, 3))[top - y0 : bottom - y0, left - x0 : right - x0]
-        frame = self.store.read_again(self.source)
+        frame = self.store.read_again(self.source, self.number)
         return frame.window(left, top, right, bottom)
 
 
@@ -118,12 +118,12 @@ class PixelStore:
             self._at, self._pixels = place, np.frombuffer(content, np.uint8).reshape(shape)
         return self._pixels
 
-    def read_again(self, source: str) -> Frame:
+    def read_again(self, source: str, number: int = 0) -> Frame:
         """Reads a picture from its file again. The last one stays in memory. Raises UserError if it can't be read."""
-        if self._latest is None or self._latest.source != source:
-            frame = read(source)
+        if self._latest is None or (self._latest.source, self._latest.number) != (source, number):
+            frame = next((each for each in pages(source) if each.number == number), None)
             if not isinstance(frame, Frame):
-                raise UserError(f"{source} {frame.error}")
+                raise UserError(f"{source} {frame.error if frame else 'was changed during the run.'}")
             logger.debug("%s is read again: what is needed of it was not kept", source)
             self._latest = frame
         return self._latest

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from PIL import Image, ImageFile
 
-from edge import frames
+from edge.reading import pages
 from edge.simulator import drawing
 
 ROOT = Path(__file__).parent.parent
@@ -52,13 +52,13 @@ def two_sources(drawn: Path, tmp_path: Path) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """Counts how often each picture file is decoded."""
     counts: Counter[str] = Counter()
-    decode = frames.decode
+    decode = pages.decode
 
-    def counted(path: str | Path) -> np.ndarray:
+    def counted(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
         counts[str(path)] += 1
-        return decode(path)
+        return decode(picture, path)
 
-    monkeypatch.setattr(frames, "decode", counted)
+    monkeypatch.setattr(pages, "decode", counted)
     return counts
 
 

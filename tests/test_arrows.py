@@ -22,12 +22,13 @@ MAY_IMPORT = {
 }
 # The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
-    "core": {"system"},
+    "core": {"system", "reading"},
     "system": set(),
-    "output": {"core", "system"},
+    "reading": set(),
+    "output": {"core", "system", "reading"},
     "simulator": {"core", "system"},
-    "camera": {"core", "system", "simulator"},
-    "live": {"core", "system", "output", "camera"},
+    "camera": {"core", "system", "reading", "simulator"},
+    "live": {"core", "system", "reading", "output", "camera"},
     "site": {"core", "system", "output"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
 }

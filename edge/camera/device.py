@@ -8,7 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from edge import frames
+from edge.camera.address import shown
 from edge.errors import UserError
+from edge.reading import finding
 
 
 @dataclass(frozen=True)
@@ -66,29 +68,35 @@ class Device(Protocol):
 
 
 class Pictures:
-    """Picture files as a Device. Each file is given once; an unreadable file is skipped and counted as broken."""
+    """Picture files as a Device. Each picture is given once; an unreadable one is skipped and counted as broken."""
 
     unrelated_frames, comes_back, missing_frames = True, False, 0
 
     def __init__(self, source: str, settings: CameraSettings) -> None:
         """Raises UserError where `source` (a file, a folder or a glob pattern) names no picture."""
-        files = frames.expand([source])
+        listing = finding.find([source])
+        files = listing.files
         if not any(Path(file).exists() for file in files):
-            raise UserError(f"No pictures found in {source}.")
+            if files:
+                raise UserError(f"{shown(source)} does not exist.")
+            raise UserError(f"No pictures found in {shown(source)}. {listing.left_out()}".rstrip())
         self.live, self.fps = settings.fps is not None, 0.0
         self._pace = Pace(settings.fps) if settings.fps else None
-        self._files, self._number = files, -1
-        self.facts = f"{source}: {len(files)} picture{'' if len(files) == 1 else 's'}"
+        pages = (each for file in files for each in frames.pages(file))
+        self._pictures = (each for each in pages if not isinstance(each, frames.LeftOut))
+        self._next: frames.Frame | frames.Unreadable | None = None
+        left_out = listing.left_out()
+        counted = f"{len(files)} {'file' if len(files) == 1 else 'files'} with pictures"
+        self.facts = f"{shown(source)}: {counted}" + (f". {left_out}" if left_out else "")
 
     def grab(self) -> bool:
         if self._pace:
             self._pace.wait()
-        self._number += 1
-        return self._number < len(self._files)
+        self._next = next(self._pictures, None)  # decodes it: only then is it known whether there is another one
+        return self._next is not None
 
     def retrieve(self) -> np.ndarray | None:
-        result = frames.read(self._files[self._number])
-        return result.image if isinstance(result, frames.Frame) else None
+        return self._next.image if isinstance(self._next, frames.Frame) else None
 
     def close(self) -> None:
         pass

@@ -7,6 +7,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge.camera.address import shown
 from edge.camera.device import CameraSettings, Pace
 from edge.errors import UserError, reason
 
@@ -88,12 +89,8 @@ def open_capture(target: str | int, backend: int, options: list[int]) -> Any:
     return cv2.VideoCapture(target, backend, options)
 
 
-def stream(address: str, name: str) -> Capture:
-    """Opens a stream.
-
-    Args:
-        address: an rtsp:// or http:// URL.
-        name: the address as shown to users, without a password.
+def stream(address: str) -> Capture:
+    """Opens a stream. address: an rtsp:// or http:// URL.
 
     Raises:
         UserError: where no picture arrives.
@@ -101,8 +98,8 @@ def stream(address: str, name: str) -> Capture:
     options = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _PATIENCE, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _PATIENCE]
     capture = open_capture(address, cv2.CAP_FFMPEG, [*options, cv2.CAP_PROP_N_THREADS, 1])
     if not capture.isOpened():
-        raise UserError(f"{name} sends no pictures: the address is wrong, or its sender isn't running.")
-    return Capture(capture, name, live=True)
+        raise UserError(f"{shown(address)} sends no pictures: the address is wrong, or its sender isn't running.")
+    return Capture(capture, shown(address), live=True)
 
 
 def video(path: str, settings: CameraSettings) -> Capture:
@@ -115,9 +112,11 @@ def video(path: str, settings: CameraSettings) -> Capture:
         empty = Path(path).stat().st_size == 0
         with Path(path).open("rb"):
             pass
+    except FileNotFoundError:
+        raise UserError(f"{shown(path)} does not exist.") from None
     except OSError as error:
-        raise UserError(f"{path} can't be read: {reason(error)}.") from error
+        raise UserError(f"{shown(path)} can't be read: {reason(error)}.") from error
     capture = None if empty else open_capture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
     if capture is None or not capture.isOpened():
-        raise UserError(f"{path} is not a video that this tool can read{' (0 bytes)' if empty else ''}.")
-    return Capture(capture, path, live=False, pace=settings.fps)
+        raise UserError(f"{shown(path)} is not a video that this tool can read{' (0 bytes)' if empty else ''}.")
+    return Capture(capture, shown(path), live=False, pace=settings.fps)

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from edge import frames
+from edge.camera.address import is_address
 from edge.camera.device import CameraSettings, Device, Pictures
+from edge.reading.formats import SUFFIXES
 
 
 def opener(source: str, settings: CameraSettings | None = None) -> Callable[[], Device]:
@@ -37,20 +38,15 @@ def opener(source: str, settings: CameraSettings | None = None) -> Callable[[], 
     return lambda: _open(source, settings)
 
 
-def shown(source: str) -> str:
-    """The name of a source for terminals and files: without a password."""
-    return re.sub(r"//[^/@]*@", "//", source)
-
-
 def _open(source: str, settings: CameraSettings) -> Device:
     if source == "picamera" or re.fullmatch(r"picamera:\d+", source):
         from edge.camera.picamera import Picamera
 
         return Picamera(int(source.partition(":")[2] or 0), settings)
-    is_stream = "://" in source
-    pictures = Path(source).is_dir() or glob.has_magic(source) or Path(source).suffix.lower() in frames.SUFFIXES
+    is_stream = is_address(source)
+    pictures = Path(source).is_dir() or glob.has_magic(source) or Path(source).suffix.lower() in SUFFIXES
     if pictures and not is_stream:
         return Pictures(source, settings)
     from edge.camera import opencv
 
-    return opencv.stream(source, shown(source)) if is_stream else opencv.video(source, settings)
+    return opencv.stream(source) if is_stream else opencv.video(source, settings)

@@ -128,9 +128,10 @@ def _users(device: Path) -> list[str]:
 
 def _delivered(source: str) -> Finding:
     """What a camera delivers within two seconds after its first picture."""
+    from edge.camera.address import shown
     from edge.camera.faults import Faults
     from edge.camera.reader import FIRST, Camera
-    from edge.camera.source import opener, shown
+    from edge.camera.source import opener
 
     try:
         opened = Camera(opener(source), shown(source))

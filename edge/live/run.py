@@ -7,15 +7,17 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 
 from edge import frames
+from edge.camera.address import shown
 from edge.camera.device import CameraSettings
 from edge.camera.reader import FIRST, Camera
-from edge.camera.source import opener, shown
+from edge.camera.source import opener
 from edge.classify import Answer
 from edge.decide import Rules
 from edge.errors import UserError
@@ -123,6 +125,8 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
     Raises:
         UserError: where the source can't be opened or gives no picture, or where results can't be written.
     """
+    if targets.save and _same(targets.save, job.source):
+        raise UserError(f"--save would write into the folder that is read, {targets.save}; name another one.")
     cv2.setNumThreads(1)  # the camera's thread and the model's threads need the cores
     if job.model.policy == "whole-image":
         raise UserError("This model was trained on whole pictures; --camera needs a model for located cells.")
@@ -230,6 +234,13 @@ def summary(status: Status, camera: Camera) -> str:
     times = camera.reconnections
     parts += [f"reconnected {times} time{'' if times == 1 else 's'}"] if times else []
     return f"{status.frames} frames{' (' + ', '.join(parts) + ')' if parts else ''}. "
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two paths name one existing file or folder."""
+    with suppress(OSError):
+        return Path(one).samefile(other)
+    return False
 
 
 def _show(terminal: LiveTerminal, session: Session, wants_window: bool, stop: Stop) -> Show:

@@ -102,7 +102,7 @@ class Session:
         self._model, self._locator = model, locator
         self._rules = settings.rules or model.rules(None)
         self._faults, self._focus = Faults(), FocusMonitor()
-        self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell)
+        self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell, endless=True)
         self._predictions: deque[Prediction] = deque(maxlen=_JUDGED)
         self._looks: deque[Look] = deque(maxlen=_LOOKED_AT)
         self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None

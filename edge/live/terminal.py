@@ -16,6 +16,7 @@ from edge.errors import UserError, writing
 from edge.frames import Unreadable
 from edge.output.annotate import annotate
 from edge.output.sinks import Sink
+from edge.reading.drawn import COMMENT, SAVED
 from edge.system.lock import lock
 from edge.system.streams import printable
 
@@ -156,6 +157,7 @@ class CropWriter(Sink):
             if not lock(self._lock):
                 os.close(self._lock)
                 raise UserError(f"Another run saves pictures in {folder}; wait for its end, or name another folder.")
+            (self._folder / SAVED).touch()
             names = [path.name.split(".")[0].rpartition("-")[2] for path in self._folder.glob("cell-*.crop.png")]
         self._first = max((int(name) + 1 for name in names if name.isdecimal()), default=0)
 
@@ -172,11 +174,11 @@ class CropWriter(Sink):
             crop = result.picture.window(int(x - r), int(y - r), int(x + r) + 1, int(y + r) + 1)
             with writing(self._folder):
                 _save(Image.fromarray(crop), self._folder / f"{stem}.crop.png", "PNG")
-                _save(annotate(result), self._folder / f"{stem}.field.jpg", "JPEG")
+                _save(annotate(result), self._folder / f"{stem}.field.jpg", "JPEG", comment=COMMENT)
 
 
-def _save(picture: Image.Image, path: Path, kind: str) -> None:
+def _save(picture: Image.Image, path: Path, kind: str, **options: bytes) -> None:
     """Writes a picture file whole or not at all, even if the process is killed."""
     part = path.with_name(path.name + ".part")
-    picture.save(part, kind, quality=90)
+    picture.save(part, kind, quality=90, **options)
     part.replace(path)

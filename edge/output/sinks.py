@@ -22,8 +22,9 @@ from PIL import Image
 from edge.cell import centre_distance
 from edge.classify import Answer
 from edge.errors import UserError, writing
-from edge.frames import Unreadable
+from edge.frames import LeftOut, Picture, Unreadable
 from edge.model import Model
+from edge.reading.drawn import COMMENT
 from edge.system import fsync
 from edge.system.lock import lock
 from edge.system.streams import printable
@@ -143,8 +144,12 @@ class JsonLines(_Text):
 
 def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]:
     """The JSON objects for one picture: one per cell, or one to say that it has no cell or can't be read."""
+    if isinstance(result, LeftOut):
+        left_out = {"source": result.source, "frame": result.number, "cells": 0}
+        return [{**left_out, "reason": f"left out: {result.error}", "model": model_sha256}]
     if isinstance(result, Unreadable):
-        return [{"source": result.source, "error": result.error}]
+        page = {"frame": result.number} if result.number else {}
+        return [{"source": result.source, **page, "error": result.error}]
     run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
         empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
@@ -268,16 +273,20 @@ class Table(_Text):
         super().__exit__(*error)
 
     def add(self, result: Answer | Unreadable) -> None:
+        nothing = f"{'-':>12}" * len(self.labels)
         if isinstance(result, Unreadable):
-            self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {result.source}")
+            left_out = isinstance(result, LeftOut)
+            why = f" ({result.error})" if left_out else ""
+            self._line(f"{'left out' if left_out else '-':12}{nothing}  {_named(result)}{why}")
             return
+        name = _named(result.picture)
         if not result.cells:
-            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {result.picture.source}")
+            self._line(f"{'no cell':12}{nothing}  {name}")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
             why = decision.reason or ("cut by the border" if cell.at_border else "")
-            self._line(f"{decision.label:12}{shares}  {result.picture.source}{which}{f' ({why})' if why else ''}")
+            self._line(f"{decision.label:12}{shares}  {name}{which}{f' ({why})' if why else ''}")
 
 
 class _Pictures(Sink):
@@ -300,7 +309,7 @@ class _Pictures(Sink):
         stem = Path(result.picture.source).stem
 
         def write(part: Path) -> None:
-            picture.save(part, "JPEG", quality=90)
+            picture.save(part, "JPEG", quality=90, comment=COMMENT)
 
         with writing(self.folder):
             self.numbers[stem] = write_new(self.folder, stem, f"{self.kind}.jpg", write, self.numbers[stem] + 1)
@@ -331,5 +340,10 @@ class Complaints(Sink):
         self._say = say
 
     def add(self, result: Answer | Unreadable) -> None:
-        if isinstance(result, Unreadable):
+        if isinstance(result, Unreadable) and not isinstance(result, LeftOut):
             self._say(f"{result.source!r} {result.error}")
+
+
+def _named(picture: Picture | Unreadable) -> str:
+    """The name of a picture; the pages of a file after its first one have a number."""
+    return picture.source + (f" frame {picture.number}" if picture.number else "")

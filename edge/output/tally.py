@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge.classify import Answer
 from edge.decide import OTHER, PLAIN_OTHER, REVIEW, Decision, without_numbers
-from edge.frames import Unreadable
+from edge.frames import LeftOut, Unreadable
 from edge.output.sinks import Sink
 from edge.output.tables import Table
 from edge.system.streams import printable
@@ -30,10 +30,13 @@ class Tally(Sink):
         self.kinds: Counter[str] = Counter()  # what cells of OTHER resemble
         self.overruled = 0  # names of cells that are likelier OTHER
         self.pictures: Counter[str] = Counter()  # by folder; a run at a camera has no pictures
-        self.empty = self.unreadable = 0
+        self.empty = self.unreadable = self.left_out = 0
         self.folders: dict[str, Counter[str]] = {}  # answers by folder, with _EMPTY and _UNREADABLE
 
     def add(self, result: Answer | Unreadable) -> None:
+        if isinstance(result, LeftOut):
+            self.left_out += 1
+            return
         if isinstance(result, Unreadable):
             self.unreadable += 1
             self._place(result.source)[_UNREADABLE] += 1
@@ -81,6 +84,8 @@ class Tally(Sink):
             lines.append(f"No cell in {self.empty} of {pictures} pictures" if pictures > 1 else "No cell")
         if self.unreadable:
             lines.append(f"{self.unreadable} could not be read")
+        if self.left_out:
+            lines.append(f"{self.left_out} empty or small {'page' if self.left_out == 1 else 'pages'} left out")
         return "\n".join([*(f"{line}." for line in lines), *self._by_folder(), NOTICE])
 
     def _by_folder(self) -> list[str]:

@@ -13,7 +13,7 @@ from edge import classify
 from edge.classify import Search
 from edge.decide import OTHER
 from edge.errors import UserError
-from edge.frames import Unreadable
+from edge.frames import LeftOut, Unreadable
 from edge.model import Model, Prediction
 from edge.output.tables import Table
 from edge.quality import picture_doubt
@@ -225,7 +225,7 @@ def _predictions(
     """For each cell: path, prediction, and the picture's fault. Adds pictures that can't be read to `unreadable`."""
     for each in classify.predict_files(files, model, search, progress):
         if isinstance(each, Unreadable):
-            unreadable.append(each)
+            unreadable += [] if isinstance(each, LeftOut) else [each]
             continue
         picture = each.found.picture
         for cell, prediction in zip(each.found.cells, each.predictions, strict=True):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_refused, invoke
+from PIL import ImageFile
 
 from benchmarks import command, latency, parity, selective
 from benchmarks.report import readme, result
@@ -13,6 +14,7 @@ from edge import classify, frames
 from edge.decide import RISK
 from edge.errors import UserError
 from edge.model import SHIPPED
+from edge.reading import pages
 
 
 @pytest.mark.slow
@@ -83,13 +85,13 @@ def test_a_timed_run_decodes_and_locates_each_picture_once(
     pictures: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: Counter[str] = Counter()
-    decode = frames.decode
+    decode = pages.decode
 
-    def counted(path: str | Path) -> object:
+    def counted(picture: ImageFile.ImageFile, path: str | Path) -> object:
         decoded[str(path)] += 1
-        return decode(path)
+        return decode(picture, path)
 
-    monkeypatch.setattr(frames, "decode", counted)
+    monkeypatch.setattr(pages, "decode", counted)
     steps: Counter[tuple[str, str]] = Counter()
     list(classify.find_cells(pictures, "cell", observe=lambda step, source: steps.update([(step, source)])))
     latency.timed_run(pictures, latency.opened(SHIPPED, 1))

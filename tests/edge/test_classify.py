@@ -1,22 +1,26 @@
 """The path of a picture: it is decoded and located once, whichever outputs are asked for, with the same result."""
 
+import csv
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from edge import classify, frames
 from edge.classify import Answer, Found, Search
 from edge.crop import crop
 from edge.files import Job, run
-from edge.frames import Unreadable
+from edge.frames import Frame, Unreadable
+from edge.kept import PixelStore
 from edge.locate import Locator
 from edge.model import Model
 from edge.output import sinks
 from edge.output.tally import Tally
+from edge.reading import pages
 from edge.simulator import drawing
 from edge.site import unlabelled_threshold
 
@@ -42,17 +46,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each picture is decoded ("decode NAME") and located ("locate NAME")."""
     count: Counter[str] = Counter()
-    decode, locate = frames.decode, Locator.locate
+    decode, locate = pages.decode, Locator.locate
 
-    def counting_decode(path: str | Path) -> np.ndarray:
+    def counting_decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
         count[f"decode {Path(path).name}"] += 1
-        return decode(path)
+        return decode(picture, path)
 
     def counting_locate(self: Locator, frame: frames.Frame) -> object:
         count[f"locate {Path(frame.source).name}"] += 1
         return locate(self, frame)
 
-    monkeypatch.setattr(frames, "decode", counting_decode)
+    monkeypatch.setattr(pages, "decode", counting_decode)
     monkeypatch.setattr(Locator, "locate", counting_locate)
     return count
 
@@ -74,7 +78,7 @@ def test_each_picture_is_decoded_and_located_once(
     files = frames.expand([str(folder)])
     results = list(classify.classify(files, model, model.rules(0.01), search))
     assert [r.source if isinstance(r, Unreadable) else r.picture.source for r in results] == files
-    assert set(counted.values()) == {1} and len(counted) == 2 * len(files) - 1  # the broken one isn't located
+    assert set(counted.values()) == {1} and len(counted) == 2 * (len(files) - 1)  # the broken one is no picture
 
 
 @pytest.mark.parametrize("options", [(), ("annotate",), ("explain",), ("annotate", "explain")])
@@ -161,3 +165,43 @@ def test_a_run_is_stopped_while_pictures_are_read_before_the_first_answer(
     outcome = run(job, [tally], stopped=lambda: counted.total() >= 6)
     assert outcome.pictures == 0 and not tally.answers
     assert sum(name.startswith("decode") for name in counted) == 3 < len(files)
+
+
+def test_the_pages_of_a_file_are_measured_together_and_answered_in_order(
+    model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten pages are a run, although they are one file; small and empty ones are left out, and the results say so."""
+    drawn = [Image.fromarray(drawing.field(np.random.default_rng(i), 4)[0]) for i in range(10)]
+    pages = [drawn[0].resize((160, 120)), *drawn, Image.new("RGB", drawn[0].size, "white")]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    path = str(tmp_path / "a.tif")
+    tally = Tally()
+    with (
+        sinks.JsonLines(str(tmp_path / "a.jsonl"), "") as lines,
+        sinks.Csv(str(tmp_path / "a.csv"), model.labels, "") as table,
+        sinks.Table(model.labels) as shown,
+    ):
+        outcome = run(Job([path], model, model.rules(0.01), Search()), [tally, lines, table, shown])
+    assert not outcome.unreadable and not outcome.stopped and tally.left_out == 2
+    assert "2 empty or small pages left out" in str(tally)
+    rows = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    numbers = [row["frame"] for row in rows]
+    assert numbers == sorted(numbers) and set(numbers) == set(range(12))
+    assert {row.get("reason", "") for row in rows if row["frame"] in (0, 11)} == {
+        "left out: a small copy of frame 1", "left out: an empty page",
+    }  # fmt: skip
+    assert len({row["red_cell"] for row in rows if "red_cell" in row}) == 1
+    assert [int(row["frame"]) for row in csv.DictReader((tmp_path / "a.csv").open())] == numbers
+    lines_shown = capsys.readouterr().out.splitlines()
+    assert any("a.tif frame 3 #0" in line for line in lines_shown)
+    assert any(line.startswith("left out") and "frame 11 (an empty page)" in line for line in lines_shown)
+
+
+def test_a_page_is_read_again_as_that_page(tmp_path: Path) -> None:
+    drawn = [drawing.field(np.random.default_rng(i), 4)[0] for i in range(3)]
+    first, *others = map(Image.fromarray, drawn)
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    store = PixelStore(memory=0, most=0)
+    kept = [store.keep(frame, []) for frame in frames.pages(str(tmp_path / "a.tif")) if isinstance(frame, Frame)]
+    for number in (2, 0, 1):
+        assert np.array_equal(kept[number].window(5, 5, 50, 40), drawn[number][5:40, 5:50])

@@ -348,3 +348,36 @@ def test_help_shows_every_option_in_a_group() -> None:
     assert [text.index(f"{title}:") for title in edge.cli._GROUPS] == sorted(
         text.index(f"{t}:") for t in edge.cli._GROUPS
     )
+
+
+def test_what_is_left_out_of_a_folder_is_said(tmp_path: Path) -> None:
+    """A second run doesn't read the pictures that the first one wrote into the same folder."""
+    Image.fromarray(drawing.picture("monocyte", np.random.default_rng(0))).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").touch()
+    outputs = ("--annotate", tmp_path, "--explain", tmp_path / "seen")
+    first, second = (command("edge", tmp_path, *outputs, "--json", "-") for _ in range(2))
+    assert first.returncode == second.returncode == 0 and first.stdout == second.stdout != ""
+    assert "Left out: files of other kinds (1 .txt).\n" in first.stderr
+    assert "pictures with answers drawn on them (2)" in second.stderr
+    named = command("edge", tmp_path / "a.annotated.jpg", "--json", "-")
+    assert "a.annotated.jpg" in named.stdout and "Left out" not in named.stderr
+
+
+def test_a_path_that_does_not_exist_is_called_that(folder: Path, tmp_path: Path) -> None:
+    assert_refused(command("edge", tmp_path / "a.png"), f"{tmp_path}/a.png does not exist.")
+    assert_refused(command("edge", tmp_path / "gone[1].png"), "gone[1].png does not exist.")
+    done = command("edge", folder / "monocyte.png", tmp_path / "gone[1].png")
+    assert done.returncode == 1 and "gone[1].png' does not exist" in done.stderr
+    (tmp_path / "a.nd2").touch()
+    assert_refused(command("edge", tmp_path), "No pictures found", "1 .nd2")
+    done = command("edge", "rtsp://user:secret@127.0.0.1/live")
+    assert_refused(done, "rtsp://127.0.0.1/live", "--camera")
+    assert "secret" not in done.stderr
+
+
+def test_a_poor_ruler_of_few_pictures_is_said(data: Path) -> None:
+    """And not where the red cells of a single picture measure well."""
+    fields = [data / "fields" / "bccd" / f"BloodImage_{number:05}.jpg" for number in range(4)]
+    done = command("edge", *fields)
+    assert "poor ruler" in done.stderr or "hard to measure" in done.stderr
+    assert "--ruler" in done.stderr and "--ruler" not in command("edge", *fields, "--ruler", "84").stderr

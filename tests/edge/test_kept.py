@@ -1,5 +1,6 @@
 """The parts of a picture that are kept have exactly the pixels of the picture."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from PIL import Image
 
 from edge.errors import UserError
-from edge.frames import Frame, Unreadable, load, read
+from edge.frames import Frame, Unreadable, load, pages
 from edge.kept import PixelStore
 
 
@@ -23,11 +24,11 @@ def read_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The pictures that had to be read again."""
     sources: list[str] = []
 
-    def reading(path: str) -> Frame | Unreadable:
+    def reading(path: str) -> Iterator[Frame | Unreadable]:
         sources.append(path)
-        return read(path)
+        return pages(path)
 
-    monkeypatch.setattr("edge.kept.read", reading)
+    monkeypatch.setattr("edge.kept.pages", reading)
     return sources
 
 

@@ -15,7 +15,7 @@ from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import Model, Prediction
-from edge.red_cells import FEWEST, RedCellRuler, measure, outlines
+from edge.red_cells import FEWEST, RedCellRuler, RedCells, measure, outlines
 from edge.simulator import drawing
 from train.data import fields
 
@@ -75,8 +75,41 @@ def test_pictures_of_different_sizes_have_different_rulers(locator: Locator) -> 
 
 
 def test_two_magnifications_do_not_share_a_ruler(locator: Locator) -> None:
+    """Each has a ruler of its own, if it has enough pictures."""
     mixed = [field(i, 30 if i % 2 else 60) for i in range(2 * FEWEST)]
-    assert measured(locator, mixed, RedCellRuler()) == [alone(locator, each) for each in mixed]
+    ruler = RedCellRuler()
+    found = measured(locator, mixed, ruler)
+    assert len(set(found[::2])) == len(set(found[1::2])) == 1
+    assert found[:2] == [pytest.approx(0.92 * 60, rel=0.05), pytest.approx(0.92 * 30, rel=0.05)]
+    assert ruler.magnifications() == [(FEWEST, FEWEST)]
+    few = mixed[::2] + mixed[1:8:2]
+    assert measured(locator, few, RedCellRuler())[FEWEST:] == [alone(locator, each) for each in few[FEWEST:]]
+
+
+def test_enlarged_fields_of_a_source_do_not_share_its_ruler(locator: Locator, data: Path) -> None:
+    """Half of the fields are enlarged about their white cell and cut to the old size, as another objective shows it."""
+    seen: dict[float, list[RedCells]] = {1.0: [], 1.5: [], 2.0: []}
+    chosen = [each for each in fields.read(data) if each.source == "bccd" and each.boxes][::8]
+    for number, each in enumerate(chosen):
+        with Image.open(data / each.path) as picture:
+            (width, height), [box, *_] = picture.size, each.boxes
+            for zoom in (1.5, 2.0) if number % 2 else (1.0,):
+                w, h = width / zoom, height / zoom
+                x = min(max(box.x + box.width / 2 - w / 2, 0), width - w)
+                y = min(max(box.y + box.height / 2 - h / 2, 0), height - h)
+                cut = picture.resize((width, height), box=(x, y, x + w, y + h))
+                seen[zoom].append(locator.locate(Frame(np.asarray(cut), "test", number, 0.0)).red_cells)
+    for zoom in (1.5, 2.0):
+        ruler = RedCellRuler()
+        for one in seen[1.0] + seen[zoom]:
+            ruler.add(one)
+        assert ruler.magnifications()
+        rulers = {
+            times: [m.diameter for one in seen[times] if (m := ruler.pooled(one.side, one.scale, one.estimate))]
+            for times in (1.0, zoom)
+        }
+        assert np.median(rulers[1.0]) == pytest.approx(84, rel=0.05)
+        assert np.median(rulers[zoom]) == pytest.approx(84 * zoom, rel=0.25)
 
 
 def test_cells_resized_to_one_size_do_not_share_a_ruler(locator: Locator) -> None:

@@ -26,7 +26,7 @@ def search(ruler: str, keep_whole: bool = False) -> Search:
     """
     if ruler not in RULERS:
         raise ValueError(f"{ruler!r} is not one of {', '.join(RULERS)}")
-    return Search(pooled=ruler == "run", keep_whole=keep_whole)
+    return Search(pooled=ruler == "run", keep_whole=keep_whole, pages=False)
 
 
 def scaled(cells: Sequence[Cell], ruler: str) -> list[Cell]:

@@ -205,7 +205,7 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", "picamera"), "picamera2 is missing")
     assert_refused(command("edge", "--camera", "http://127.0.0.1:1/x"), "sends no pictures")
     assert_refused(command("edge", "--camera", tmp_path / "text.avi"), "is not a video")
-    assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "No such file")
+    assert_refused(command("edge", "--camera", tmp_path / "none.avi"), "none.avi does not exist.")
     assert_refused(
         command("edge", "--camera", "sim:cells=3"),
         "'cells=3' is not an option with a number; the options are seed, width",
@@ -214,7 +214,7 @@ def test_refusals(tmp_path: Path, video: Path, tiny_model: Path) -> None:
     assert_refused(command("edge", "--camera", video, tmp_path), "PATHS can't be given together with --camera")
     assert_refused(command("edge", "--camera", video, "--size", "0x3"), "is not a size")
     assert_refused(command("edge", "--camera", video, "--fourcc", "MJ"), "four characters")
-    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "No such file")
+    assert_refused(command("edge", "--camera", video, "--flat", tmp_path / "none.png"), "none.png does not exist.")
     assert_refused(command("edge", "--camera", video, "--model", tiny_model), "trained on whole pictures")
     assert_refused(command("edge", "--camera", video, "--csv", "/dev/full"), "No space left")
     assert_refused(command("edge", "--save", tmp_path, "a.png"), "--save can only be used with --camera")
@@ -227,3 +227,22 @@ def test_no_permission_to_use_the_camera() -> None:
     with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
         Path(file.name).chmod(0)
         assert_refused(command("edge", "--camera", file.name), f"No permission to use {file.name}; run `sudo usermod")
+
+
+def test_cells_are_not_saved_into_the_folder_that_is_read(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    assert_refused(command("edge", "--camera", tmp_path, "--save", tmp_path), "--save", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_no_password_reaches_messages_or_results(tmp_path: Path) -> None:
+    addresses = (
+        "http://user:se/cret@127.0.0.1:1/a?pwd=secret",
+        "http://127.0.0.1:1/user=a_password=secret",
+        "u:secret@h/a",
+    )
+    for address in addresses:
+        done = command("edge", "--camera", address, "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.jsonl")
+        assert_refused(done)
+        written = "".join(path.read_text() for path in tmp_path.iterdir())
+        assert "cret" not in done.stderr + done.stdout + written

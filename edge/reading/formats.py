@@ -1,0 +1,113 @@
+"""Opens picture files: only the promised formats, only regular files, and never more pixels than fit the memory."""
+
+import logging
+import os
+import stat
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif"})
+VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv"})
+# Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
+MAX_PIXELS = 64_000_000
+# Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
+# first three need no further imports.
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+# The four letters that follow "ftyp" in a file of HEIF's family.
+_HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+# Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
+ImageFile.MAXBLOCK = 1 << 20
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python writes what Pillow logs to stderr
+
+
+class Refused(Exception):
+    """A file that is no picture for this tool. The message completes a sentence that begins with the file's path."""
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
+    """Opens a picture file with Pillow; its pixels aren't decoded yet.
+
+    Raises:
+        Refused: if the file isn't a picture that can be read.
+        OSError: if the file can't be opened; or another of Pillow's errors if it is damaged.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its other end
+        if os.path.isdir(path):
+            raise Refused(_folder(path))
+        raise Refused("is a pipe or a device, not a file.")
+    # By its path, Pillow would map some TIFF files into memory, and then not turn them upright.
+    with warnings.catch_warnings(), open(path, "rb") as file:
+        warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
+        try:
+            picture = Image.open(file, formats=_FORMATS)
+        except Image.DecompressionBombError:
+            raise Refused(
+                f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
+            ) from None
+        except UnidentifiedImageError:
+            file.seek(0)
+            picture = _heic(file, str(path))
+        with picture:
+            yield picture
+
+
+def tags(picture: Image.Image) -> Mapping[int, Any]:
+    """The TIFF tags of the current page of a picture; none for other formats."""
+    return getattr(picture, "tag_v2", {})
+
+
+def check_size(picture: Image.Image) -> None:
+    """Raises Refused if a page of a picture has too many pixels."""
+    if picture.width * picture.height > MAX_PIXELS:
+        raise Refused(
+            f"has {picture.width}x{picture.height} pixels, more than the {MAX_PIXELS // 1_000_000} million that this "
+            "tool reads; shrink it or cut out the cell."
+        )
+
+
+def _folder(path: str | Path) -> str:
+    try:
+        os.scandir(path).close()
+    except OSError as error:
+        return f"is a directory that can't be read: {error.strerror}."
+    if os.path.islink(path):
+        return "is a link to a directory, which isn't followed; name it, to read its pictures."
+    return "is a directory, not a picture."
+
+
+def _heic(file: IO[bytes], path: str) -> ImageFile.ImageFile:
+    """Opens a HEIC picture, whatever its name ends with. Raises Refused for any other file that Pillow doesn't know."""
+    head = file.read(12)
+    if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:
+        raise Refused(_unknown(head, os.path.splitext(path)[1].lower()))
+    try:
+        import pillow_heif
+    except ImportError:
+        raise Refused(
+            "is a HEIC picture, which needs the extra heic (pip install pillow-heif); or save it as JPEG or PNG."
+        ) from None
+    pillow_heif.register_heif_opener()
+    try:
+        file.seek(0)
+        return Image.open(file, formats=("HEIF",))
+    except UnidentifiedImageError:
+        raise Refused("is a damaged HEIC picture.") from None
+
+
+def _unknown(head: bytes, ending: str) -> str:
+    """Why Pillow doesn't know a file. head: its first 12 bytes; ending: of its name."""
+    if not head:
+        return "is empty (0 bytes)."
+    if head[8:12] in (b"avif", b"avis"):
+        return "is an AVIF picture; save it as JPEG or PNG."
+    if head[4:8] == b"ftyp" or head[8:12] == b"AVI " or ending in VIDEOS:
+        return "is a video, not a picture; give it with --camera."
+    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return "is a TIFF that this tool can't read, such as one of floating-point colours; save it with 8 or 16 bits."
+    return "is not a picture in a format that this tool reads (JPEG, PNG, TIFF, BMP, WebP, HEIC)."
