@@ -307,6 +307,6 @@ def held_to_more(rules: Rules, run: Unlike) -> Rules:
 
 def _raised(probability: float, more: float) -> float:
     """The probability with a logit that is larger by `more`, to ten-thousandths."""
-    if not 0 < probability < 1:
+    if not 1e-9 < probability < 1:  # a limit that is 0 stays none
         return probability
     return round(1 / (1 + math.exp(-math.log(probability / (1 - probability)) - more)), 4)

@@ -141,7 +141,7 @@ def tiny_model(tiny_run: Path) -> Path:
 def cell_model(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The int8 file of a tiny network that reads the locator's crops."""
     out = tmp_path_factory.mktemp("runs") / "cells"
-    options = ("--crop", "cell", "--size", 32, "--epochs", 4, "--batch", 4)
+    options = ("--crop", "cell", "--size", 32, "--epochs", 20, "--batch", 4)
     for done in (
         command("train", "baseline", "--data", drawn, "--out", out, *options),
         command("convert", "--int8", out),

@@ -122,6 +122,9 @@ def test_unlike_runs_are_held_to_more() -> None:
     """A stricter rule never names a cell that the usual rule leaves for review."""
     rules = Rules(("lymphocyte", "monocyte", "other"), min_confidence=0.9, max_other=0.17, min_other=0.94, abstain=True)
     assert unlike.held_to_more(rules, Unlike()) == rules
+    assert (
+        unlike.held_to_more(Rules(("a", "b"), min_confidence=1e-320, abstain=True), Unlike(1.0)).min_confidence < 1e-9
+    )
     rng = np.random.default_rng(0)
     given = []
     cells = rng.dirichlet([0.3, 0.3, 0.3], 400)
