@@ -33,7 +33,7 @@ def test_runs_are_joined_converted_and_used(drawn: Path, tmp_path: Path) -> None
     for policy in PAIR:
         runs.append(tmp_path / policy)
         done = command(
-            "train", "compact", "--data", drawn, "--out", runs[-1], "--size", 32, "--epochs", 6, "--views", 2,
+            "train", "compact", "--data", drawn, "--out", runs[-1], "--size", 32, "--epochs", 30, "--views", 2,
             "--crop", policy, "--weights", "none", "--other", "none", "--batch", 8,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
