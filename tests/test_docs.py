@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, command
 
 import benchmarks.cli
+import convert.__main__
 import convert.cli
 import edge.cli
 import edge.doctor.cli
@@ -102,7 +103,9 @@ def test_each_command_is_installed_under_its_names() -> None:
     assert set(scripts) == set(MAINS | SECOND_NAMES)
     for name, place in scripts.items():
         module, function = place.split(":")
-        assert getattr(importlib.import_module(module), function) is (MAINS | SECOND_NAMES)[name]
+        main = getattr(importlib.import_module(module), function)
+        # `convert` runs convert.cli in a process of its own.
+        assert main is (convert.__main__.main if name.endswith("convert") else (MAINS | SECOND_NAMES)[name])
 
 
 def test_there_are_commands_to_test() -> None:

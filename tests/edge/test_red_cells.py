@@ -315,9 +315,10 @@ def test_the_command_has_an_option_for_the_ruler(tmp_path: Path) -> None:
         Image.fromarray(field(i, 40).image).save(tmp_path / f"{i}.png")
 
     def red_cells(*options: str) -> set[str]:
-        done = command("edge", tmp_path, "--csv", tmp_path / "answers.csv", *options)
+        answers = tmp_path / f"{len(options) and options[-1]}.csv"
+        done = command("edge", tmp_path, "--csv", answers, *options)
         assert done.returncode == 0, done.stderr
-        return {row["red_cell"] for row in csv.DictReader((tmp_path / "answers.csv").open(newline=""))}
+        return {row["red_cell"] for row in csv.DictReader(answers.open(newline=""))}
 
     assert len(red_cells()) == 1 and len(red_cells("--ruler", "picture")) > 1
     assert red_cells("--ruler", "41.5") == {"41.5"}
