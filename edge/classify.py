@@ -315,7 +315,7 @@ class _Survey:
         from edge.red_cells import by_itself
 
         nothing_found = self._search.single and not located.nuclei
-        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side):
+        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side, located.scale):
             return [(0, 0, frame.width, frame.height)]
         own = by_itself(located.red_cells)
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)

@@ -76,6 +76,7 @@ _WIDE, _SCATTER = 6.5, 0.15
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
 )
+_ALL = (0, 0.0)  # instead of a side and a scale: the pictures of all sizes
 _DENSITY: np.ndarray = np.minimum(DENSITY // _UNIT, 255).astype(np.uint8)
 _DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
 _LOGS = np.log(_DIAMETERS)
@@ -86,7 +87,7 @@ class RedCells:
     """What one picture shows of its red cells. The "shrunk field" is the picture as the locator's network gets it.
 
     Attributes:
-        side: the longer side of the picture, pixels.
+        side: the longer side of the picture's field, pixels.
         scale: pixels of the picture per pixel of the shrunk field, at least 1.
         estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
         outlines: histogram from the function `outlines`, int64 [193].
@@ -317,20 +318,20 @@ class RedCellRuler:
         """fewest: with fewer pictures, each is measured by itself. fixed: the diameter in pixels, if it is known."""
         self.fixed = fixed
         self._fewest = fewest
-        self._sizes: dict[int, _Group] = {}
+        self._sizes: dict[tuple[int, float], _Group] = {}  # by longer side and scale
         self._all = _Group()  # in pixels of the pictures
-        self._known: dict[int, Measure | None] = {}
+        self._known: dict[tuple[int, float], Measure | None] = {}
 
     def add(self, seen: RedCells) -> None:
         """Adds one picture of the run."""
-        self._sizes.setdefault(seen.side, _Group()).add(seen, seen.own)
+        self._sizes.setdefault((seen.side, seen.scale), _Group()).add(seen, seen.own)
         self._all.add(_enlarged(seen) if seen.scale > 1 else seen, by_itself(seen))
-        self._known.pop(seen.side, None)
-        self._known.pop(0, None)
+        self._known.pop((seen.side, seen.scale), None)
+        self._known.pop(_ALL, None)
 
-    def settled(self, side: int) -> bool:
-        """Whether enough pictures with this longer side were added for a measure of their own."""
-        group = self._sizes.get(side)
+    def settled(self, side: int, scale: float) -> bool:
+        """Whether enough pictures with this longer side and scale were added for a measure of their own."""
+        group = self._sizes.get((side, scale))
         return group is not None and len(group.estimates) >= self._fewest
 
     def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
@@ -340,17 +341,17 @@ class RedCellRuler:
         """
         if self.fixed:
             return Measure(self.fixed, 0.0)
-        group = self._sizes.get(side)
+        group = self._sizes.get((side, scale))
         if group and len(group.estimates) >= self._fewest:
-            if side not in self._known:
-                self._known[side] = group.measure(side / scale)
-            found = self._known[side]
+            if (side, scale) not in self._known:
+                self._known[side, scale] = group.measure(side / scale)
+            found = self._known[side, scale]
             return found.times(scale) if found else None
         if len(self._all.estimates) < self._fewest:
             return None
-        if 0 not in self._known:
-            self._known[0] = self._all.measure(0)
-        found = self._known[0]
+        if _ALL not in self._known:
+            self._known[_ALL] = self._all.measure(0)
+        found = self._known[_ALL]
         if found is None or not _alike(estimate * scale, found.diameter):
             return None
         return replace(found, diameter=scale * (found.diameter / scale))  # rounded as for pictures of one size

@@ -22,12 +22,13 @@ MAY_IMPORT = {
 }
 # The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
-    "core": {"system"},
+    "core": {"system", "field"},
+    "field": {"core"},
     "system": set(),
     "output": {"core", "system"},
     "simulator": {"core", "system"},
     "camera": {"core", "system", "simulator"},
-    "live": {"core", "system", "output", "camera"},
+    "live": {"core", "system", "output", "camera", "field"},
     "site": {"core", "system", "output"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
 }
