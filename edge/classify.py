@@ -76,12 +76,14 @@ class Found:
         cells: ordered from top to bottom.
         red_cell: diameter of a red cell in pixels; 0 if the locator didn't run.
         trace: what the locator saw; None unless the search asks for it.
+        doubt: why its cells can't be found or judged, in a few words; "" if they can.
     """
 
     picture: Picture
     cells: Sequence[Cell]
     red_cell: float = 0.0
     trace: "LocatorTrace | None" = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,7 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
     measure = located.measure(ruler)
     found = cells(located, measure)
     chosen = single(picture, found) if search.single else found
-    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None)
+    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None, located.doubt)
 
 
 class _Survey:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from edge.cell import NO_RULER, Cell
-from edge.field import surround
+from edge.field import surround, wide
 from edge.field.outline import Outline, painted
 from edge.frames import Frame
 from edge.model import File
@@ -108,6 +108,7 @@ class Located:
         nuclei: of the white cells, ordered from top to bottom, in pixels of the frame.
         trace: what the locator saw; None after it was dropped.
         lit: the outline of the field, where something surrounds it that shows no slide; None if nothing does.
+        too_small: diameter of its red cells in pixels of the frame, if that is too small to judge cells; else 0.
     """
 
     width: int
@@ -117,11 +118,17 @@ class Located:
     nuclei: tuple[Nucleus, ...]
     trace: LocatorTrace | None
     lit: Outline | None = None
+    too_small: float = 0.0
 
     @property
     def box(self) -> tuple[int, int, int, int]:
         """The box of pixels that holds the field: (left, top, right, bottom)."""
         return self.lit.box if self.lit else (0, 0, self.width, self.height)
+
+    @property
+    def doubt(self) -> str:
+        """Why none of its cells can be judged, in a few words; "" if they can."""
+        return wide.too_small(self.too_small) if self.too_small else ""
 
     @property
     def side(self) -> int:
@@ -171,10 +178,22 @@ class Locator(File):
         small = shrink(frame.image, self.size)
         size = frame.width, frame.height
         lit = surround.find(small)
-        if lit is None:
-            return self._see(small, (0, 0, *size), size, None)
-        lit = lit.resized((small.shape[1], small.shape[0]), size)
-        return self._see(shrink(frame.window(*lit.box), self.size), lit.box, size, lit)
+        box = 0, 0, *size
+        if lit is not None:
+            lit = lit.resized((small.shape[1], small.shape[0]), size)
+            box = lit.box
+            small = shrink(frame.window(*box), self.size)
+        whole = self._see(small, box, size, lit)
+        return wide.look_closer(whole, lambda part: self._see(self._part(frame, part), part, size, lit))
+
+    def _part(self, frame: Frame, box: tuple[int, int, int, int]) -> np.ndarray:
+        """A box of a frame as the network gets it. Only to measure red cells, it may be enlarged."""
+        pixels = frame.window(*box)
+        height, width = pixels.shape[:2]
+        longer = max(height, width)
+        if longer >= self.size:
+            return shrink(pixels, self.size)
+        return _resize(pixels, width * self.size // longer, height * self.size // longer)
 
     def see(self, frame: Frame) -> Located:
         """Like `locate`, but takes everything in the frame as field."""
@@ -357,7 +376,7 @@ def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -
         at_border=nucleus.touches or beyond,
         score=nucleus.score,
         uncertainty=red_cells.uncertainty,
-        doubt=nucleus.doubt,
+        doubt=located.doubt or nucleus.doubt,
         lit=located.lit,
     )
 

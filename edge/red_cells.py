@@ -93,6 +93,7 @@ class RedCells:
         outlines: histogram from the function `outlines`, int64 [193].
         contrast: between light and cells, from the function `outlines`.
         nuclei: diameters of the nuclei that the border doesn't cut, pixels of the shrunk field.
+        views: number of parts in which the field was looked at, each shrunk by itself.
     """
 
     side: int
@@ -101,11 +102,12 @@ class RedCells:
     outlines: np.ndarray
     contrast: int
     nuclei: tuple[float, ...] = ()
+    views: int = 1
 
     @cached_property
     def own(self) -> "Measure":
         """What this picture alone says, in pixels of the shrunk field."""
-        return measure(self.outlines, self.estimate, self.contrast, self.nuclei)
+        return measure(self.outlines, self.estimate, self.contrast, self.nuclei, self.views)
 
 
 @dataclass(frozen=True)
@@ -372,4 +374,4 @@ def _enlarged(seen: RedCells) -> RedCells:
     steps = round(_STEPS * math.log2(seen.scale))
     counts = np.concatenate([np.zeros(steps, np.int64), seen.outlines])[: len(seen.outlines)]
     nuclei = tuple(seen.scale * each for each in seen.nuclei)
-    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei)
+    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei, seen.views)

@@ -124,7 +124,8 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
         empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
-        return [{**empty, **run, "model": model_sha256}]
+        doubt = {"reason": result.found.doubt} if result.found and result.found.doubt else {}
+        return [{**empty, **doubt, **run, "model": model_sha256}]
     return [
         {
             "source": result.picture.source,
@@ -227,7 +228,9 @@ class Table(_Text):
             self._line(f"{'-':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.source)}\n")
             return
         if not result.cells:
-            self._line(f"{'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {_printable(result.picture.source)}\n")
+            doubt = result.found.doubt if result.found else ""
+            name = f"{_printable(result.picture.source)}{f' ({doubt})' if doubt else ''}"
+            self._line(f"{'too small' if doubt else 'no cell':12}" + f"{'-':>12}" * len(self.labels) + f"  {name}\n")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""
@@ -292,7 +295,7 @@ class Tally(Sink):
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
-        self.pictures = self.unreadable = 0
+        self.pictures = self.unreadable = self.too_small = 0
 
     def add(self, result: Answer | Unreadable) -> None:
         self.pictures += 1
@@ -300,9 +303,13 @@ class Tally(Sink):
             self.unreadable += 1
         else:
             self.answers.update(decision.label for _, decision in result.cells)
+            self.too_small += bool(result.found and result.found.doubt)
 
     def __str__(self) -> str:
         parts = [counted(count, label) for label, count in sorted(self.answers.items())]
+        if self.too_small:
+            what = "picture" if self.too_small == 1 else "pictures"
+            parts.append(f"{self.too_small} {what} with cells too small to be judged")
         if self.unreadable:
             parts.append(f"{self.unreadable} could not be read")
         return f"{', '.join(parts) or 'no cell'}. {NOTICE}"

@@ -118,7 +118,7 @@ def test_a_cell_at_the_rim_is_cut_and_a_cell_near_it_sees_no_black(locator: Loca
     assert cell.lit and not cell.at_border
     for policy in ("cell", "normalised", "nucleus"):
         seen, expected = crop(near, cell, 64, policy), crop(plain, whole, 64, policy)
-        assert seen[24:40, -2:].min() >= 235, policy  # the bar counts as beyond the picture: white, not black
+        assert seen[24:40, -2:].min() >= 200, policy  # the bar counts as beyond the picture: white, not black
         assert abs(seen[24:40, 24:40].astype(int) - expected[24:40, 24:40]).mean() < 25, policy
     cut = Frame(painted(t.x > XS, 0), "test", 0, 0.0)
     [cell] = [c for c in locator.cells(cut) if abs(c.centre[1] - t.y) < t.radius]
