@@ -27,6 +27,7 @@ from edge.system.progress import Observer, Progress, silent, unobserved
 from edge.unlike import Look, Unlike, look, moved
 
 if TYPE_CHECKING:
+    from edge.field.large import LargePicture
     from edge.locate import Located, Locator, LocatorTrace
     from edge.red_cells import RedCellRuler
 
@@ -224,7 +225,7 @@ def find_cells(
         if held is None:
             done += 1
             progress("Reading pictures", min(done, total), total)
-            held = _located(path, locator, observe)
+            held = _located(path, locator, search, observe)
         found = held if isinstance(held, Unreadable) else _found(*held, ruler, search)
         observe("measure", path)
         yield found
@@ -243,12 +244,18 @@ def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | 
     return _found(frame, locator.locate(frame), RedCellRuler(fixed=search.red_cell), search)
 
 
-def _located(path: str, locator: "Locator", observe: Observer) -> "tuple[Frame, Located] | Unreadable":
+def _located(
+    path: str, locator: "Locator", search: Search, observe: Observer
+) -> "tuple[Frame | LargePicture, Located] | Unreadable":
     """Reads one picture file and finds its nuclei."""
-    frame = read(path)
+    from edge.field.large import open_picture
+
+    frame = open_picture(path)
     observe("decode", path)
     if isinstance(frame, Unreadable):
         return frame
+    if not isinstance(frame, Frame) and search.keep_whole:
+        return Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
     located = locator.locate(frame)
     observe("locate", path)
     return frame, located
@@ -279,10 +286,12 @@ class _Survey:
         self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
         self._wanted, self._observe = wanted, observe
-        self._whole: list[tuple[Frame, Located]] | None = []  # the first pictures, until the run's ruler is known
+        self._whole: (
+            list[tuple[Frame | LargePicture, Located]] | None
+        ) = []  # the first pictures, until the run's ruler is known
 
     def add(self, path: str) -> None:
-        read_and_located = _located(path, self._locator, self._observe)
+        read_and_located = _located(path, self._locator, self._search, self._observe)
         if isinstance(read_and_located, Unreadable):
             self.held[path] = read_and_located
             return
@@ -297,7 +306,7 @@ class _Survey:
         self._whole.append((frame, located))
         from edge.red_cells import FEWEST
 
-        if len(self._whole) >= FEWEST or sum(each.image.nbytes for each, _ in self._whole) > _WHOLE:
+        if len(self._whole) >= FEWEST or sum(3 * each.width * each.height for each, _ in self._whole) > _WHOLE:
             self.finish()
 
     def finish(self) -> None:
@@ -306,8 +315,8 @@ class _Survey:
             self._keep(frame, located)
         self._whole = None
 
-    def _keep(self, frame: Frame, located: "Located") -> None:
-        kept = self.store.keep(frame, self._boxes(frame, located))
+    def _keep(self, frame: "Frame | LargePicture", located: "Located") -> None:
+        kept = self.store.keep(frame, self._boxes(frame, located)) if isinstance(frame, Frame) else frame
         self.held[frame.source] = kept, located if self._search.trace else located.without_trace()
         self._observe("keep", frame.source)
 

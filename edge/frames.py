@@ -14,9 +14,10 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from edge.errors import UserError, reason
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".svs", ".ndpi", ".scn", ".btf"})
 # Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
 MAX_PIXELS = 64_000_000
+_STRIP = 4_000_000  # pixels that are copied at once
 _ORIENTATION = 0x0112  # the EXIF tag
 # Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
 ImageFile.MAXBLOCK = 1 << 20
@@ -149,7 +150,17 @@ def decode(path: str | Path) -> np.ndarray:
                     "that this tool reads; shrink it or cut out the cell"
                 )
             turned = picture.getexif().get(_ORIENTATION, 1) != 1
-            return np.asarray(_to_rgb(ImageOps.exif_transpose(picture) if turned else picture))
+            return _pixels(_to_rgb(ImageOps.exif_transpose(picture) if turned else picture))
+
+
+def _pixels(picture: Image.Image) -> np.ndarray:
+    """The pixels of a picture in the mode RGB. They are copied in strips: at once, NumPy would hold them twice."""
+    result = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        result[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return result
 
 
 def _see_through(picture: Image.Image) -> bool:

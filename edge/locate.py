@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,6 +21,9 @@ from edge.frames import Frame
 from edge.model import File
 from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, near_nuclei, outlines
 from edge.stain import contrast, evidence
+
+if TYPE_CHECKING:
+    from edge.field.large import LargePicture
 
 VERSION = 3  # of how marks become cells: to be raised when other cells are found
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
@@ -173,27 +177,31 @@ class Locator(File):
         # More of OpenCV's threads would wait, at full load, for longer than its small tasks take.
         cv2.setNumThreads(threads)
 
-    def locate(self, frame: Frame) -> Located:
+    def locate(self, frame: "Frame | LargePicture") -> Located:
         """Finds the nuclei of the frame's white cells."""
-        small = shrink(frame.image, self.size)
         size = frame.width, frame.height
-        lit = surround.find(small)
         box = 0, 0, *size
+        small = self._shrunk(frame, box)
+        lit = surround.find(small)
         if lit is not None:
             lit = lit.resized((small.shape[1], small.shape[0]), size)
             box = lit.box
-            small = shrink(frame.window(*box), self.size)
+            small = self._shrunk(frame, box)
         whole = self._see(small, box, size, lit)
         return wide.look_closer(whole, lambda part: self._see(self._part(frame, part), part, size, lit))
 
-    def _part(self, frame: Frame, box: tuple[int, int, int, int]) -> np.ndarray:
+    def _shrunk(self, frame: "Frame | LargePicture", box: tuple[int, int, int, int]) -> np.ndarray:
+        """A box of a frame as the network gets it."""
+        return shrink(frame.window(*box) if isinstance(frame, Frame) else frame.shrunk(box, self.size), self.size)
+
+    def _part(self, frame: "Frame | LargePicture", box: tuple[int, int, int, int]) -> np.ndarray:
         """A box of a frame as the network gets it. Only to measure red cells, it may be enlarged."""
-        pixels = frame.window(*box)
-        height, width = pixels.shape[:2]
+        small = self._shrunk(frame, box)
+        height, width = small.shape[:2]
         longer = max(height, width)
-        if longer >= self.size:
-            return shrink(pixels, self.size)
-        return _resize(pixels, width * self.size // longer, height * self.size // longer)
+        if longer == self.size:
+            return small
+        return _resize(small, width * self.size // longer, height * self.size // longer)
 
     def see(self, frame: Frame) -> Located:
         """Like `locate`, but takes everything in the frame as field."""

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,7 @@ def test_tiles_cover_a_field_and_overlap() -> None:
             covered[top:bottom, left:right] = True
         assert covered[field[1] :, field[0] :].all()
         columns = sorted({box[0] for box in boxes})
-        assert all(b - a <= 250 for a, b in zip(columns, columns[1:], strict=False))
+        assert all(b - a <= 250 for a, b in pairwise(columns))
     assert len(wide._boxes((0, 0, 9000, 9000), 320, 320, 3)) == 9
     assert len(wide._boxes((0, 0, 320, 320), 320, 250)) == 1
 
