@@ -286,9 +286,8 @@ class _Survey:
         self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
         self._wanted, self._observe = wanted, observe
-        self._whole: (
-            list[tuple[Frame | LargePicture, Located]] | None
-        ) = []  # the first pictures, until the run's ruler is known
+        # The first pictures, until the run's ruler is known.
+        self._whole: list[tuple[Frame | LargePicture, Located]] | None = []
 
     def add(self, path: str) -> None:
         read_and_located = _located(path, self._locator, self._search, self._observe)

@@ -25,7 +25,7 @@ from edge.stain import contrast, evidence
 if TYPE_CHECKING:
     from edge.field.large import LargePicture
 
-VERSION = 3  # of how marks become cells: to be raised when other cells are found
+VERSION = 4  # of how marks become cells: to be raised when other cells are found
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
 _CONTRAST = 10  # levels between the darkest and the brightest pixel; with less, the picture shows nothing

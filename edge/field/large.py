@@ -30,7 +30,7 @@ class LargePicture:
     """
 
     def __init__(self, path: str) -> None:
-        """Raises ImportError if tifffile is missing, ValueError for pixels that can't be read, and tifffile's errors."""
+        """Raises ImportError without tifffile, ValueError for pixels that can't be read, and tifffile's own errors."""
         from tifffile import TiffFile
 
         self.source, self.number, self.taken = path, 0, time.time()

@@ -78,8 +78,13 @@ def _suspect(whole: "Located") -> bool:
     if whole.estimate < _ALMOST or whole.red_cells.own.diameter < SMALL:
         return True
     green = whole.trace.small[..., 1]
-    soft, softer = (cv2.blur(green, (side, side)).astype(np.int16) for side in (3, 9))
-    return bool((green - soft).std() * 100 > _FINE * (soft - softer).std())
+    soft, softer = (cv2.blur(green, (side, side)).astype(np.int64) for side in (3, 9))
+    return 100**2 * _variance(green - soft) > _FINE**2 * _variance(soft - softer)
+
+
+def _variance(values: np.ndarray) -> int:
+    """The variance of integers, multiplied by the square of their number, so that all machines agree."""
+    return values.size * int((values * values).sum()) - int(values.sum()) ** 2
 
 
 def _red_cell(whole: "Located", see: See) -> Measure | None:
@@ -92,7 +97,7 @@ def _red_cell(whole: "Located", see: See) -> Measure | None:
     while found is None and scale > _LARGEST:
         scale = max(scale / 2, _LARGEST)
         side = _side(scale)
-        boxes = _boxes(whole.box, side, side, _PLACES)
+        boxes = _shown(whole, _boxes(whole.box, side, side, _PLACES))
         seen = _together([see(box) for box in boxes], whole.side)
         own = seen.own
         if own.uncertainty < NO_RULER and own.cells >= _SEEN and own.diameter >= _CLEAR:
@@ -135,6 +140,21 @@ def _starts(length: int, side: int, step: float, most: int | None) -> list[int]:
     return [(length - side) * i // (count - 1) for i in range(count)] if count > 1 else [max(0, (length - side) // 2)]
 
 
+def _shown(whole: "Located", boxes: Sequence[Box]) -> list[Box]:
+    """Those boxes in which something of the field is seen."""
+    hidden = whole.trace.hidden if whole.trace else None
+    return [box for box in boxes if hidden is None or not hidden[_place(box, whole, hidden)].all()] or list(boxes)
+
+
+def _place(box: Box, whole: "Located", marks: np.ndarray) -> tuple[slice, slice]:
+    """Where a box of the frame lies in the marks of the whole field."""
+    left, top, right, bottom = whole.box
+    rows, columns = marks.shape
+    x0, x1 = ((v - left) * columns // (right - left) for v in (box[0], box[2]))
+    y0, y1 = ((v - top) * rows // (bottom - top) for v in (box[1], box[3]))
+    return slice(y0, max(y1, y0 + 1)), slice(x0, max(x1, x0 + 1))
+
+
 def _together(seen: Sequence["Located"], side: int) -> RedCells:
     """What several tiles of one scale show of their red cells."""
     parts = [each.red_cells for each in seen]
@@ -161,14 +181,15 @@ def _in_tiles(whole: "Located", see: See, scale: float, red_cell: float) -> "Loc
     found: list[tuple[float, int, Nucleus]] = []
     refused: list[tuple[float, float, str]] = []
     marks = np.zeros_like(whole.trace.marks)
-    for box in _boxes(whole.box, side, max(side - overlap, side / 2)):
+    for box in _shown(whole, _boxes(whole.box, side, max(side - overlap, side / 2))):
         tile = see(box)
         assert tile.trace
         depth = partial(_depth, box, whole.box)
         least = min(overlap, side / 2) / 2 - red_cell / 2
         found += [(depth(n.x, n.y), len(tiles), n) for n in tile.nuclei if depth(n.x, n.y) >= least]
         refused += [each for each in tile.trace.refused if depth(*each[:2]) >= least]
-        _paste(tile.trace.marks, box, marks, whole)
+        shown = marks[_place(box, whole, marks)]
+        np.maximum(shown, cv2.resize(tile.trace.marks, shown.shape[::-1], interpolation=cv2.INTER_AREA), out=shown)
         tiles.append(tile.without_trace())
     kept: list[tuple[int, Nucleus]] = []
     for _, number, n in sorted(found, key=lambda each: -each[0]):
@@ -195,14 +216,3 @@ def _depth(box: Box, field: Box, x: float, y: float) -> float:
     """How far a place in a tile is from those borders of the tile that aren't borders of the field."""
     borders = zip(box, field, (x, y, x, y), strict=True)
     return min((abs(border - place) for border, end, place in borders if border != end), default=math.inf)
-
-
-def _paste(tile: np.ndarray, box: Box, marks: np.ndarray, whole: "Located") -> None:
-    """Adds the marks of a tile to those of the field, to be shown to a person."""
-    left, top, right, bottom = whole.box
-    rows, columns = marks.shape
-    x0, x1 = ((v - left) * columns // (right - left) for v in (box[0], box[2]))
-    y0, y1 = ((v - top) * rows // (bottom - top) for v in (box[1], box[3]))
-    if x1 > x0 and y1 > y0:
-        shrunk = cv2.resize(tile, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-        np.maximum(marks[y0:y1, x0:x1], shrunk, out=marks[y0:y1, x0:x1])

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def image(monkeypatch: pytest.MonkeyPatch) -> np.ndarray:
     return np.vstack([np.hstack([drawing.field(rng, 2)[0] for _ in range(2)]) for _ in range(2)])
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, dict[str, Any]] = {
     "tiles": {"tile": (256, 128), "compression": "deflate"},
     "strips": {"rowsperstrip": 50},
     "BigTIFF": {"tile": (64, 64), "bigtiff": True},
