@@ -15,6 +15,7 @@ _LEAST = 48  # pixels: in a picture with a shorter side, nothing is searched
 # nuclei, blue is brighter.
 _DARK, _FRACTION = 48, 4
 _LIKE = 5  # levels by which the pixels of a surround that isn't dark may differ in a channel from its corner
+_RINGING = 24  # the same next to the rim of a field, where JPEG compression leaves ripples
 _PATCH = 3  # pixels next to a corner that must have its colour
 # At a soft rim, the field begins where the brightest channel reaches 3/8 of the light. Nuclei are as dark as that, but
 # lie within the hull of what is brighter.
@@ -43,29 +44,43 @@ def find(small: np.ndarray) -> Outline | None:
     top = cv2.max(cv2.max(small[..., 0], small[..., 1]), small[..., 2])
     dark = (top <= min(_DARK, _quantile(top, 3, 4) // _FRACTION)).astype(np.uint8)
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
-    surround = np.zeros_like(dark)
+    surround, ringing = np.zeros_like(dark), np.zeros_like(dark)
     for x, y in corners:
         if surround[y, x]:
             continue
-        like = dark if dark[y, x] else cv2.inRange(small, *_levels(small, x, y))
+        like = dark if dark[y, x] else cv2.inRange(small, *_levels(small, x, y, _LIKE))
         if not like[_patch(x, y)].all():
             continue
         parts = cv2.connectedComponents(like, connectivity=4)[1]
-        surround |= (parts == parts[y, x]).astype(np.uint8)
+        part = (parts == parts[y, x]).astype(np.uint8)
+        if _leaves_convex(part, _hull(1 - part)):
+            surround |= part
+            ringing |= dark if dark[y, x] else cv2.inRange(small, *_levels(small, x, y, _RINGING)) & 1
     if not 1 / _SMALLEST <= surround.mean() <= 1 - 1 / _FIELD:
         return None
     field = _hull(1 - surround)
-    if black := any(dark[y, x] for x, y in corners):
+    if any(dark[y, x] & surround[y, x] for x, y in corners):
         least = _quantile(top[field > 0], 3, 4) * _LIT[0] // _LIT[1]
         field = _hull(field & (1 - surround) & (top >= least).astype(np.uint8))
-    size, within = int(field.sum()), int((surround & field).sum())
-    beyond, others = field.size - size, int(((1 - surround) & (1 - field)).sum())
-    if size * _FIELD < field.size or within * _WITHIN > beyond or others * _OTHERS > beyond:
-        return None
-    if not black and not _is_box(field) and not (2 * size >= field.size and _is_disc(field)):
+    elif not _has_shape(field):
+        field = _hull(1 - (surround | ringing))
+        if not _has_shape(field):
+            return None
+    beyond, others = field.size - int(field.sum()), int(((1 - surround) & (1 - field)).sum())
+    if field.sum() * _FIELD < field.size or others * _OTHERS > beyond or not _leaves_convex(surround, field):
         return None
     inner = cv2.erode(field, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
     return _outline(inner)
+
+
+def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
+    """Whether hardly anything of a surround lies within the convex hull of the field."""
+    return int((surround & field).sum()) * _WITHIN <= field.size - int(field.sum())
+
+
+def _has_shape(field: np.ndarray) -> bool:
+    """Whether a convex mask is a box, or a disc that fills half of the picture: cells may be round, but are smaller."""
+    return _is_box(field) or (2 * int(field.sum()) >= field.size and _is_disc(field))
 
 
 def _quantile(values: np.ndarray, part: int, parts: int) -> int:
@@ -78,11 +93,11 @@ def _patch(x: int, y: int) -> tuple[slice, slice]:
     return slice(max(0, y - _PATCH), y + _PATCH + 1), slice(max(0, x - _PATCH), x + _PATCH + 1)
 
 
-def _levels(small: np.ndarray, x: int, y: int) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest levels, [3] each, of a surround that has the colour of this corner."""
+def _levels(small: np.ndarray, x: int, y: int, apart: int) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest levels, [3] each, of pixels that differ from this corner by `apart` at most."""
     patch = small[_patch(x, y)].reshape(-1, 3)
     middle = np.partition(patch, len(patch) // 2, axis=0)[len(patch) // 2].astype(np.int64)
-    return middle - _LIKE, middle + _LIKE
+    return middle - apart, middle + apart
 
 
 def _hull(mask: np.ndarray) -> np.ndarray:

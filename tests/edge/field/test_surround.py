@@ -47,6 +47,18 @@ def noisy() -> np.ndarray:
     return np.clip(image + np.random.default_rng(0).normal(0, 6, image.shape), 0, 255).astype(np.uint8)
 
 
+def compressed() -> np.ndarray:
+    """A white surround with the ripples that JPEG leaves at a rim."""
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", painted(disc(0.8), 255), [cv2.IMWRITE_JPEG_QUALITY, 75])[1], 1))
+
+
+def even_corner() -> np.ndarray:
+    """A strip below a field whose upper left corner shows even glass."""
+    image = strip(0)
+    image[:50, :70] = (228, 217, 204)
+    return image
+
+
 MADE: dict[str, tuple[Callable[[], np.ndarray], np.ndarray]] = {
     "bars": (lambda: painted(abs(XS - WIDTH / 2) < WIDTH * 0.45, 0), abs(XS - WIDTH / 2) < WIDTH * 0.45),
     "grey bars": (lambda: painted(abs(YS - HEIGHT / 2) < HEIGHT * 0.4, 114), abs(YS - HEIGHT / 2) < HEIGHT * 0.4),
@@ -56,6 +68,8 @@ MADE: dict[str, tuple[Callable[[], np.ndarray], np.ndarray]] = {
     "soft rim": (soft, disc(0.8)),
     "noise": (noisy, disc(0.8)),
     "strip": (lambda: strip(0), YS < HEIGHT * 0.9),
+    "compressed": (compressed, disc(0.8)),
+    "even corner": (even_corner, YS < HEIGHT * 0.9),
     "white strip": (lambda: strip(255), YS < HEIGHT * 0.9),
 }
 
