@@ -30,7 +30,7 @@ _OFF = 1.0  # pixels by which the rim of a disc may differ from a circle
 
 
 def find(small: np.ndarray) -> Outline | None:
-    """The field within its surround. All sums are over integers, so that all machines agree.
+    """The field within its surround. Sums are over integers, but for the fit of a circle, so that all machines agree.
 
     Args:
         small: the shrunk picture, RGB uint8 [h, w, 3].
