@@ -340,18 +340,27 @@ def latency(
 @click.option(
     "--locator", "file", type=click.Path(path_type=Path), metavar="FILE", help="A locator instead of the shipped one."
 )
+@click.option(
+    "--changed", is_flag=True, help="Use fields with something black, white or blurred around them, and mosaics."
+)
 @_json_option
 @exits_on_user_error
-def locating(folder: Path, file: Path | None, target: Path | None) -> None:
+def locating(folder: Path, file: Path | None, changed: bool, target: Path | None) -> None:
     """How well and how fast cells are located.
 
     Prints recall, precision and speed of the locator on camera fields, pictures of one cell, empty places and drawn
-    fields.
+    fields. With --changed, prints recall and wrong finds in fields with a surround, and in mosaics of fields.
     """
     with _installed():
-        from benchmarks import locating
+        from benchmarks import changed_fields, locating
     from edge import locate
 
+    if changed:
+        with progress_bars() as progress:
+            figures = changed_fields.changed_fields(folder, locate.Locator(file or locate.SHIPPED), progress)
+        _save({"changed_fields": figures}, target)
+        click.echo(changed_fields.table(figures))
+        return
     with progress_bars() as progress:
         found = locating.locating(folder, locate.Locator(file or locate.SHIPPED), progress)
     _save({"locating": found}, target)

@@ -10,6 +10,7 @@ import numpy as np
 from edge.cell import Cell, single
 from edge.classify import Search, find_cells
 from edge.errors import UserError
+from edge.field.large import LargePicture
 from edge.frames import Frame, Picture, Unreadable
 from edge.locate import Located, Locator, cells
 from edge.output.tables import Table
@@ -89,7 +90,7 @@ class _RememberingLocator(Locator):
         super().__init__()
         self.located: dict[str, Located] = {}
 
-    def locate(self, frame: Frame) -> Located:
+    def locate(self, frame: Frame | LargePicture) -> Located:
         """Does what Locator.locate does, and keeps the result."""
         located = super().locate(frame)
         self.located[frame.source] = located.without_trace()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.field.outline import Outline
 from edge.frames import Picture
 
 # Width of the square that the network sees, in red-cell diameters: about 24 micrometres, a little more than a cell.
@@ -24,10 +25,11 @@ class Cell:
         nucleus: diameter of the circle that has the same area as the convex hull of the nucleus.
         diameter: diameter of the whole cell, estimated from its nucleus.
         red_cell: diameter of the red cells around it, which is about 7.5 micrometres on every slide.
-        at_border: whether the cell is cut off by the frame's border.
+        at_border: whether the cell is cut off by the border of the frame or field.
         score: how sure the locator is, 0 to 1.
         uncertainty: standard deviation of `red_cell`, divided by `red_cell`: 0 if that is below 0.05, at most 0.4.
         doubt: why this may be no white cell, in a few words; such a cell gets no name. "" for no doubt.
+        lit: the outline of the frame's field, if something surrounds it that shows no slide.
     """
 
     box: tuple[int, int, int, int]
@@ -40,6 +42,7 @@ class Cell:
     score: float
     uncertainty: float = 0.0
     doubt: str = ""
+    lit: Outline | None = None
 
     @property
     def has_ruler(self) -> bool:

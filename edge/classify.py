@@ -28,6 +28,7 @@ from edge.system.progress import Observer, Progress, silent, unobserved
 from edge.unlike import Look, Unlike, look, moved
 
 if TYPE_CHECKING:
+    from edge.field.large import LargePicture
     from edge.locate import Located, Locator, LocatorTrace
     from edge.red_cells import RedCellRuler
 
@@ -81,6 +82,7 @@ class Found:
         red_cell: diameter of a red cell in pixels; 0 if the locator didn't run.
         trace: what the locator saw; None unless the search asks for it.
         ruler: what measured the red cells of its run; None if the locator didn't run.
+        doubt: why its cells can't be found or judged, in a few words; "" if they can.
     """
 
     picture: Picture
@@ -88,6 +90,7 @@ class Found:
     red_cell: float = 0.0
     trace: "LocatorTrace | None" = None
     ruler: "RedCellRuler | None" = None
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -258,9 +261,14 @@ def _frames(path: str, search: Search, observe: Observer) -> Iterator[Frame | Un
 
 def _located(
     path: str, locator: "Locator", search: Search, observe: Observer
-) -> "Iterator[tuple[Frame, Located] | Unreadable]":
+) -> "Iterator[tuple[Frame | LargePicture, Located] | Unreadable]":
     """Reads the pictures in one file and finds their nuclei."""
-    for frame in _frames(path, search, observe):
+    from edge.field.large import open_large
+
+    large = open_large(path)
+    if large and not isinstance(large, Unreadable) and search.keep_whole:
+        large = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
+    for frame in [large] if large else _frames(path, search, observe):
         if isinstance(frame, Unreadable):
             yield frame
             continue
@@ -282,7 +290,8 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
     measure = located.measure(ruler)
     found = cells(located, measure)
     chosen = single(picture, found) if search.single else found
-    return Found(picture, chosen, measure.diameter, located.trace if search.trace else None, ruler)
+    trace = located.trace if search.trace else None
+    return Found(picture, chosen, measure.diameter, trace, ruler, located.doubt)
 
 
 class _Survey:
@@ -301,7 +310,8 @@ class _Survey:
         self.store = PixelStore()
         self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
         self._wanted, self._observe = wanted, observe
-        self._whole: list[tuple[Frame, Located]] | None = []  # the first pictures, until the run's ruler is known
+        # The first pictures, until the run's ruler is known.
+        self._whole: list[tuple[Frame | LargePicture, Located]] | None = []
 
     def add(self, path: str) -> None:
         """Reads the pictures in one file."""
@@ -312,7 +322,7 @@ class _Survey:
             else:
                 self._add(path, *each)
 
-    def _add(self, path: str, frame: Frame, located: "Located") -> None:
+    def _add(self, path: str, frame: "Frame | LargePicture", located: "Located") -> None:
         self._ruler.add(located.red_cells)
         self._observe("measure", path)
         if path not in self._wanted:
@@ -323,7 +333,7 @@ class _Survey:
         self._whole.append((frame, located))
         from edge.red_cells import FEWEST
 
-        if len(self._whole) >= FEWEST or sum(each.image.nbytes for each, _ in self._whole) > _WHOLE:
+        if len(self._whole) >= FEWEST or sum(3 * each.width * each.height for each, _ in self._whole) > _WHOLE:
             self.finish()
 
     def finish(self) -> None:
@@ -337,8 +347,8 @@ class _Survey:
         held = self.held.pop(path, None)
         return held and sorted(held, key=lambda each: (each if isinstance(each, Unreadable) else each[0]).number)
 
-    def _keep(self, frame: Frame, located: "Located") -> None:
-        kept = self.store.keep(frame, self._boxes(frame, located))
+    def _keep(self, frame: "Frame | LargePicture", located: "Located") -> None:
+        kept = self.store.keep(frame, self._boxes(frame, located)) if isinstance(frame, Frame) else frame
         self.held[frame.source].append((kept, located if self._search.trace else located.without_trace()))
         self._observe("keep", frame.source)
 
@@ -348,7 +358,7 @@ class _Survey:
         from edge.red_cells import by_itself
 
         nothing_found = self._search.single and not located.nuclei
-        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side):
+        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side, located.scale):
             return [(0, 0, frame.width, frame.height)]
         own = by_itself(located.red_cells)
         pooled = self._ruler.pooled(located.side, located.scale, located.estimate)

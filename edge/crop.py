@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from edge.cell import SIDE, Cell
+from edge.field.outline import Outline, hidden
 from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
 
@@ -32,7 +33,7 @@ def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.nd
             "whole-image": the largest square in the middle of the cell's box, unchanged.
             "cell": a square around the nucleus, 3.2 red-cell diameters wide. Cells therefore look the same at every
             magnification, and small cells stay small. The background is brought to the same white in all crops, and
-            so is whatever lies outside the picture.
+            so is whatever lies outside the picture, or outside its field where something surrounds that.
             "normalised": the same square, but edge.normalise brings light and nucleus to fixed optical densities and
             makes everything except the cell white.
             "nucleus": as "cell", but the square is 2.1 diameters of the nucleus wide. All nuclei are then equally
@@ -85,6 +86,8 @@ def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, in
     side = SIDE * cell.red_cell
     (x, y), half = cell.centre, side / 2
     beyond = x < half or y < half or x + half > picture.width or y + half > picture.height
+    if cell.lit and not cell.lit.covers(x - half, y - half, x + half, y + half):
+        beyond = True
     if policy == "cell" or beyond:
         half *= 2
     left, top = max(0, int(x - half) - 1), max(0, int(y - half) - 1)
@@ -120,7 +123,7 @@ def _white(picture: Picture, cell: Cell) -> np.ndarray:
     """The colour of the light around a cell, uint8 [3], measured in a square twice as wide as its own."""
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    return light(picture, (left - side / 2, top - side / 2, 2 * side))
+    return light(picture, (left - side / 2, top - side / 2, 2 * side), cell.lit)
 
 
 def _square(
@@ -160,21 +163,31 @@ def _square(
         middles = (np.arange(size) + 0.5) * side / size
         x, y = left + middles, top + middles
         beyond = ((x < 0) | (x >= width))[None, :] | ((y < 0) | (y >= height))[:, None]
+    outside = hidden(cell.lit, (x0, y0, x1, y1))
+    if outside is not None and cell.lit is not None:
+        window = window.copy()
+        window[outside] = _white(picture, cell) if white is None else white
+        middles = (np.arange(size) + 0.5) * side / size
+        unlit = cell.lit.outside(left + middles, top + middles)
+        beyond = unlit if beyond is None else beyond | unlit
     return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), beyond
 
 
-def light(picture: Picture, square: tuple[float, float, float]) -> np.ndarray:
+def light(picture: Picture, square: tuple[float, float, float], lit: Outline | None = None) -> np.ndarray:
     """The colour of the empty background in a square (left, top, side): the 90th percentile of each channel, uint8 [3].
 
-    It is measured near the cell and not in the whole field, because lamps light a field unevenly. Each channel is at
+    lit: the outline of the picture's field, if something surrounds it, which is then not measured. The light is
+    measured near the cell and not in the whole field, because lamps light a field unevenly. Each channel is at
     least 40, so that a dark picture stays dark.
     """
     left, top, side = square
     step = max(1, int(side / _SAMPLES))
     x0 = min(max(0, int(left)), picture.width - 1)
     y0 = min(max(0, int(top)), picture.height - 1)
-    samples = picture.window(x0, y0, max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side)))[::step, ::step]
-    samples = samples.reshape(-1, 3)
+    x1, y1 = max(x0 + 1, int(left + side)), max(y0 + 1, int(top + side))
+    samples = picture.window(x0, y0, x1, y1)[::step, ::step]
+    outside = hidden(lit, (x0, y0, min(x1, picture.width), min(y1, picture.height)), step)
+    samples = samples.reshape(-1, 3) if outside is None else samples[~outside]
     place = len(samples) * 9 // 10
     # The lowest level at which more than `place` samples are as dark or darker; a histogram is faster than a partition.
     levels = [int((np.bincount(channel, minlength=256).cumsum() > place).argmax()) for channel in samples.T]

@@ -9,17 +9,23 @@ import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge.cell import NO_RULER, Cell
+from edge.field import surround, wide
+from edge.field.outline import Outline, painted
 from edge.frames import Frame
 from edge.model import File
 from edge.red_cells import Measure, RedCellRuler, RedCells, by_itself, near_nuclei, outlines
 from edge.stain import contrast, evidence
 
-VERSION = 3  # of how marks become cells: to be raised when other cells are found
+if TYPE_CHECKING:
+    from edge.field.large import LargePicture
+
+VERSION = 4  # of how marks become cells: to be raised when other cells are found
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
 _CONTRAST = 10  # levels between the darkest and the brightest pixel; with less, the picture shows nothing
@@ -78,12 +84,21 @@ class LocatorTrace:
     Attributes:
         small: the shrunk field, RGB uint8 [h, w, 3].
         marks: what the network marked as nucleus, uint8 [h / 2, w / 2].
+        box: what part of the frame that is: (left, top, right, bottom) in its pixels.
         refused: marks that aren't white cells: (x, y in pixels of the frame, why).
+        hidden: which pixels of `marks` show no slide, bool [h / 2, w / 2]; None if all of them do.
     """
 
     small: np.ndarray
     marks: np.ndarray
+    box: tuple[int, int, int, int]
     refused: tuple[tuple[float, float, str], ...]
+    hidden: np.ndarray | None = None
+
+    @property
+    def not_red(self) -> np.ndarray:
+        """The marks, and as marked what shows no slide: where no red cells are counted, uint8 [h / 2, w / 2]."""
+        return self.marks if self.hidden is None else np.where(self.hidden, 255, self.marks).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -96,6 +111,8 @@ class Located:
         estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
         nuclei: of the white cells, ordered from top to bottom, in pixels of the frame.
         trace: what the locator saw; None after it was dropped.
+        lit: the outline of the field, where something surrounds it that shows no slide; None if nothing does.
+        too_small: diameter of its red cells in pixels of the frame, if that is too small to judge cells; else 0.
     """
 
     width: int
@@ -104,11 +121,24 @@ class Located:
     estimate: float
     nuclei: tuple[Nucleus, ...]
     trace: LocatorTrace | None
+    lit: Outline | None = None
+    too_small: float = 0.0
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """The box of pixels that holds the field: (left, top, right, bottom)."""
+        return self.lit.box if self.lit else (0, 0, self.width, self.height)
+
+    @property
+    def doubt(self) -> str:
+        """Why none of its cells can be judged, in a few words; "" if they can."""
+        return wide.too_small(self.too_small) if self.too_small else ""
 
     @property
     def side(self) -> int:
-        """The longer side of the frame, pixels."""
-        return max(self.width, self.height)
+        """The longer side of the field, pixels."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
 
     @cached_property
     def red_cells(self) -> RedCells:
@@ -119,7 +149,7 @@ class Located:
         if self.trace is None:
             raise ValueError("the red cells must be counted before the trace is dropped")
         whole = tuple(each.diameter / self.scale for each in self.nuclei if not each.touches)
-        return RedCells(self.side, self.scale, self.estimate, *outlines(self.trace.small, self.trace.marks), whole)
+        return RedCells(self.side, self.scale, self.estimate, *outlines(self.trace.small, self.trace.not_red), whole)
 
     def measure(self, ruler: RedCellRuler | None) -> Measure:
         """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""
@@ -147,19 +177,66 @@ class Locator(File):
         # More of OpenCV's threads would wait, at full load, for longer than its small tasks take.
         cv2.setNumThreads(threads)
 
-    def locate(self, frame: Frame) -> Located:
+    def locate(self, frame: "Frame | LargePicture") -> Located:
         """Finds the nuclei of the frame's white cells."""
-        height, width = frame.image.shape[:2]
-        small = shrink(frame.image, self.size)
+        size = frame.width, frame.height
+        box = 0, 0, *size
+        small = self._shrunk(frame, box)
+        lit = surround.find(small)
+        if lit is not None:
+            lit = lit.resized((small.shape[1], small.shape[0]), size)
+            box = lit.box
+            small = self._shrunk(frame, box)
+        whole = self._see(small, box, size, lit)
+        return wide.look_closer(whole, lambda part: self._see(self._part(frame, part), part, size, lit))
+
+    def _shrunk(self, frame: "Frame | LargePicture", box: tuple[int, int, int, int]) -> np.ndarray:
+        """A box of a frame as the network gets it."""
+        return shrink(frame.window(*box) if isinstance(frame, Frame) else frame.shrunk(box, self.size), self.size)
+
+    def _part(self, frame: "Frame | LargePicture", box: tuple[int, int, int, int]) -> np.ndarray:
+        """A box of a frame as the network gets it. Only to measure red cells, it may be enlarged."""
+        small = self._shrunk(frame, box)
+        height, width = small.shape[:2]
+        longer = max(height, width)
+        if longer == self.size:
+            return small
+        return _resize(small, width * self.size // longer, height * self.size // longer)
+
+    def see(self, frame: Frame) -> Located:
+        """Like `locate`, but takes everything in the frame as field."""
+        size = frame.width, frame.height
+        return self._see(shrink(frame.image, self.size), (0, 0, *size), size, None)
+
+    def _see(
+        self, small: np.ndarray, box: tuple[int, int, int, int], size: tuple[int, int], lit: Outline | None
+    ) -> Located:
+        """Finds the nuclei in one box of a frame.
+
+        Args:
+            small: its pixels, shrunk, RGB uint8 [h, w, 3].
+            box: (left, top, right, bottom) in the frame.
+            size: width and height of the frame.
+            lit: the outline of the field; None if it fills the frame.
+        """
+        left, top, right, bottom = box
         h, w = small.shape[:2]
+        scale = max(bottom - top, right - left) / max(h, w)
+        hidden = None
+        if lit is not None:
+            small = painted(small, _outside(lit, box, h, w))
+            hidden = _outside(lit, box, -(-h // 2), -(-w // 2))
         field = np.full((self.size, self.size, 3), FILL, np.uint8)
         field[:h, :w] = small
         answer = self.raw(field)[: -(-h // 2), : -(-w // 2)]
         marks, ruler = np.ascontiguousarray(answer[..., 0]), answer[..., 1]
-        scale = max(height, width) / max(h, w)
+        if hidden is not None:
+            marks[hidden] = 0
         estimate = red_cell_estimate(ruler)
         red_cell = scale * estimate
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
+        if lit is not None:
+            found = [_cut(nucleus, lit, (left, top), 2 * scale) for nucleus in found]
         found = joined(found, _APART * red_cell)
         largest = max((n.diameter for n in found if n.marked), default=0.0)
         kept: list[Nucleus] = []
@@ -171,12 +248,15 @@ class Locator(File):
             else:
                 kept.append(nucleus)
         cells: list[Nucleus] = []
-        for nucleus, logit in zip(kept, _logits(kept, small, marks, red_cell, scale), strict=True):
+        trace = LocatorTrace(small, marks, box, (), hidden)
+        for nucleus, logit in zip(kept, _logits(kept, trace, red_cell, scale), strict=True):
             if logit < _REFUSED:
                 refused.append((nucleus.x, nucleus.y, _RED))
             else:
                 cells.append(replace(nucleus, doubt=_RED) if logit < _DOUBTFUL else nucleus)
-        return Located(width, height, scale, estimate, tuple(cells), LocatorTrace(small, marks, tuple(refused)))
+        found = [replace(n, x=left + n.x, y=top + n.y) for n in cells]
+        trace = replace(trace, refused=tuple((left + x, top + y, why) for x, y, why in refused))
+        return Located(*size, scale, estimate, tuple(found), trace, lit)
 
     def cells(self, frame: Frame, ruler: RedCellRuler | None = None) -> list[Cell]:
         """The frame's cells, ordered from top to bottom. Without a ruler, its red cells are measured in it alone."""
@@ -192,6 +272,19 @@ def cells(located: Located, red_cells: Measure) -> list[Cell]:
 def _in_frame(n: Nucleus, step: float) -> Nucleus:
     """Converts pixels of the marks to pixels of the frame, and the size of the marked core to that of the nucleus."""
     return Nucleus((n.x + 0.5) * step, (n.y + 0.5) * step, n.diameter * step / _CORE, n.marked, n.touches, n.score)
+
+
+def _outside(lit: Outline, box: tuple[int, int, int, int], rows: int, columns: int) -> np.ndarray:
+    """Which parts of a box, cut into rows and columns, lie outside of the lit part: bool [rows, columns]."""
+    left, top, right, bottom = box
+    xs = left + (np.arange(columns) + 0.5) * (right - left) / columns
+    return lit.outside(xs, top + (np.arange(rows) + 0.5) * (bottom - top) / rows)
+
+
+def _cut(n: Nucleus, lit: Outline, start: tuple[int, int], step: float) -> Nucleus:
+    """Notes whether a mark touches the rim of the lit part. start: (x, y) from which its place counts."""
+    held = lit.holds(start[0] + n.x, start[1] + n.y, _CORE * n.diameter / 2 + step)
+    return n if held else replace(n, touches=True)
 
 
 def joined(found: list[Nucleus], reach: float) -> list[Nucleus]:
@@ -253,11 +346,12 @@ def red_cell_estimate(ruler: np.ndarray) -> float:
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # machines differ in the last digits
 
 
-def _logits(kept: list[Nucleus], small: np.ndarray, marks: np.ndarray, red_cell: float, scale: float) -> list[float]:
+def _logits(kept: list[Nucleus], seen: LocatorTrace, red_cell: float, scale: float) -> list[float]:
     """For each mark, the logit that it is a nucleus, by its stain. Marks with no red cells around get _UNCOMPARED."""
     if not kept:
         return []
-    others = near_nuclei(marks, small.shape[1], small.shape[0]) > 0
+    small = seen.small
+    others = near_nuclei(seen.not_red, small.shape[1], small.shape[0]) > 0
     contrasts = [
         contrast(small, others, (n.x / scale, n.y / scale), n.diameter / scale, red_cell / scale) for n in kept
     ]
@@ -271,10 +365,12 @@ def _logits(kept: list[Nucleus], small: np.ndarray, marks: np.ndarray, red_cell:
 def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -> Cell:
     whole = _CELL * nucleus.diameter
     left, top = nucleus.x - whole / 2, nucleus.y - whole / 2
-    width, height = located.width, located.height
-    x, y = max(0, math.floor(left)), max(0, math.floor(top))
+    first_x, first_y, width, height = located.box
+    x, y = max(first_x, math.floor(left)), max(first_y, math.floor(top))
     right, bottom = min(width, math.ceil(left + whole)), min(height, math.ceil(top + whole))
-    beyond = min(left, top, width - left - whole, height - top - whole) < -0.1 * whole
+    beyond = min(left - first_x, top - first_y, width - left - whole, height - top - whole) < -0.1 * whole
+    if located.lit and not located.lit.holds(nucleus.x, nucleus.y, 0.4 * whole):
+        beyond = True
     red_cell = red_cells.diameter
     if red_cells.uncertainty >= NO_RULER:
         red_cell = min(max(red_cell, nucleus.diameter / _NUCLEI[1]), nucleus.diameter / _NUCLEI[0])
@@ -288,7 +384,8 @@ def _cell(nucleus: Nucleus, red_cells: Measure, number: int, located: Located) -
         at_border=nucleus.touches or beyond,
         score=nucleus.score,
         uncertainty=red_cells.uncertainty,
-        doubt=nucleus.doubt,
+        doubt=located.doubt or nucleus.doubt,
+        lit=located.lit,
     )
 
 

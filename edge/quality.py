@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.cell import SIDE, Cell
+from edge.field.outline import window
 from edge.frames import Picture
 
 # The numbers in this file that were measured on fields come from the half of bccd that is used for training (100 to 160
@@ -112,7 +113,7 @@ def picture_doubt(picture: Picture, cell: Cell) -> str:
     if cell.at_border:
         return "cut by the border"
     r, (x, y) = SIDE * cell.red_cell / 2, cell.centre
-    place = picture.window(int(x - r), int(y - r), int(x + r), int(y + r))
+    place = window(picture, cell.lit, (int(x - r), int(y - r), int(x + r), int(y + r)))
     step = max(1, min(place.shape[:2]) // _SAMPLE)
     sample = place[::step, ::step]
     if 0 < sharpness(place, cell.red_cell) < USELESS:

@@ -84,6 +84,7 @@ _BETWEEN = 0.15  # of the way from the middle between two groups to their means:
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
 )
+_ALL = (0, 0.0)  # instead of a side and a scale: the pictures of all sizes
 _DENSITY: np.ndarray = np.minimum(DENSITY // _UNIT, 255).astype(np.uint8)
 _DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
 _LOGS = np.log(_DIAMETERS)
@@ -94,12 +95,13 @@ class RedCells:
     """What one picture shows of its red cells. The "shrunk field" is the picture as the locator's network gets it.
 
     Attributes:
-        side: the longer side of the picture, pixels.
+        side: the longer side of the picture's field, pixels.
         scale: pixels of the picture per pixel of the shrunk field, at least 1.
         estimate: the network's estimate of the diameter of a red cell, pixels of the shrunk field.
         outlines: histogram from the function `outlines`, int64 [193].
         contrast: between light and cells, from the function `outlines`.
         nuclei: diameters of the nuclei that the border doesn't cut, pixels of the shrunk field.
+        views: number of parts in which the field was looked at, each shrunk by itself.
     """
 
     side: int
@@ -108,11 +110,12 @@ class RedCells:
     outlines: np.ndarray
     contrast: int
     nuclei: tuple[float, ...] = ()
+    views: int = 1
 
     @cached_property
     def own(self) -> "Measure":
         """What this picture alone says, in pixels of the shrunk field."""
-        return measure(self.outlines, self.estimate, self.contrast, self.nuclei)
+        return measure(self.outlines, self.estimate, self.contrast, self.nuclei, self.views)
 
 
 @dataclass(frozen=True)
@@ -367,25 +370,25 @@ class RedCellRuler:
         """
         self.fixed = fixed
         self._fewest, self._endless = fewest, endless
-        self._sizes: dict[int, _Group] = {}
+        self._sizes: dict[tuple[int, float], _Group] = {}  # by longer side and scale
         self._all = _Group()  # in pixels of the pictures
-        # By the longer side: measures of the shrunk field, each with the natural logarithm of the least estimate of the
-        # pictures that it is for.
-        self._known: dict[int, list[tuple[float, Measure | None]]] = {}
+        # By longer side and scale: measures of the shrunk field, each with the natural logarithm of the least estimate
+        # of the pictures that it is for.
+        self._known: dict[tuple[int, float], list[tuple[float, Measure | None]]] = {}
 
     def add(self, seen: RedCells) -> None:
         """Adds one picture of the run."""
-        group = self._sizes.setdefault(seen.side, _Group())
+        group = self._sizes.setdefault((seen.side, seen.scale), _Group())
         group.add(seen, seen.own)
         if not self._endless:
             group.pictures.append(seen)
         self._all.add(_enlarged(seen) if seen.scale > 1 else seen, by_itself(seen))
-        self._known.pop(seen.side, None)
-        self._known.pop(0, None)
+        self._known.pop((seen.side, seen.scale), None)
+        self._known.pop(_ALL, None)
 
-    def settled(self, side: int) -> bool:
-        """Whether enough pictures with this longer side were added for a measure of their own."""
-        group = self._sizes.get(side)
+    def settled(self, side: int, scale: float) -> bool:
+        """Whether enough pictures with this longer side and scale were added for a measure of their own."""
+        group = self._sizes.get((side, scale))
         return group is not None and len(group.estimates) >= self._fewest
 
     def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
@@ -395,18 +398,18 @@ class RedCellRuler:
         """
         if self.fixed:
             return Measure(self.fixed, 0.0)
-        group = self._sizes.get(side)
+        group = self._sizes.get((side, scale))
         if group and len(group.estimates) >= self._fewest:
-            if side not in self._known:
-                self._known[side] = self._measures(group, side / scale)
+            if (side, scale) not in self._known:
+                self._known[side, scale] = self._measures(group, side / scale)
             word = math.log(estimate) if estimate > 0 else 0.0
-            found = next((each for least, each in reversed(self._known[side]) if word >= least), None)
+            found = next((each for least, each in reversed(self._known[side, scale]) if word >= least), None)
             return found.times(scale) if found else None
         if len(self._all.estimates) < self._fewest:
             return None
-        if 0 not in self._known:
-            self._known[0] = [(-math.inf, self._all.measure(0))]
-        found = self._known[0][0][1]
+        if _ALL not in self._known:
+            self._known[_ALL] = [(-math.inf, self._all.measure(0))]
+        found = self._known[_ALL][0][1]
         if found is None or not _alike(estimate * scale, found.diameter):
             return None
         return replace(found, diameter=scale * (found.diameter / scale))  # rounded as for pictures of one size
@@ -426,8 +429,8 @@ class RedCellRuler:
         how many the larger one.
         """
         found = []
-        for side, group in self._sizes.items():
-            if len(group.pictures) >= self._fewest and not group.resized(side / group.pictures[0].scale):
+        for (side, scale), group in self._sizes.items():
+            if len(group.pictures) >= self._fewest and not group.resized(side / scale):
                 halves = group.magnifications()
                 found += [(len(halves[0].estimates), len(halves[1].estimates))] if halves else []
         return found
@@ -448,4 +451,4 @@ def _enlarged(seen: RedCells) -> RedCells:
     steps = round(_STEPS * math.log2(seen.scale))
     counts = np.concatenate([np.zeros(steps, np.int64), seen.outlines])[: len(seen.outlines)]
     nuclei = tuple(seen.scale * each for each in seen.nuclei)
-    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei)
+    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei, seen.views)

@@ -22,6 +22,7 @@ import numpy as np
 from edge.cell import SIDE, Cell
 from edge.contract import Home, Usual
 from edge.decide import Rules
+from edge.field.outline import window
 from edge.frames import Picture
 from edge.mahalanobis import Distance
 from edge.model import Prediction
@@ -134,10 +135,10 @@ def look(picture: Picture, cell: Cell) -> Look | None:
     if cell.box == (0, 0, picture.width, picture.height):
         return None
     (x, y), half = cell.centre, SIDE * cell.red_cell / 2
-    place = picture.window(int(x - half), int(y - half), int(x + half), int(y + half))
+    place = window(picture, cell.lit, (int(x - half), int(y - half), int(x + half), int(y + half)))
     red, green, blue = (int(quantile(channel, 9, 10)) for channel in _sample(place).T)
     near = 2 * CORE * half
-    nucleus = _sample(picture.window(int(x - near), int(y - near), int(x + near) + 1, int(y + near) + 1))
+    nucleus = _sample(window(picture, cell.lit, (int(x - near), int(y - near), int(x + near) + 1, int(y + near) + 1)))
     density = int(quantile(DENSITY[nucleus[:, 1]], 3, 5)) - int(DENSITY[green])
     return Look(
         sharpness=sharpness(place, cell.red_cell),

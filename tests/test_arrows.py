@@ -22,13 +22,14 @@ MAY_IMPORT = {
 }
 # The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
-    "core": {"system", "reading"},
+    "core": {"system", "reading", "field"},
+    "field": {"core", "reading"},
     "system": set(),
     "reading": set(),
     "output": {"core", "system", "reading"},
     "simulator": {"core", "system"},
     "camera": {"core", "system", "reading", "simulator"},
-    "live": {"core", "system", "reading", "output", "camera"},
+    "live": {"core", "system", "reading", "output", "camera", "field"},
     "site": {"core", "system", "output"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
 }

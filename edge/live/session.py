@@ -17,6 +17,7 @@ from edge.decide import Decision, Rules, decide
 from edge.frames import Frame
 from edge.live.flat_field import FlatField
 from edge.live.focus_monitor import FocusMonitor
+from edge.live.lit_part import LitPart
 from edge.live.registration import StageTracker
 from edge.live.tracking import Counted, Tracker
 from edge.locate import Locator, cells
@@ -99,6 +100,7 @@ class Session:
         # Measured of a cell in each frame: the probability of each kind, and the distance from the training cells.
         self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, settings.unrelated_frames)
         self.flat = settings.flat
+        self._lit_part = LitPart()
         self._model, self._locator = model, locator
         self._rules = settings.rules or model.rules(None)
         self._faults, self._focus = Faults(), FocusMonitor()
@@ -141,6 +143,7 @@ class Session:
         if self.flat:
             frame = replace(frame, image=self.flat.apply(frame.image))
         if not self._unrelated_frames:
+            frame = self._lit_part.cut(frame)
             self.stage.update(frame.image, frame.taken)
             if not self.stage.resting:
                 status.doing, self._rested = "the stage moves", False

@@ -44,15 +44,16 @@ def _caption(number: int, decision: Decision) -> str:
 
 def _panels(answer: Answer, trace: LocatorTrace, red_cell: float) -> list[tuple[str, Image.Image]]:
     field = Image.fromarray(trace.small)
-    scale = max(answer.picture.width, answer.picture.height) / max(field.size)
+    start_x, start_y, right, bottom = trace.box
+    scale = max(right - start_x, bottom - start_y) / max(field.size)
     draw = ImageDraw.Draw(field)
     font = letters(11)
     for cell, _ in answer.cells:
-        x, y, w, h = (v / scale for v in cell.box)
+        x, y, w, h = (v / scale for v in (cell.box[0] - start_x, cell.box[1] - start_y, *cell.box[2:]))
         draw.rectangle((x, y, x + w, y + h), outline=(0, 200, 0), width=2)
         draw.text((x + 3, y + 1), f"{cell.number}{' cut' if cell.at_border else ''}", (0, 110, 0), font)
     for left, top, why in trace.refused:
-        x, y = left / scale, top / scale
+        x, y = (left - start_x) / scale, (top - start_y) / scale
         draw.ellipse((x - 5, y - 5, x + 5, y + 5), outline=(220, 0, 0), width=2)
         draw.text((x + 7, y - 6), why, (220, 0, 0), font)
     # Optical density of green light, relative to the brightest pixel. Nuclei come out white, empty glass black.

@@ -153,7 +153,8 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     run = {"run": _judged(result.run)} if result.run else {}
     if not result.cells:
         empty = {"source": result.picture.source, "frame": result.picture.number, "cells": 0}
-        return [{**empty, **run, "model": model_sha256}]
+        doubt = {"reason": result.found.doubt} if result.found and result.found.doubt else {}
+        return [{**empty, **doubt, **run, "model": model_sha256}]
     return [
         {
             "source": result.picture.source,
@@ -281,7 +282,9 @@ class Table(_Text):
             return
         name = _named(result.picture)
         if not result.cells:
-            self._line(f"{'no cell':12}{nothing}  {name}")
+            doubt = result.found.doubt if result.found else ""
+            why = f" ({doubt})" if doubt else ""
+            self._line(f"{'too small' if doubt else 'no cell':12}{nothing}  {name}{why}")
         for cell, decision in result.cells:
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             which = f" #{cell.number}" if len(result.cells) > 1 else ""

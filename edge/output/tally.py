@@ -30,7 +30,7 @@ class Tally(Sink):
         self.kinds: Counter[str] = Counter()  # what cells of OTHER resemble
         self.overruled = 0  # names of cells that are likelier OTHER
         self.pictures: Counter[str] = Counter()  # by folder; a run at a camera has no pictures
-        self.empty = self.unreadable = self.left_out = 0
+        self.empty = self.unreadable = self.left_out = self.too_small = 0
         self.folders: dict[str, Counter[str]] = {}  # answers by folder, with _EMPTY and _UNREADABLE
 
     def add(self, result: Answer | Unreadable) -> None:
@@ -46,8 +46,10 @@ class Tally(Sink):
         if not any(decision.frames for _, decision in result.cells):
             place = self._place(result.picture.source)
             place.update(decision.label for _, decision in result.cells)
-            place[_EMPTY] += not result.cells
-            self.empty += not result.cells
+            too_small = bool(result.found and result.found.doubt)
+            place[_EMPTY] += not result.cells and not too_small
+            self.empty += not result.cells and not too_small
+            self.too_small += too_small
 
     def _place(self, source: str) -> Counter[str]:
         """Counts a picture of a folder, and returns the counts of the folder."""
@@ -80,7 +82,10 @@ class Tally(Sink):
         if self.overruled:
             are = "cell with a name is" if self.overruled == 1 else "cells with a name are"
             lines.append(f"{self.overruled} {are} likelier {OTHER}, but not {PLAIN_OTHER:g} likely")
-        if self.empty or not cells + self.unreadable:
+        if self.too_small:
+            what = "picture" if self.too_small == 1 else "pictures"
+            lines.append(f"{self.too_small} {what} with cells too small to be judged")
+        if self.empty or not cells + self.unreadable + self.too_small:
             lines.append(f"No cell in {self.empty} of {pictures} pictures" if pictures > 1 else "No cell")
         if self.unreadable:
             lines.append(f"{self.unreadable} could not be read")

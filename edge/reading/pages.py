@@ -21,6 +21,7 @@ _ORIENTATION = 0x0112  # the EXIF tag
 _KIND, _DESCRIPTION = 254, 270  # TIFF tags: NewSubfileType, ImageDescription
 _REDUCED = 1  # bit of NewSubfileType
 _GREY = ("1", "L", "I;16", "I;16L", "I;16B", "I", "F")
+_STRIP = 4_000_000  # pixels that are copied at once
 _SMALL = 32  # pixels: side of the copies by which pages are compared
 _ALIKE = 12.0  # levels: mean difference of two such copies, below which they show the same
 _SAME_PLACE = 0.9  # correlation of two such copies, above which two channels show the same place
@@ -110,7 +111,17 @@ def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
         turned = turned and picture.format != "TIFF"  # Pillow turns these itself
         image = read_deep(picture, path)
         image.info["exif"] = exif.tobytes()
-    return np.asarray(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))
+    return _copied(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))
+
+
+def _copied(picture: Image.Image) -> np.ndarray:
+    """The pixels of a picture in the mode RGB. They are copied in strips: at once, NumPy would hold them twice."""
+    result = np.empty((picture.height, picture.width, 3), np.uint8)
+    rows = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        bottom = min(top + rows, picture.height)
+        result[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    return result
 
 
 def _page(picture: ImageFile.ImageFile, path: str | Path, number: int) -> np.ndarray:

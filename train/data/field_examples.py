@@ -173,7 +173,7 @@ def _places(folder: Path, learned: Sequence[Field], progress: Progress) -> Itera
 
 def _found(folder: Path, field: Field, locator: locate.Locator) -> np.ndarray:
     """A row of the cache: the red cells' diameter, then x, y and nucleus of each place, or NaN; float64 [n, 3]."""
-    located = locator.locate(frames.load(folder / field.path))
+    located = locator.see(frames.load(folder / field.path))
     assert located.trace
     small, marks, scale = located.trace.small, located.trace.marks, located.scale
     red_cell = located.measure(None).diameter / scale

@@ -1,0 +1,1 @@
+"""Which part of a picture is the field, and how a wide field is cut into tiles."""
