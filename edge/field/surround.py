@@ -55,9 +55,7 @@ def find(small: np.ndarray) -> Outline | None:
         part = (parts == parts[y, x]).astype(np.uint8)
         if _leaves_convex(part, _hull(1 - part)):
             surround |= part
-            ringing |= (
-                dark if dark[y, x] else (cv2.inRange(small, *_levels(small, x, y, _RINGING)) > 0).astype(np.uint8)
-            )
+            ringing |= dark if dark[y, x] else np.minimum(cv2.inRange(small, *_levels(small, x, y, _RINGING)), 1)
     if not 1 / _SMALLEST <= surround.mean() <= 1 - 1 / _FIELD:
         return None
     field = _hull(1 - surround)
@@ -81,8 +79,15 @@ def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
 
 
 def _has_shape(field: np.ndarray) -> bool:
-    """Whether a convex mask is a box, or a disc that fills half of the picture: cells may be round, but are smaller."""
-    return _is_box(field) or (2 * int(field.sum()) >= field.size and _is_disc(field))
+    """Whether a convex mask is a box, or a disc that fills half of the picture: cells may be round, but are smaller.
+
+    It must leave two corners of the picture free, and a hundredth of it: even glass in one corner is no surround.
+    """
+    size = int(field.sum())
+    free = sum(not field[y, x] for x in (0, -1) for y in (0, -1))
+    if free < 2 or size * 100 > field.size * 99:
+        return False
+    return _is_box(field) or (2 * size >= field.size and _is_disc(field))
 
 
 def _quantile(values: np.ndarray, part: int, parts: int) -> int:
@@ -113,9 +118,10 @@ def _hull(mask: np.ndarray) -> np.ndarray:
 
 
 def _is_box(field: np.ndarray) -> bool:
-    """Whether a convex mask is a box, apart from a fiftieth of it."""
+    """Whether a convex mask is a box, apart from a fiftieth of it, and smaller than the picture by a hundredth."""
     rows, columns = np.flatnonzero(field.any(axis=1)), np.flatnonzero(field.any(axis=0))
-    return int(field.sum()) * 50 >= 49 * (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)
+    box = int((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
+    return int(field.sum()) * 50 >= 49 * box and box * 100 <= 99 * field.size
 
 
 def _is_disc(field: np.ndarray) -> bool:

@@ -107,11 +107,12 @@ def test_the_field_is_found_and_its_cells_are_the_same(name: str, locator: Locat
 
 
 def test_a_field_without_surround_has_none(data: Path) -> None:
-    """Neither dark cells in a corner, nor pink corners, nor even glass, nor a scale bar in the field."""
+    """Neither dark cells in a corner, nor pink corners, nor even glass in a corner, nor a scale bar in the field."""
     rng = np.random.default_rng(0)
     images = [FIELD, *(drawing.field(rng, 3)[0] for _ in range(5))]
     images.append(np.where((np.hypot(XS, YS) < 70)[..., None], (50, 20, 90), FIELD).astype(np.uint8))
     images.append(np.where((np.hypot(XS, YS) < 70)[..., None], (25, 10, 40), FIELD).astype(np.uint8))
+    images.append(np.where(((XS < 70) & (YS < 50))[..., None], (228, 217, 204), FIELD).astype(np.uint8))
     for source in ("bccd", "chula_rpi", "chula_rbc12", "krd_wbc"):
         images += [frames.load(file).image for file in sorted((data / "fields" / source).glob("*.jpg"))[::20]]
     assert not [number for number, image in enumerate(images) if found(image)]
