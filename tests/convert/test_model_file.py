@@ -77,7 +77,7 @@ def test_show_and_verify_need_no_tensorflow(tiny_model: Path) -> None:
 
 def test_the_first_command_need_not_be_named(tiny_run: Path, tmp_path: Path) -> None:
     for plain in (("make", tiny_run, "--data", tmp_path), ("--int8", tiny_run, "--data", tmp_path)):
-        assert_refused(invoke("convert", *plain), "holds no lymphocyte")
+        assert_refused(invoke("convert", *plain), "holds no pictures in folders of classes")
     assert "show" in invoke("convert", "--help").stdout
     assert "--rescue" in invoke("convert", "make", "--help").stdout
 
