@@ -258,7 +258,7 @@ def test_tight_crops_of_another_microscope_get_no_wrong_name(model: Model) -> No
     files.run(Job(chosen, model, model.rules(0.01), Search(single=True)), [collected])
     named = [(Path(each.picture.source).parent.name, each.cells[0][1].label) for each in collected.answers]
     given = [pair for pair in named if pair[1] in model.labels[:2]]
-    assert len(given) >= 10 and all(truth == label for truth, label in given)
+    assert len(given) >= 5 and all(truth == label for truth, label in given)
 
 
 def test_an_older_model_file_answers_one_picture_after_the_other(tmp_path: Path) -> None:
