@@ -14,6 +14,7 @@ from edge.cell import SIDE, Cell
 from edge.field.outline import Outline, hidden
 from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
+from edge.stain import quantile
 
 POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2, "nucleus": 1, "pair": 1}  # name -> version
 PAIR = ("normalised", "nucleus")  # the policies of the two halves of a "pair"
@@ -188,10 +189,7 @@ def light(picture: Picture, square: tuple[float, float, float], lit: Outline | N
     samples = picture.window(x0, y0, x1, y1)[::step, ::step]
     outside = hidden(lit, (x0, y0, min(x1, picture.width), min(y1, picture.height)), step)
     samples = samples.reshape(-1, 3) if outside is None else samples[~outside]
-    place = len(samples) * 9 // 10
-    # The lowest level at which more than `place` samples are as dark or darker; a histogram is faster than a partition.
-    levels = [int((np.bincount(channel, minlength=256).cumsum() > place).argmax()) for channel in samples.T]
-    return np.array([max(level, 40) for level in levels], np.uint8)
+    return np.array([max(int(quantile(channel, 9, 10)), 40) for channel in samples.T], np.uint8)
 
 
 def _resize(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:

@@ -97,6 +97,8 @@ def _contrast(
 def quantile(values: np.ndarray, part: int, parts: int) -> np.integer:
     """The value below which `part` of `parts` of the values lie. values: integers, [n]."""
     place = len(values) * part // parts
+    if values.dtype == np.uint8:  # a histogram is faster than a partition
+        return (np.bincount(values, minlength=256).cumsum() > place).argmax()
     return np.partition(values, place)[place]
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from edge.field.outline import Outline
+from edge.stain import quantile
 
 _LEAST = 48  # pixels: in a picture with a shorter side, nothing is searched
 # A pixel is dark if its brightest channel is at most this level and at most this fraction of the picture's light. In
@@ -42,7 +43,7 @@ def find(small: np.ndarray) -> Outline | None:
     if min(height, width) < _LEAST:
         return None
     top = cv2.max(cv2.max(small[..., 0], small[..., 1]), small[..., 2])
-    dark = (top <= min(_DARK, _quantile(top, 3, 4) // _FRACTION)).astype(np.uint8)
+    dark = (top <= min(_DARK, int(quantile(top.ravel(), 3, 4)) // _FRACTION)).astype(np.uint8)
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
     surround, ringing = np.zeros_like(dark), np.zeros_like(dark)
     for x, y in corners:
@@ -60,7 +61,7 @@ def find(small: np.ndarray) -> Outline | None:
         return None
     field = _hull(1 - surround)
     if any(dark[y, x] & surround[y, x] for x, y in corners):
-        least = _quantile(top[field > 0], 3, 4) * _LIT[0] // _LIT[1]
+        least = int(quantile(top[field > 0], 3, 4)) * _LIT[0] // _LIT[1]
         field = _hull(field & (1 - surround) & (top >= least).astype(np.uint8))
     elif not _has_shape(field):
         field = _hull(1 - (surround | ringing))
@@ -88,11 +89,6 @@ def _has_shape(field: np.ndarray) -> bool:
     if free < 2 or size * 100 > field.size * 99:
         return False
     return _is_box(field) or (2 * size >= field.size and _is_disc(field))
-
-
-def _quantile(values: np.ndarray, part: int, parts: int) -> int:
-    """The level below which `part` of `parts` of the values lie. values: uint8."""
-    return int((np.bincount(values.ravel(), minlength=256).cumsum() > values.size * part // parts).argmax())
 
 
 def _patch(x: int, y: int) -> tuple[slice, slice]:

@@ -115,7 +115,9 @@ def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
 
 
 def _copied(picture: Image.Image) -> np.ndarray:
-    """The pixels of a picture in the mode RGB. They are copied in strips: at once, NumPy would hold them twice."""
+    """The pixels of a picture in the mode RGB. A large one is copied in strips; at once, NumPy would hold it twice."""
+    if picture.width * picture.height <= _STRIP:
+        return np.asarray(picture)
     result = np.empty((picture.height, picture.width, 3), np.uint8)
     rows = max(1, _STRIP // picture.width)
     for top in range(0, picture.height, rows):
