@@ -19,6 +19,7 @@ from edge.output.sinks import Sink
 from edge.reading.drawn import COMMENT, SAVED
 from edge.system.lock import lock
 from edge.system.streams import printable
+from edge.system.whole import write_whole
 
 _LOGGER = "edge"  # the logger whose lines at level INFO and above are shown
 _MARGIN = 1.4  # side of the saved picture of a cell, in diameters of the cell
@@ -178,7 +179,5 @@ class CropWriter(Sink):
 
 
 def _save(picture: Image.Image, path: Path, kind: str, **options: bytes) -> None:
-    """Writes a picture file whole or not at all, even if the process is killed."""
-    part = path.with_name(path.name + ".part")
-    picture.save(part, kind, quality=90, **options)
-    part.replace(path)
+    """Writes a picture file whole or not at all."""
+    write_whole(path, lambda part: picture.save(part, kind, quality=90, **options))

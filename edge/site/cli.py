@@ -10,6 +10,7 @@ import click
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error, must_be_new
 from edge.system.cli import Group, progress_bars
+from edge.system.whole import write_whole
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable
@@ -97,10 +98,9 @@ def check(
     if found["judged"].verdict == check.ADAPT:
         click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
     if target:
-        part = Path(f"{target}.part")
+        text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
-            part.write_text(json.dumps(document(found), indent=1) + "\n", encoding="utf-8")
-            part.replace(target)
+            write_whole(Path(target), lambda part: part.write_text(text, encoding="utf-8"))
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all, and never over another one."""
+"""Writes a file whole or not at all, even if the process is killed."""
 
 import os
 from collections.abc import Callable
@@ -8,9 +8,17 @@ from pathlib import Path
 _LONGEST = 200  # bytes of a name's stem; file systems allow 255 bytes for the whole name
 
 
-def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], first: int = 1) -> int:
-    """Writes a file FOLDER/STEM.SUFFIX, or FOLDER/STEM-2.SUFFIX and so on if there is such a file already.
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file under a temporary name, and renames it. write: gets the temporary path and writes the file."""
+    part = path.with_name(f"{path.name}.part")
+    write(part)
+    part.replace(path)
 
+
+def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], first: int = 1) -> int:
+    """Writes a new file, never over another one.
+
+    It is FOLDER/STEM.SUFFIX, or FOLDER/STEM-2.SUFFIX and so on if there is such a file already.
     It is written under a temporary name first, so that it is never seen half written. Two runs that write into one
     folder never take each other's names.
 
