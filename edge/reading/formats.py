@@ -19,6 +19,7 @@ MAX_PIXELS = 64_000_000
 # Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
 # first three need no further imports.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+_LFS = b"version https://git-lfs"  # how a file begins that Git LFS left in the place of the real one
 # The four letters that follow "ftyp" in a file of HEIF's family.
 _HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 # Bytes that Pillow reads at once. With its default of 64 kB, reading a field of 640 x 480 takes 1.5 times as long.
@@ -84,7 +85,7 @@ def _folder(path: str | Path) -> str:
 
 def _heic(file: IO[bytes], path: str) -> ImageFile.ImageFile:
     """Opens a HEIC picture, whatever its name ends with. Raises Refused for any other file that Pillow doesn't know."""
-    head = file.read(12)
+    head = file.read(len(_LFS))
     if head[4:8] != b"ftyp" or head[8:12] not in _HEIC:
         raise Refused(_unknown(head, os.path.splitext(path)[1].lower()))
     try:
@@ -102,9 +103,11 @@ def _heic(file: IO[bytes], path: str) -> ImageFile.ImageFile:
 
 
 def _unknown(head: bytes, ending: str) -> str:
-    """Why Pillow doesn't know a file. head: its first 12 bytes; ending: of its name."""
+    """Why Pillow doesn't know a file. head: its first bytes; ending: of its name."""
     if not head:
         return "is empty (0 bytes)."
+    if head == _LFS:
+        return "is a Git LFS pointer, not the picture itself; run `git lfs pull`."
     if head[8:12] in (b"avif", b"avis"):
         return "is an AVIF picture; save it as JPEG or PNG."
     if head[4:8] == b"ftyp" or head[8:12] == b"AVI " or ending in VIDEOS:

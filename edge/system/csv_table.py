@@ -9,7 +9,7 @@ from pathlib import Path
 from edge.errors import UserError, reason
 from edge.system.paths import clean
 
-LFS = b"version https://git-lfs"
+_LFS = b"version https://git-lfs"
 """How a file begins that Git LFS left in the place of the real one."""
 # Other names of this project's columns; spaces and hyphens have become underscores.
 _COLUMNS = {
@@ -75,7 +75,7 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
 
 def _text(path: Path) -> str:
     content = path.read_bytes()
-    if content.startswith(LFS):
+    if content.startswith(_LFS):
         raise UserError(f"{path} is a Git LFS pointer, not the table itself; run `git lfs pull`.")
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content.decode("utf-16")

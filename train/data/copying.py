@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import UserError, reason
-from edge.frames import Unreadable
-from edge.system.csv_table import LFS
 from edge.system.paths import below, clean
 
 
@@ -68,17 +66,3 @@ def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows({name: clean(str(value)) for name, value in row.items()} for row in rows)
-
-
-def why(unreadable: Unreadable) -> str:
-    """Why a picture can't be read, as in Unreadable; also if it is no picture, but has its name."""
-    try:
-        with Path(unreadable.source).open("rb") as file:
-            start = file.read(len(LFS))
-    except OSError:
-        return unreadable.error
-    if start == LFS:
-        return "is a Git LFS pointer, not the picture itself; run `git lfs pull`."
-    if start[4:8] == b"ftyp":
-        return "is a HEIC picture or a video; save it as JPEG or PNG."
-    return unreadable.error

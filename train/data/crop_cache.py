@@ -21,7 +21,7 @@ from edge.classify import Found, find_cells
 from edge.errors import UserError, reason
 from edge.frames import Picture, Unreadable
 from edge.system.progress import Progress, silent
-from train.data import array_cache, copying, crop_scale, dataset, fields
+from train.data import array_cache, crop_scale, dataset, fields
 from train.data.array_cache import Spec
 from train.data.dataset import PATCH, Example, Place
 
@@ -269,7 +269,7 @@ def _write(pictures: _Pictures, arrays: Sequence[tuple[_Array, Path]], progress:
         whole = all(each.whole for each, _ in arrays) and not any(e.place for e in pictures.examples)
         for numbers, found in pictures.read(whole, progress):
             if isinstance(found, Unreadable):
-                bad.append(f"{found.source} {copying.why(found)}")
+                bad.append(f"{found.source} {found.error}")
                 continue
             for number in numbers:
                 for array, rows in targets:

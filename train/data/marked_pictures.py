@@ -84,7 +84,7 @@ def read(folder: Path, source: str, said: Mapping[str, str], progress: Progress)
         progress("Reading pictures", number + 1, len(marked))
         frame = frames.read(str(each.file))
         if isinstance(frame, frames.Unreadable):
-            unreadable[str(each.file)] = copying.why(frame)
+            unreadable[str(each.file)] = frame.error
         else:
             found[each.file] = [Mark(classes[box.name], *_pixels(each, box, frame)) for box in each.boxes]
     if not found:

@@ -245,7 +245,7 @@ def _read(published: list[Picture], progress: Progress) -> tuple[list[Picture], 
         progress("Reading pictures", number + 1, len(published))
         frame = frames.read(str(picture.file))
         if isinstance(frame, frames.Unreadable):
-            unreadable[str(picture.file)] = copying.why(frame)
+            unreadable[str(picture.file)] = frame.error
             continue
         copies[hashlib.sha256(frame.image.tobytes()).hexdigest()].append(picture)
         pictures.append(picture)

@@ -70,3 +70,8 @@ def test_a_folder_without_permission_is_an_error(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert f"{tmp_path}/closed is a directory that can't be read: Permission denied." in done.stdout, done.stderr
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n")
+    assert "Git LFS pointer" in error(tmp_path / "a.jpg")
