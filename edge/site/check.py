@@ -8,10 +8,9 @@ import numpy as np
 
 from edge.decide import REVIEW, RISK, Decision, without_numbers
 from edge.model import Model
-from edge.share import Share
+from edge.share import Share, exact
 from edge.site.adapt import Adapted, adapt, alone
 from edge.site.figures import SiteFigures, figures
-from edge.site.intervals import exact_share
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, SiteModel
 from edge.system.progress import Progress, silent
@@ -174,7 +173,7 @@ def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Seq
         if truth == label:
             likeliest = max(labels, key=decision.probabilities.__getitem__)
             hits.setdefault(int(cell), []).append(likeliest == labels[label])
-    found = exact_share(sum(2 * sum(each) > len(each) for each in hits.values()), len(hits))
+    found = exact(sum(2 * sum(each) > len(each) for each in hits.values()), len(hits))
     if found.value is None or found.low is None or found.high is None:
         return found
     return replace(found, value=round(found.value, 4), low=round(found.low, 4), high=round(found.high, 4))

@@ -8,8 +8,8 @@ import numpy as np
 from edge.contract import Decision, Platt, Thresholds
 from edge.decide import LEAST, Rules
 from edge.model import Model
+from edge.share import at_least
 from edge.site import recalibration
-from edge.site.intervals import at_least
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, LogitOffset, Profile
 from edge.site.recalibration import LogitMap, Prior
