@@ -46,9 +46,7 @@ def new(source: str, model: Model, risk: float | None, profile: str | None = Non
     """A run that begins now. profile: path of the site's profile, if one is used."""
     digest = hashlib.sha256(Path(profile).read_bytes()).hexdigest() if profile else ""
     name = Path(profile).name if profile else ""
-    return Run(
-        new_run(), time.time(), source, Path(model.path).name, model.sha256, name, digest, risk, __version__
-    )
+    return Run(new_run(), time.time(), source, Path(model.path).name, model.sha256, name, digest, risk, __version__)
 
 
 def from_camera(journal: Journal, run: Run, job: live.Job, targets: live.Targets, stop: Stop) -> Counted:

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from edge.count import schema
 from edge.count.verdicts import Verdict
 from edge.errors import UserError, reason
 from edge.system.lock import lock
+from edge.system.run_id import new_run
 
 NAMED, WHITE = "named", "white"  # what Settings.counted may be
 DOUBTFUL, ALL = "doubtful", "all"  # what Settings.read may be
@@ -171,6 +172,7 @@ class Journal:
 
     Attributes:
         path: of the file.
+        id: the session's identifier, unique for ever; a copy of the file has the same.
         settings: what the session counts, and how it is read.
         read_only: whether nothing may be written.
     """
@@ -186,7 +188,7 @@ class Journal:
                 if read_only and found != schema.VERSION:
                     raise UserError(f"{path} is of an older version; open it once for writing, which updates it.")
                 schema.migrate(self._database, found)
-                self.settings = self._settings()
+                self.id, self.settings = self._settings()
             except BaseException:
                 self._database.close()
                 raise
@@ -217,7 +219,7 @@ class Journal:
             database = sqlite3.connect(part, isolation_level=None)
             try:
                 schema.create(database)
-                database.execute("INSERT INTO settings VALUES (1, ?)", (_json(asdict(settings)),))
+                database.execute("INSERT INTO settings VALUES (1, ?, ?)", (new_run(), _json(asdict(settings))))
             finally:
                 database.close()
             with part.open("rb") as file:
@@ -315,7 +317,9 @@ class Journal:
     def verdicts(self) -> dict[str, dict[int, Verdict]]:
         """What each reader says now: by reader, in the order of their first action, the verdict by cell."""
         found: dict[str, dict[int, Verdict]] = {}
-        for reader, cell, after in self._all("SELECT reader, cell, after FROM actions WHERE cell IS NOT NULL ORDER BY id"):
+        for reader, cell, after in self._all(
+            "SELECT reader, cell, after FROM actions WHERE cell IS NOT NULL ORDER BY id"
+        ):
             mine = found.setdefault(reader, {})
             if after is None:
                 mine.pop(cell, None)
@@ -342,9 +346,7 @@ class Journal:
 
     def size(self) -> int:
         """The size of the file in bytes."""
-        return sum(
-            path.stat().st_size for path in (Path(self.path), Path(f"{self.path}-wal")) if path.exists()
-        )
+        return sum(path.stat().st_size for path in (Path(self.path), Path(f"{self.path}-wal")) if path.exists())
 
     # Writing
 
@@ -378,7 +380,7 @@ class Journal:
 
     def end(self, run: str, how: dict[str, Any]) -> None:
         """Notes how a run ended. how: JSON values, such as what was unlike home."""
-        with self.writing():
+        with self.changing():
             self._act("", "end", before=run, after=how)
 
     def add_field(self, field: Field, jpeg: bytes | None) -> int:
@@ -409,7 +411,9 @@ class Journal:
             self._database.execute("INSERT INTO crops VALUES (?, ?)", (number, jpeg))
         return number
 
-    def judge(self, reader: str, verdicts: dict[int, Verdict | None], kind: str = "verdict", step: int | None = None) -> None:
+    def judge(
+        self, reader: str, verdicts: dict[int, Verdict | None], kind: str = "verdict", step: int | None = None
+    ) -> None:
         """Notes what a reader says about cells, as one step.
 
         Args:
@@ -473,17 +477,24 @@ class Journal:
         return Action(*row[:5], _parsed(row[5]), _parsed(row[6]), row[7])
 
     def add_signature(self, reader: str, kind: str, content: dict[str, Any]) -> None:
-        """Notes that a reader signs or amends the session; see edge.count.signing."""
+        """Notes that a reader signs ("sign") or amends ("amend") the session; see edge.count.signing."""
         with self.writing():
             self._act(reader, kind, after=content)
 
-    def rows(self) -> Iterator[tuple[Any, ...]]:
-        """All rows that a signature covers, without the pictures, whose hashes are among them."""
-        yield from self._all("SELECT json FROM settings")
+    def next_action(self) -> int:
+        """The number that the next action will have."""
+        return int(self._all("SELECT coalesce(max(id), 0) + 1 FROM actions")[0][0])
+
+    def rows(self, before: int) -> Iterator[tuple[Any, ...]]:
+        """All rows that a signature covers, without the pictures. Those of cells have their hashes in their rows.
+
+        before: the number of the signature's action; later ones aren't covered.
+        """
+        yield from self._all("SELECT id, json FROM settings")
         yield from self._all("SELECT id, began, json FROM runs ORDER BY rowid")
         yield from self._all("SELECT * FROM fields ORDER BY id")
         yield from self._all("SELECT * FROM cells ORDER BY id")
-        yield from self._all("SELECT * FROM actions WHERE kind NOT IN ('sign', 'end') ORDER BY id")
+        yield from self._all("SELECT * FROM actions WHERE id < ? ORDER BY id", (before,))
 
     def copy(self, path: str | Path) -> None:
         """Writes a copy of the whole session, also while another program counts into it. Raises UserError."""
@@ -497,21 +508,25 @@ class Journal:
             finally:
                 target.close()
 
-    def _settings(self) -> Settings:
-        (text,) = self._all("SELECT json FROM settings")[0]
-        known = set(Settings.__dataclass_fields__)
-        return Settings(**{name: value for name, value in json.loads(text).items() if name in known})
+    def _settings(self) -> tuple[str, Settings]:
+        number, text = self._all("SELECT id, json FROM settings")[0]
+        return str(number), Settings(**json.loads(text))
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with saying(self.path):
             return self._database.execute(sql, values).fetchall()
 
     def _act(
-        self, reader: str, kind: str, cell: int | None = None, before: Any = None, after: Any = None,
+        self,
+        reader: str,
+        kind: str,
+        cell: int | None = None,
+        before: Any = None,
+        after: Any = None,
         step: int | None = None,
     ) -> int:
         """Adds an action, and returns its step: the given one, or else its own number."""
-        number = self._database.execute("SELECT coalesce(max(id), 0) + 1 FROM actions").fetchone()[0]
+        number = self.next_action()
         texts = [None if each is None else _json(each) for each in (before, after)]
         step = number if step is None else step
         self._database.execute(
@@ -532,9 +547,7 @@ class Journal:
         )
 
 
-_CELLS = (
-    "SELECT field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id FROM cells"
-)
+_CELLS = "SELECT field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id FROM cells"
 
 
 def _cell(row: Sequence[Any]) -> CountedCell:

@@ -8,8 +8,12 @@ APPLICATION = 0x45435331  # "ECS1": SQLite's application_id of a session file
 VERSION = 1  # SQLite's user_version; a change of the tables raises it and adds a step to MIGRATIONS
 
 TABLES = """
--- One row: what is counted, by whom, and how it is read; JSON of edge.count.journal.Settings.
-CREATE TABLE settings (only INTEGER PRIMARY KEY CHECK (only = 1), json TEXT NOT NULL) STRICT;
+-- One row: the session's identifier, unique for ever, and what is counted, by whom, and how it is read.
+CREATE TABLE settings (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  id TEXT NOT NULL,
+  json TEXT NOT NULL         -- of edge.count.journal.Settings
+) STRICT;
 
 -- Each start of the counting.
 CREATE TABLE runs (

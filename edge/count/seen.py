@@ -54,7 +54,9 @@ class Seen:
             return
         count = len(self._ids)
         if count == len(self._even):
-            self._even, self._inside = (np.concatenate([each, np.zeros_like(each)]) for each in (self._even, self._inside))
+            self._even, self._inside = (
+                np.concatenate([each, np.zeros_like(each)]) for each in (self._even, self._inside)
+            )
         self._even[count], self._inside[count] = even.ravel(), inside.ravel()
         self._ids.append(cell)
 
