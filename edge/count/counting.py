@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge import __version__, files
-from edge.count.journal import Journal, Run
+from edge.count.journal import Journal
 from edge.count.recorder import Recorder
+from edge.count.records import Run
 from edge.files import Sink
 from edge.live import run as live
 from edge.model import Model

@@ -11,158 +11,21 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from edge.count import schema
+from edge.count.records import LONGEST_NAME, Action, CountedCell, Field, Run, Settings
 from edge.count.verdicts import Verdict
 from edge.errors import UserError, reason
 from edge.system.lock import lock
 from edge.system.run_id import new_run
 
-NAMED, WHITE = "named", "white"  # what Settings.counted may be
-DOUBTFUL, ALL = "doubtful", "all"  # what Settings.read may be
 _WAIT = 10.0  # seconds that a write waits for another program's write to the same file
-_LONGEST = 200  # characters of a name
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a session counts, and how it is read.
-
-    Attributes:
-        operator: who counts.
-        slide: the name or number of the slide.
-        note: free text.
-        target: how many cells to count, at least 1.
-        counted: NAMED if lymphocytes and monocytes count towards the target, WHITE if all nucleated white cells do.
-        readers: how many people judge the cells independently, 1 or 2.
-        read: which cells each of them must judge: those that are DOUBTFUL to the machine, or ALL.
-        blind: whether readers don't see the machine's answers. Then they must read ALL.
-        fields: how many pictures of fields are kept; the oldest that show no doubtful cell are dropped first.
-    """
-
-    operator: str = ""
-    slide: str = ""
-    note: str = ""
-    target: int = 200
-    counted: str = NAMED
-    readers: int = 1
-    read: str = DOUBTFUL
-    blind: bool = False
-    fields: int = 500
-
-    def __post_init__(self) -> None:
-        for name in ("operator", "slide", "note"):
-            if len(getattr(self, name)) > _LONGEST:
-                raise UserError(f"--{name} may have {_LONGEST} characters.")
-        if self.blind and self.read != ALL:
-            object.__setattr__(self, "read", ALL)
-
-
-@dataclass(frozen=True)
-class Run:
-    """One start of the counting, with what made its answers.
-
-    Attributes:
-        id: unique for ever.
-        began: seconds since the epoch.
-        source: a camera or the names of the pictures.
-        model: name of the model file.
-        model_sha256: its hash.
-        profile: name of the site profile; "" for none.
-        profile_sha256: its hash; "" for none.
-        risk: the stated risk; None if every cell was answered.
-        software: version of this program.
-    """
-
-    id: str
-    began: float
-    source: str
-    model: str
-    model_sha256: str
-    profile: str = ""
-    profile_sha256: str = ""
-    risk: float | None = None
-    software: str = ""
-
-
-@dataclass(frozen=True)
-class Field:
-    """A picture in which cells were found. Attributes: as the columns of the table `fields`; see edge.count.schema."""
-
-    run: str
-    source: str
-    frame: int
-    taken: float
-    width: int
-    height: int
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class CountedCell:
-    """A cell of a session. What the machine said is never changed.
-
-    Attributes:
-        field: number of the picture in which it was found.
-        number: in its run (camera) or field (picture file); -1 if a person added it.
-        x, y: centre of the nucleus in the field, pixels.
-        box: left, top, width, height in the field, pixels.
-        red_cell: diameter of a red cell, pixels.
-        answer: the machine's: a label or "review"; "" if a person added the cell.
-        reason: of the answer, "" for none.
-        probabilities: by label, 0 to 1.
-        repeats: the cell that this one is, seen again; None for a new one.
-        run: in which it was found.
-        id: its number in the session, from 1; 0 before it is written.
-    """
-
-    field: int
-    number: int
-    x: float
-    y: float
-    box: tuple[int, int, int, int]
-    red_cell: float
-    answer: str
-    reason: str
-    probabilities: dict[str, float]
-    repeats: int | None = None
-    run: str = ""
-    id: int = 0
-
-    @property
-    def added(self) -> bool:
-        """Whether a person added it."""
-        return self.answer == ""
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something that was done in a session.
-
-    Attributes:
-        id: its number, from 1.
-        at: seconds since the epoch.
-        reader: who did it; "" for the program.
-        kind: "verdict", "undo", "redo", "add", "settings", "start", "end", "sign" or "amend".
-        cell: which cell, or None.
-        before, after: what changed; of a verdict [kind, note], or None for no verdict.
-        step: actions of one step are undone together.
-    """
-
-    id: int
-    at: float
-    reader: str
-    kind: str
-    cell: int | None
-    before: Any
-    after: Any
-    step: int | None
 
 
 class Journal:
@@ -273,14 +136,14 @@ class Journal:
     def cells(self, run: str | None = None) -> list[CountedCell]:
         """All cells in the order in which they were found; of one run, if its id is given."""
         where, values = ("WHERE run = ?", (run,)) if run else ("", ())
-        return [_cell(row) for row in self._all(f"{_CELLS} {where} ORDER BY id", values)]
+        return [CountedCell.from_row(row) for row in self._all(f"{_CELLS} {where} ORDER BY id", values)]
 
     def cell(self, number: int) -> CountedCell:
         """One cell. Raises UserError if there is none of this number."""
         rows = self._all(f"{_CELLS} WHERE id = ?", (number,))
         if not rows:
             raise UserError(f"{self.path} has no cell {number}.")
-        return _cell(rows[0])
+        return CountedCell.from_row(rows[0])
 
     def count(self) -> int:
         """How many cells were found."""
@@ -342,7 +205,7 @@ class Journal:
             f"WHERE {' AND '.join(where)} ORDER BY id",
             values,
         )
-        return [Action(*row[:5], _parsed(row[5]), _parsed(row[6]), row[7]) for row in rows]
+        return [Action.from_row(row) for row in rows]
 
     def size(self) -> int:
         """The size of the file in bytes."""
@@ -425,7 +288,7 @@ class Journal:
         Raises:
             UserError: for a cell that doesn't exist, a reader without a name, or a signed session.
         """
-        if not reader.strip() or len(reader) > _LONGEST or not reader.isprintable():
+        if not reader.strip() or len(reader) > LONGEST_NAME or not reader.isprintable():
             raise UserError("A reader needs a name; give it with --reader.")
         with self.changing():
             for number, verdict in verdicts.items():
@@ -473,8 +336,7 @@ class Journal:
         )
         if not last or last[0][3] == "amend":
             return None
-        row = last[0]
-        return Action(*row[:5], _parsed(row[5]), _parsed(row[6]), row[7])
+        return Action.from_row(last[0])
 
     def add_signature(self, reader: str, kind: str, content: dict[str, Any]) -> None:
         """Notes that a reader signs ("sign") or amends ("amend") the session; see edge.count.signing."""
@@ -548,11 +410,6 @@ class Journal:
 
 
 _CELLS = "SELECT field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id FROM cells"
-
-
-def _cell(row: Sequence[Any]) -> CountedCell:
-    left, top, width, height = json.loads(row[4])
-    return CountedCell(*row[:4], (left, top, width, height), *row[5:8], json.loads(row[8]), *row[9:])
 
 
 def _json(value: Any) -> str:

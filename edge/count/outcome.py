@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from edge.count.journal import ALL, NAMED, CountedCell, Journal, Settings
+from edge.count.journal import Journal
+from edge.count.records import ALL, NAMED, CountedCell, Settings
 from edge.count.verdicts import NAMES, NOT_A_CELL, RED, UNSURE, VERDICTS, WHITE, Verdict
 from edge.decide import REVIEW
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from edge.cell import Cell
 from edge.classify import Answer
-from edge.count.journal import NAMED, CountedCell, Field, Journal
+from edge.count.journal import Journal
 from edge.count.outcome import outcome
+from edge.count.records import NAMED, CountedCell, Field
 from edge.count.seen import SIDE, Seen, square
 from edge.count.verdicts import NAMES, WHITE
 from edge.decide import Decision
@@ -21,8 +22,8 @@ from edge.frames import Picture, Unreadable
 from edge.output.sinks import Sink
 from edge.unlike import Unlike
 
-_CROP, _FIELD = 400, 1280  # pixels: largest width of the pictures of a cell and of a field
-_CROP_QUALITY, _FIELD_QUALITY = 90, 80  # of JPEG
+CROP, _FIELD = 400, 1280  # pixels: largest width of the pictures of a cell and of a field
+CROP_QUALITY, _FIELD_QUALITY = 90, 80  # of JPEG
 
 
 class Recorder(Sink):
@@ -79,7 +80,7 @@ class Recorder(Sink):
             *(field, cell.number, round(x, 1), round(y, 1), cell.box, round(cell.red_cell, 1)),
             *(decision.label, decision.reason, decision.probabilities, repeats, self._run),
         )
-        number = self._journal.add_cell(counted, jpeg(image, _CROP, _CROP_QUALITY))
+        number = self._journal.add_cell(counted, jpeg(image, CROP, CROP_QUALITY))
         if repeats is not None:
             self.repeated += 1
             return

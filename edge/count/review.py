@@ -1,10 +1,20 @@
 """One person's review of a session: what to judge next, verdicts, undo and redo."""
 
+import io
+import statistics
 from collections.abc import Iterable
 
-from edge.count.journal import CountedCell, Journal
+import numpy as np
+from PIL import Image
+
+from edge.count.journal import Journal
 from edge.count.outcome import must_judge, outcome
+from edge.count.recorder import CROP, CROP_QUALITY, jpeg
+from edge.count.records import CountedCell
+from edge.count.seen import SIDE, square
 from edge.count.verdicts import Verdict
+from edge.errors import UserError
+from edge.frames import Frame
 
 Verdicts = dict[int, Verdict | None]
 
@@ -28,6 +38,52 @@ class Review:
     def judge(self, cells: Iterable[int], verdict: Verdict | None) -> None:
         """Gives cells, by number, the same verdict, as one step. None takes their verdict back."""
         self.journal.judge(self.reader, dict.fromkeys(cells, verdict))
+
+    def add(self, field: int, x: float, y: float, verdict: Verdict) -> int:
+        """Adds a cell that the machine missed.
+
+        Args:
+            field: number of the picture in which it is.
+            x, y: its middle, in pixels of the field as the camera took it.
+            verdict: what it is.
+
+        Returns:
+            Its number.
+
+        Raises:
+            UserError: for a point outside of the field, or where its picture was dropped to save space.
+        """
+        about, picture = self.journal.field(field), self.journal.field_picture(field)
+        if not (0 <= x < about.width and 0 <= y < about.height):
+            raise UserError(
+                f"({x:g}, {y:g}) is outside of field {field}, which has {about.width} x {about.height} pixels."
+            )
+        if picture is None:
+            raise UserError(f"The picture of field {field} was dropped to save space, so no cell can be added to it.")
+        rulers = [cell.red_cell for cell in self.journal.cells()]
+        red_cell = statistics.median(rulers) if rulers else min(about.width, about.height) / 10
+        image = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+        scale = image.shape[1] / about.width
+        half = SIDE * red_cell / 2
+        box = tuple(round(scale * each) for each in (x - half, y - half, x + half, y + half))
+        crop = square(Frame(image, about.source, about.frame, about.taken), (box[0], box[1], box[2], box[3]))
+        width = round(red_cell)
+        cell = CountedCell(
+            field=field,
+            number=-1,
+            x=round(x, 1),
+            y=round(y, 1),
+            box=(round(x) - width, round(y) - width, 2 * width, 2 * width),
+            red_cell=round(red_cell, 1),
+            answer="",
+            reason="",
+            probabilities={},
+            run=about.run,
+        )
+        with self.journal.changing():
+            number = self.journal.add_cell(cell, jpeg(crop, CROP, CROP_QUALITY))
+            self.journal.judge(self.reader, {number: verdict}, "add")
+        return number
 
     def undo(self) -> list[int]:
         """Takes the latest step back that isn't taken back yet. Returns its cells; none if there is no such step."""

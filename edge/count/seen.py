@@ -87,7 +87,8 @@ class Seen:
 
         def shrunk(picture: Image.Image) -> np.ndarray:
             whole = np.zeros((_SIZE, _SIZE), np.float32)
-            whole[start : start + size, start : start + size] = picture.resize((size, size), Image.Resampling.BOX, box)
+            small = np.asarray(picture.resize((size, size), Image.Resampling.BOX, box), np.float32)
+            whole[start : start + size, start : start + size] = small
             return whole
 
         grey = shrunk(Image.fromarray(image).convert("L"))

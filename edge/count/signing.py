@@ -8,8 +8,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from edge.count.journal import Action, Journal
+from edge.count.journal import Journal
 from edge.count.outcome import Outcome, outcome
+from edge.count.records import Action
 from edge.errors import UserError
 
 

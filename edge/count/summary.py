@@ -8,8 +8,9 @@ from pathlib import Path
 
 from edge import __version__
 from edge.count import statistics
-from edge.count.journal import NAMED, Journal, Run, Settings
+from edge.count.journal import Journal
 from edge.count.outcome import Judged, Outcome, outcome
+from edge.count.records import NAMED, Run, Settings
 from edge.count.signing import Signature, signature
 from edge.count.statistics import Agreement, Ratio
 from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NAMES, RED, VERDICTS, WHITE
