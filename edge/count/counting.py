@@ -1,7 +1,6 @@
 """Counts cells into a session: from a camera, by the live run of `edge-classify --camera`, or from picture files."""
 
 import hashlib
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,8 +17,6 @@ from edge.system.progress import Progress, silent
 from edge.system.run_id import new_run
 from edge.system.signals import Stop
 from edge.unlike import Unlike
-
-logger = logging.getLogger(__name__)
 
 _BACK = 60.0  # seconds that the clock may go back before a user is told
 
@@ -48,6 +45,12 @@ def new(source: str, model: Model, risk: float | None, profile: str | None = Non
     digest = hashlib.sha256(Path(profile).read_bytes()).hexdigest() if profile else ""
     name = Path(profile).name if profile else ""
     return Run(new_run(), time.time(), source, Path(model.path).name, model.sha256, name, digest, risk, __version__)
+
+
+def clock_went_back(journal: Journal) -> bool:
+    """Whether this machine's clock is behind the latest entry of a session: a Pi has no clock of its own."""
+    latest = max((action.at for action in journal.actions(kinds=("start", "end"))), default=0.0)
+    return time.time() < latest - _BACK
 
 
 def from_camera(journal: Journal, run: Run, job: live.Job, targets: live.Targets, stop: Stop) -> Counted:
@@ -91,11 +94,6 @@ def from_files(
 
 
 def _begin(journal: Journal, run: Run, stop: Stop, files: bool) -> Recorder:
-    latest = max((action.at for action in journal.actions(kinds=("start", "end"))), default=0.0)
-    if run.began < latest - _BACK:
-        logger.warning(
-            "This machine's clock is behind the session's latest entry; entries keep their order, but check the date."
-        )
     journal.lock_for_counting()
     journal.begin(run)
 

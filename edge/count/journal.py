@@ -156,6 +156,10 @@ class Journal:
             raise UserError(f"{self.path} has no cell {cell}.")
         return bytes(rows[0][0])
 
+    def picture_hashes(self) -> dict[int, str]:
+        """By cell, the SHA-256 that its picture had when it was taken."""
+        return dict(self._all("SELECT id, crop FROM cells"))
+
     def field(self, number: int) -> Field:
         """One field. Raises UserError if there is none of this number."""
         rows = self._all("SELECT run, source, frame, taken, width, height, sha256 FROM fields WHERE id = ?", (number,))
@@ -189,6 +193,11 @@ class Journal:
             else:
                 mine[cell] = Verdict(*json.loads(after))
         return found
+
+    def said_of(self, cell: int) -> dict[str, Verdict]:
+        """What each reader says now about one cell, by reader."""
+        latest = {action.reader: action.after for action in self.actions(cell=cell)}
+        return {reader: Verdict(*after) for reader, after in latest.items() if after is not None}
 
     def actions(self, reader: str | None = None, cell: int | None = None, kinds: Sequence[str] = ()) -> list[Action]:
         """What was done, in order: all of it, or only by a reader, to a cell, or of some kinds."""

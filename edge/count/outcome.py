@@ -109,21 +109,18 @@ def must_judge(outcome: Outcome, reader: str) -> list[CountedCell]:
     Someone who begins after all readers that the settings ask for has the last word where those differ, and judges
     only that.
     """
-    settings, mine = outcome.settings, outcome.verdicts.get(reader, {})
-    first = [name for name in outcome.readers if name != reader][: settings.readers]
-    among = reader in list(outcome.readers)[: settings.readers] or len(first) < settings.readers
-    waiting = []
-    for each in outcome.judged:
-        if each.cell.id in mine:
-            continue
-        if not among:
-            asked = bool(each.open)
-        else:
-            said = any(each.cell.id in outcome.verdicts[name] for name in first)
-            asked = each.open != "" or (settings.readers > 1 and said)
-        if asked:
-            waiting.append(each.cell)
+    mine = outcome.verdicts.get(reader, {})
+    only_differing = outcome.settings.readers > 1 and has_last_word(outcome, reader)
+    waiting = [
+        each.cell for each in outcome.open if each.cell.id not in mine and (each.open == DIFFER or not only_differing)
+    ]
     return sorted(waiting, key=lambda cell: (-expected_error(cell), cell.id))
+
+
+def has_last_word(outcome: Outcome, reader: str) -> bool:
+    """Whether a person comes after all readers that the settings ask for."""
+    first = list(outcome.readers)[: outcome.settings.readers]
+    return reader not in first and len(first) == outcome.settings.readers
 
 
 def expected_error(cell: CountedCell) -> float:

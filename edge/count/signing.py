@@ -84,6 +84,15 @@ def signature(journal: Journal) -> Signature | None:
     return Signature(signed.reader, signed.at, held["version"], held["sha256"], held["replaces"], intact)
 
 
+def altered_pictures(journal: Journal) -> list[int]:
+    """The cells whose pictures aren't those that were taken, by their hashes."""
+    return [
+        cell
+        for cell, digest in journal.picture_hashes().items()
+        if hashlib.sha256(journal.crop(cell)).hexdigest() != digest
+    ]
+
+
 def why_not(found: Outcome) -> str:
     """Why a session can't be signed, in a clause; "" if it can."""
     waiting = len(found.open)

@@ -59,4 +59,4 @@ def mapped_keys(text: str) -> dict[str, str]:
     return keys
 
 
-RESERVED = " ?uraqpn"  # keys that a review at the terminal uses itself
+RESERVED = " ?qurnf"  # keys of a review at the terminal
