@@ -136,7 +136,7 @@ class Journal:
     def cells(self, run: str | None = None) -> list[CountedCell]:
         """All cells in the order in which they were found; of one run, if its id is given."""
         where, values = ("WHERE run = ?", (run,)) if run else ("", ())
-        return [CountedCell.from_row(row) for row in self._all(f"{_CELLS} {where} ORDER BY id", values)]
+        return [CountedCell.from_row(row) for row in self._each(f"{_CELLS} {where} ORDER BY id", values)]
 
     def cell(self, number: int) -> CountedCell:
         """One cell. Raises UserError if there is none of this number."""
@@ -184,7 +184,7 @@ class Journal:
     def verdicts(self) -> dict[str, dict[int, Verdict]]:
         """What each reader says now: by reader, in the order of their first action, the verdict by cell."""
         found: dict[str, dict[int, Verdict]] = {}
-        for reader, cell, after in self._all(
+        for reader, cell, after in self._each(
             "SELECT reader, cell, after FROM actions WHERE cell IS NOT NULL ORDER BY id"
         ):
             mine = found.setdefault(reader, {})
@@ -363,9 +363,9 @@ class Journal:
         """
         yield from self._all("SELECT id, json FROM settings")
         yield from self._all("SELECT id, began, json FROM runs ORDER BY rowid")
-        yield from self._all("SELECT * FROM fields ORDER BY id")
-        yield from self._all("SELECT * FROM cells ORDER BY id")
-        yield from self._all("SELECT * FROM actions WHERE id < ? ORDER BY id", (before,))
+        yield from self._each("SELECT * FROM fields ORDER BY id")
+        yield from self._each("SELECT * FROM cells ORDER BY id")
+        yield from self._each("SELECT * FROM actions WHERE id < ? ORDER BY id", (before,))
 
     def copy(self, path: str | Path) -> None:
         """Writes a copy of the whole session, also while another program counts into it. Raises UserError."""
@@ -382,6 +382,11 @@ class Journal:
     def _settings(self) -> tuple[str, Settings]:
         number, text = self._all("SELECT id, json FROM settings")[0]
         return str(number), Settings(**json.loads(text))
+
+    def _each(self, sql: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows, one at a time, for what may be large."""
+        with saying(self.path):
+            yield from self._database.execute(sql, values)
 
     def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with saying(self.path):

@@ -18,7 +18,7 @@ Verdicts = Mapping[str, Mapping[int, Verdict]]
 DOUBTFUL, UNREAD, DIFFER = "doubtful", "not judged by each reader", "the readers differ"  # why a cell is open
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Judged:
     """A cell with its label.
 

@@ -1,6 +1,7 @@
 """What a session file holds: its settings, runs, fields, cells and actions."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -86,7 +87,7 @@ class Field:
     sha256: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CountedCell:
     """A cell of a session. What the machine said is never changed.
 
@@ -123,7 +124,9 @@ class CountedCell:
         field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id = row
         left, top, width, height = json.loads(box)
         box = (left, top, width, height)
-        return cls(field, number, x, y, box, red_cell, answer, reason, json.loads(probabilities), repeats, run, id)
+        answer, reason, run = map(sys.intern, (answer, reason, run))  # a session holds many equal ones
+        shares = {sys.intern(label): share for label, share in json.loads(probabilities).items()}
+        return cls(field, number, x, y, box, red_cell, answer, reason, shares, repeats, run, id)
 
     @property
     def added(self) -> bool:
@@ -131,7 +134,7 @@ class CountedCell:
         return self.answer == ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Action:
     """Something that was done in a session.
 

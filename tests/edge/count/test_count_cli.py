@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,15 @@ def test_help_imports_nothing_heavy() -> None:
     assert done.stderr == "[]\n"
     for title in ("What to count", "Who judges", "The camera"):
         assert title in done.stdout
+
+
+def test_a_clock_that_went_back_is_said(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time()
+    with monkeypatch.context() as later:
+        later.setattr("edge.count.journal.time.time", lambda: now + 365 * 86400)
+        with new_session(tmp_path) as journal:
+            fill(journal, ["lymphocyte"])
+    done = edge_count("start", journal.path, pictures)
+    assert done.exit_code == 0 and "The clock is behind the session's latest entry" in done.output
+    with Journal.open(journal.path) as opened:
+        assert [each.id for each in opened.cells()] == list(range(1, opened.count() + 1))
