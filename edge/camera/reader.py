@@ -15,6 +15,7 @@ FIRST = 8.0  # seconds that a source may take to send its first frame
 _BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reopen a lost camera; the last is repeated
 _OLD = 0.05  # seconds; a live frame that has waited longer is thrown away
 _BROKEN = 60  # frames in a row that can't be decoded, after which the camera counts as lost
+_PATIENCE = 1.0  # seconds that the thread may take to end; on a busy machine, reading one frame takes half of that
 
 
 class Camera:
@@ -83,7 +84,7 @@ class Camera:
     def close(self) -> bool:
         """Ends the thread. Returns False where the thread hangs in the camera's driver."""
         self._stop.set()
-        self._thread.join(0.25)
+        self._thread.join(_PATIENCE)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ from edge.system.cli import Group, Grouped, fourcc, progress_bars, ruler, size
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
-    from edge.count.counting import Counted
     from edge.count.journal import Journal
+    from edge.count.recorder import Recorder
     from edge.count.records import Run
     from edge.model import Model
     from edge.system.signals import Stop
@@ -148,12 +149,11 @@ def start(file: Path, pictures: tuple[str, ...], camera: str | None, **options: 
             )
         if camera:
             run = counting.new(camera, model, _risk(options), options["site"])
-            counted = _from_camera(journal, run, camera, model, options, stop)
+            code = _from_camera(journal, run, camera, model, options, stop)
         else:
             run = counting.new(" ".join(pictures), model, _risk(options), options["site"])
-            counted = _from_pictures(journal, run, pictures, model, options, stop)
-        _say(journal, counted)
-    sys.exit(counted.code)
+            code = _from_pictures(journal, run, pictures, model, options, stop)
+    sys.exit(code)
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
@@ -191,7 +191,7 @@ def _journal(file: Path, chosen: dict[str, Any]) -> "Journal":
 
 def _from_camera(
     journal: "Journal", run: "Run", camera: str, model: "Model", options: dict[str, Any], stop: "Stop"
-) -> "Counted":
+) -> int:
     from edge.camera.device import CameraSettings
     from edge.count import counting
     from edge.live.run import Job, Targets
@@ -208,12 +208,12 @@ def _from_camera(
         flat=options["flat"],
         seconds=options["seconds"] or 0.0,
     )
-    return counting.from_camera(journal, run, job, Targets(show=options["show"]), stop)
+    return counting.from_camera(journal, run, job, Targets(show=options["show"]), stop, partial(_say, journal))
 
 
 def _from_pictures(
     journal: "Journal", run: "Run", pictures: tuple[str, ...], model: "Model", options: dict[str, Any], stop: "Stop"
-) -> "Counted":
+) -> int:
     from edge import files
     from edge.classify import Search
     from edge.count import counting
@@ -232,13 +232,13 @@ def _from_pictures(
     job = files.Job(listing.files, model, answering(model, options["risk"]), search)
     complaints = Complaints(lambda text: click.echo(text, err=True))
     with progress_bars() as progress:
-        counted = counting.from_files(journal, run, job, [complaints], stop, progress)
+        code = counting.from_files(journal, run, job, [complaints], stop, partial(_say, journal), progress)
     if left_out := listing.left_out():
         click.echo(left_out, err=True)
-    return counted
+    return code
 
 
-def _say(journal: "Journal", counted: "Counted") -> None:
+def _say(journal: "Journal", run: "Recorder") -> None:
     """What a start brought, and what comes next."""
     from edge.count.outcome import outcome
 
@@ -246,10 +246,10 @@ def _say(journal: "Journal", counted: "Counted") -> None:
     reached = found.counted >= settings.target
     what = "lymphocytes and monocytes" if settings.counted == "named" else "white cells"
     lines = [f"{found.counted} {what} are counted, of {settings.target}{'' if reached else '; start again to go on'}."]
-    if counted.repeated:
-        lines.append(f"{counted.repeated} cells were recognised as counted before.")
-    if counted.known:
-        lines.append(f"{counted.known} pictures were counted before.")
+    if run.repeated:
+        lines.append(f"{run.repeated} cells were recognised as counted before.")
+    if run.known:
+        lines.append(f"{run.known} pictures were counted before.")
     waiting = len(found.open)
     if waiting:
         lines.append(f"{waiting} doubtful cell{'s wait' if waiting > 1 else ' waits'} for a person.")

@@ -2,8 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge import __version__, files
@@ -16,28 +15,9 @@ from edge.model import Model
 from edge.system.progress import Progress, silent
 from edge.system.run_id import new_run
 from edge.system.signals import Stop
-from edge.unlike import Unlike
 
+Ended = Callable[[Recorder], None]
 _BACK = 60.0  # seconds that the clock may go back before a user is told
-
-
-@dataclass(frozen=True)
-class Counted:
-    """What one start of the counting brought.
-
-    Attributes:
-        added: new cells.
-        repeated: cells that were recognised as counted before.
-        known: picture files that were counted before.
-        code: exit code of the run, 0 or 1.
-        unlike: how unlike home the run was.
-    """
-
-    added: int
-    repeated: int
-    known: int
-    code: int
-    unlike: Unlike
 
 
 def new(source: str, model: Model, risk: float | None, profile: str | None = None) -> Run:
@@ -53,8 +33,12 @@ def clock_went_back(journal: Journal) -> bool:
     return time.time() < latest - _BACK
 
 
-def from_camera(journal: Journal, run: Run, job: live.Job, targets: live.Targets, stop: Stop) -> Counted:
+def from_camera(
+    journal: Journal, run: Run, job: live.Job, targets: live.Targets, stop: Stop, ended: Ended = lambda _: None
+) -> int:
     """Counts the cells that a camera shows, until the session's target is reached or `stop` is asked.
+
+    Where the camera's driver hangs at the end, this ends the whole process; see edge.live.run.watch.
 
     Args:
         journal: an open session.
@@ -62,18 +46,26 @@ def from_camera(journal: Journal, run: Run, job: live.Job, targets: live.Targets
         job: what is watched, and how cells are answered.
         targets: where answers go besides the session.
         stop: set by a signal, or by this function at the target.
+        ended: called when all cells are in the session.
+
+    Returns:
+        The exit code of the run, 0 or 1.
 
     Raises:
         UserError: where the camera can't be opened, or the session can't be written.
     """
-    recorder = _begin(journal, run, stop, files=False)
-    code = live.watch(job, targets, stop, [recorder])
-    return _end(journal, run, recorder, code)
+    return live.watch(job, targets, stop, [_begin(journal, run, stop, ended, files=False)])
 
 
 def from_files(
-    journal: Journal, run: Run, job: files.Job, sinks: Sequence[Sink], stop: Stop, progress: Progress = silent
-) -> Counted:
+    journal: Journal,
+    run: Run,
+    job: files.Job,
+    sinks: Sequence[Sink],
+    stop: Stop,
+    ended: Ended = lambda _: None,
+    progress: Progress = silent,
+) -> int:
     """Counts the cells in picture files. A file whose content the session holds already is left out.
 
     Args:
@@ -82,28 +74,26 @@ def from_files(
         job: what is answered, and how.
         sinks: get the answers, too.
         stop: set by a signal, or by this function at the target.
+        ended: called when all cells are in the session.
         progress: see edge.system.progress.
+
+    Returns:
+        The exit code: 1 where pictures could not be read or the run was stopped before the target, else 0.
 
     Raises:
         UserError: where the session can't be written.
     """
-    recorder = _begin(journal, run, stop, files=True)
-    outcome = files.run(job, [recorder, *sinks], progress, lambda: stop.asked)
+    with _begin(journal, run, stop, ended, files=True) as recorder:
+        outcome = files.run(job, [recorder, *sinks], progress, lambda: stop.asked)
     reached = recorder.counted >= journal.settings.target
-    return _end(journal, run, recorder, 1 if outcome.unreadable or (outcome.stopped and not reached) else 0)
+    return 1 if outcome.unreadable or (outcome.stopped and not reached) else 0
 
 
-def _begin(journal: Journal, run: Run, stop: Stop, files: bool) -> Recorder:
+def _begin(journal: Journal, run: Run, stop: Stop, ended: Ended, files: bool) -> Recorder:
     journal.lock_for_counting()
     journal.begin(run)
 
     def reached() -> None:
         stop.asked = True
 
-    return Recorder(journal, run.id, files, reached)
-
-
-def _end(journal: Journal, run: Run, recorder: Recorder, code: int) -> Counted:
-    unlike = recorder.unlike or Unlike()
-    journal.end(run.id, {"unlike": asdict(unlike)})
-    return Counted(recorder.added, recorder.repeated, recorder.known, code, unlike)
+    return Recorder(journal, run.id, files, reached, ended)

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,9 @@ class Recorder(Sink):
         unlike: how unlike home the run is; None if that wasn't judged.
     """
 
-    def __init__(self, journal: Journal, run: str, files: bool, reached: Callable[[], None]) -> None:
+    def __init__(
+        self, journal: Journal, run: str, files: bool, reached: Callable[[], None], ended: "Callable[[Recorder], None]"
+    ) -> None:
         """Reads what the session holds already.
 
         Args:
@@ -45,10 +48,13 @@ class Recorder(Sink):
             run: the identifier of this run, which must have begun.
             files: whether the sources are picture files. A file of the same content is counted once.
             reached: called once the target is reached.
+            ended: called at the end of the run, also where it failed, before the camera is closed: where a driver
+                hangs, that ends the process.
         """
         self.added = self.repeated = self.known = 0
         self.unlike: Unlike | None = None
         self._journal, self._run, self._files, self._reached = journal, run, files, reached
+        self._ended = ended
         self._field: tuple[tuple[str, int], int | None] = (("", -1), None)
         self._wanted = NAMES if journal.settings.counted == NAMED else WHITE
         self.counted = outcome(journal).counted
@@ -57,6 +63,14 @@ class Recorder(Sink):
             if not cell.added and cell.repeats is None:
                 with Image.open(io.BytesIO(journal.crop(cell.id))) as picture:
                     self._seen.add(cell.id, np.asarray(picture.convert("RGB")), SIDE * cell.red_cell)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._journal.end(self._run, {"unlike": asdict(self.unlike or Unlike())})
+        except UserError:
+            if kind is None:
+                raise
+        self._ended(self)
 
     def add(self, result: Answer | Unreadable) -> None:
         if isinstance(result, Unreadable):

@@ -118,7 +118,7 @@ def watch(job: Job, targets: Targets, stop: Stop, further: Sequence[Sink] = ()) 
         job: what the run watches.
         targets: where the answers go.
         stop: set by a signal, such as ctrl-C.
-        further: sinks that get the answers, too.
+        further: sinks that get the answers, too; they are closed at the end, before the camera is.
 
     Returns:
         The exit code: 1 where pictures of a recording could not be read, else 0.
@@ -148,7 +148,8 @@ def watch(job: Job, targets: Targets, stop: Stop, further: Sequence[Sink] = ()) 
         )
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
-            outputs = [tally, terminal, *further, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
+            chosen = (*further, *_sinks(job.model, targets))
+            outputs = [tally, terminal, *(stack.enter_context(each) for each in chosen)]
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show, stop), stop, job.seconds, job.cells)
