@@ -1,7 +1,6 @@
 """The command `edge-classify`: its options."""
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,11 +11,10 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
-from edge.system.cli import Grouped, progress_bars
+from edge.system.cli import Grouped, fourcc, progress_bars, ruler, size
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
-    from edge.decide import Rules
     from edge.model import Model
     from edge.output.sinks import Sink
     from edge.reading.finding import Listing
@@ -34,34 +32,6 @@ _GROUPS = {
 
 class _EdgeClassify(Grouped):
     groups = _GROUPS
-
-
-def _size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
-    size = (int(found[1]), int(found[2])) if found else (0, 0)
-    if not all(size):
-        raise click.BadParameter(f"{text!r} is not a size: give WIDTHxHEIGHT, such as 1280x720.")
-    return size
-
-
-def _fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
-    if text is not None and not (len(text) == 4 and text.isascii()):
-        raise click.BadParameter(f"{text!r} is not a code of four characters, such as MJPG.")
-    return text
-
-
-def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
-    if text in ("run", "picture"):
-        return text
-    try:
-        pixels = float(text)
-    except ValueError:
-        pixels = 0.0
-    if not 3 <= pixels <= 10_000:
-        raise click.BadParameter(f"{text!r} is not run, picture, or a red cell's diameter in pixels (3 to 10000).")
-    return pixels
 
 
 @click.command(cls=_EdgeClassify)
@@ -107,7 +77,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     metavar="run|picture|PIXELS",
     default="run",
     show_default=True,
-    callback=_ruler,
+    callback=ruler,
     help="How red cells, the ruler for white cells, are measured. run: in all pictures of one size together, as if "
     "from one microscope; picture: in each picture by itself; PIXELS: their diameter in pixels, if you know it.",
 )
@@ -139,7 +109,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
     is_flag=True,
     help="With --camera: show picture and answers in a window, if there is a display; q or Escape ends the run.",
 )
-@click.option("--size", metavar="WxH", callback=_size, help="Size of the camera's pictures, such as 1280x720.")
+@click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--fps",
     type=click.FloatRange(0, 1000, min_open=True),
@@ -149,7 +119,7 @@ def _ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
 @click.option(
     "--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed white balance, in kelvin."
 )
-@click.option("--fourcc", metavar="CODE", callback=_fourcc, help="Pixel format: MJPG, YUYV, ...")
+@click.option("--fourcc", metavar="CODE", callback=fourcc, help="Pixel format: MJPG, YUYV, ...")
 @click.option(
     "--flat",
     metavar="FILE|capture",
@@ -214,6 +184,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
     """Runs `--camera` and exits with the run's exit code."""
     from edge.camera.device import CameraSettings
     from edge.live import run
+    from edge.model import answering
     from edge.system.signals import Stop
 
     for name in ("annotate", "explain", "single", "whole_image", "adapt"):
@@ -229,7 +200,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
         source=camera,
         settings=settings,
         model=model,
-        rules=_rules(model, options["risk"], options["no_review"]),
+        rules=answering(model, options["risk"], options["no_review"]),
         red_cell=ruler if isinstance(ruler, float) else None,
         threads=options["threads"],
         flat=options["flat"],
@@ -244,6 +215,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
     from edge import classify, files, unlike
+    from edge.model import answering
     from edge.output.rulers import Rulers
     from edge.output.tally import Tally
     from edge.reading import finding
@@ -265,7 +237,7 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             "--single searches for the cell in the middle, --whole-image doesn't search; use only one of them."
         )
     model = _opened(model_path, options["threads"], site)
-    rules = _rules(model, options["risk"], options["no_review"])
+    rules = answering(model, options["risk"], options["no_review"])
     ruler = options["ruler"]
     search = classify.Search(
         single=options["single"],
@@ -348,42 +320,15 @@ def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sin
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
     from edge.model import SHIPPED, Model, try_out
 
-    if path:
-        try_out(path)
     if not site:
+        if path:
+            try_out(path)
         return Model(path or SHIPPED, threads)
-    from edge.site.profile import SiteModel
+    from edge.site.profile import open_model
 
-    model = SiteModel(path or SHIPPED, threads, site)
+    model = open_model(path, threads, site)
     click.echo(f"Uses the profile {site}, which was learned from {model.profile.learned_from()}.", err=True)
     return model
-
-
-def _rules(model: "Model", risk: float | None, no_review: bool) -> "Rules":
-    """How answers are made. Raises UserError if the model has no thresholds for the risk: with none, all would pass.
-
-    Without --risk, a model from before there were thresholds answers every cell.
-    """
-    from edge.decide import RISK
-
-    if no_review:
-        if risk is not None:
-            raise UserError("--no-review gives every answer, whatever its risk; leave out --risk.")
-        return model.rules(None)
-    asked, risk = risk is not None, RISK if risk is None else risk
-    fitted = model.decision.risks is not None
-    if (asked or fitted) and not any(known <= risk + 1e-9 for known in model.risks):
-        known = ", ".join(f"{each:g}" for each in model.risks)
-        raise UserError(
-            f"{model.path} has no thresholds for a risk of {risk:g}; "
-            + (
-                f"it has some for {known}: choose one with --risk, "
-                if known
-                else "it has none at all: train it better, "
-            )
-            + "or answer every cell with --no-review."
-        )
-    return model.rules(risk)
 
 
 def _standard_input() -> list[str]:

@@ -25,7 +25,7 @@ import numpy as np
 from edge import contract as contracts
 from edge import crop
 from edge.contract import Contract
-from edge.decide import OTHER, PLAIN_OTHER, Rules, merged
+from edge.decide import OTHER, PLAIN_OTHER, RISK, Rules, merged
 from edge.errors import UserError, reason
 from edge.mahalanobis import Distance
 from edge.softmax import softmax
@@ -262,6 +262,31 @@ def try_out(path: Path) -> None:
 
     if wrong := apart.tried_out(run_samples, _PATIENCE):
         raise UserError(f"{path} {wrong}, so it is forged or damaged; don't use it.")
+
+
+def answering(model: Model, risk: float | None, no_review: bool = False) -> Rules:
+    """How answers are made. Raises UserError if the model has no thresholds for the risk: with none, all would pass.
+
+    Without --risk, a model from before there were thresholds answers every cell.
+    """
+    if no_review:
+        if risk is not None:
+            raise UserError("--no-review gives every answer, whatever its risk; leave out --risk.")
+        return model.rules(None)
+    asked, risk = risk is not None, RISK if risk is None else risk
+    fitted = model.decision.risks is not None
+    if (asked or fitted) and not any(known <= risk + 1e-9 for known in model.risks):
+        known = ", ".join(f"{each:g}" for each in model.risks)
+        raise UserError(
+            f"{model.path} has no thresholds for a risk of {risk:g}; "
+            + (
+                f"it has some for {known}: choose one with --risk, "
+                if known
+                else "it has none at all: train it better, "
+            )
+            + "or answer every cell with --no-review."
+        )
+    return model.rules(risk)
 
 
 def _risks(decision: contracts.Decision) -> tuple[float, ...]:

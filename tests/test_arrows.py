@@ -30,9 +30,9 @@ WINGS = {
     "simulator": {"core", "system"},
     "camera": {"core", "system", "reading", "simulator"},
     "live": {"core", "system", "reading", "output", "camera", "field"},
+    "count": {"core", "system", "reading", "output", "camera", "live", "site"},
     "site": {"core", "system", "output"},
-    "count": {"core"},
-    "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
+    "doctor": {"core", "system", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong
 # The command above all wings. A wing's own cli.py may import no more than the other files of that wing.

@@ -18,6 +18,7 @@ import benchmarks.cli
 import convert.__main__
 import convert.cli
 import edge.cli
+import edge.count.cli
 import edge.doctor.cli
 import edge.site.cli
 import train.cli
@@ -32,6 +33,7 @@ FIGURES = "\n".join(text for file, text in PAGES.items() if file.parent.name == 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 MAINS = {
     "edge-classify": edge.cli.main,
+    "edge-count": edge.count.cli.main,
     "edge-site": edge.site.cli.main,
     "edge-doctor": edge.doctor.cli.main,
     "train": train.cli.main,

@@ -109,7 +109,7 @@ class Rate:
         return f"{speed:.0f} frames a second, {1000 * statistics.median(age for _, age in recent):.0f} ms old"
 
 
-def watch(job: Job, targets: Targets, stop: Stop) -> int:
+def watch(job: Job, targets: Targets, stop: Stop, further: Sequence[Sink] = ()) -> int:
     """Runs `edge-classify --camera`.
 
     Where the camera's driver hangs, this ends the whole process.
@@ -118,6 +118,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         job: what the run watches.
         targets: where the answers go.
         stop: set by a signal, such as ctrl-C.
+        further: sinks that get the answers, too.
 
     Returns:
         The exit code: 1 where pictures of a recording could not be read, else 0.
@@ -147,7 +148,7 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         )
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
-            outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
+            outputs = [tally, terminal, *further, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show, stop), stop, job.seconds, job.cells)

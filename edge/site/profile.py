@@ -16,7 +16,7 @@ from edge import contract
 from edge.contract import Count, Decision, Probability, Range
 from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
-from edge.model import Model, Prediction
+from edge.model import SHIPPED, Model, Prediction, try_out
 from edge.site.figures import LeftOut
 
 VERSION = 1
@@ -121,6 +121,13 @@ class SiteModel(Model):
         """See Model.predict. The probabilities are adjusted to the site."""
         prediction = super().predict(crop)
         return replace(prediction, kinds=self.profile.adjusted(prediction))
+
+
+def open_model(path: Path | None, threads: int, site: str) -> SiteModel:
+    """Opens a model file, None for the shipped one, with a site's profile. Raises UserError where one can't be used."""
+    if path:
+        try_out(path)
+    return SiteModel(path or SHIPPED, threads, site)
 
 
 def write(profile: Profile, path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -110,3 +111,34 @@ def show_log(*packages: str) -> None:
         logger.setLevel(logging.INFO)
         logger.handlers = [LogLines()]
         logger.propagate = False
+
+
+def size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, int] | None:
+    """Callback of an option that gives a size, WIDTHxHEIGHT in pixels."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.lower())
+    pixels = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(pixels):
+        raise click.BadParameter(f"{text!r} is not a size: give WIDTHxHEIGHT, such as 1280x720.")
+    return pixels
+
+
+def fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
+    """Callback of an option that gives a pixel format."""
+    if text is not None and not (len(text) == 4 and text.isascii()):
+        raise click.BadParameter(f"{text!r} is not a code of four characters, such as MJPG.")
+    return text
+
+
+def ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
+    """Callback of an option that gives the ruler: run, picture, or the diameter of a red cell in pixels."""
+    if text in ("run", "picture"):
+        return text
+    try:
+        pixels = float(text)
+    except ValueError:
+        pixels = 0.0
+    if not 3 <= pixels <= 10_000:
+        raise click.BadParameter(f"{text!r} is not run, picture, or a red cell's diameter in pixels (3 to 10000).")
+    return pixels

@@ -1,0 +1,145 @@
+"""`edge-count` as a user runs it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import ROOT
+from count_helpers import fill, new_session
+
+from edge.count.cli import main
+from edge.count.journal import Journal
+from edge.count.outcome import outcome
+from edge.count.review import Review
+from edge.count.verdicts import Verdict
+from edge.simulator import demo
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The drawn cells of `make demo`."""
+    folder = tmp_path_factory.mktemp("pictures")
+    demo.draw(folder)
+    return folder
+
+
+def edge_count(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(each) for each in arguments])
+
+
+def test_pictures_are_counted_once(pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.session"
+    done = edge_count("start", file, pictures, "--slide", "7", "--operator", "Ada", "--target", 100)
+    assert done.exit_code == 0, done.output
+    assert "of 100; start again to go on." in done.output and "Next: edge-count review" in done.output
+    with Journal.open(file) as journal:
+        cells = journal.count()
+        assert cells >= 6
+        assert journal.settings.slide == "7"
+        assert journal.field_picture(1)
+    shutil.copytree(pictures, tmp_path / "copied")
+    again = edge_count("start", file, pictures, tmp_path / "copied")
+    assert again.exit_code == 0, again.output
+    assert "pictures were counted before." in again.output and "the count goes on" in again.output
+    with Journal.open(file) as journal:
+        assert len(outcome(journal).judged) == cells
+        assert [run.software for run in journal.runs()] == ["0.1.0"] * 2
+
+
+def test_a_run_ends_at_the_target_and_a_larger_one_goes_on(pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.session"
+    options = ("--of", "white", "--risk", "0.2")
+    first = edge_count("start", file, pictures, "--target", 1, *options)
+    assert first.exit_code == 0 and "are counted, of 1." in first.output
+    with Journal.open(file) as journal:
+        held = journal.count()
+    full = edge_count("start", file, pictures, *options)
+    assert full.exit_code == 2 and "give a larger --target" in full.output
+    assert edge_count("start", file, pictures, "--target", 50, *options).exit_code == 0
+    with Journal.open(file) as journal:
+        assert journal.count() > held
+        assert journal.settings.target == 50
+        assert journal.actions(kinds=("settings",))[0].before == {"target": 1}
+
+
+def test_the_simulated_microscope_is_counted_and_a_restart_recognises_its_cells(tmp_path: Path) -> None:
+    file = tmp_path / "a.session"
+    for turn in range(2):
+        done = edge_count("start", file, "--camera", "sim:seed=3", "--seconds", 8)
+        assert done.exit_code == 0, done.output
+        with Journal.open(file) as journal:
+            found = outcome(journal)
+            if turn == 0:
+                first = len(found.judged)
+                assert first >= 2 and found.repeated == 0
+            else:
+                assert "were recognised as counted before" in done.output
+                assert found.repeated >= 2
+                assert len(found.judged) <= first + 4  # as many as the run saw more of the slide
+
+
+def test_what_cannot_be_counted_is_said(pictures: Path, tmp_path: Path) -> None:
+    file = tmp_path / "a.session"
+    text = tmp_path / "b.session"
+    text.write_text("mine")
+    for arguments, why in (
+        ((file,), "Give either pictures or --camera"),
+        ((file, pictures, "--camera", "sim"), "Give either pictures or --camera"),
+        ((file, tmp_path / "none"), "No pictures found"),
+        ((file, pictures, "--fps", 5), "--fps can only be used with --camera"),
+        ((file, pictures, "--ruler", "picture"), "of one microscope"),
+        ((text, pictures), "Can't use"),
+        ((file, pictures, "--operator", "x" * 300), "may have 200 characters"),
+        ((tmp_path / "no" / "a.session", pictures), "Can't use"),
+    ):
+        done = edge_count("start", *arguments)
+        assert done.exit_code == 2 and why in done.output, (arguments, done.output)
+        assert "Traceback" not in done.output
+    assert text.read_text() == "mine"
+
+
+def test_add_sign_check_amend_copy_list(tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte", "review"])
+        file = Path(journal.path)
+    assert "1 cell of it waits" in edge_count("sign", file, "--reader", "Ada").output
+    with Journal.open(file) as journal:
+        Review(journal, "Ada").judge([2], Verdict("monocyte"))
+    added = edge_count("add", file, "--reader", "Ada", "--field", 1, "--at", 300, 200, "--verdict", "monocyte")
+    assert added.exit_code == 0 and "cell 3, monocyte" in added.output
+    assert "version 1" in edge_count("sign", file, "--reader", "Ada").output
+    assert edge_count("check", file).output == f"{file} is whole: 3 cells, version 1, signed by Ada.\n"
+    refused = edge_count("add", file, "--reader", "Ada", "--field", 1, "--at", 1, 1, "--verdict", "other")
+    assert refused.exit_code == 2 and "is signed by Ada" in refused.output
+    assert edge_count("copy", file, tmp_path / "copy.session").exit_code == 0
+    assert edge_count("copy", file, tmp_path / "copy.session").exit_code == 2
+    assert edge_count("amend", file, "--reader", "Bo", "--why", "one more cell").exit_code == 0
+    (tmp_path / "broken.session").write_bytes(b"x" * 5000)
+    listed = edge_count("list", tmp_path)
+    assert listed.exit_code == 1 and "it is not a session" in listed.output
+    rows = [line.split() for line in listed.output.splitlines() if line.startswith(("copy", "slide "))]
+    assert [row[0] for row in rows] == ["copy", "slide"] and rows[0][-1] == "Ada" and rows[1][-1] == "-"
+    assert edge_count("list", tmp_path / "none").exit_code == 2
+
+
+def test_a_review_without_a_terminal_is_refused(tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["review"])
+    done = edge_count("review", journal.path, "--reader", "Ada")
+    assert done.exit_code == 2 and "needs a terminal" in done.output
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['edge-count', 'start', '--help']\n"
+        "from edge.count.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'numpy', 'PIL', 'cv2', 'sqlite3'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert done.stderr == "[]\n"
+    for title in ("What to count", "Who judges", "The camera"):
+        assert title in done.stdout
