@@ -162,7 +162,7 @@ def _plan(share: float, others: Mapping[str, float]) -> dict[str, int]:
 def _draw(pools: Mapping[str, list[np.ndarray]], plan: Mapping[str, int], seed: int) -> np.ndarray:
     """The rows of a slide, int [CELLS]: one picture of each physical cell, drawn with replacement if there are too few.
 
-    Every model gets the same slides of a source.
+    Models that are measured on the same cells get the same slides.
     """
     rng = np.random.default_rng(seed)
     rows = []
