@@ -280,6 +280,35 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
 
 @main.command()
 @_models
+@data_option
+@click.option(
+    "--slides",
+    "count",
+    type=click.IntRange(2),
+    default=100,
+    show_default=True,
+    help="Slides per source and composition.",
+)
+@_json_option
+@exits_on_user_error
+def slides(models: tuple[Path, ...], folder: Path, count: int, target: Path | None) -> None:
+    """How well MODELS count a slide's share of monocytes.
+
+    Slides of 200 cells are put together from the test cells of each source, with 2 to 20 monocytes per 100 lymphocytes
+    and monocytes. They are counted by the machine alone, and with a person who decides the doubtful cells. MODELS are
+    .tflite files; without them the shipped ones are measured.
+    """
+    with _installed():
+        from benchmarks import slides
+
+    with progress_bars() as progress:
+        found = slides.measure(folder, models or SHIPPED, count, progress)
+    _save({"slides": found}, target)
+    click.echo(slides.table(found))
+
+
+@main.command()
+@_models
 @click.option(
     "--pictures",
     "folders",

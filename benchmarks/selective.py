@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from benchmarks import held_out
 from edge import unlike
 from edge.contract import Selective
 from edge.decide import OTHER, RISK, Rules, decide
@@ -15,7 +16,7 @@ from edge.model import Model, Prediction
 from edge.output.tables import Table
 from edge.share import Share, share
 from edge.system.progress import Progress, silent
-from train.data import crop_cache, dataset, field_cells
+from train.data import dataset
 from train.evaluation import calibration, evaluate, selective
 
 HOME = "all its own"  # the key of figures on all sources together that the model was trained on
@@ -132,32 +133,25 @@ def learned_sources(model: Model) -> list[str]:
 def _model_figures(folder: Path, model: Model, file: Path, progress: Progress) -> ModelFigures:
     if model.labels != (*dataset.LABELS, OTHER) or not model.risks:
         raise UserError(f"{file} knows no {OTHER} cells; train a network with --other kinds, and convert it.")
-    examples = dataset.only(dataset.read(folder, model.labels), "test")
-    in_fields = field_cells.read(
-        folder, model.size, model.policy, model.labels, progress=progress, half=model.contract.learned_fields
-    )
-    crops = [crop_cache.crops(folder, examples, model.size, model.policy, progress=progress), in_fields.crops]
-    truth = np.concatenate([dataset.targets(examples, model.labels), in_fields.truth])
-    types = np.array([e.kind for e in examples] + in_fields.kinds)
-    sources = np.array([e.source for e in examples] + in_fields.sources)
-    predictions = [model.predict(crop) for each in crops for crop in each]
+    cells = held_out.read(folder, model, progress)
+    truth, types, sources = cells.truth, cells.types, cells.sources
     learned = learned_sources(model)
     runs = {
-        name: _as_run([predictions[i] for i in np.flatnonzero(sources == name)], types[sources == name], model)
+        name: _as_run(cells.at(sources == name), types[sources == name], model)
         for name in dict.fromkeys(sources.tolist())
     }
     groups = {name: sources == name for name in dict.fromkeys(sources.tolist())}
     if len(learned) > 1:
-        single = np.arange(len(sources)) < len(examples)  # the few cells of camera fields have rows of their own
+        single = np.arange(len(sources)) < cells.singles  # the few cells of camera fields have rows of their own
         groups = {HOME: np.isin(sources, learned) & single} | groups
     return ModelFigures(
         kind=model.contract.quantization.kind,
         learned=tuple(learned),
         sha256=model.sha256,
-        missed=in_fields.missed,
+        missed=cells.missed,
         sources={
             name: replace(
-                _source_figures(truth[rows], types[rows], [predictions[i] for i in np.flatnonzero(rows)], model),
+                _source_figures(truth[rows], types[rows], cells.at(rows), model),
                 run=_run_figures(truth, sources, learned if name == HOME else [name], runs, model),
             )
             for name, rows in groups.items()

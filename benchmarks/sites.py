@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import held_out
 from benchmarks.selective import learned_sources
 from edge.contract import document
 from edge.decide import OTHER
@@ -16,8 +17,7 @@ from edge.site.figures import SiteFigures, figures
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST
 from edge.system.progress import Progress, silent
-from train.data import crop_cache, dataset, field_cells
-from train.evaluation import intervals
+from train.data import dataset
 
 COUNTS = (0, 5, 10, 15, 20, 50)  # labelled cells of each name (lymphocyte, monocyte)
 DRAWS = 20  # random choices of these cells
@@ -149,19 +149,13 @@ def sites(
 
 def _cells(folder: Path, model: Model, progress: Progress) -> dict[str, Cells]:
     """The cells of each source with a model's predictions."""
-    test = [e for e in dataset.only(dataset.read(folder, model.labels), "test") if e.kind != dataset.PATCH]
-    in_fields = field_cells.read(
-        folder, model.size, model.policy, model.labels, progress=progress, half=model.contract.learned_fields
-    )
-    crops = np.concatenate(
-        [crop_cache.crops(folder, test, model.size, model.policy, progress=progress), in_fields.crops]
-    )
-    truth = np.concatenate([dataset.targets(test, model.labels), in_fields.truth])
-    in_field_numbers = np.unique(in_fields.cells, return_inverse=True)[1]
-    physical = np.concatenate([intervals.clusters(test), len(test) + in_field_numbers])
-    every = Cells.of([model.predict(crop) for crop in crops], truth, physical)
-    sources = np.array([e.source for e in test] + in_fields.sources)
-    return {source: every.at(sources == source) for source in dict.fromkeys(sources.tolist())}
+    cells = held_out.read(folder, model, progress)
+    white = cells.types != dataset.PATCH
+    return {
+        source: Cells.of(cells.at(rows), cells.truth[rows], cells.physical[rows])
+        for source in dict.fromkeys(cells.sources[white].tolist())
+        for rows in [white & (cells.sources == source)]
+    }
 
 
 def curve(site: Cells, model: Model, counts: Sequence[int], draws: int) -> Curve:
