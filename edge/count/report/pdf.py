@@ -13,7 +13,7 @@ _FONTS = Path(__file__).parent / "fonts"
 _MARGIN, _WIDTH, _GAP = 30, 535, 16  # points; A4 is 595 wide
 _COLUMN = (_WIDTH - _GAP) / 2
 _TALLEST = 640  # points; a longer column is set smaller
-_IN_A_ROW = 10
+_IN_A_ROW = 12
 
 
 def write(content: Content, path: Path) -> None:
@@ -64,7 +64,7 @@ class _Setter:
             return ParagraphStyle("", fontName="DejaVu", fontSize=size, leading=1.22 * size, **more)
 
         self.title, self.text, self.small, self.caption = style(16), style(8), style(6.8), style(5.6)
-        self.right = style(8, alignment=2)
+        self.right, self.small_right = style(8, alignment=2), style(6.8, alignment=2)
         self.status = style(9, alignment=1)
         self.heading = style(9, spaceBefore=7, spaceAfter=2)
 
@@ -82,7 +82,7 @@ class _Setter:
         else:
             right += machine
         columns = [self.kit.KeepInFrame(_COLUMN, _TALLEST, each, mode="shrink") for each in (left, right)]
-        found = [self._head(about), self.kit.Spacer(1, 5), self._notices(about)]
+        found = [self._head(about), self.kit.Spacer(1, 5), self._notices(about), self.kit.Spacer(1, 5)]
         found.append(self._table([[columns[0], "", columns[1]]], [_COLUMN, _GAP, _COLUMN], [("VALIGN", "TOP")]))
         if about.pictures:
             found += [self._heading("Cells that were doubtful or corrected"), self._gallery(about)]
@@ -113,7 +113,10 @@ class _Setter:
 
     def _counts(self, about: Page) -> Any:
         head = ["", "kind", "cells", "share", "95 % interval"]
-        rows: list[list[Any]] = [[self._text(f'<font color="#444444">{each}</font>', self.small) for each in head]]
+        styles = [self.small, self.small, self.small_right, self.small_right, self.small_right]
+        rows: list[list[Any]] = [
+            [self._text(f'<font color="#444444">{each}</font>', style) for each, style in zip(head, styles, strict=True)]
+        ]
         for row in about.rows:
             name: list[Any] = [self._text(escape(row.label), self.text)]
             if row.bar:
