@@ -40,9 +40,7 @@ class Content:
     def is_differential(self) -> bool:
         """Whether the shares are those of all nucleated white cells, each of them judged by a person."""
         return (
-            self.found.settings.counted == ALL_WHITE
-            and self.found.every_cell_judged
-            and not self.found.labels[UNSURE]
+            self.found.settings.counted == ALL_WHITE and self.found.every_cell_judged and not self.found.labels[UNSURE]
         )
 
     @property

@@ -199,7 +199,10 @@ def _facts(content: Content) -> list[tuple[str, str]]:
         ("Source", _each(run.source for run in summary.runs)),
         ("Model", _each(f"{run.model}, sha256 {run.model_sha256}" for run in summary.runs)),
         ("Site profile", _each(_profile(run) for run in summary.runs)),
-        ("Stated risk", _each("none, each cell answered" if run.risk is None else f"{run.risk:g}" for run in summary.runs)),
+        (
+            "Stated risk",
+            _each("none, each cell answered" if run.risk is None else f"{run.risk:g}" for run in summary.runs),
+        ),
         ("Software", _each(f"edge-classify {run.software}" for run in summary.runs)),
         ("Session", f"{summary.name}, {summary.id}"),
     ]
@@ -237,7 +240,7 @@ def _machine(summary: Summary) -> list[str]:
 def _agreement(agreement: Agreement, readers: Sequence[str]) -> list[str]:
     same = agreement.same
     first, second = (_short(name, 40) for name in readers[:2])
-    found = [f"{first} (rows) and {second} (columns) judged {same.count} cells both, and {same.right} the same."]
+    found = [f"{first} (rows) and {second} (columns) both judged {same.count} cells, and {same.right} the same."]
     if agreement.kappa is not None:
         interval = f"95 % interval {agreement.low:.2f} to {agreement.high:.2f}"
         found.append(f"Cohen's kappa: {agreement.kappa:.2f} ({interval}).")

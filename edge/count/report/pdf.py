@@ -115,7 +115,10 @@ class _Setter:
         head = ["", "kind", "cells", "share", "95 % interval"]
         styles = [self.small, self.small, self.small_right, self.small_right, self.small_right]
         rows: list[list[Any]] = [
-            [self._text(f'<font color="#444444">{each}</font>', style) for each, style in zip(head, styles, strict=True)]
+            [
+                self._text(f'<font color="#444444">{each}</font>', style)
+                for each, style in zip(head, styles, strict=True)
+            ]
         ]
         for row in about.rows:
             name: list[Any] = [self._text(escape(row.label), self.text)]
