@@ -31,7 +31,7 @@ WINGS = {
     "camera": {"core", "system", "reading", "simulator"},
     "live": {"core", "system", "reading", "output", "camera", "field"},
     "site": {"core", "system", "output"},
-    "count": {"core"},
+    "count": {"core", "system", "output", "live"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong

@@ -111,7 +111,7 @@ class Summary:
 
 
 def summary(journal: Journal, found: Outcome | None = None) -> Summary:
-    """Summarises a session as of now. It doesn't change the session, and reads no picture. found: its outcome, if known."""
+    """Summarises a session as of now, and changes nothing in it. Reads no picture. found: its outcome, if known."""
     found, runs = found or outcome(journal), journal.runs()
     labels, settings = found.labels, journal.settings
     named, white = found.named, found.white

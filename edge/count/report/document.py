@@ -15,10 +15,11 @@ SCHEMA = "edge-count/report/1"
 def write(content: Content, path: Path) -> None:
     """Writes the document, a line a cell."""
     head = json.dumps(_head(content), ensure_ascii=False, indent=1)
+    line = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each cell
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(head.removesuffix("\n}") + ',\n "cells": [')
         for number, cell in enumerate(_cells(content)):
-            file.write((",\n  " if number else "\n  ") + json.dumps(cell, ensure_ascii=False))
+            file.write((",\n  " if number else "\n  ") + line(cell))
         file.write("\n ]\n}\n")
 
 
@@ -62,14 +63,14 @@ def _head(content: Content) -> dict[str, Any]:
 def _cells(content: Content) -> Iterator[dict[str, Any]]:
     fields = content.journal.fields()
     for each in content.found.judged:
-        cell = each.cell
+        cell, field = each.cell, fields[each.cell.field]
         said = {name: by_cell[cell.id] for name, by_cell in content.found.verdicts.items() if cell.id in by_cell}
         yield {
             "id": cell.id,
             "run": cell.run,
             "field": cell.field,
-            "source": fields[cell.field].source,
-            "frame": fields[cell.field].frame,
+            "source": field.source,
+            "frame": field.frame,
             "x": cell.x,
             "y": cell.y,
             "box": cell.box,

@@ -12,7 +12,7 @@ from edge.count.records import ALL, NAMED, Run
 from edge.count.report.content import AMENDED, FINAL, PRELIMINARY, Content
 from edge.count.statistics import Agreement
 from edge.count.summary import WITHIN, Summary
-from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NOT_A_CELL, OTHER, RED, UNSURE, WHITE
+from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NOT_A_CELL, OTHER, RED, UNSURE
 from edge.system.paths import clean
 
 MOST_PICTURES = 200

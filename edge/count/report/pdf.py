@@ -17,7 +17,7 @@ _IN_A_ROW = 12
 
 
 def write(content: Content, path: Path) -> None:
-    """Writes the report. Characters that the fonts lack are shown as boxes. Raises UserError where ReportLab is missing."""
+    """Writes the report; characters that the fonts lack become boxes. Raises UserError where ReportLab is missing."""
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.platypus import SimpleDocTemplate
@@ -167,7 +167,9 @@ class _Setter:
 
     def _gallery(self, about: Page) -> Any:
         """Rows of pictures, each with a row of captions below, on the same page."""
-        side, rows, styles = _WIDTH / _IN_A_ROW, [], []
+        side = _WIDTH / _IN_A_ROW
+        rows: list[list[Any]] = []
+        styles: list[tuple[Any, ...]] = []
         for first in range(0, len(about.pictures), _IN_A_ROW):
             shown = about.pictures[first : first + _IN_A_ROW]
             empty = [""] * (_IN_A_ROW - len(shown))

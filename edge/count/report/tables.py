@@ -23,17 +23,19 @@ def write_cells(content: Content, path: Path) -> None:
     columns = ["cell", "run", "field", "source", "frame", "x", "y", "answer", "reason"]
     columns += [f"p_{label}" for label in labels] + [f"verdict of {name}" for name in readers]
     columns += ["label", "note", "by", "open"]
+    sources = {number: harmless(field.source) for number, field in fields.items()}
     said = [content.found.verdicts[name] for name in readers]
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(harmless, columns))
         for each in content.found.judged:
             cell = each.cell
-            field = fields[cell.field]
-            row: list[Any] = [cell.id, cell.run, cell.field, field.source, field.frame, cell.x, cell.y, cell.answer]
-            row += [cell.reason, *(cell.probabilities.get(label, "") for label in labels)]
-            row += [str(verdicts.get(cell.id, "")) for verdicts in said]
-            writer.writerow(map(harmless, [*row, each.label, each.note, each.by, each.open]))
+            # Only text is made harmless: it takes a third of the time that all values would take.
+            texts = [cell.answer, cell.reason, *(str(verdicts.get(cell.id, "")) for verdicts in said)]
+            answer, reason, *verdict = map(harmless, texts)
+            row: list[Any] = [cell.id, cell.run, cell.field, sources[cell.field], fields[cell.field].frame]
+            row += [cell.x, cell.y, answer, reason, *(cell.probabilities.get(label, "") for label in labels), *verdict]
+            writer.writerow([*row, each.label, harmless(each.note), harmless(each.by), each.open])
 
 
 def write_openelis(content: Content, path: Path) -> None:

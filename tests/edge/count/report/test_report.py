@@ -19,8 +19,8 @@ from hl7apy.parser import parse_message
 
 from edge.count import signing
 from edge.count.journal import Journal
-from edge.count.records import ALL, NAMED, WHITE, CountedCell, Field, Run, Settings
 from edge.count.recorder import jpeg
+from edge.count.records import ALL, NAMED, WHITE, CountedCell, Field, Run, Settings
 from edge.count.report import FORMATS, hand_over, page, write
 from edge.count.report.content import Content, content
 from edge.count.report.observations import observations
@@ -302,6 +302,7 @@ def test_fhir_is_a_bundle_that_fhir_s_own_model_takes(make: Make, tmp_path: Path
 def test_a_broken_signature_is_not_final(make: Make, tmp_path: Path) -> None:
     journal = judge(make())
     signing.sign(journal, "Ada")
+    journal._database.execute("DROP TRIGGER cells_stay")
     journal._database.execute("UPDATE cells SET answer = 'monocyte' WHERE id = 2")
     assert content(journal).status == "preliminary"
     assert "signature is broken" in text(journal, tmp_path / "broken.html")
