@@ -56,8 +56,8 @@ class _Setter:
         from reportlab.pdfbase import pdfmetrics, ttfonts
 
         self.kit, self.shapes, self.colour = platypus, shapes, colors.HexColor
-        pdfmetrics.registerFont(ttfonts.TTFont("DejaVu", _FONTS / "DejaVuSans.ttf"))
-        pdfmetrics.registerFont(ttfonts.TTFont("DejaVu-Bold", _FONTS / "DejaVuSans-Bold.ttf"))
+        pdfmetrics.registerFont(ttfonts.TTFont("DejaVu", str(_FONTS / "DejaVuSans.ttf")))
+        pdfmetrics.registerFont(ttfonts.TTFont("DejaVu-Bold", str(_FONTS / "DejaVuSans-Bold.ttf")))
         pdfmetrics.registerFontFamily("DejaVu", "DejaVu", "DejaVu-Bold", "DejaVu", "DejaVu-Bold")
 
         def style(size: float, **more: Any) -> ParagraphStyle:

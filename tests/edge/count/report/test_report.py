@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.resources import files
@@ -315,3 +316,8 @@ def test_openelis_gets_no_empty_value_and_needs_the_accession_number(make: Make,
     with pytest.raises(UserError, match="accession number"):
         write(make(slide=""), tmp_path / "other.openelis.csv")
     assert not list(tmp_path.glob("other*"))
+
+
+def test_only_a_report_that_needs_them_imports_the_large_libraries() -> None:
+    code = "import sys, edge.count.report; assert not {'jinja2', 'reportlab'} & set(sys.modules)"
+    assert not subprocess.run([sys.executable, "-c", code], check=False).returncode
