@@ -27,8 +27,8 @@ def write(content: Content, path: Path) -> None:
     document = SimpleDocTemplate(
         str(path),
         pagesize=A4,
-        leftMargin=_MARGIN,
-        rightMargin=_MARGIN,
+        leftMargin=_MARGIN - 6,  # the frame adds 6
+        rightMargin=_MARGIN - 6,
         topMargin=_MARGIN - 6,
         bottomMargin=_MARGIN + 6,
         title=about.title,
