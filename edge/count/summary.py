@@ -110,9 +110,9 @@ class Summary:
     doubtful: Sequence[Judged]
 
 
-def summary(journal: Journal) -> Summary:
-    """Summarises a session as of now. It doesn't change the session, and reads no picture."""
-    found, runs = outcome(journal), journal.runs()
+def summary(journal: Journal, found: Outcome | None = None) -> Summary:
+    """Summarises a session as of now, and changes nothing in it. Reads no picture. found: its outcome, if known."""
+    found, runs = found or outcome(journal), journal.runs()
     labels, settings = found.labels, journal.settings
     named, white = found.named, found.white
     whole, parts = (named, NAMES) if settings.counted == NAMED else (white, WHITE)

@@ -9,10 +9,16 @@ _LONGEST = 200  # bytes of a name's stem; file systems allow 255 bytes for the w
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file under a temporary name, and renames it. write: gets the temporary path and writes the file."""
+    """Writes a file under a temporary name, and renames it. write: gets the temporary path and writes the file.
+
+    If it fails, such as on a full disk, nothing is left behind.
+    """
     part = path.with_name(f"{path.name}.part")
-    write(part)
-    part.replace(path)
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], first: int = 1) -> int:

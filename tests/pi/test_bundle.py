@@ -48,6 +48,7 @@ def test_the_bundle_is_small_and_holds_nothing_for_training(bundle: Path, unpack
     assert bundle.stat().st_size <= 110e6
     names = {wheel.name.partition("-")[0] for wheel in (unpacked / "wheels").iterdir()}
     assert {"ai_edge_litert", "numpy", "opencv_python_headless", "pillow", "click", "tqdm", "edge_classify"} <= names
+    assert {"jinja2", "markupsafe", "reportlab", "charset_normalizer"} <= names  # of the extra `count`
     assert not names & {"tensorflow", "tensorflow_cpu", "keras", "scikit_learn", "scipy", "matplotlib", "tensorboard"}
     for python in ("cp311", "cp313"):
         assert list((unpacked / "wheels").glob(f"ai_edge_litert-*-{python}-*aarch64.whl"))
@@ -58,6 +59,8 @@ def test_the_bundle_is_small_and_holds_nothing_for_training(bundle: Path, unpack
         [about] = [name for name in archive.namelist() if name.endswith("/METADATA")]
         wanted = [line for line in archive.read(about).decode().splitlines() if line.startswith("Requires-Dist")]
         assert "edge/models/compact-int8.tflite" in archive.namelist()
+        needed = ("templates/report.html", "fonts/DejaVuSans.ttf", "fonts/LICENSE", "session-report.schema.json")
+        assert {f"edge/count/report/{name}" for name in needed} <= set(archive.namelist())
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edge"}
     assert wanted and not [line for line in wanted if "extra" in line]
     # Every module of edge/ and of its subfolders: a wheel that names only the package "edge" would lack the latter.
