@@ -354,6 +354,38 @@ def amend(file: Path, reader: str, why: str) -> None:
 
 @main.command()
 @_file
+@click.argument("targets", metavar="[REPORT]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--into",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Hand the report to a folder that a laboratory's system watches, under a name that no other report has.",
+)
+@click.option("--format", "name", metavar="FORMAT", default="hl7", show_default=True, help="Of the report for --into.")
+@exits_on_user_error
+def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str) -> None:
+    """Report what the session FILE holds: on the terminal, or as files whose endings choose the form.
+
+    .pdf and .html are for a person; .csv, .json, .hl7, .fhir.json and .openelis.csv for programs.
+    """
+    from edge.count.journal import Journal
+    from edge.count.report import hand_over, write
+    from edge.count.report.text import text
+    from edge.count.summary import summary
+
+    with Journal.open(file, read_only=True) as journal:
+        for target in targets:
+            write(journal, target)
+            click.echo(f"Written: {target}", err=True)
+        if folder:
+            click.echo(f"Written: {hand_over(journal, folder, name)}", err=True)
+        if not targets and not folder:
+            click.echo(text(summary(journal)))
+
+
+@main.command()
+@_file
 @exits_on_user_error
 def check(file: Path) -> None:
     """Check that the session FILE is whole: its signature, and each picture of a cell by its hash."""
