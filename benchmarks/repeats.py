@@ -141,7 +141,8 @@ def _shown(folder: Path, film: Iterable[Field], progress: Progress) -> Iterator[
 def figures(films: Sequence[Sequence[Shown]]) -> Repeats:
     """How often cells are recognised. films: the cells of each session, in order."""
     right = again = 0
-    wrong, unknown = [], []
+    wrong: list[str] = []
+    unknown: list[str] = []
     nearest: list[tuple[Shown, Shown, float]] = []
     for cells in films:
         seen, every = Seen(), Seen()
