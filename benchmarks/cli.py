@@ -465,6 +465,33 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
 
 @main.command()
 @data_option
+@click.option(
+    "--cells",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Cells of the simulated slide that is counted twice.",
+)
+@_json_option
+@exits_on_user_error
+def repeats(folder: Path, cells: int, target: Path | None) -> None:
+    """How well edge-count recognises a cell that it has counted before.
+
+    Measures fields in which the same cell was photographed more than once, each film as one session, and a simulated
+    slide that is counted twice. Pairs that the table of the fields doesn't call one cell are listed: look at them.
+    """
+    with _installed():
+        from benchmarks import repeats
+
+    with progress_bars() as progress:
+        found = repeats.repeats(folder, progress)
+        drawn = repeats.twice(cells, progress)
+    _save({"repeats": {"fields": found, "drawn": drawn}}, target)
+    click.echo(repeats.table(found, drawn))
+
+
+@main.command()
+@data_option
 @click.option("--cells", type=click.IntRange(1), default=1000, show_default=True, help="Cells of the simulated slide.")
 @click.option(
     "--seconds",

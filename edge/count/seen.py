@@ -15,7 +15,7 @@ COMPARED = 0.84  # share of that width that is compared; the rest is room for an
 _SIZE = 27  # pixels of the square that is compared
 _SHIFT = 2  # pixels that it may be off
 _CELL = 0.9  # red-cell diameters: what lies nearer to the middle is the cell itself, and isn't compared
-_SAME = 0.82  # least correlation of two pictures of one cell; see docs/figures/counting.md
+_SAME = 0.74  # least correlation of two pictures of one cell; see docs/figures/counting.md
 _SHARED = 0.5  # least share of the square that must lie inside both pictures
 _CONTRAST = 3.0  # least standard deviation of the neighbours' grey values, 0 to 255: without neighbours, all look alike
 
@@ -62,9 +62,17 @@ class Seen:
 
     def find(self, image: np.ndarray, width: float) -> int | None:
         """The remembered cell that a picture shows; None if it shows a new one. Arguments: see `add`."""
+        cell, correlation = self.nearest(image, width)
+        return cell if correlation >= _SAME else None
+
+    def nearest(self, image: np.ndarray, width: float) -> tuple[int | None, float]:
+        """The remembered cell whose neighbours are most alike, and their correlation, -1 to 1; None if there is none.
+
+        Arguments: see `add`.
+        """
         even, inside, contrast = self._prepared(image, width)
         if contrast < _CONTRAST or not self._ids:
-            return None
+            return None, -1.0
         known, known_inside = self._even[: len(self._ids)], self._inside[: len(self._ids)]
         squares, best = known**2, np.full(len(self._ids), -1.0, np.float32)
         for dy in range(-_SHIFT, _SHIFT + 1):
@@ -74,10 +82,10 @@ class Seen:
                 shared = known_inside @ mask >= _SHARED * _COMPARED.sum()
                 best = np.maximum(best, np.where(shared, known @ moved / np.sqrt(np.maximum(norms, 1e-6)), -1.0))
         at = int(best.argmax())
-        return self._ids[at] if best[at] >= _SAME else None
+        return self._ids[at], float(best[at])
 
     def _prepared(self, image: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, float]:
-        """The grey values around the cell without their mean; where there are any, 0 or 1; their deviation."""
+        """The grey values around the cell in even light; where there are any, 0 or 1; their standard deviation."""
         self._scale = self._scale or COMPARED * width
         half, middle = self._scale / width * len(image) / 2, len(image) / 2
         reach = min(half, middle)
@@ -94,13 +102,17 @@ class Seen:
         grey = shrunk(Image.fromarray(image).convert("L"))
         filled = Image.fromarray(np.where(image.max(axis=2) > _BLACK, np.uint8(255), np.uint8(0)))
         inside = (shrunk(filled) > _FILLED) * _COMPARED
-        even = (grey - (grey * inside).sum() / max(1.0, inside.sum())) * inside
+        where, even = inside > 0, np.zeros_like(grey)
+        # The light falls off towards the corners of a field, and a cell lies elsewhere in each of its pictures.
+        light = np.linalg.lstsq(_LIGHT[where], grey[where], rcond=None)[0]
+        even[where] = grey[where] - _LIGHT[where] @ light
         return even, inside, float(np.sqrt((even**2).sum() / max(1.0, inside.sum())))
 
 
 _BLACK, _FILLED = 12, 250  # values up to this are no picture (JPEG blurs them); a pixel that is all picture
 _Y, _X = (np.mgrid[:_SIZE, :_SIZE] - _SIZE // 2) * (SIDE * COMPARED / _SIZE)
 _COMPARED = (np.hypot(_Y, _X) > _CELL).astype(np.float32)  # the part of the square that is compared
+_LIGHT = np.stack([np.ones_like(_X), _X, _Y, _X * _X, _X * _Y, _Y * _Y], axis=-1)  # what even light is fitted by
 
 
 def square(picture: Picture, box: tuple[int, int, int, int]) -> np.ndarray:

@@ -1,9 +1,9 @@
-"""Reads tables as people's programs write them: CSV of Excel, of Windows, of Linux."""
+"""Reads tables as people's programs write them: CSV of Excel, of Windows, of Linux. Writes plain ones."""
 
 import codecs
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from edge.errors import UserError, reason
@@ -71,6 +71,14 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
             row["path"] = row["path"].replace("\\", "/")
         table.append(row)
     return table
+
+
+def write(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """Writes a table as CSV. Raises OSError if that isn't possible."""
+    with file.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: clean(str(value)) for name, value in row.items()} for row in rows)
 
 
 def _text(path: Path) -> str:

@@ -1,9 +1,13 @@
-"""Writes a file whole or not at all, even if the process is killed."""
+"""Writes a file or a folder whole or not at all, even if the process is killed."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+
+from edge.errors import UserError, reason
 
 _LONGEST = 200  # bytes of a name's stem; file systems allow 255 bytes for the whole name
 
@@ -57,3 +61,24 @@ def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None
         finally:
             part.unlink(missing_ok=True)
     raise AssertionError("count() never ends")
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A folder under a temporary name, which becomes `out` if all goes well, and is removed if not.
+
+    Raises:
+        UserError: if `out` isn't empty, or if the folder can't be written.
+    """
+    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
+        raise UserError(f"{out} exists and isn't empty; name a new folder.")
+    whole = out.resolve()
+    partial = whole.with_name(f".{whole.name}.{os.getpid()}.partial")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(whole)
+    except OSError as error:
+        raise UserError(f"{out} can't be written: {reason(error)}.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,35 +1,10 @@
-"""Writes a data folder: whole or not at all, below its own path, under names that every system can read."""
+"""Copies the pictures of a data folder: below its own path, under names that every system can read."""
 
-import csv
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import UserError, reason
 from edge.system.paths import below, clean
-
-
-@contextmanager
-def new_folder(out: Path) -> Iterator[Path]:
-    """A folder under a temporary name, which becomes `out` if all goes well, and is removed if not.
-
-    Raises:
-        UserError: if `out` isn't empty, or if the folder can't be written.
-    """
-    if out.exists() and any(out.iterdir() if out.is_dir() else [out]):
-        raise UserError(f"{out} exists and isn't empty; name a new folder.")
-    whole = out.resolve()
-    partial = whole.with_name(f".{whole.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(whole)
-    except OSError as error:
-        raise UserError(f"{out} can't be written: {reason(error)}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def copy(file: Path, out: Path, place: Sequence[str], taken: set[Path]) -> str:
@@ -58,11 +33,3 @@ def copy(file: Path, out: Path, place: Sequence[str], taken: set[Path]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, path)
     return path.relative_to(out).as_posix()
-
-
-def write_table(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Writes a table as CSV. Raises OSError if that isn't possible."""
-    with file.open("w", newline="", encoding="utf-8") as text:
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: clean(str(value)) for name, value in row.items()} for row in rows)

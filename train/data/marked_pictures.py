@@ -8,6 +8,7 @@ from pathlib import Path
 from edge import frames
 from edge.errors import UserError
 from edge.site import class_names, layout
+from edge.system import csv_table
 from edge.system.progress import Progress
 from train.data import boxes, copying, field_examples, fields
 
@@ -144,6 +145,6 @@ def write(marked: MarkedFields, out: Path) -> None:
         for mark in marks:
             if mark.label == RED_CELL:
                 red_cells.append({"path": copy, "x": mark.x + mark.width // 2, "y": mark.y + mark.height // 2})
-    copying.write_table(out / fields.TABLE, ("path", "label", "x", "y", "width", "height", "film", "cell"), rows)
+    csv_table.write(out / fields.TABLE, ("path", "label", "x", "y", "width", "height", "film", "cell"), rows)
     if red_cells:
-        copying.write_table(out / field_examples.TABLE, ("path", "x", "y"), red_cells)
+        csv_table.write(out / field_examples.TABLE, ("path", "x", "y"), red_cells)

@@ -16,6 +16,7 @@ import numpy as np
 from edge import frames
 from edge.errors import UserError
 from edge.site import class_names, layout
+from edge.system import csv_table, whole
 from edge.system.progress import Progress, silent
 from train.data import boxes, copying, dataset, fields, kaggle, marked_pictures, near_duplicates
 from train.data.dataset import SPLITS
@@ -116,7 +117,7 @@ def prepare(source: str, out: Path, wishes: Wishes = Wishes(), progress: Progres
         UserError: if the source has no labelled pictures, if a class has fewer than 10 or is missing from a split, if
             the meaning of a class would be a guess, or if `out` isn't empty or can't be written.
     """
-    with copying.new_folder(out) as partial:
+    with whole.new_folder(out) as partial:
         report = _written(source, partial, wishes, progress)
         (partial / "data.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
     return report
@@ -321,4 +322,4 @@ def _write(pictures: list[Picture], out: Path) -> None:
         | {name: getattr(p, name) for name in _COLUMNS[1:]}
         for p in pictures
     ]
-    copying.write_table(out / "cells.csv", _COLUMNS, sorted(rows, key=lambda row: str(row["path"])))
+    csv_table.write(out / "cells.csv", _COLUMNS, sorted(rows, key=lambda row: str(row["path"])))
