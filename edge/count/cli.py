@@ -384,6 +384,49 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
             click.echo(text(summary(journal)))
 
 
+_path = click.Path(path_type=Path)
+
+
+@main.command()
+@_file
+@click.option("--cells", type=_path, metavar="DIR", help="Pictures of cells in folders by label, with cells.csv.")
+@click.option("--persons", is_flag=True, help="With --cells: only cells that a person judged.")
+@click.option("--coco", type=_path, metavar="FILE", help="Fields with boxes, as COCO.")
+@click.option("--yolo", type=_path, metavar="DIR", help="Fields with boxes, as YOLO.")
+@click.option("--label-studio", type=_path, metavar="FILE", help="Fields with boxes, as tasks for Label Studio.")
+@exits_on_user_error
+def export(
+    file: Path, cells: Path | None, persons: bool, coco: Path | None, yolo: Path | None, label_studio: Path | None
+) -> None:
+    """Export the cells or the fields of the session FILE for training and for other programs."""
+    from edge.count.export import boxes
+    from edge.count.export import cells as folders
+    from edge.count.journal import Journal
+
+    if not (cells or coco or yolo or label_studio):
+        raise UserError("Give what to write: --cells, --coco, --yolo or --label-studio.")
+    with Journal.open(file, read_only=True) as journal:
+        if cells:
+            _written(cells, "cells", folders.cells(journal, cells, persons))
+            if persons:
+                click.echo(f"Next: edge-site check {shlex.quote(str(cells))}", err=True)
+            else:
+                click.echo(
+                    "Cells that nobody judged have the program's own answers as labels; to check or adapt the program, "
+                    "export with --persons.",
+                    err=True,
+                )
+        for target, write in ((coco, boxes.coco), (yolo, boxes.yolo), (label_studio, boxes.label_studio)):
+            if target:
+                _written(target, "fields", write(journal, target))
+
+
+def _written(target: Path, what: str, counts: tuple[int, int]) -> None:
+    written, left_out = counts
+    more = f"; left out: {left_out}" if left_out else ""
+    click.echo(f"Written: {target} with {written} {what}{more}.", err=True)
+
+
 @main.command()
 @_file
 @exits_on_user_error

@@ -76,7 +76,7 @@ def test_the_simulated_microscope_is_counted_and_a_restart_recognises_its_cells(
     with Journal.open(file) as journal:
         found = outcome(journal)
         assert found.repeated >= 3
-        # Where a cell was seen again, it lies at the same place of the slide: the first run's cells come again in order.
+        # The cells of the first run come again in their order.
         again = [cell.repeats for cell in journal.cells() if cell.repeats]
         assert again == sorted(set(again))
 
@@ -155,3 +155,29 @@ def test_a_clock_that_went_back_is_said(pictures: Path, tmp_path: Path, monkeypa
     assert done.exit_code == 0 and "The clock is behind the session's latest entry" in done.output
     with Journal.open(journal.path) as opened:
         assert [each.id for each in opened.cells()] == list(range(1, opened.count() + 1))
+
+
+def test_reports_and_exports(tmp_path: Path) -> None:
+    with new_session(tmp_path, operator="Zoë") as journal:
+        fill(journal, ["lymphocyte", "review", "monocyte"])
+        Review(journal, "Ada").judge([2], Verdict("monocyte"))
+        file = Path(journal.path)
+    shown = edge_count("report", file)
+    assert shown.exit_code == 0, shown.output
+    assert "slide 7, Zoë" in shown.output
+    assert ["monocyte", "2", "66.7", "[9.4,", "99.2]"] in [line.split() for line in shown.output.splitlines()]
+    targets = [tmp_path / f"a{ending}" for ending in (".pdf", ".html", ".csv", ".json", ".hl7", ".fhir.json")]
+    done = edge_count("report", file, *targets, "--into", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert all(target.stat().st_size > 500 for target in targets)
+    assert len(list(tmp_path.glob("*-v1.hl7"))) == 1
+    again = edge_count("report", file, targets[0])
+    assert again.exit_code == 2 and "exists already" in again.output
+    assert "the formats are" in edge_count("report", file, "--into", tmp_path, "--format", "doc").output
+    names = ("cells", "yolo")
+    done = edge_count("export", file, "--cells", tmp_path / "cells", "--yolo", tmp_path / "yolo")
+    assert done.exit_code == 0 and "with 3 cells." in done.output and "export with --persons" in done.output
+    assert all((tmp_path / name).is_dir() for name in names)
+    done = edge_count("export", file, "--cells", tmp_path / "judged", "--persons")
+    assert "with 1 cells; left out: 2." in done.output and "Next: edge-site check" in done.output
+    assert edge_count("export", file).exit_code == 2
