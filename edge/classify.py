@@ -111,6 +111,17 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """What a run at a camera knows of a cell that it counted.
+
+    Attributes:
+        id: identity of the cell, which no other cell of any run has; see edge.system.run_id.
+    """
+
+    id: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """One picture with the answers for its cells.
 
@@ -119,12 +130,14 @@ class Answer:
         cells: each cell with its answer.
         found: how the cells were found; None in a live run.
         run: how unlike home the run is that the picture belongs to; None if that wasn't judged.
+        sighting: of its one cell; None unless the run is at a camera.
     """
 
     picture: Picture
     cells: Sequence[tuple[Cell, Decision]]
     found: Found | None = None
     run: Unlike | None = None
+    sighting: Sighting | None = None
 
 
 def classify(

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge.camera.faults import Faults
 from edge.cell import Cell
-from edge.classify import Answer, predict
+from edge.classify import Answer, Sighting, predict
 from edge.decide import Decision, Rules, decide
 from edge.frames import Frame
 from edge.live.flat_field import FlatField
@@ -24,6 +24,7 @@ from edge.locate import Locator, cells
 from edge.model import Model, Prediction
 from edge.quality import ImageQuality, image_quality
 from edge.red_cells import RedCellRuler
+from edge.system.run_id import cell_id, new_run
 from edge.unlike import Look, Unlike, compare, held_to_more, look, measure, moved
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,7 @@ class Session:
     """Counts and answers the cells of a slide, each once.
 
     Attributes:
+        run_id: identifies the session among all others; see edge.system.run_id.
         status: how it is going.
         stage: where the view lies on the slide.
         tracker: the cells that are remembered.
@@ -95,6 +97,7 @@ class Session:
 
     def __init__(self, model: Model, locator: Locator, settings: SessionSettings | None = None) -> None:
         settings = settings or SessionSettings()
+        self.run_id = new_run()
         self._unrelated_frames = settings.unrelated_frames
         self.status = Status()
         # Measured of a cell in each frame: the probability of each kind, and the distance from the training cells.
@@ -239,7 +242,8 @@ class Session:
             doubt = partial(str, each.cell.doubt)
             decision = decide(moved(kinds, run), rules, distance=distance, picture_doubt=doubt)
             decision = replace(decision, frames=each.frames)
-            answers.append(Answer(each.frame, [(each.cell, decision)], run=run))
+            sighting = Sighting(cell_id(self.run_id, each.cell.number))
+            answers.append(Answer(each.frame, [(each.cell, decision)], run=run, sighting=sighting))
             self.status.counts[decision.label] += 1
             self._decided[each.cell.number] = decision
         return answers
