@@ -116,9 +116,13 @@ class Sighting:
 
     Attributes:
         id: identity of the cell, which no other cell of any run has; see edge.system.run_id.
+        seconds: since the run's start until the frame was taken, by a clock that never jumps; see Frame.clock.
+        seen_before: whether it was perhaps counted before the stage moved unseen.
     """
 
     id: str
+    seconds: float = 0.0
+    seen_before: bool = False
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,9 @@ class LiveTerminal(Sink):
             self._clear_status()
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             clock = time.strftime("%H:%M:%S", time.localtime(result.picture.taken))
-            reason = f" ({decision.reason})" if decision.reason else ""
-            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{reason}")
+            again = "perhaps counted before" if result.sighting and result.sighting.seen_before else ""
+            why = "; ".join(filter(None, (decision.reason, again)))
+            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{f' ({why})' if why else ''}")
 
     def say(self, text: str) -> None:
         """Writes a sentence on standard error."""

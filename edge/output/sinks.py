@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 from PIL import Image
 
 from edge.cell import centre_distance
-from edge.classify import Answer
+from edge.classify import Answer, Sighting
 from edge.errors import UserError, writing
 from edge.frames import LeftOut, Picture, Unreadable
 from edge.model import Model
@@ -195,7 +195,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
             **({"frames": decision.frames, "taken": _moment(result.picture.taken)} if decision.frames else {}),
-            **({"id": result.sighting.id} if result.sighting else {}),
+            **(_sighted(result.sighting) if result.sighting else {}),
             **run,
             "model": model_sha256,
         }
@@ -205,6 +205,11 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
 
 def _judged(run: Unlike) -> dict[str, Any]:
     return {"unlike": run.value, "why": run.why, **({"moved": dict(run.moves)} if run.moves else {})}
+
+
+def _sighted(sighting: Sighting) -> dict[str, Any]:
+    seen_before = {"seen_before": "perhaps"} if sighting.seen_before else {}
+    return {"id": sighting.id, "seconds": round(sighting.seconds, 3), **seen_before}
 
 
 def _moment(seconds: float) -> str:
@@ -233,7 +238,7 @@ class Csv(_Text):
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
         self.earlier = [*columns, "frames", "taken"]  # the columns of earlier versions
-        self.columns = [*self.earlier, "id"] if live else columns
+        self.columns = [*self.earlier, "id", "seconds", "seen_before"] if live else columns
         super().__init__(target, live)
         # The csv module quotes the characters of its line end, so that a file name with a line break stays one value.
         self.writer = csv.DictWriter(self, self.columns, lineterminator="\r\n")

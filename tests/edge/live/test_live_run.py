@@ -66,6 +66,7 @@ def test_a_video_end_to_end(video: Path, tmp_path: Path) -> None:
     assert len(list(out.glob("cell-*.crop.png"))) == len(list(out.glob("cell-*.field.jpg"))) == len(answers)
     w = first["box"][2]
     assert len({a["id"] for a in answers}) == len(answers) and first["id"].endswith("-000000")
+    assert [a["seconds"] for a in answers] == [round(a["frame"] / 15, 3) for a in answers]
     assert [r["id"] for r in rows(tmp_path / "a.csv")] == [a["id"] for a in answers]
     assert {path.name for path in out.glob("cell-*.field.jpg")} == {f"cell-{a['id']}.field.jpg" for a in answers}
     crop = np.asarray(Image.open(out / f"cell-{first['id']}.crop.png"))

@@ -18,7 +18,7 @@ def test_what_is_found_only_rarely_is_no_cell() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     counted = []
     for i in range(40):
-        frame = Frame(image, "test", i, i / 30)
+        frame = Frame(image, "test", i, 0.0, i / 30)
         cells = [whole(200, 200)] + ([whole(400, 300)] if i % 5 == 0 else [])
         for cell, track in tracker.match(frame, cells, (0.0, 0.0)):
             if not track.counted:
@@ -33,7 +33,7 @@ def test_a_cell_that_leaves_early_is_counted_from_the_frames_so_far() -> None:
     tracker = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     for i in range(4):
-        frame = Frame(image, "test", i, i / 30)
+        frame = Frame(image, "test", i, 0.0, i / 30)
         ((cell, track),) = tracker.match(frame, [whole(100, 200)], (0.0, 0.0))
         assert tracker.add(track, frame, cell, np.array([i / 4, 1 - i / 4])) is None
     (counted,) = tracker.prune(frame, (0.5, 0.0))
