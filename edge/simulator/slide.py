@@ -108,10 +108,10 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
         given |= {"width": size[0], "height": size[1]}
     if fps:
         given["fps"] = fps
-    for name, value in given.items():
-        least, most = _RANGES[name]
-        if not least <= value <= most:  # nor is nan
-            raise UserError(f"{address}: {name} must be {least:.10g} to {most:.10g}, not {value:.10g}.")
+    for option, number in given.items():
+        least, most = _RANGES[option]
+        if not least <= number <= most:  # nor is nan
+            raise UserError(f"{address}: {option} must be {least:.10g} to {most:.10g}, not {number:.10g}.")
     scenario = Scenario(**given)  # type: ignore[arg-type]
     if 5 * scenario.red_cell > min(scenario.width, scenario.height):
         raise UserError(f"{address}: width and height must be at least 5 times red_cell.")
