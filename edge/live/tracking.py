@@ -218,6 +218,12 @@ class Tracker:
         chosen = self.tracks if tracks is None else tracks
         return [self._count(track) for track in chosen if not track.counted and track.real]
 
+    def correct(self, pairs: list[tuple[Cell, Track]], dx: float, dy: float) -> None:
+        """Moves the cells that are new in a frame by (dx, dy) widths, by which the place of the frame was wrong."""
+        for _, track in pairs:
+            if track.looks == 1:
+                track.x, track.y = track.x + dx, track.y + dy
+
     def drift(
         self, pairs: list[tuple[Cell, Track]], width: int, place: tuple[float, float]
     ) -> tuple[float, float] | None:

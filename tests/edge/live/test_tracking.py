@@ -29,6 +29,22 @@ def test_what_is_found_only_rarely_is_no_cell() -> None:
     assert counted[0].frames == ENOUGH and counted[0].mean.tolist() == [0.25, 0.75]
 
 
+def test_a_wrong_place_is_corrected_for_old_and_new_cells() -> None:
+    """Else old and new cells disagree about the next frame, and the place jumps to and fro: the stage seems to move."""
+    tracker = Tracker(2)
+    place, error = (2.0, 0.0), 0.03
+    for i in range(4):
+        frame = Frame(np.zeros((480, 640, 3), np.uint8), "test", i, 0.0, i / 30)
+        found = [whole(200, 200)] if i < 2 else [whole(200, 200), whole(400, 300), whole(500, 100)]
+        at = (place[0] + (error if i == 2 else 0.0), 0.0)
+        pairs = tracker.match(frame, found, at)
+        drift = tracker.drift(pairs, 640, at)
+        if drift:
+            tracker.correct(pairs, *drift)
+            assert drift == pytest.approx((-error if i == 2 else 0.0, 0.0), abs=1e-9)
+    assert len(tracker.tracks) == 3
+
+
 def test_a_cell_that_leaves_early_is_counted_from_the_frames_so_far() -> None:
     tracker = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
