@@ -193,7 +193,7 @@ class Session:
         drift = None if self._unrelated_frames else self.tracker.drift(pairs, frame.width, place)
         if drift:
             self.stage.correct(*drift)
-            self.tracker.correct(pairs, *drift)
+            self.tracker.correct(frame, *drift)
         counted = []
         for cell, track in pairs:
             if not track.counted:

@@ -218,10 +218,10 @@ class Tracker:
         chosen = self.tracks if tracks is None else tracks
         return [self._count(track) for track in chosen if not track.counted and track.real]
 
-    def correct(self, pairs: list[tuple[Cell, Track]], dx: float, dy: float) -> None:
-        """Moves the cells that are new in a frame by (dx, dy) widths, by which the place of the frame was wrong."""
-        for _, track in pairs:
-            if track.looks == 1:
+    def correct(self, frame: Frame, dx: float, dy: float) -> None:
+        """Moves the cells that were first found in this frame by (dx, dy) widths, by which its place was wrong."""
+        for track in self.tracks:
+            if track.since == frame.clock:
                 track.x, track.y = track.x + dx, track.y + dy
 
     def drift(

@@ -40,7 +40,7 @@ def test_a_wrong_place_is_corrected_for_old_and_new_cells() -> None:
         pairs = tracker.match(frame, found, at)
         drift = tracker.drift(pairs, 640, at)
         if drift:
-            tracker.correct(pairs, *drift)
+            tracker.correct(frame, *drift)
             assert drift == pytest.approx((-error if i == 2 else 0.0, 0.0), abs=1e-9)
     assert len(tracker.tracks) == 3
 
