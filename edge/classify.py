@@ -111,6 +111,21 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Sighting:
+    """What a run at a camera knows of a cell that it counted.
+
+    Attributes:
+        id: identity of the cell, which no other cell of any run has; see edge.system.run_id.
+        seconds: since the run's start until the frame was taken, by a clock that never jumps; see Frame.clock.
+        seen_before: whether it was perhaps counted before the stage moved unseen.
+    """
+
+    id: str
+    seconds: float = 0.0
+    seen_before: bool = False
+
+
+@dataclass(frozen=True)
 class Answer:
     """One picture with the answers for its cells.
 
@@ -119,12 +134,14 @@ class Answer:
         cells: each cell with its answer.
         found: how the cells were found; None in a live run.
         run: how unlike home the run is that the picture belongs to; None if that wasn't judged.
+        sighting: of its one cell; None unless the run is at a camera.
     """
 
     picture: Picture
     cells: Sequence[tuple[Cell, Decision]]
     found: Found | None = None
     run: Unlike | None = None
+    sighting: Sighting | None = None
 
 
 def classify(

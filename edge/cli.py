@@ -112,10 +112,14 @@ class _EdgeClassify(Grouped):
 @click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--fps",
-    type=click.FloatRange(0, 1000, min_open=True),
+    type=click.FloatRange(0.01, 1000),
     help="Frames per second. A video is played at this speed; frames may be skipped, as with a camera.",
 )
-@click.option("--exposure", type=float, help="Fixed exposure, in the camera's own units (picamera: microseconds).")
+@click.option(
+    "--exposure",
+    type=click.FloatRange(0, 1e9),
+    help="Fixed exposure, in the camera's own units (picamera: microseconds).",
+)
 @click.option(
     "--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed white balance, in kelvin."
 )

@@ -46,9 +46,9 @@ class Frame:
         image: RGB uint8 [height, width, 3].
         source: where it comes from: a path, or a camera's name.
         number: its position in that source, from 0.
-        taken: when it was read or taken, seconds since the epoch.
-        clock: the same moment in seconds of the monotonic clock, which gives the age of a live frame; 0 for a picture
-            file.
+        taken: when it was read or taken by the machine's clock, seconds since the epoch. It may jump when that clock is
+            set.
+        clock: the same moment in seconds since the run's start, which never jumps; 0 for a picture file.
     """
 
     image: np.ndarray

@@ -34,6 +34,7 @@ class Camera:
         over: whether there are no more frames, because the recording or the thread has ended.
         broken: how many frames could not be decoded.
         reconnections: how often the source was lost and opened again.
+        age: how long ago the frame that newest() returned last arrived, seconds.
     """
 
     def __init__(self, open_device: Callable[[], Device], name: str) -> None:
@@ -52,10 +53,11 @@ class Camera:
         self.broken = self.reconnections = 0
         self.over = False
         self._frame: Frame | None = None
+        self._arrived = self._handed = 0.0  # when that frame arrived, and the one that newest() returned last; seconds
         self._error: BaseException | None = None
         self._wanted, self._stop, self._hangs = threading.Event(), threading.Event(), threading.Event()
         self._ready = threading.Condition()
-        self._started, self._clock = time.time(), time.monotonic()
+        self._started, self._began = time.time(), time.monotonic()
         # A daemon thread: a driver that blocks must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, daemon=True, name="camera")
         self._thread.start()
@@ -66,15 +68,19 @@ class Camera:
         Raises the error that ended the reading thread, if there was one.
         """
         with self._ready:
-            if self._frame is not None and self.live and time.monotonic() - self._frame.clock > _OLD:
+            if self._frame is not None and self.live and time.monotonic() - self._arrived > _OLD:
                 self._frame = None  # it arrived after the last call had timed out
             if self._frame is None and not self.over:
                 self._wanted.set()
                 self._ready.wait_for(lambda: self._frame is not None or self.over, timeout)
             if self._error is not None:
                 raise self._error
-            frame, self._frame = self._frame, None
+            frame, self._frame, self._handed = self._frame, None, self._arrived
             return frame
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._handed
 
     def reopen(self) -> None:
         """Has the thread close and reopen a camera that sends one picture over and over; nothing for a recording."""
@@ -114,7 +120,7 @@ class Camera:
                 broken_in_a_row = 0
                 self._hangs.clear()
                 continue
-            clock = time.monotonic()
+            arrived, taken = time.monotonic(), time.time()
             number += 1
             if device.live and not self._wanted.is_set():
                 continue
@@ -127,9 +133,12 @@ class Camera:
                 broken_in_a_row += 1
                 continue
             broken_in_a_row = 0
-            since = clock - self._clock if device.live or not device.fps else number / device.fps
+            clock = arrived - self._began
+            if device.fps and not device.live:
+                clock = number / device.fps
+                taken = self._started + clock
             with self._ready:
-                self._frame = Frame(image, self.name, number, self._started + since, clock)
+                self._frame, self._arrived = Frame(image, self.name, number, taken, clock), arrived
                 self._wanted.clear()
                 self._ready.notify_all()
 

@@ -100,7 +100,7 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="CPU cores for each network.")
 @click.option("--show", is_flag=True, help="Show picture and answers in a window, if there is a display.")
 @click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
-@click.option("--fps", type=click.FloatRange(0.1, 1000), help="Frames per second.")
+@click.option("--fps", type=click.FloatRange(0.01, 1000), help="Frames per second.")
 @click.option("--exposure", type=float, help="Fixed exposure, in the camera's own units (picamera: microseconds).")
 @click.option("--white-balance", type=click.IntRange(1000, 20000), metavar="KELVIN", help="Fixed white balance.")
 @click.option("--fourcc", metavar="CODE", callback=fourcc, help="Pixel format: MJPG, YUYV, ...")

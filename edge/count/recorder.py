@@ -4,7 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +81,9 @@ class Recorder(Sink):
             if field is None:
                 return
             for cell, decision in result.cells:
+                if result.sighting and result.sighting.seen_before:
+                    reason = f"{decision.reason}, perhaps counted before".removeprefix(", ")
+                    decision = replace(decision, reason=reason)
                 self._add(field, result.picture, cell, decision)
         if self.counted >= self._journal.settings.target:
             self._reached()

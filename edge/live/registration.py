@@ -25,7 +25,11 @@ _DRIFT = 0.03  # widths within _WHILE: more means that the stage moves slowly
 _WHILE = 0.25  # seconds, the period for _DRIFT
 _REST = 0.15  # seconds of rest before cells are judged: 4 frames at 30 a second
 _MEMORY = 16  # key frames kept, to recognise a place after a fast move; comparing a frame with one takes 0.1 ms
-_FAR = 10.0  # widths that are assumed between two places whose true distance is unknown
+_FAR = 1000.0  # widths that are assumed between two places whose true distance is unknown
+_AROUND = 0.04  # share of the field that two frames must both show around a cell, to compare what surrounds it
+# A candidate for the place of a frame is rejected if the correlation is below this. It may be wrong by _LOOSE thumbnail
+# pixels, because cells are located less precisely than frames are registered.
+_UNLIKELY, _LOOSE = 0.25, 2
 
 
 @dataclass(frozen=True)
@@ -94,15 +98,32 @@ def register(before: Thumbnail, now: Thumbnail) -> Shift:
     return best
 
 
-def _correlation(before: np.ndarray, now: np.ndarray, dx: int, dy: int) -> float:
-    """The correlation of what both images show, if the slide moved by (dx, dy) pixels; -1 where too little overlaps."""
+def _correlation(before: np.ndarray, now: np.ndarray, dx: int, dy: int, least: float = _OVERLAP) -> float:
+    """The correlation of what both images show, if the slide moved by (dx, dy) pixels; -1 where too little overlaps.
+
+    least: share of the field that must overlap.
+    """
     h, w = before.shape
-    if (h - abs(dy)) * (w - abs(dx)) < _OVERLAP * h * w or abs(dy) >= h or abs(dx) >= w:
+    if (h - abs(dy)) * (w - abs(dx)) < least * h * w or abs(dy) >= h or abs(dx) >= w:
         return -1.0
     a = before[max(0, -dy) : h - max(0, dy), max(0, -dx) : w - max(0, dx)]
     b = now[max(0, dy) : h - max(0, -dy), max(0, dx) : w - max(0, -dx)]
     product = float(np.sqrt(float((a * a).sum()) * float((b * b).sum())))
     return float((a * b).sum()) / product if product > 0 else 0.0
+
+
+def _painted(image: np.ndarray, x: float, y: float, radius: float) -> np.ndarray:
+    """A thumbnail's image without a cell, pixels: its disc gets the mean, 0."""
+    ys, xs = np.ogrid[: image.shape[0], : image.shape[1]]
+    return np.where((xs - x) ** 2 + (ys - y) ** 2 <= radius**2, np.float32(0), image)
+
+
+def apart(x: float, other: float) -> bool:
+    """Whether the distance between two places is unknown, because the movement between them wasn't seen.
+
+    x, other: of both places, widths.
+    """
+    return abs(x - other) > _FAR / 2
 
 
 @dataclass
@@ -162,6 +183,47 @@ class StageTracker:
             self._arrive(now, self._locate(now, self._keyframes) or (self._farthest, 0.0), time, jumped=True)
             self._still_since = time - _REST
             self.resting = True
+
+    @property
+    def places(self) -> list[tuple[float, float]]:
+        """The places that are remembered, as `place`."""
+        return [(key.x, key.y) for key in self._keyframes]
+
+    def likeness(self, place: tuple[float, float], spot: tuple[float, float], diameter: float) -> float:
+        """How much what surrounds a cell in the latest frame is like what surrounded one in an earlier frame.
+
+        The cell itself is left out, because two cells of one kind look alike.
+
+        Args:
+            place: where the latest frame would lie, if both cells were the same.
+            spot: the cell in the latest frame, (x, y) in widths.
+            diameter: of the cell, widths.
+
+        Returns:
+            The highest correlation with a remembered key frame, -1 to 1.
+        """
+        best = -1.0
+        if self._latest is None:
+            return best
+        now, (x, y), radius = self._latest.thumbnail.image, (WIDTH * spot[0], WIDTH * spot[1]), WIDTH * diameter / 2
+        least = _AROUND + np.pi * radius**2 / now.size
+        for key in self._keyframes:
+            dx, dy = round(WIDTH * (key.x - place[0])), round(WIDTH * (key.y - place[1]))
+            before = key.thumbnail.image
+            if before.shape != now.shape or _correlation(before, now, dx, dy, least) < _UNLIKELY:
+                continue
+            before, around = _painted(before, x - dx, y - dy, radius), _painted(now, x, y, radius)
+            near = range(-_LOOSE, _LOOSE + 1)
+            best = max(best, *(_correlation(before, around, dx + i, dy + j, least) for i in near for j in near))
+        return best
+
+    def move(self, dx: float, dy: float) -> None:
+        """Moves the latest place and all that could be registered with it by (dx, dy) widths."""
+        here = self.place[0]
+        self.correct(dx, dy)
+        for key in {id(each): each for each in (*self._keyframes, self._keyframe) if each}.values():
+            if key is not self._latest and not apart(key.x, here):
+                key.x, key.y = key.x + dx, key.y + dy
 
     def correct(self, dx: float, dy: float) -> None:
         """Moves the latest place by (dx, dy) widths, so that known cells lie where they are remembered."""

@@ -94,10 +94,9 @@ class Rate:
     def __init__(self) -> None:
         self._answered: deque[tuple[float, float]] = deque(maxlen=120)  # (time, age) in seconds
 
-    def add(self, frame: Frame) -> None:
-        """Notes a frame that was just answered."""
-        now = time.monotonic()
-        self._answered.append((now, now - frame.clock))
+    def add(self, age: float) -> None:
+        """Notes a frame that was just answered. age: seconds since it arrived."""
+        self._answered.append((time.monotonic(), age))
 
     def __str__(self) -> str:
         """The text for the status line: "25 frames a second, 12 ms old"."""
@@ -211,8 +210,8 @@ def run(
             continue
         last_frame = now
         give(session.step(frame))
-        rate.add(frame)
-        if session.stuck(frame.taken):
+        rate.add(camera.age)
+        if session.stuck(frame.clock):
             camera.reopen()
         show(frame, status_parts(session.status, rate))
     give(session.finish())

@@ -69,8 +69,9 @@ class LiveTerminal(Sink):
             self._clear_status()
             shares = "".join(f"{decision.probabilities[label]:>12.3f}" for label in self.labels)
             clock = time.strftime("%H:%M:%S", time.localtime(result.picture.taken))
-            reason = f" ({decision.reason})" if decision.reason else ""
-            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{reason}")
+            again = "perhaps counted before" if result.sighting and result.sighting.seen_before else ""
+            why = "; ".join(filter(None, (decision.reason, again)))
+            self._line(f"{decision.label:12}{shares}  #{cell.number}, {clock}{f' ({why})' if why else ''}")
 
     def say(self, text: str) -> None:
         """Writes a sentence on standard error."""
@@ -145,8 +146,8 @@ class _Handler(logging.Handler):
 class CropWriter(Sink):
     """Writes two pictures of each cell into a folder: the cell itself, and its field with a box around the cell.
 
-    Numbers continue those in the folder, so that no picture of an earlier session is overwritten. While a run saves
-    to a folder, no other run may.
+    Their names hold the cell's identity, so no picture of an earlier run is overwritten. While a run saves to a folder,
+    no other run may.
     """
 
     def __init__(self, folder: str) -> None:
@@ -159,17 +160,15 @@ class CropWriter(Sink):
                 os.close(self._lock)
                 raise UserError(f"Another run saves pictures in {folder}; wait for its end, or name another folder.")
             (self._folder / SAVED).touch()
-            names = [path.name.split(".")[0].rpartition("-")[2] for path in self._folder.glob("cell-*.crop.png")]
-        self._first = max((int(name) + 1 for name in names if name.isdecimal()), default=0)
 
     def __exit__(self, *_: object) -> None:
         os.close(self._lock)
 
     def add(self, result: Answer | Unreadable) -> None:
-        if isinstance(result, Unreadable):
+        if isinstance(result, Unreadable) or result.sighting is None:
             return
         for cell, _ in result.cells:
-            stem = f"cell-{self._first + cell.number:06}"
+            stem = f"cell-{result.sighting.id}"
             r = _MARGIN * cell.diameter / 2
             x, y = cell.centre
             crop = result.picture.window(int(x - r), int(y - r), int(x + r) + 1, int(y + r) + 1)

@@ -1,11 +1,13 @@
 """Object tracking: follows cells from frame to frame, to count each once, from the mean of several frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge.cell import Cell
 from edge.frames import Frame
+from edge.live.registration import apart
 
 ENOUGH = 8  # a cell is counted once it was measured in so many frames, at rest and in focus
 _FEWEST = 3  # so many frames are enough if the cell leaves the view, or once _SOON has passed
@@ -13,6 +15,8 @@ _SOON = 0.8  # seconds since the cell was first found
 _OFTEN = 0.5  # share of the frames since its first in which a cell must be found; anything found less often is no cell
 _NEAR = 0.45  # cell diameters; two detections that are nearer to each other are the same cell
 _REMEMBERED = 3.0  # widths; a counted cell is remembered up to this distance outside the view
+_ASTRAY = 0.3  # widths by which a place may be wrong if faults hid a part of the movement to it; 0.07 was measured
+_ALIKE = 0.25  # share by which the diameters of one cell may differ in two frames
 _FORGOTTEN = 12  # an uncounted cell is dropped if the frames without it exceed those with it by more than this
 
 
@@ -29,6 +33,7 @@ class Track:
         frames: in how many frames it was found and measured.
         looks: how many frames at rest have shown its place since then.
         latest: the newest frame with the cell, and the cell in it; None once it is counted.
+        seen_before: whether it is perhaps a cell that was counted before a movement which wasn't seen.
         number: its number in the order of counting, from 0; -1 before it is counted.
     """
 
@@ -40,6 +45,7 @@ class Track:
     frames: int = 0
     looks: int = 0
     latest: tuple[Frame, Cell] | None = None
+    seen_before: bool = False
     number: int = -1
 
     @property
@@ -65,12 +71,14 @@ class Counted:
         cell: the cell in that frame, with its final number.
         mean: mean of its measurements, float [measurements].
         frames: in how many frames it was measured.
+        seen_before: whether it was perhaps counted before; see Track.
     """
 
     frame: Frame
     cell: Cell
     mean: np.ndarray
     frames: int
+    seen_before: bool = False
 
 
 class Tracker:
@@ -122,7 +130,7 @@ class Tracker:
                 matched.add(j)
         for i, (cell, x, y) in enumerate(whole):
             if i not in track_of:
-                track_of[i] = Track(x, y, cell.diameter / width, frame.taken, np.zeros(self._measurements), looks=1)
+                track_of[i] = Track(x, y, cell.diameter / width, frame.clock, np.zeros(self._measurements), looks=1)
                 self.tracks.append(track_of[i])
         return [(cell, track_of[i]) for i, (cell, _, _) in enumerate(whole)]
 
@@ -131,7 +139,7 @@ class Tracker:
         track.total = track.total + measured
         track.frames += 1
         track.latest = (frame, cell)
-        return self._count(track) if self._unrelated_frames or track.ready(frame.taken) else None
+        return self._count(track) if self._unrelated_frames or track.ready(frame.clock) else None
 
     def visible(self, frame: Frame, place: tuple[float, float]) -> list[Cell]:
         """The cells that lie in a frame's view and aren't taken for chance finds, where the latest frame showed them.
@@ -148,12 +156,46 @@ class Tracker:
             cells.append(Cell(box, track.number, (x, y), size, size, 0.0, False, 1.0))
         return cells
 
-    def prune(self, frame: Frame, place: tuple[float, float]) -> list[Counted]:
+    def elsewhere(self, cell: Cell, width: int, place: tuple[float, float], astray: bool) -> list[Track]:
+        """The known cells of about the same size at other places, one of which this may be if its place is wrong.
+
+        Args:
+            cell: a cell in a frame.
+            width: width of the frame, pixels.
+            place: position of the frame's upper left corner on the slide, (x, y) in widths.
+            astray: whether the place may be a little wrong; else only those whose distance is unknown.
+        """
+        size = cell.diameter / width
+        x, y = cell.centre[0] / width + place[0], cell.centre[1] / width + place[1]
+        return [
+            track
+            for track in self.tracks
+            if (track.counted or track.real)
+            and (apart(track.x, x) or (astray and np.hypot(track.x - x, track.y - y) <= _ASTRAY))
+            and abs(track.diameter - size) <= _ALIKE * max(track.diameter, size)
+        ]
+
+    def drop(self, tracks: list[Track]) -> None:
+        """Forgets the tracks among these that aren't counted."""
+        dropped = {id(track) for track in tracks if not track.counted}
+        self.tracks = [track for track in self.tracks if id(track) not in dropped]
+
+    def move(self, place: tuple[float, float], dx: float, dy: float) -> None:
+        """Moves the cells near a place by (dx, dy) widths."""
+        for track in self.tracks:
+            if not apart(track.x, place[0]):
+                track.x, track.y = track.x + dx, track.y + dy
+
+    def prune(
+        self, frame: Frame, place: tuple[float, float], places: Sequence[tuple[float, float]] = ()
+    ) -> list[Counted]:
         """Counts cells that leave the view, and forgets cells that are far away or weren't found again.
 
         Args:
             frame: the latest frame.
             place: position of the frame's upper left corner on the slide, (x, y) in widths.
+            places: of earlier frames that may be recognised. After a movement that wasn't seen, the cells near them are
+                remembered, too.
         """
         counted = []
         kept = []
@@ -164,7 +206,9 @@ class Tracker:
             if beyond > 0:
                 counted += self.flush([track])
             lost = not track.counted and track.looks - track.frames > _FORGOTTEN + track.frames
-            if beyond <= (_REMEMBERED if track.counted else 0) and not lost:
+            near = beyond <= (_REMEMBERED if track.counted else 0)
+            elsewhere = track.counted and apart(track.x, place[0]) and any(_shows(each, track) for each in places)
+            if elsewhere or (near and not lost):
                 kept.append(track)
         self.tracks = kept
         return counted
@@ -173,6 +217,12 @@ class Tracker:
         """Counts the tracks (None: all of them) that were found often enough and aren't counted yet."""
         chosen = self.tracks if tracks is None else tracks
         return [self._count(track) for track in chosen if not track.counted and track.real]
+
+    def correct(self, frame: Frame, dx: float, dy: float) -> None:
+        """Moves the cells that were first found in this frame by (dx, dy) widths, by which its place was wrong."""
+        for track in self.tracks:
+            if track.since == frame.clock:
+                track.x, track.y = track.x + dx, track.y + dy
 
     def drift(
         self, pairs: list[tuple[Cell, Track]], width: int, place: tuple[float, float]
@@ -202,7 +252,13 @@ class Tracker:
         frame, cell = track.latest
         track.number, track.latest = self.count, None
         self.count += 1
-        return Counted(frame, replace(cell, number=track.number), track.total / track.frames, track.frames)
+        numbered = replace(cell, number=track.number)
+        return Counted(frame, numbered, track.total / track.frames, track.frames, track.seen_before)
+
+
+def _shows(place: tuple[float, float], track: Track) -> bool:
+    """Whether the middle of a cell lies in a square field at a place."""
+    return 0 <= track.x - place[0] <= 1 and 0 <= track.y - place[1] <= 1
 
 
 def _inside(track: Track, frame: Frame, place: tuple[float, float]) -> bool:

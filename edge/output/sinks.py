@@ -20,7 +20,7 @@ from typing import IO, Any, Self
 from PIL import Image
 
 from edge.cell import centre_distance
-from edge.classify import Answer
+from edge.classify import Answer, Sighting
 from edge.errors import UserError, writing
 from edge.frames import LeftOut, Picture, Unreadable
 from edge.model import Model
@@ -28,10 +28,11 @@ from edge.reading.drawn import COMMENT
 from edge.system import fsync
 from edge.system.lock import lock
 from edge.system.streams import printable
-from edge.system.whole import write_new
+from edge.system.whole import set_aside, write_new
 from edge.unlike import Unlike
 
 _LONGEST = 65_500  # pixels; a JPEG can't be larger
+_ROW = '{"source": "'  # how a JSON line begins
 # A spreadsheet takes a value that begins with one of these for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -61,7 +62,8 @@ class _Text(Sink):
     """A text file or, for "-", standard output. If the run is cut short, it holds everything that was added so far.
 
     New lines are added to those of an earlier run, and a file that holds anything else is refused: no run destroys
-    results or pictures. While a run writes to a file, no other run may.
+    results or pictures. While a run writes to a file, no other run may. A file that was cut off in its first line, as a
+    power cut leaves it, and a table of an earlier version are renamed, so that a service goes on.
 
     With live=True, each line is handed to the operating system at once, so that it survives if the process ends. It
     reaches the disk within a second, so that it survives a power cut.
@@ -88,7 +90,12 @@ class _Text(Sink):
                 raise UserError(f"Another run writes to {target}; wait for its end, or name another file.")
             earlier = fsync.first_line(target)
             if earlier and not self.ours(earlier):
-                raise UserError(f"{target} holds something other than these results; name another file.")
+                why = self._unusable(earlier)
+                if not why:
+                    raise UserError(f"{target} holds something other than these results; name another file.")
+                self.note = f"{target} {why}; it was renamed to {set_aside(Path(target))}, and a new file begins."
+                file.close()
+                return self._open(target, live)
             if earlier:
                 fsync.mend(target)
                 self.appends = bool(fsync.first_line(target))
@@ -99,9 +106,23 @@ class _Text(Sink):
             self.note = f"{target} holds answers of an earlier run; the new ones are added."
         return file
 
+    def _unusable(self, line: str) -> str:
+        """Why a file with this first line is ours, but can't be added to; "" if it isn't ours."""
+        if not line.endswith("\n") and self.begins(line.rstrip("\0")):
+            return "was cut off in its first line, as by a power cut"
+        return "is a table of an earlier version, without the cells' identities" if self.outdated(line) else ""
+
     def ours(self, line: str) -> bool:
         """Whether this is the first line of results with the same columns."""
         raise NotImplementedError
+
+    def begins(self, text: str) -> bool:
+        """Whether a file of results may begin with this text, which is less than a line."""
+        raise NotImplementedError
+
+    def outdated(self, line: str) -> bool:
+        """Whether this is the first line of results that an earlier version wrote, to which nothing can be added."""
+        return False
 
     def write(self, text: str) -> None:
         with writing(self.target):
@@ -137,6 +158,9 @@ class JsonLines(_Text):
             return {"source", "cell", "probabilities", "frames", "taken", "model"} <= keys
         return "source" in keys and bool(keys & {"model", "error"})
 
+    def begins(self, text: str) -> bool:
+        return text.startswith(_ROW) or _ROW.startswith(text)
+
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
             self.write(json.dumps(row) + "\n")
@@ -171,6 +195,7 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
             "probabilities": decision.probabilities,
             **({"shift": decision.shift} if decision.shift else {}),
             **({"frames": decision.frames, "taken": _moment(result.picture.taken)} if decision.frames else {}),
+            **(_sighted(result.sighting) if result.sighting else {}),
             **run,
             "model": model_sha256,
         }
@@ -182,6 +207,11 @@ def _judged(run: Unlike) -> dict[str, Any]:
     return {"unlike": run.value, "why": run.why, **({"moved": dict(run.moves)} if run.moves else {})}
 
 
+def _sighted(sighting: Sighting) -> dict[str, Any]:
+    seen_before = {"seen_before": "perhaps"} if sighting.seen_before else {}
+    return {"id": sighting.id, "seconds": round(sighting.seconds, 3), **seen_before}
+
+
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
@@ -190,7 +220,7 @@ class Csv(_Text):
     """A table for a spreadsheet: a row per cell, with its box in four columns and a column p_LABEL per probability."""
 
     def __init__(self, target: str, labels: Sequence[str], model_sha256: str, live: bool = False) -> None:
-        self.model = model_sha256
+        self.model, self.live = model_sha256, live
         columns = [
             "source",
             "frame",
@@ -207,16 +237,22 @@ class Csv(_Text):
             "reason",
         ]
         columns += [f"p_{label}" for label in labels] + ["model", "error"]
-        columns += ["frames", "taken"] if live else []
-        self.columns = columns
+        self.earlier = [*columns, "frames", "taken"]  # the columns of earlier versions
+        self.columns = [*self.earlier, "id", "seconds", "seen_before"] if live else columns
         super().__init__(target, live)
         # The csv module quotes the characters of its line end, so that a file name with a line break stays one value.
-        self.writer = csv.DictWriter(self, columns, lineterminator="\r\n")
+        self.writer = csv.DictWriter(self, self.columns, lineterminator="\r\n")
         if not self.appends:
             self.writer.writeheader()
 
     def ours(self, line: str) -> bool:
         return next(csv.reader([line]), []) == self.columns
+
+    def begins(self, text: str) -> bool:
+        return ",".join(self.columns).startswith(text)
+
+    def outdated(self, line: str) -> bool:
+        return self.live and next(csv.reader([line]), []) == self.earlier
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):

@@ -18,25 +18,46 @@ _STAMPS = 48  # different red cells; each is drawn once and then copied to many 
 MARGIN = 16  # pixels of slide above and below the field, so that the stage can shake
 
 
+# The least and the largest value of each option in an address. A red cell is also a fifth of width and height at most.
+_RANGES = {
+    "seed": (0, 2**32 - 1),
+    "width": (40, 4096),
+    "height": (40, 4096),
+    "fps": (0.01, 1000),
+    "red_cell": (8, 1024),
+    "white": (0, 1000),
+    "dwell": (0.001, 1e6),
+    "move": (0.001, 1e6),
+    "step": (0.001, 1),
+    "faults": (0, 6000),
+    "shading": (0, 1),
+    "cast": (0, 1),
+    "noise": (0, 255),
+    "defocus": (0, 100),
+    "end": (0, 1e9),
+    "every": (0, 1),
+}
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """What the simulated microscope shows, and what goes wrong.
+    """What the simulated microscope shows, and what goes wrong. `parse` checks the ranges; see _RANGES.
 
     Attributes:
         seed: the same seed gives the same slide, movements and faults.
         width: width of the camera's frames, pixels.
         height: height of the camera's frames, pixels.
-        fps: frames a second, above 0 and at most 1000.
-        red_cell: diameter of a red cell, pixels, at least 8.
+        fps: frames a second.
+        red_cell: diameter of a red cell, pixels.
         white: mean number of white cells in a field.
-        dwell: seconds that the stage rests in one place, above 0.
-        move: seconds that it takes to move to the next place, above 0.
-        step: distance between two places, in widths of the field, above 0 and at most 1.
+        dwell: seconds that the stage rests in one place.
+        move: seconds that it takes to move to the next place.
+        step: distance between two places, in widths of the field.
         faults: mean number of faults in a minute, such as torn frames; see edge.simulator.microscope.
-        shading: share of the light that the corners lack, 0 to 1.
-        cast: share of the blue light that is lost in the first hour, 0 to 1; of green light, half that share is lost.
+        shading: share of the light that the corners lack.
+        cast: share of the blue light that is lost in the first hour; of green light, half that share is lost.
         noise: standard deviation of the camera's noise, levels 0..255.
-        defocus: how many of a hundred places are out of focus, 0 to 100.
+        defocus: how many of a hundred places are out of focus.
         end: seconds after which the camera sends nothing more; 0 for no end.
         every: 1 for a recording, of which every frame is used, however long that takes; 0 for a camera, which doesn't
             wait.
@@ -72,6 +93,7 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
         UserError: where an option doesn't exist, or its value is out of range.
     """
     names = {field.name: field.type for field in fields(Scenario)}
+    address = f"sim:{text}" if text else "sim"
     given: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         name, _, value = part.rpartition("=")
@@ -80,22 +102,19 @@ def parse(text: str, size: tuple[int, int] | None = None, fps: float | None = No
             given[name] = int(value) if names[name] is int else float(value)
         except (KeyError, ValueError) as error:
             raise UserError(
-                f"sim:{text}: {part!r} is not an option with a number; the options are {', '.join(names)}."
+                f"{address}: {part!r} is not an option with a number; the options are {', '.join(names)}."
             ) from error
     if size:
         given |= {"width": size[0], "height": size[1]}
     if fps:
         given["fps"] = fps
+    for option, number in given.items():
+        least, most = _RANGES[option]
+        if not least <= number <= most:  # nor is nan
+            raise UserError(f"{address}: {option} must be {least:.10g} to {most:.10g}, not {number:.10g}.")
     scenario = Scenario(**given)  # type: ignore[arg-type]
-    small = 4 * scenario.red_cell
-    if not (scenario.red_cell >= 8 and small <= scenario.width <= 4096 and small <= scenario.height <= 4096):
-        raise UserError(
-            f"sim:{text}: width and height must be 4 red cells to 4096 pixels; red_cell must be 8 pixels or more."
-        )
-    if not (0 < scenario.fps <= 1000 and scenario.dwell > 0 and scenario.move > 0 and 0 < scenario.step <= 1):
-        raise UserError(
-            f"sim:{text}: fps must be above 0 and at most 1000, dwell and move above 0, step above 0 and at most 1."
-        )
+    if 5 * scenario.red_cell > min(scenario.width, scenario.height):
+        raise UserError(f"{address}: width and height must be at least 5 times red_cell.")
     return scenario
 
 

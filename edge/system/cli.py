@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import math
 import re
 import shutil
 import sys
@@ -18,11 +19,23 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO)  # what writing to a full or brok
 
 
 class Command(click.Command):
-    """A click command with -h beside --help, and with a sentence, not a traceback, if standard output is full."""
+    """A click command with -h beside --help, and with a sentence, not a traceback, if standard output is full.
+
+    nan and inf are refused as values of options: no range of click excludes nan.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        for parameter in self.get_params(ctx):
+            value = ctx.params.get(parameter.name or "")
+            for each in value if isinstance(value, tuple) else (value,):
+                if isinstance(each, float) and not math.isfinite(each):
+                    raise click.BadParameter(f"{each} is not a number that can be used here.", ctx, parameter)
+        return rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         with standard_streams():
@@ -36,7 +49,9 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """Such a command with subcommands."""
+    """Such a command with subcommands, which are such commands, too."""
+
+    command_class = Command
 
 
 class Grouped(Command):

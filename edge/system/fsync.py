@@ -22,11 +22,13 @@ def first_line(path: str) -> str:
 def mend(path: str) -> None:
     """Removes an unfinished last line from a file, such as a power failure leaves. Raises OSError."""
     with Path(path).open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LINE))
-        tail = file.read()
-        if not tail.endswith(b"\n"):
-            file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+        end, place = file.seek(0, os.SEEK_END), -1
+        while end and place < 0:  # a power failure may leave many NULs
+            start = max(0, end - _LINE)
+            file.seek(start)
+            place = file.read(end - start).rfind(b"\n")
+            end = start
+        file.truncate(end + place + 1)
 
 
 class Syncing:

@@ -25,6 +25,21 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         part.unlink(missing_ok=True)
 
 
+def set_aside(path: Path) -> Path:
+    """Renames a file to NAME.aside.SUFFIX, NAME.aside-2.SUFFIX and so on, never over another one.
+
+    Returns:
+        The new path. Where `path` is a link, the file that it leads to is renamed.
+
+    Raises:
+        OSError: where it can't be renamed.
+    """
+    path = path.resolve()
+    names = (path.with_name(f"{path.stem}.aside{f'-{n}' if n > 1 else ''}{path.suffix}") for n in count(1))
+    new = next(each for each in names if not os.path.lexists(each))
+    return path.rename(new)
+
+
 def write_new(folder: Path, stem: str, suffix: str, write: Callable[[Path], None], first: int = 1) -> int:
     """Writes a new file, never over another one.
 

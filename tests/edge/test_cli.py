@@ -334,6 +334,11 @@ def test_a_field_needs_little_memory(tmp_path: Path) -> None:
         (("--fourcc", "MJPEG"), "four characters"),
         (("--csv", "-"), "--csv writes a file"),
         (("--ruler", "0"), "is not run, picture"),
+        (("--ruler", "nan"), "is not run, picture"),
+        (("--risk", "nan"), "nan is not a number that can be used"),
+        (("--seconds", "inf"), "inf is not a number that can be used"),
+        (("--fps", "1e-9"), "is not in the range"),
+        (("--exposure", "-1"), "is not in the range"),
     ],
 )
 def test_options_that_make_no_sense(options: tuple[str, str], words: str) -> None:

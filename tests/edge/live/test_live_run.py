@@ -65,7 +65,11 @@ def test_a_video_end_to_end(video: Path, tmp_path: Path) -> None:
     ]
     assert len(list(out.glob("cell-*.crop.png"))) == len(list(out.glob("cell-*.field.jpg"))) == len(answers)
     w = first["box"][2]
-    crop = np.asarray(Image.open(out / "cell-000000.crop.png"))
+    assert len({a["id"] for a in answers}) == len(answers) and first["id"].endswith("-000000")
+    assert [a["seconds"] for a in answers] == [round(a["frame"] / 15, 3) for a in answers]
+    assert [r["id"] for r in rows(tmp_path / "a.csv")] == [a["id"] for a in answers]
+    assert {path.name for path in out.glob("cell-*.field.jpg")} == {f"cell-{a['id']}.field.jpg" for a in answers}
+    crop = np.asarray(Image.open(out / f"cell-{first['id']}.crop.png"))
     assert 0.9 * w < crop.shape[1] < 1.7 * w and crop.min() < 110  # the dark nucleus is in it
     assert "45 frames" in done.stderr and "black" in done.stderr and "not a medical device" in done.stderr
     again = command("edge", "--camera", video, "--save", out, "--cells", 1)

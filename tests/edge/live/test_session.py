@@ -12,6 +12,7 @@ from live_helpers import FIELD, noisy
 from edge.classify import Answer
 from edge.errors import UserError
 from edge.frames import Frame
+from edge.live import session as live_session
 from edge.live.session import Session, SessionSettings
 from edge.locate import Locator
 from edge.model import Model
@@ -77,6 +78,38 @@ def test_the_cells_of_another_place_are_counted_too(parts: tuple[Model, Locator]
     assert {a.cells[0][0].number for a in first + second} == set(range(2 * len(first)))
 
 
+def test_a_place_is_known_again_after_two_unseen_movements(parts: tuple[Model, Locator]) -> None:
+    """To another place and back: what was counted there is remembered."""
+    session = Session(*parts)
+    other = np.ascontiguousarray(FIELD[::-1, ::-1])
+    places = [FIELD, other, FIELD, other]
+    counts = [len(run(session, [noisy(view, i) for i in range(20)], 20 * n)) for n, view in enumerate(places)]
+    assert counts[0] == counts[1] >= 3 and counts[2:] == [0, 0] and session.stage.jumps == 3
+
+
+def overlapping() -> list[np.ndarray]:
+    """Two views that share one white cell and so little of its surroundings that they can't be registered."""
+    wide, cells = drawing.field(np.random.default_rng(6), 9, shape=(480, 1400), look=drawing.Look(red_cell=36))
+    for shared in cells:
+        first, second = round(shared.x + 1.4 * shared.radius) - 640, round(shared.x - 1.4 * shared.radius)
+        if first >= 0 and second + 640 <= 1400:
+            return [np.ascontiguousarray(wide[:, x : x + 640]) for x in (first, second)]
+    raise AssertionError("no cell lies in the middle")
+
+
+def test_a_cell_is_recognised_by_its_surroundings_after_an_unseen_movement(
+    parts: tuple[Model, Locator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ([noisy(view, i) for i in range(12)] for view in overlapping())
+    cells = len(run(Session(*parts), first)) + len(run(Session(*parts), second)) - 1
+    session = Session(*parts)
+    answers = run(session, [*first, *second])
+    assert session.stage.jumps == 1 and len(answers) == cells and not any(a.sighting.seen_before for a in answers)
+    monkeypatch.setattr(live_session, "_SAME", 1.1)  # so nothing is recognised for sure
+    answers = run(Session(*parts), [*first, *second])
+    assert len(answers) == cells + 1 and [a.sighting.seen_before for a in answers].count(True) == 1
+
+
 def test_nothing_is_decided_while_the_stage_moves(parts: tuple[Model, Locator]) -> None:
     wide, _ = drawing.field(np.random.default_rng(4), 14, shape=(360, 2400), look=drawing.Look(red_cell=30))
     session = Session(*parts)
@@ -116,7 +149,7 @@ def test_a_simulated_slide_is_counted(seed: int, parts: tuple[Model, Locator]) -
             camera.open()
             continue
         number = camera.number
-        answers += session.step(Frame(camera.retrieve(), "sim", number, number / SCENARIO.fps))
+        answers += session.step(Frame(camera.retrieve(), "sim", number, 0.0, number / SCENARIO.fps))
         passed |= passed_by(camera)
     answers += session.finish()
     counts: Counter[Truth] = Counter()

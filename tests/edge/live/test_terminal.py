@@ -1,16 +1,19 @@
 """What the user sees of a run at the camera."""
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge.cell import Cell
-from edge.classify import Answer
+from edge.classify import Answer, Sighting
 from edge.decide import Decision
 from edge.frames import Frame
 from edge.live.focus_monitor import FocusMonitor
 from edge.live.terminal import LiveTerminal, fitted
+from edge.output.sinks import Csv, rows
 from edge.quality import ImageQuality
 
 ANSWER = Answer(
@@ -22,6 +25,21 @@ ANSWER = Answer(
         )
     ],
 )
+
+
+def test_a_cell_that_was_perhaps_counted_before_is_marked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for again in (True, False):
+        answer = replace(ANSWER, sighting=Sighting("run-000007", 2.5, again))
+        with LiveTerminal(["lymphocyte", "monocyte"], show_cells=True) as terminal:
+            terminal.add(answer)
+        assert ("(perhaps counted before)" in capsys.readouterr().out) == again
+        (row,) = rows(answer, "model")
+        assert row["id"] == "run-000007" and row["seconds"] == 2.5
+        assert row.get("seen_before") == ("perhaps" if again else None)
+        with Csv(str(tmp_path / "a.csv"), ["lymphocyte", "monocyte"], "model", live=True) as table:
+            table.add(answer)
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert [line.rpartition("run-000007,")[2] for line in lines[1:]] == ["2.5,perhaps", "2.5,"]
 
 
 def test_cells_go_to_standard_output_and_sentences_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ def test_what_is_found_only_rarely_is_no_cell() -> None:
     image = np.zeros((480, 640, 3), np.uint8)
     counted = []
     for i in range(40):
-        frame = Frame(image, "test", i, i / 30)
+        frame = Frame(image, "test", i, 0.0, i / 30)
         cells = [whole(200, 200)] + ([whole(400, 300)] if i % 5 == 0 else [])
         for cell, track in tracker.match(frame, cells, (0.0, 0.0)):
             if not track.counted:
@@ -29,11 +29,27 @@ def test_what_is_found_only_rarely_is_no_cell() -> None:
     assert counted[0].frames == ENOUGH and counted[0].mean.tolist() == [0.25, 0.75]
 
 
+def test_a_wrong_place_is_corrected_for_old_and_new_cells() -> None:
+    """Else old and new cells disagree about the next frame, and the place jumps to and fro: the stage seems to move."""
+    tracker = Tracker(2)
+    place, error = (2.0, 0.0), 0.03
+    for i in range(4):
+        frame = Frame(np.zeros((480, 640, 3), np.uint8), "test", i, 0.0, i / 30)
+        found = [whole(200, 200)] if i < 2 else [whole(200, 200), whole(400, 300), whole(500, 100)]
+        at = (place[0] + (error if i == 2 else 0.0), 0.0)
+        pairs = tracker.match(frame, found, at)
+        drift = tracker.drift(pairs, 640, at)
+        if drift:
+            tracker.correct(frame, *drift)
+            assert drift == pytest.approx((-error if i == 2 else 0.0, 0.0), abs=1e-9)
+    assert len(tracker.tracks) == 3
+
+
 def test_a_cell_that_leaves_early_is_counted_from_the_frames_so_far() -> None:
     tracker = Tracker(2)
     image = np.zeros((480, 640, 3), np.uint8)
     for i in range(4):
-        frame = Frame(image, "test", i, i / 30)
+        frame = Frame(image, "test", i, 0.0, i / 30)
         ((cell, track),) = tracker.match(frame, [whole(100, 200)], (0.0, 0.0))
         assert tracker.add(track, frame, cell, np.array([i / 4, 1 - i / 4])) is None
     (counted,) = tracker.prune(frame, (0.5, 0.0))

@@ -55,6 +55,44 @@ def test_new_answers_are_added_to_earlier_ones(tmp_path: Path) -> None:
     assert len([json.loads(line) for line in (tmp_path / "a.json").read_text().splitlines()]) == 2
 
 
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("content", ["so", "NULs", "header", "half"])
+def test_a_file_cut_off_in_its_first_line_is_set_aside(tmp_path: Path, live: bool, content: str) -> None:
+    """A service would else fail again and again after a power cut in its first second."""
+    for kind, make in (("csv", lambda path: Csv(path, LABELS, "m", live)), ("json", lambda p: JsonLines(p, "m", live))):
+        path = tmp_path / f"a.{kind}"
+        with make(str(path)) as sink:
+            sink.add(Unreadable("a.png", "is empty."))
+        whole = path.read_bytes()
+        first = whole[: whole.index(b"\n")]
+        cut = {"so": first[:2], "NULs": bytes(4096), "header": first[:30] + bytes(500), "half": first[:-1]}[content]
+        for aside in (f"a.aside.{kind}", f"a.aside-2.{kind}"):
+            path.write_bytes(cut)
+            with make(str(path)) as sink:
+                sink.add(Unreadable("a.png", "is empty."))
+            assert path.read_bytes() == whole and (tmp_path / aside).read_bytes() == cut
+            assert (
+                f"was cut off in its first line, as by a power cut; it was renamed to {tmp_path / aside}" in sink.note
+            )
+
+
+def test_a_table_without_identities_is_set_aside(tmp_path: Path) -> None:
+    """So that each row of a table at a camera has one."""
+    path, link = tmp_path / "a.csv", tmp_path / "link.csv"
+    with Csv(str(path), LABELS, "m", live=True) as sink:
+        pass
+    old = ",".join(sink.earlier) + "\n" + "," * (len(sink.earlier) - 1) + "\n"
+    path.write_text(old)
+    link.symlink_to(path)
+    with Csv(str(link), LABELS, "m", live=True) as sink:
+        pass
+    assert "without the cells' identities; it was renamed to" in sink.note
+    assert (tmp_path / "a.aside.csv").read_text() == old and path.read_text() == ",".join(sink.columns) + "\n"
+    path.write_text(old)
+    with pytest.raises(UserError, match="holds something other"):
+        Csv(str(path), LABELS, "m")
+
+
 def test_two_tables_need_two_files(tmp_path: Path) -> None:
     Image.new("RGB", (50, 50), "white").save(tmp_path / "b.png")
     one = ("--csv", tmp_path / "x", "--json", f"{tmp_path}/./x")

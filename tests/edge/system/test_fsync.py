@@ -46,6 +46,15 @@ def test_lines_and_the_file_s_name_are_synced_to_the_disk(tmp_path: Path, synced
     assert synced[path.stat().st_ino] == path.stat().st_size and tmp_path.stat().st_ino in synced
 
 
+@pytest.mark.parametrize("tail", ["", "half a row", "\0" * 200_000])
+def test_an_unfinished_last_line_is_removed(tmp_path: Path, tail: str) -> None:
+    path = tmp_path / "a.csv"
+    for whole in ("", "a\nb\n"):
+        path.write_text(whole + tail)
+        fsync.mend(str(path))
+        assert path.read_text() == whole
+
+
 def test_lines_are_synced_during_the_run(
     tmp_path: Path, synced: dict[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
