@@ -45,11 +45,20 @@ _rivals = click.option(
 )
 
 
-def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Stores the values of --html and --date for `_save`, so that the commands needn't pass them on."""
-    if option.name == "html" and value:
-        _page()  # if a package for pages is missing, the user should know before the work begins
+@exits_on_user_error
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Stores the values of --html and --date for `_save`, so that the commands needn't pass them on.
+
+    What stands in the way of --json and --html, the user should know before the work begins.
+    """
+    if value and option.name in ("target", "html"):
+        result.must_be_free(value)
+        if value.resolve() in (each.resolve() for each in context.meta.values() if isinstance(each, Path)):
+            raise UserError(f"--json and --html name the same file, {value}; name two.")
+    if value and option.name == "html":
+        _page()  # a package may be missing
     context.meta[f"benchmarks.{option.name}"] = value
+    return value
 
 
 def _json_option(command: Callable) -> Callable:
@@ -57,7 +66,12 @@ def _json_option(command: Callable) -> Callable:
         "--date", metavar="TEXT", expose_value=False, callback=_keep, help="A date to store with the figures."
     )
     return click.option(
-        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures to this JSON file."
+        "--json",
+        "target",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=_keep,
+        help="Write all figures to this JSON file.",
     )(date(command))
 
 
@@ -560,6 +574,8 @@ def everything(
     name = machine().file_name
     target, page = target or out / f"{name}.json", out / f"{name}.html"
     result.make_folder(out)
+    result.must_be_free(target)
+    result.must_be_free(page)
     with progress_bars() as progress:
         amount = suite.QUICK if quick else suite.FULL
         found = suite.suite(folder, models or SHIPPED, threads, amount, progress)

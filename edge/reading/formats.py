@@ -19,8 +19,8 @@ VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".m
 # Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
 MAX_PIXELS = 64_000_000
 _TOO_MANY = (
-    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or write it "
-    "as TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
+    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or write "
+    "it as TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
 )
 # Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
 # first three need no further imports.
