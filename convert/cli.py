@@ -233,6 +233,7 @@ def show(file: Path, as_json: bool) -> None:
 
     opened = File(file).contract
     click.echo(json.dumps(contract.write(opened), indent=1) if as_json else describe.text(opened))
+    click.echo(f"Next: convert verify {shlex.quote(str(file))}", err=True)
 
 
 @main.command()
@@ -249,6 +250,9 @@ def verify(file: Path) -> None:
     click.echo(f"All {count} sample answers are as expected: {file} works on this device.")
     if not opened.sealed:
         click.echo("No hash protects its limits against damage, since it is an older file: run `convert seal` on it.")
+    locator = opened.contract.network == "locator"
+    command = "benchmark locating --data DATA --locator" if locator else "edge-classify PICTURES --model"
+    click.echo(f"Next: {command} {shlex.quote(str(file))}", err=True)
 
 
 @main.command()
@@ -268,6 +272,7 @@ def seal(files: tuple[Path, ...]) -> None:
             partial.write_bytes(content)
             partial.replace(file)
         click.echo(f"Sealed: {file}.")
+    click.echo(f"Next: convert verify {shlex.quote(str(files[0]))}", err=True)
 
 
 if __name__ == "__main__":  # convert/__main__.py runs it in a process of its own
