@@ -200,8 +200,8 @@ def load(file: Path) -> keras.Model:
         text = str(error)
         if "TFOpLambda" in text:
             raise UserError(
-                f"{file} computes something outside of its layers, which Keras 2 saved as TFOpLambda; save it there as a "
-                "SavedModel, with model.save('mine', save_format='tf'), or build it from Keras's own layers."
+                f"{file} computes something outside of its layers, which Keras 2 saved as TFOpLambda; save it there as "
+                "a SavedModel, with model.save('mine', save_format='tf'), or build it from Keras's own layers."
             ) from error
         custom = re.search(
             r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '([^']+)'", text
