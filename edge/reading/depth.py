@@ -72,7 +72,7 @@ def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
     if not (np.isfinite(low) and np.isfinite(high) and low >= 0 and high < 2.0 ** _DEPTHS[-1]):
         raise Refused("has levels without a known range (negative, infinite or too large); save it with 8 or 16 bits.")
     times = 255 if levels.dtype.kind == "f" and high <= 1 else 1
-    bits = next(bits for bits in _DEPTHS if max(int(high) * times, largest) < 1 << bits)
+    bits = camera_bits(max(int(high) * times, largest))
     result = np.empty(levels.shape, np.uint8)
     for row in range(0, len(levels), _ROWS):
         some = levels[row : row + _ROWS]
@@ -80,6 +80,11 @@ def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
             some = np.rint(some * times).astype(np.uint32)
         result[row : row + _ROWS] = some >> (bits - 8)
     return result
+
+
+def camera_bits(largest: int) -> int:
+    """How many bits a camera is taken to have whose largest level is this; see `to_8_bits`."""
+    return next(bits for bits in _DEPTHS if largest < 1 << bits)
 
 
 def _file_bits(picture: ImageFile.ImageFile) -> int:

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from edge.reading.depth import camera_bits
+
 _HELD = 64_000_000  # bytes: the segments that were read last stay in memory, up to this size
+_SAMPLES = 64  # at most so many segments show how many bits the camera has
 _PIECE = 16_000_000  # pixels: a file whose segments are larger can't be read part by part
 
 
@@ -18,7 +21,11 @@ def levels(path: str) -> list["_Level"]:
     """
     from tifffile import TiffFile
 
-    return [_Level(level) for level in TiffFile(path).series[0].levels]
+    found = [_Level(level) for level in TiffFile(path).series[0].levels]
+    bits = found[-1].bits()
+    for level in found:
+        level.shift = bits - 8
+    return found
 
 
 class _Level:
@@ -37,6 +44,7 @@ class _Level:
         self._columns = page.tilewidth if tiled else self.width
         if self._rows * self._columns > _PIECE:
             raise ValueError("it is stored in one piece; save it in tiles (vips tiffsave OLD.tif NEW.tif --tile)")
+        self.shift = 0  # bits that are dropped from 16
         self._held: OrderedDict[int, np.ndarray] = OrderedDict()
 
     def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
@@ -52,23 +60,38 @@ class _Level:
                 result[at_y : at_y + part.shape[0], at_x : at_x + part.shape[1]] = part
         return result
 
+    def bits(self) -> int:
+        """How many bits its camera has, judged by some parts of the picture; 8 for a picture with 8 bits."""
+        page = self._page
+        if page.dtype != np.dtype("uint16"):
+            return 8
+        count = len(page.dataoffsets)
+        some = map(self._decoded, range(0, count, -(-count // _SAMPLES)))
+        return camera_bits(max((int(each.max()) for each in some if each is not None), default=0))
+
     def _segment(self, index: int) -> np.ndarray:
         """A tile or a strip of the file, RGB uint8. An empty one, which scanners leave out, is white."""
         if index in self._held:
             self._held.move_to_end(index)
             return self._held[index]
-        page = self._page
-        handle = page.parent.filehandle
-        handle.seek(page.dataoffsets[index])
-        data = handle.read(page.databytecounts[index])
-        pixels, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
+        pixels = self._decoded(index)
         if pixels is None:
             return np.full((self._rows, self._columns, 3), 255, np.uint8)
-        pixels = pixels[0, : shape[1], : shape[2], :3]
-        if pixels.dtype == np.uint16:
+        if self.shift == 8:
             pixels = pixels // 257
+        elif self.shift:
+            pixels = np.minimum(pixels >> self.shift, 255)  # a part that wasn't looked at may be brighter
         pixels = np.broadcast_to(pixels.astype(np.uint8), (*pixels.shape[:2], 3))
         self._held[index] = pixels
         while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > _HELD:
             self._held.popitem(last=False)
         return pixels
+
+    def _decoded(self, index: int) -> np.ndarray | None:
+        """The levels of a tile or a strip as the file has them; None for an empty one."""
+        page = self._page
+        handle = page.parent.filehandle
+        handle.seek(page.dataoffsets[index])
+        data = handle.read(page.databytecounts[index])
+        pixels, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
+        return None if pixels is None else pixels[0, : shape[1], : shape[2], :3]

@@ -149,7 +149,7 @@ def test_results_replace_earlier_results_and_nothing_else(drawn: Path, tmp_path:
     page.touch()
     for _ in range(2):
         done = invoke("benchmarks", "accuracy", SHIPPED, "--data", drawn, "--json", table, "--html", page)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0 and "Next: benchmark compare" in done.stderr, done.stderr
         assert result.read(table).results and "<h1>" in page.read_text()
 
 

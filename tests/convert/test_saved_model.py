@@ -1,6 +1,7 @@
 """SavedModels: those that only compute an answer are converted, others aren't opened."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,16 @@ def test_a_saved_model_gives_the_answers_of_its_network(drawn: Path, tmp_path: P
 
 def test_the_command_converts_a_saved_model(drawn: Path, tmp_path: Path) -> None:
     taught(drawn, "tf").export(tmp_path / "mine", verbose=False)
-    arguments = ["convert", tmp_path / "mine", "--data", drawn, "--labels", "lymphocyte,monocyte", "--preprocess", "tf"]
+    arguments: list[Any] = [
+        "convert",
+        tmp_path / "mine",
+        "--data",
+        drawn,
+        "--labels",
+        "lymphocyte,monocyte",
+        "--preprocess",
+        "tf",
+    ]
     assert_refused(invoke(*arguments, "--rescue"), "leave it out")
     done = invoke(*arguments)
     assert done.returncode == 0, done.stderr

@@ -40,10 +40,15 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("kind", ["RGB", "grey", "16 bits"])
+@pytest.mark.parametrize("kind", ["RGB", "grey", "12 bits", "16 bits"])
 def test_windows_show_the_pixels_of_the_file(layout: str, kind: str, image: np.ndarray, tmp_path: Path) -> None:
     tifffile = pytest.importorskip("tifffile", reason="needs the extra `slides`")
-    pixels = {"RGB": image, "grey": image[..., 1], "16 bits": image.astype(np.uint16) * 257}[kind]
+    pixels = {
+        "RGB": image,
+        "grey": image[..., 1],
+        "12 bits": image.astype(np.uint16) * 16,
+        "16 bits": image.astype(np.uint16) * 257,
+    }[kind]
     path = str(tmp_path / "a.tif")
     tifffile.imwrite(path, pixels, photometric="minisblack" if kind == "grey" else "rgb", **LAYOUTS[layout])
     picture = open_large(path)
