@@ -45,11 +45,20 @@ _rivals = click.option(
 )
 
 
-def _keep(context: click.Context, option: click.Parameter, value: object) -> None:
-    """Stores the values of --html and --date for `_save`, so that the commands needn't pass them on."""
-    if option.name == "html" and value:
-        _page()  # if a package for pages is missing, the user should know before the work begins
+@exits_on_user_error
+def _keep(context: click.Context, option: click.Parameter, value: Any) -> Any:
+    """Stores the values of --html and --date for `_save`, so that the commands needn't pass them on.
+
+    What stands in the way of --json and --html, the user should know before the work begins.
+    """
+    if value and option.name in ("target", "html"):
+        result.must_be_free(value)
+        if value.resolve() in (each.resolve() for each in context.meta.values() if isinstance(each, Path)):
+            raise UserError(f"--json and --html name the same file, {value}; name two.")
+    if value and option.name == "html":
+        _page()  # a package may be missing
     context.meta[f"benchmarks.{option.name}"] = value
+    return value
 
 
 def _json_option(command: Callable) -> Callable:
@@ -57,7 +66,12 @@ def _json_option(command: Callable) -> Callable:
         "--date", metavar="TEXT", expose_value=False, callback=_keep, help="A date to store with the figures."
     )
     return click.option(
-        "--json", "target", type=click.Path(path_type=Path), metavar="FILE", help="Write all figures to this JSON file."
+        "--json",
+        "target",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=_keep,
+        help="Write all figures to this JSON file.",
     )(date(command))
 
 
@@ -98,6 +112,17 @@ def _save(results: dict[str, Any], target: Path | None) -> None:
         result.write(_page()(document), html)
 
 
+def _finish(results: dict[str, Any], target: Path | None, table: str) -> None:
+    """Writes the results, shows their table, and names the next command."""
+    _save(results, target)
+    click.echo(table)
+    if target:
+        click.echo(f"Next: benchmark compare OTHER.json {shlex.quote(str(target))}", err=True)
+    else:
+        again = f"benchmark {click.get_current_context().info_name} --json FILE"
+        click.echo(f"Next: {again} keeps the figures, for benchmark compare", err=True)
+
+
 @click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
@@ -130,8 +155,7 @@ def accuracy(models: tuple[Path, ...], folder: Path, split: str, target: Path | 
 
     with progress_bars() as progress:
         found = accuracy.accuracy(folder, models or SHIPPED, split, progress)
-    _save({"accuracy": found}, target)
-    click.echo(accuracy.table(found))
+    _finish({"accuracy": found}, target, accuracy.table(found))
 
 
 @main.command()
@@ -153,8 +177,7 @@ def robustness(models: tuple[Path, ...], folder: Path, count: int | None, target
 
     with progress_bars() as progress:
         found = robustness.robustness(folder, models or SHIPPED, count, progress=progress)
-    _save({"robustness": found}, target)
-    click.echo(robustness.table(found))
+    _finish({"robustness": found}, target, robustness.table(found))
 
 
 @main.command()
@@ -174,8 +197,7 @@ def doubt(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 
     with progress_bars() as progress:
         found = selective.measure(folder, models or SHIPPED, progress)
-    _save({"doubt": found}, target)
-    click.echo(selective.table(found))
+    _finish({"doubt": found}, target, selective.table(found))
 
 
 def _named(option: click.Parameter, places: tuple[str, ...]) -> dict[str, Path]:
@@ -219,8 +241,7 @@ def unseen(
 
     with progress_bars() as progress:
         found = unseen.measure(folder, models or SHIPPED, cells, tables, progress)
-    _save({"unseen": found}, target)
-    click.echo(unseen.table(found))
+    _finish({"unseen": found}, target, unseen.table(found))
 
 
 @main.command()
@@ -239,8 +260,7 @@ def cross(runs: tuple[Path, ...], folder: Path, target: Path | None) -> None:
 
     with progress_bars() as progress:
         found = cross.cross(folder, runs, progress)
-    _save({"cross": found}, target)
-    click.echo(cross.table(found))
+    _finish({"cross": found}, target, cross.table(found))
 
 
 @main.command()
@@ -274,8 +294,7 @@ def sites(models: tuple[Path, ...], folder: Path, counts: tuple[int, ...], draws
 
     with progress_bars() as progress:
         found = sites.sites(folder, models or SHIPPED, counts or sites.COUNTS, draws, progress)
-    _save({"sites": found}, target)
-    click.echo(sites.table(found))
+    _finish({"sites": found}, target, sites.table(found))
 
 
 @main.command()
@@ -360,8 +379,7 @@ def latency(
     settings = latency.Settings(rounds, warm_up, threads)
     with progress_bars() as progress:
         found = latency.latency(sets, models or (model.SHIPPED,), settings, many, progress)
-    _save({"latency": latency.document(found)}, target)
-    click.echo(latency.table(found))
+    _finish({"latency": latency.document(found)}, target, latency.table(found))
 
 
 @main.command()
@@ -387,13 +405,11 @@ def locating(folder: Path, file: Path | None, changed: bool, target: Path | None
     if changed:
         with progress_bars() as progress:
             figures = changed_fields.changed_fields(folder, locate.Locator(file or locate.SHIPPED), progress)
-        _save({"changed_fields": figures}, target)
-        click.echo(changed_fields.table(figures))
+        _finish({"changed_fields": figures}, target, changed_fields.table(figures))
         return
     with progress_bars() as progress:
         found = locating.locating(folder, locate.Locator(file or locate.SHIPPED), progress)
-    _save({"locating": found}, target)
-    click.echo(locating.table(found))
+    _finish({"locating": found}, target, locating.table(found))
 
 
 @main.command()
@@ -411,8 +427,7 @@ def ruler(folder: Path, target: Path | None) -> None:
 
     with progress_bars() as progress:
         found = crop_scale.crop_scale(folder, progress)
-    _save({"ruler": found}, target)
-    click.echo(crop_scale.table(found))
+    _finish({"ruler": found}, target, crop_scale.table(found))
 
 
 @main.command()
@@ -433,6 +448,7 @@ def parity(data: Path, fields: int, cells: int) -> None:
         digests = list(parity.parity(data, fields, cells, progress))
     for digest in digests:
         click.echo(str(digest))
+    click.echo("Next: the same command on the other machine; it must print the same lines", err=True)
 
 
 @main.command()
@@ -459,8 +475,7 @@ def memory(pictures: int, size: int, epochs: int, target: Path | None) -> None:
 
     with progress_bars() as progress:
         found = memory.memory(pictures, size, epochs, progress)
-    _save({"memory": found}, target)
-    click.echo(memory.table(found))
+    _finish({"memory": found}, target, memory.table(found))
 
 
 @main.command()
@@ -520,8 +535,7 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
 
     with progress_bars() as progress:
         found = session.live(folder, cells, seconds, minutes, progress)
-    _save({"live": found}, target)
-    click.echo(session.table(found))
+    _finish({"live": found}, target, session.table(found))
 
 
 @main.command()
@@ -548,8 +562,7 @@ def runtimes(run: Path, folder: Path, count: int, threads: int, rounds: int, riv
     options = runtimes.Options(count, threads, rounds, rivals)
     with progress_bars() as progress:
         found = runtimes.runtimes(folder, run, options, progress)
-    _save({"runtimes": found}, target)
-    click.echo(runtimes.table(found))
+    _finish({"runtimes": found}, target, runtimes.table(found))
 
 
 @main.command()
@@ -581,8 +594,7 @@ def peers(run: Path, folder: Path, count: int, rounds: int, rivals: Path, target
     [chosen] = pictures.of_folders([folder], count).values()
     with progress_bars() as progress:
         found = peers.peers(chosen, run, rounds, rivals, progress)
-    _save({"peers": found}, target)
-    click.echo(peers.table(found))
+    _finish({"peers": found}, target, peers.table(found))
 
 
 @main.command("all")
@@ -616,6 +628,8 @@ def everything(
     name = machine().file_name
     target, page = target or out / f"{name}.json", out / f"{name}.html"
     result.make_folder(out)
+    result.must_be_free(target)
+    result.must_be_free(page)
     with progress_bars() as progress:
         amount = suite.QUICK if quick else suite.FULL
         found = suite.suite(folder, models or SHIPPED, threads, amount, progress)
@@ -647,6 +661,9 @@ def compare(a: Path, b: Path, everything: bool) -> None:
             f"{a} and {b} have no figure with an interval in common; name two files that the same command wrote."
         )
     click.echo(compare.table(rows, one, other, everything))
+    if not everything:
+        names = f"{shlex.quote(str(a))} {shlex.quote(str(b))}"
+        click.echo(f"Next: benchmark compare {names} --everything shows the other figures, too", err=True)
 
 
 @main.command()

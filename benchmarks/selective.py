@@ -229,7 +229,7 @@ def _source_figures(
 
 def table(result: SelectiveFigures) -> str:
     """The result as Markdown tables."""
-    rows, named, runs = [], [], []
+    rows, named, plain, runs = [], [], [], []
     for each in result.models.values():
         model = f"{each.kind}, {' + '.join(each.learned)}"
         for source, figures in each.sources.items():
@@ -240,6 +240,7 @@ def table(result: SelectiveFigures) -> str:
             rows.append([model, where, str(usual.coverage), str(usual.risk), *errors, auroc])
             types = "; ".join(f"{name} {share.right}/{share.count}" for name, share in figures.named.items())
             named.append([model, where, types])
+            plain.append([model, where, str(figures.plain.risk), str(figures.plain.named)])
             if each_run := figures.run:
                 found = [f"{each_run.unlike:.2f}", f"{each_run.moved:+.2f}", str(each_run.risk.coverage)]
                 runs.append([model, where, *found, str(each_run.risk.risk), str(each_run.risk.named)])
@@ -247,6 +248,7 @@ def table(result: SelectiveFigures) -> str:
     tables = [
         Table(["model", "measured on", *heads], rows),
         Table(["model", "measured on", f"given a name at {RISK:.0%}"], named),
+        Table(["model", "without review, measured on", "names that got another answer", "others named"], plain),
     ]
     if runs:
         heads = ["unlike home", "monocyte moved", f"answered at {RISK:.0%}", "wrong of these", "others named"]

@@ -140,14 +140,14 @@ def make(
     max_drop: tuple[float, float],
     rescue: bool,
 ) -> None:
-    """Convert a folder that `train` wrote, or a .keras or .h5 file of any image classifier, to .tflite.
+    """Convert a folder that `train` wrote, or a .keras or .h5 file or SavedModel of any image classifier, to .tflite.
 
     The new file and the float model both answer the val split. The file is written only if it loses no more than
     --max-drop. Exit code 0: written; 2: nothing could be converted; 3: the file lost too much and wasn't written.
     """
     # TensorFlow takes seconds to import, so it is imported only now: --help stays fast. Its import prints messages.
     with quiet():
-        from convert import gate, locator
+        from convert import gate, locator, saved_model
         from convert import run as runs
         from convert import source as sources
         from convert.int8 import Int8Options
@@ -155,11 +155,13 @@ def make(
         from train.run import network
 
     limits = Loss(max_drop[0] / 100, max_drop[1] / 100)
-    if source.is_file():
+    own = source.is_file() or saved_model.is_saved_model(source)  # not a run
+    if own:
+        if rescue and source.is_dir():
+            raise UserError("--rescue changes layers, which a SavedModel no longer has; leave it out.")
         names = [label.strip() for label in labels.split(",")] if labels else []
         network_source = sources.of_file(source, folder, names, preprocess, size, crop or "whole-image")
     else:
-        sources.refuse_saved_model(source)
         for_files = {"--labels": labels, "--preprocess": preprocess, "--size": size, "--crop": crop}
         if given := [option for option, value in for_files.items() if value is not None]:
             raise UserError(
@@ -179,7 +181,7 @@ def make(
         command=shlex.join(["convert", *sys.argv[1:]]),
     )
     kinds = _KINDS if kind == "all" else (kind,)
-    place = out or (source.parent if source.is_file() else source)
+    place = out or (source.parent if own else source)
     with progress_bars() as progress:
         results = runs.converted(network_source, kinds, place, options, progress)
     for result in results:
@@ -233,6 +235,7 @@ def show(file: Path, as_json: bool) -> None:
 
     opened = File(file).contract
     click.echo(json.dumps(contract.write(opened), indent=1) if as_json else describe.text(opened))
+    click.echo(f"Next: convert verify {shlex.quote(str(file))}", err=True)
 
 
 @main.command()
@@ -249,6 +252,9 @@ def verify(file: Path) -> None:
     click.echo(f"All {count} sample answers are as expected: {file} works on this device.")
     if not opened.sealed:
         click.echo("No hash protects its limits against damage, since it is an older file: run `convert seal` on it.")
+    locator = opened.contract.network == "locator"
+    command = "benchmark locating --data DATA --locator" if locator else "edge-classify PICTURES --model"
+    click.echo(f"Next: {command} {shlex.quote(str(file))}", err=True)
 
 
 @main.command()
@@ -268,6 +274,7 @@ def seal(files: tuple[Path, ...]) -> None:
             partial.write_bytes(content)
             partial.replace(file)
         click.echo(f"Sealed: {file}.")
+    click.echo(f"Next: convert verify {shlex.quote(str(files[0]))}", err=True)
 
 
 if __name__ == "__main__":  # convert/__main__.py runs it in a process of its own

@@ -14,7 +14,7 @@ import h5py
 import keras
 import numpy as np
 
-from convert import gate, keras2
+from convert import gate, keras2, saved_model
 from edge.contract import Contract, Crop, Data, Decision, Figures, Input, Quantization
 from edge.crop import POLICIES
 from edge.errors import UserError, reason
@@ -133,10 +133,10 @@ def of_file(
     size: int | None = None,
     policy: str = "whole-image",
 ) -> Source:
-    """Reads a .keras or .h5 file of any image classifier.
+    """Reads a .keras or .h5 file, or a SavedModel, of any image classifier.
 
     Args:
-        file: the file.
+        file: the file, or the SavedModel's folder.
         folder: labelled pictures, for calibration and for testing the result.
         labels: the classes in the order of the outputs; for a single sigmoid output, the meanings of 0 and 1.
         preprocess: the pixel values that the network expects, one of PREPROCESS. The conversion to them becomes part
@@ -179,16 +179,20 @@ def of_file(
     return source
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _sha256(path: Path) -> str:
+    """The hash of a file, or of the files in a folder together."""
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
 
 
 def load(file: Path) -> keras.Model:
-    """The model in a Keras file; one that Keras 2 saved is translated.
+    """The model in a Keras file or in the folder of a SavedModel; a file that Keras 2 saved is translated.
 
     Raises:
         UserError: for any other file, which is named for what it is, and for a model with custom or Lambda layers.
     """
+    if file.is_dir():
+        return saved_model.load(file)
     try:
         with keras2.translated(file) as readable:
             model = keras.models.load_model(readable, compile=False)
@@ -196,8 +200,8 @@ def load(file: Path) -> keras.Model:
         text = str(error)
         if "TFOpLambda" in text:
             raise UserError(
-                f"{file} computes something outside of its layers, which Keras 2 saved as TFOpLambda; build the model "
-                "from Keras's own layers, such as Add, Multiply and Rescaling."
+                f"{file} computes something outside of its layers, which Keras 2 saved as TFOpLambda; save it there as "
+                "a SavedModel, with model.save('mine', save_format='tf'), or build it from Keras's own layers."
             ) from error
         custom = re.search(
             r"(?:[Cc]ould not locate (?:class|function)|Unknown (?:layer|\w+ function):?) '([^']+)'", text
@@ -241,15 +245,6 @@ def _not_keras(path: Path, error: Exception | None = None) -> UserError:
     if not why and (zipfile.is_zipfile(path) or h5py.is_hdf5(path)):
         why = " that this version of Keras can read"
     return UserError(f"{path} is not a Keras model{why}; name a .keras or .h5 file, or a folder that `train` wrote.")
-
-
-def refuse_saved_model(folder: Path) -> None:
-    """Raises UserError for a folder with a TensorFlow SavedModel."""
-    if (folder / "saved_model.pb").is_file():
-        raise UserError(
-            f"{folder} is a TensorFlow SavedModel. It may hold any program, so it isn't opened: load it where it was "
-            "made, and save it as one file, with model.save('mine.keras') or, in Keras 2, model.save('mine.h5')."
-        )
 
 
 def _in_float32(file: Path, model: keras.Model) -> keras.Model:

@@ -289,7 +289,11 @@ def _located(
         if isinstance(frame, Unreadable):
             yield frame
             continue
-        located = locator.locate(frame)
+        try:
+            located = locator.locate(frame)
+        except UserError as error:  # a part of a large picture is damaged
+            yield Unreadable(path, str(error).removeprefix(f"{path} "))
+            continue
         observe("locate", path)
         yield frame, located
 

@@ -63,8 +63,7 @@ class _EdgeClassify(Grouped):
 @click.option(
     "--no-review",
     is_flag=True,
-    help="Answer every cell, however doubtful: other if it is at least 0.8 likely, else the likelier of the two names, "
-    "even if other is likelier.",
+    help="Answer every cell with its likeliest label, however doubtful.",
 )
 @click.option(
     "--adapt",

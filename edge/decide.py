@@ -15,11 +15,6 @@ import numpy as np
 OTHER, REVIEW = "other", "review"
 _NOTHING = "no white cell"
 RISK = 0.01  # stated risk unless the user gives another: the largest share of the given answers that may be wrong
-# If every cell is answered (no review), a cell is called OTHER from this probability of OTHER on. It is high
-# because on a microscope that it has never seen, a network is less certain, and this first raises OTHER. A network that
-# was trained on pbc alone gave OTHER at least 0.5 for a share of 0.29 of raabin's lymphocytes and monocytes, and at
-# least 0.8 for a share of 0.15. For those of pbc itself, the shares were 0.03 and 0.01.
-PLAIN_OTHER = 0.8
 # Probabilities are clipped to LEAST .. 1 - LEAST before a logit is computed, because int8 outputs have steps of 1/256.
 LEAST = 1 / 512
 NO_ANSWER = "the network gave no answer: its output is no probability"  # such a cell is REVIEW, whatever the rules
@@ -28,7 +23,7 @@ PictureDoubt = Callable[[], str]
 
 @dataclass(frozen=True)
 class Rules:
-    """How probabilities become answers. The defaults answer every cell: OTHER from 0.5 on, else the likelier name.
+    """How probabilities become answers. The defaults answer every cell with the likeliest label.
 
     Attributes:
         labels: the possible answers; OTHER, if the model knows it, is the last.
@@ -37,7 +32,7 @@ class Rules:
         other_platt: scale and shift of the logit of OTHER (Platt, 1999).
         min_confidence: least probability of the likelier name, where those of the two names sum to 1; 0 to 1.
         max_other: largest probability of OTHER at which a cell still gets a name, 0 to 1.
-        min_other: least probability of OTHER at which a cell is called OTHER, 0 to 1.
+        min_other: least probability of OTHER at which a cell is called OTHER in answers with review, 0 to 1.
         min_subclass: least probability of the likeliest kind within OTHER at which a cell is called OTHER, 0 to 1.
         max_distance: largest Mahalanobis distance from the training cells, above 0.
         abstain: True for answers with review. Then a poor picture file also makes a name REVIEW (a live run judges the
@@ -51,7 +46,7 @@ class Rules:
     other_platt: tuple[float, float] = (1.0, 0.0)
     min_confidence: float = 0.0
     max_other: float = 1.0
-    min_other: float = 0.5
+    min_other: float = 0.0
     min_subclass: float = 0.0
     max_distance: float = math.inf
     abstain: bool = False
@@ -122,7 +117,7 @@ def decide(
     likeliest = max(range(count, len(kinds)), key=kinds.__getitem__, default=0)
     like = _resembles(rules.kinds[likeliest]) if len(kinds) == len(rules.kinds) > len(rules.labels) else ""
     perhaps = _perhaps(other, like)
-    if rules.knows_other and other >= (0.5 if rules.abstain else rules.min_other):
+    if rules.knows_other and other >= (0.5 if rules.abstain else max(shares[:count])):
         reason = _against_other(other, kinds[likeliest], distance, perhaps, rules)
         return Decision(REVIEW if reason else OTHER, by_label, shift, reason=reason or like)
     reason = _against_name(names, other, distance, perhaps, rules) or (

@@ -25,7 +25,7 @@ import numpy as np
 from edge import contract as contracts
 from edge import crop
 from edge.contract import Contract
-from edge.decide import OTHER, PLAIN_OTHER, RISK, Rules, merged
+from edge.decide import OTHER, RISK, Rules, merged
 from edge.errors import UserError, reason
 from edge.mahalanobis import Distance
 from edge.softmax import softmax
@@ -209,15 +209,14 @@ class Model(File):
         """How probabilities become answers at a stated risk.
 
         Args:
-            risk: at most this share of the given answers may be wrong; None for answers without review, where OTHER
-                needs PLAIN_OTHER.
+            risk: at most this share of the given answers may be wrong; None for answers without review.
                 Between two risks that the model knows, the lower one applies. Below all of them, none applies, and
                 answers are given without review.
             decision: replaces the model's own; None for the model's own.
         """
         decision = decision or self.decision
         other = decision.other or contracts.Platt()
-        plain = Rules(self.labels, self.kinds, decision.temperature, (other.scale, other.shift), min_other=PLAIN_OTHER)
+        plain = Rules(self.labels, self.kinds, decision.temperature, (other.scale, other.shift))
         known = [each for each in _risks(decision) if risk is not None and each <= risk + 1e-9]
         if not known or not decision.risks:
             return plain

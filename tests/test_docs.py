@@ -224,11 +224,12 @@ def test_every_path_named_exists() -> None:
             assert (ROOT / path).exists() or path.startswith("docs/figures"), f"{page}: {path}"
 
 
-def test_the_design_names_every_folder_of_edge() -> None:
-    design = PAGES[ROOT / "docs/design.md"]
+def test_the_design_and_its_picture_name_every_folder_of_edge() -> None:
+    design, picture = PAGES[ROOT / "docs/design.md"], (ROOT / "docs/rooms.svg").read_text()
     for folder in (ROOT / "edge").iterdir():
         if folder.is_dir() and list(folder.glob("*.py")):
             assert f"`edge/{folder.name}/`" in design, folder
+            assert f">{folder.name}/<" in picture, folder
 
 
 def test_figures_of_readme_are_in_the_pages_of_figures() -> None:

@@ -124,7 +124,7 @@ def data(source: str, out: Path, classes: str, said: tuple[str, ...], seed: int)
         click.echo(f"Left out: {line}")
     if report.table == "cells.csv":
         click.echo(f"{report.alike} pairs of pictures look the same.")
-    cells = f"train baseline --data {out}"
+    cells = f"train baseline --data {shlex.quote(str(out))} --out RUN"
     boxes = "put this folder's files beside a cells.csv, then train locator"
     click.echo(f"Written: {out / report.table}. Next: {cells if report.table == 'cells.csv' else boxes}")
 
@@ -480,6 +480,8 @@ def cross(folder: Path, out: Path, networks: tuple[str, ...], weights: str, mobi
     with progress_bars() as progress:
         runs = crossing.cross(folder, out, wanted, more, progress=progress)
     click.echo(compare.table(compare.compare(runs)).markdown())
+    names = " ".join(shlex.quote(str(run)) for run in runs)
+    click.echo(f"Next: benchmark cross {names} --data {shlex.quote(str(folder))}", err=True)
 
 
 @main.command()
@@ -517,6 +519,7 @@ def ablate(folder: Path, out: Path, rows: tuple[str, ...], weights: str, **setti
     with progress_bars() as progress:
         by_row = ablate.ablate(folder, out, list(rows or ablate.ROWS), given, weights, progress)
     click.echo(ablate.table(by_row).markdown())
+    click.echo(f"Next: train evaluate RUN, with a run below {out}", err=True)
 
 
 @main.command()
@@ -527,6 +530,7 @@ def compare(runs: tuple[Path, ...]) -> None:
     from train import compare
 
     click.echo(compare.table(compare.compare(runs)).markdown())
+    click.echo("Next: train evaluate RUN, or convert --int8 RUN, with the best of them", err=True)
 
 
 @main.command()
@@ -599,4 +603,5 @@ def locator(folder: Path, out: Path, start: Path | None, **settings: Any) -> Non
 
     with progress_bars() as progress:
         report = training.train(folder, out, Locator(**settings), start, progress)
-    click.echo(f"\nLearned from {report['data']['clear']} pictures with a clear nucleus. Next: convert --int8 {out}")
+    click.echo(f"\nLearned from {report['data']['clear']} pictures with a clear nucleus.")
+    click.echo(f"Next: convert --int8 {shlex.quote(str(out))}")

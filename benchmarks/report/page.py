@@ -9,7 +9,7 @@ from benchmarks.accuracy import Accuracy, changed
 from benchmarks.latency import TOGETHER, Latency, PictureSet, command_table
 from benchmarks.metrics import Figures
 from benchmarks.report import plots, sections
-from benchmarks.report.result import Document
+from benchmarks.report.result import GENERATOR, Document
 from benchmarks.rivals.comparison import Comparison
 from benchmarks.robustness import UNCHANGED, ModelFigures, Robustness
 from edge.output.tables import Table
@@ -53,6 +53,7 @@ def page(document: Document) -> str:
     return html.render(
         "benchmarks",
         "benchmark.html",
+        generator=GENERATOR,
         title=f"Benchmark on {machine.raspberry_pi or machine.processor}",
         machine=str(machine),
         sentences=_in_short(sections.section(document, "accuracy")) if "accuracy" in document.results else [],

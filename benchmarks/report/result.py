@@ -1,6 +1,7 @@
 """Results on disk: the figures, with the command, the version of the code and the machine that produced them."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 from benchmarks.machine import Machine, machine
 from edge import __version__, contract
 from edge.errors import UserError, reason
+
+GENERATOR = "edge-classify benchmark"  # what a page of results says about itself, near its beginning
+_HEAD = 500  # characters of a page that hold it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +74,30 @@ def read(file: Path, needed: Sequence[str] = ()) -> Document:
         if name not in found.results:
             raise UserError(f"{file} holds no {name}; it holds {', '.join(found.results)}.")
     return found
+
+
+def must_be_free(file: Path) -> None:
+    """Raises UserError if results can't be written to a file, or if it holds anything but earlier results."""
+    if not file.parent.is_dir():
+        raise UserError(f"{file} can't be written, because there is no folder {file.parent}; make it first.")
+    if os.path.lexists(file) and not _is_result(file):
+        raise UserError(
+            f"{file} exists already, and `benchmark` did not write it, so it is not overwritten; name another file, or "
+            "remove it."
+        )
+
+
+def _is_result(file: Path) -> bool:
+    """Whether a file holds results of this program, as JSON or as a page. An empty file counts as one."""
+    if not file.is_file():
+        return False
+    try:
+        content = text(file)
+        if content and GENERATOR not in content[:_HEAD]:
+            read(file)
+    except UserError:
+        return False
+    return True
 
 
 def write(text: str, file: Path) -> None:

@@ -1,27 +1,56 @@
-"""Reads pictures that are too large for the memory part by part: large TIFF files, OME-TIFF, and slides (SVS, NDPI)."""
+"""Reads pictures that are too large for the memory part by part: whole slides, large TIFF, JPEG and PNG files."""
 
 import time
 import warnings
-from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from edge.errors import UserError, reason
-from edge.frames import Unreadable
-from edge.reading.formats import MAX_PIXELS, SLIDES
+from edge.frames import LeftOut, Unreadable
+from edge.reading import slides, tiles, vips
+from edge.reading.formats import DICOM, MAX_PIXELS, OPENSLIDE, SLIDES
 
-_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
-_HELD = 64_000_000  # bytes: the segments that were read last stay in memory, up to this size
-_PIECE = 16_000_000  # pixels: a file whose segments are larger can't be read part by part
-_BLOCK = 512  # pixels of a block that is read at once to be shrunk, along each side and after shrinking
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
+_OTHERS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")  # those of JPEG, PNG and WebP files
+_BLOCK = 1024  # pixels of a block that is read at once to be shrunk, along each side
+
+
+class Level(Protocol):
+    """One of the sizes in which a file holds its picture."""
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+    def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        """The pixels of a box inside it, RGB uint8 [height, width, 3]."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a kind of file is read in parts.
+
+    Attributes:
+        levels: opens a file, and returns the sizes in which it holds its picture.
+        extra: of the package edge-classify, which installs what that needs.
+    """
+
+    levels: Callable[[str], Sequence[Level]]
+    extra: str
+
+
+_TILES, _SLIDE, _VIPS = _Way(tiles.levels, "slides"), _Way(slides.levels, "openslide"), _Way(vips.levels, "vips")
 
 
 class LargePicture:
-    """A picture in a TIFF file, which can be used as a Picture. Its pixels are read as they are asked for.
+    """A picture that can be used as a Picture, though its pixels are read only as they are asked for.
 
     Attributes:
         source: its path.
@@ -29,12 +58,10 @@ class LargePicture:
         taken: when it was opened, seconds since the epoch.
     """
 
-    def __init__(self, path: str) -> None:
-        """Raises ImportError without tifffile, ValueError for pixels that can't be read, and tifffile's own errors."""
-        from tifffile import TiffFile
-
+    def __init__(self, path: str, levels: Sequence[Level]) -> None:
+        """levels: the sizes in which the file holds its picture, largest first."""
         self.source, self.number, self.taken = path, 0, time.time()
-        self._levels = [_Level(level) for level in TiffFile(path).series[0].levels]
+        self._levels = levels
 
     @property
     def width(self) -> int:
@@ -48,19 +75,22 @@ class LargePicture:
         """See Picture.
 
         Raises:
-            UserError: for a window that is too large for the memory.
+            UserError: for a window that is too large for the memory, or that can't be read.
         """
         left, top = max(0, left), max(0, top)
         right, bottom = max(left, min(self.width, right)), max(top, min(self.height, bottom))
         if (right - left) * (bottom - top) > MAX_PIXELS:
             raise UserError(f"{self.source} is too large to be shown whole.")
-        return self._levels[0].window(left, top, right, bottom)
+        return self._read(self._levels[0], left, top, right, bottom)
 
     def shrunk(self, box: tuple[int, int, int, int], size: int) -> np.ndarray:
         """A box of it, halved until its longer side is below 4 * size pixels: RGB uint8 [height, width, 3].
 
         box: (left, top, right, bottom). A smaller level of the file is used where there is one. Large boxes are read in
         blocks.
+
+        Raises:
+            UserError: if it can't be read.
         """
         longer = max(box[2] - box[0], box[3] - box[1])
         fitting = [each for each in self._levels if longer * each.width >= 2 * size * self.width]
@@ -71,99 +101,79 @@ class LargePicture:
         while max(right - left, bottom - top) >> times >= 4 * size:
             times += 1
         result = np.empty(((bottom - top) >> times, (right - left) >> times, 3), np.uint8)
-        for y in range(0, result.shape[0], _BLOCK):
-            for x in range(0, result.shape[1], _BLOCK):
-                place = result[y : y + _BLOCK, x : x + _BLOCK]
+        step = max(1, _BLOCK >> times)
+        for y in range(0, result.shape[0], step):
+            for x in range(0, result.shape[1], step):
+                place = result[y : y + step, x : x + step]
                 x0, y0 = left + (x << times), top + (y << times)
-                block = level.window(x0, y0, x0 + (place.shape[1] << times), y0 + (place.shape[0] << times))
+                x1, y1 = x0 + (place.shape[1] << times), y0 + (place.shape[0] << times)
+                block = self._read(level, x0, y0, x1, y1)
                 for _ in range(times):
                     half = block.shape[1] // 2, block.shape[0] // 2
                     block = cv2.resize(block, half, interpolation=cv2.INTER_LINEAR_EXACT)
                 place[:] = block
         return result
 
-
-class _Level:
-    """One of the sizes in which a file holds its picture."""
-
-    def __init__(self, level: Any) -> None:
-        page = self._page = level.keyframe
-        self.height, self.width = page.imagelength, page.imagewidth
-        samples = page.samplesperpixel
-        if level.ndim != (3 if samples > 1 else 2) or page.planarconfig != 1 or samples not in (1, 3, 4):
-            raise ValueError("it holds more than one picture, or one that isn't grey or RGB")
-        if page.dtype not in (np.dtype("uint8"), np.dtype("uint16")):
-            raise ValueError(f"its pixels are of the type {page.dtype}; save it with 8 or 16 bits")
-        tiled = page.is_tiled
-        self._rows = page.tilelength if tiled else page.rowsperstrip
-        self._columns = page.tilewidth if tiled else self.width
-        if self._rows * self._columns > _PIECE:
-            raise ValueError("it is stored in one piece; save it in tiles")
-        self._held: OrderedDict[int, np.ndarray] = OrderedDict()
-
-    def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """The pixels of a box inside it, RGB uint8."""
-        result = np.full((bottom - top, right - left, 3), 255, np.uint8)
-        across = -(-self.width // self._columns)
-        for row in range(top // self._rows, -(-bottom // self._rows)):
-            for column in range(left // self._columns, -(-right // self._columns)):
-                y, x = row * self._rows, column * self._columns
-                segment = self._segment(row * across + column)[: bottom - y, : right - x]
-                part = segment[max(0, top - y) :, max(0, left - x) :]
-                at_y, at_x = max(0, y - top), max(0, x - left)
-                result[at_y : at_y + part.shape[0], at_x : at_x + part.shape[1]] = part
-        return result
-
-    def _segment(self, index: int) -> np.ndarray:
-        """A tile or a strip of the file, RGB uint8. An empty one, which scanners leave out, is white."""
-        if index in self._held:
-            self._held.move_to_end(index)
-            return self._held[index]
-        page = self._page
-        handle = page.parent.filehandle
-        handle.seek(page.dataoffsets[index])
-        data = handle.read(page.databytecounts[index])
-        pixels, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
-        if pixels is None:
-            return np.full((self._rows, self._columns, 3), 255, np.uint8)
-        pixels = pixels[0, : shape[1], : shape[2], :3]
-        if pixels.dtype == np.uint16:
-            pixels = pixels // 257
-        pixels = np.broadcast_to(pixels.astype(np.uint8), (*pixels.shape[:2], 3))
-        self._held[index] = pixels
-        while len(self._held) > 1 and sum(each.nbytes for each in self._held.values()) > _HELD:
-            self._held.popitem(last=False)
-        return pixels
+    def _read(self, level: Level, left: int, top: int, right: int, bottom: int) -> np.ndarray:
+        if right <= left or bottom <= top:
+            return np.empty((bottom - top, right - left, 3), np.uint8)
+        try:
+            return level.window(left, top, right, bottom)
+        except Exception as error:  # a damaged part; each library has errors of its own
+            raise UserError(f"{self.source} {_unreadable(error)}") from error
 
 
 def open_large(path: str) -> LargePicture | Unreadable | None:
-    """Opens a TIFF file that is too large for edge.frames; None for any other file."""
-    if not _too_large(path):
+    """Opens a whole slide, or a picture that is too large for edge.frames; None for any other file."""
+    way = _way(path)
+    if way is None:
         return None
     try:
-        return LargePicture(path)
+        levels = way.levels(path)
     except ImportError:
-        return Unreadable(
-            path,
-            "is too large to be read at once; `pip install edge-classify[slides]` installs what reads it in parts.",
+        what = "is a whole slide" if way is _SLIDE else "is too large to be read at once"
+        tiff = (
+            f"; or write it as TIFF in tiles (vips tiffsave {Path(path).name} NEW.tif --tile)" if way is _VIPS else ""
         )
-    except Exception as error:  # tifffile's own errors, and those of the decoders it uses
-        return Unreadable(path, f"cannot be read in parts: {reason(error)}.")
+        return Unreadable(
+            path, f"{what}; `pip install edge-classify[{way.extra}]` installs what reads it in parts{tiff}."
+        )
+    except Exception as error:  # the libraries' own errors, and those of the decoders they use
+        return Unreadable(path, _unreadable(error))
+    if not levels:
+        return LeftOut(path, "part of a slide whose largest picture is in another file")
+    return LargePicture(path, levels)
+
+
+def _unreadable(error: Exception) -> str:
+    return f"cannot be read in parts: {reason(error)}."
+
+
+def _way(path: str) -> _Way | None:
+    """How a file is read in parts; None if edge.frames reads it, or if it is no picture."""
+    ending = Path(path).suffix.lower()
+    if not Path(path).is_file():  # opening a pipe would wait for its other end
+        return None
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 the path stays as the user wrote it
+            head = file.read(132)
+    except OSError:
+        return None
+    if head and (ending in OPENSLIDE or head[128:] == DICOM):
+        return _SLIDE
+    if head.startswith(_TIFF):
+        return _TILES if _too_large(path) or ending in SLIDES else None
+    return _VIPS if head.startswith(_OTHERS) and _too_large(path) else None
 
 
 def _too_large(path: str) -> bool:
-    """Whether a file is a TIFF that edge.frames.read would refuse for its size, or a slide that Pillow doesn't know."""
+    """Whether edge.frames would refuse a picture for its size."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 the path stays as the user wrote it
-            if file.read(4) not in _MAGIC:
-                return False
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as picture:
+            with Image.open(path, formats=("JPEG", "PNG", "TIFF", "WEBP")) as picture:
                 return picture.width * picture.height > MAX_PIXELS
     except Image.DecompressionBombError:
         return True
-    except UnidentifiedImageError:
-        return Path(path).suffix.lower() in SLIDES
-    except Exception:
+    except Exception:  # edge.frames says what is wrong with it
         return False

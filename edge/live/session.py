@@ -48,7 +48,7 @@ class SessionSettings:
     """How a session treats its frames.
 
     Attributes:
-        rules: how answers are made; see Model.rules. None for answers without review; see PLAIN_OTHER.
+        rules: how answers are made; see Model.rules. None for answers without review.
         red_cell: diameter of a red cell in pixels; None to measure it.
         unrelated_frames: whether each frame shows another place, as picture files do. Then the stage isn't followed,
             and each cell is answered from one frame.

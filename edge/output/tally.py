@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from edge.classify import Answer
-from edge.decide import OTHER, PLAIN_OTHER, REVIEW, Decision, without_numbers
+from edge.decide import OTHER, REVIEW, Decision, without_numbers
 from edge.frames import LeftOut, Unreadable
 from edge.output.sinks import Sink
 from edge.output.tables import Table
@@ -28,7 +28,6 @@ class Tally(Sink):
         self.answers: Counter[str] = Counter()  # by label
         self.reasons: Counter[str] = Counter()  # why cells are left for review
         self.kinds: Counter[str] = Counter()  # what cells of OTHER resemble
-        self.overruled = 0  # names of cells that are likelier OTHER
         self.pictures: Counter[str] = Counter()  # by folder; a run at a camera has no pictures
         self.empty = self.unreadable = self.left_out = self.too_small = 0
         self.folders: dict[str, Counter[str]] = {}  # answers by folder, with _EMPTY and _UNREADABLE
@@ -63,8 +62,6 @@ class Tally(Sink):
             self.reasons[without_numbers(decision.reason) or "doubtful"] += 1
         elif decision.label == OTHER:
             self.kinds[decision.reason or "of no known type"] += 1
-        else:
-            self.overruled += decision.probabilities[decision.label] < decision.probabilities.get(OTHER, 0.0)
 
     def __str__(self) -> str:
         cells, pictures = self.answers.total(), self.pictures.total()
@@ -79,9 +76,6 @@ class Tally(Sink):
         for what, counts in (("To review", self.reasons), ("Other", self.kinds)):
             if counts and cells > 1:
                 lines.append(f"{what}: " + ", ".join(f"{count} {name}" for name, count in counts.most_common()))
-        if self.overruled:
-            are = "cell with a name is" if self.overruled == 1 else "cells with a name are"
-            lines.append(f"{self.overruled} {are} likelier {OTHER}, but not {PLAIN_OTHER:g} likely")
         if self.too_small:
             what = "picture" if self.too_small == 1 else "pictures"
             lines.append(f"{self.too_small} {what} with cells too small to be judged")

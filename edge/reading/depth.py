@@ -18,16 +18,23 @@ _ROWS = 256  # of a picture that are scaled at once, to save memory
 _WHITE_IS_ZERO, _SEPARATE = 0, 2  # values of PhotometricInterpretation, PlanarConfiguration
 
 
+def has_deep_colours(picture: ImageFile.ImageFile) -> bool:
+    """Whether the current page has colours of more than 8 bits a channel, which Pillow can't keep."""
+    return picture.mode in _COLOURS and _file_bits(picture) > 8
+
+
 def is_deep(picture: ImageFile.ImageFile) -> bool:
     """Whether the current page has more than 8 bits a channel, all of which are wanted."""
-    return picture.mode in _GREY or (picture.mode in _COLOURS and _file_bits(picture) > 8)
+    return picture.mode in _GREY or has_deep_colours(picture)
 
 
 def read_deep(picture: ImageFile.ImageFile, path: str | Path) -> Image.Image:
     """The current page of an opened picture, for which `is_deep` is true, with 8 bits a channel: L, RGB or RGBA.
 
+    Colours aren't turned upright; grey pages of TIFF files are, because Pillow does it.
+
     Raises:
-        Refused: if the levels have no known range.
+        Refused: if the levels have no known range, or if a package is missing.
     """
     largest = _declared(picture)
     if picture.mode not in _COLOURS:
@@ -36,7 +43,7 @@ def read_deep(picture: ImageFile.ImageFile, path: str | Path) -> Image.Image:
             levels = levels.view(np.uint32)  # Pillow takes them for signed numbers
         grey = to_8_bits(levels, largest)
         return Image.fromarray(255 - grey if tags(picture).get(_PHOTOMETRIC) == _WHITE_IS_ZERO else grey)
-    levels = _by_opencv(picture, path)
+    levels = _by_tifffile(picture, path) if _not_for_opencv(picture) else _by_opencv(picture, path)
     scaled = to_8_bits(levels[..., 2::-1], largest)
     if picture.mode in ("RGBA", "LA"):
         scaled = np.dstack([scaled, to_8_bits(levels[..., 3], 0)])
@@ -65,7 +72,7 @@ def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
     if not (np.isfinite(low) and np.isfinite(high) and low >= 0 and high < 2.0 ** _DEPTHS[-1]):
         raise Refused("has levels without a known range (negative, infinite or too large); save it with 8 or 16 bits.")
     times = 255 if levels.dtype.kind == "f" and high <= 1 else 1
-    bits = next(bits for bits in _DEPTHS if max(int(high) * times, largest) < 1 << bits)
+    bits = camera_bits(max(int(high) * times, largest))
     result = np.empty(levels.shape, np.uint8)
     for row in range(0, len(levels), _ROWS):
         some = levels[row : row + _ROWS]
@@ -73,6 +80,11 @@ def to_8_bits(levels: np.ndarray, largest: int = 0) -> np.ndarray:
             some = np.rint(some * times).astype(np.uint32)
         result[row : row + _ROWS] = some >> (bits - 8)
     return result
+
+
+def camera_bits(largest: int) -> int:
+    """How many bits a camera is taken to have whose largest level is this; see `to_8_bits`."""
+    return next(bits for bits in _DEPTHS if largest < 1 << bits)
 
 
 def _file_bits(picture: ImageFile.ImageFile) -> int:
@@ -107,10 +119,6 @@ def _declared(picture: ImageFile.ImageFile) -> int:
 
 def _by_opencv(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     """The current page with all its bits, BGR or BGRA, [height, width, 3 or 4]. Pillow can't keep them."""
-    if tags(picture).get(_PLANAR) == _SEPARATE:
-        raise Refused("keeps its 16-bit colours in separate planes; save it with the colours together (chunky).")
-    if tags(picture).get(_ORIENTATION, 1) != 1:  # some of OpenCV's functions turn it upright, others don't
-        raise Refused("has 16-bit colours and is to be turned; save it upright.")
     import cv2  # only pictures with more than 8 bits need it
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -125,3 +133,26 @@ def _by_opencv(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     if levels is None or levels.ndim != 3 or levels.shape[:2] != (picture.height, picture.width):
         raise Refused("has colours of 16 bits that can't be read; save it uncompressed, or with 8 bits.")
     return levels
+
+
+def _not_for_opencv(picture: ImageFile.ImageFile) -> bool:
+    """Whether colours lie in separate planes, which OpenCV can't read, or are to be turned, which it does sometimes."""
+    return tags(picture).get(_PLANAR) == _SEPARATE or (
+        picture.format == "TIFF" and tags(picture).get(_ORIENTATION, 1) != 1
+    )
+
+
+def _by_tifffile(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
+    """The current page of a TIFF file, as `_by_opencv` gives it."""
+    try:
+        from tifffile import TiffFile
+    except ImportError:
+        raise Refused(
+            "has 16-bit colours in separate planes, or to be turned; `pip install edge-classify[slides]` installs what "
+            "reads them, or save it upright with the colours together (chunky)."
+        ) from None
+    with TiffFile(path) as file:
+        page = file.pages[picture.tell()]
+        levels = page.asarray()
+    levels = np.moveaxis(levels, 0, -1) if page.planarconfig == _SEPARATE else levels
+    return levels[..., [0, 0, 0, 1] if levels.shape[-1] == 2 else [2, 1, 0, 3][: levels.shape[-1]]]

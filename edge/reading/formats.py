@@ -12,10 +12,16 @@ from typing import IO, Any
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 SLIDES = frozenset({".svs", ".ndpi", ".scn", ".btf"})  # of TIFF files that only slide scanners write
-SUFFIXES = SLIDES | {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif"}
+OPENSLIDE = frozenset({".mrxs", ".bif", ".czi", ".svslide", ".dcm"})  # of whole slides that only OpenSlide reads
+DICOM = b"DICM"  # stands after the first 128 bytes of a DICOM file
+SUFFIXES = SLIDES | OPENSLIDE | {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif"}
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv"})
 # Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
 MAX_PIXELS = 64_000_000
+_TOO_MANY = (
+    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or write "
+    "it as TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
+)
 # Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
 # first three need no further imports.
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
@@ -43,15 +49,15 @@ def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
         if os.path.isdir(path):
             raise Refused(_folder(path))
         raise Refused("is a pipe or a device, not a file.")
+    if os.path.splitext(path)[1].lower() in OPENSLIDE and os.path.getsize(path):  # Pillow would read MIRAX's thumbnail
+        raise Refused("is a whole slide, which only edge-classify reads, and not with --whole-image.")
     # By its path, Pillow would map some TIFF files into memory, and then not turn them upright.
     with warnings.catch_warnings(), open(path, "rb") as file:
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
         try:
             picture = Image.open(file, formats=_FORMATS)
         except Image.DecompressionBombError:
-            raise Refused(
-                f"holds more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads; shrink it."
-            ) from None
+            raise Refused(f"holds {_TOO_MANY}") from None
         except UnidentifiedImageError:
             file.seek(0)
             picture = _heic(file, str(path))
@@ -67,10 +73,7 @@ def tags(picture: Image.Image) -> Mapping[int, Any]:
 def check_size(picture: Image.Image) -> None:
     """Raises Refused if a page of a picture has too many pixels."""
     if picture.width * picture.height > MAX_PIXELS:
-        raise Refused(
-            f"has {picture.width}x{picture.height} pixels, more than the {MAX_PIXELS // 1_000_000} million that this "
-            "tool reads; shrink it or cut out the cell."
-        )
+        raise Refused(f"measures {picture.width}x{picture.height}, {_TOO_MANY}")
 
 
 def _folder(path: str | Path) -> str:

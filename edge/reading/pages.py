@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from edge.reading.colour import to_rgb
-from edge.reading.depth import is_deep, read_deep
+from edge.reading.depth import has_deep_colours, is_deep, read_deep
 from edge.reading.formats import Refused, check_size, tags
 
 logger = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     turned = exif.get(_ORIENTATION, 1) != 1
     image: Image.Image = picture
     if deep:
-        turned = turned and picture.format != "TIFF"  # Pillow turns these itself
+        turned = turned and (picture.format != "TIFF" or has_deep_colours(picture))  # Pillow turns grey TIFF itself
         image = read_deep(picture, path)
         image.info["exif"] = exif.tobytes()
     return _copied(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))

@@ -96,7 +96,11 @@ def check(
         found["judged"] = check.judge(cells, model, progress)
     click.echo(report.judgement(found["judged"]))
     if found["judged"].verdict == check.ADAPT:
-        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
+        click.echo(
+            f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json{_option('--model', model_path)}"
+        )
+    elif found["judged"].verdict == check.GO:
+        click.echo(f"Next: edge-classify PICTURES{_option('--model', model_path)}{_option('--site', site)}")
     if target:
         text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
@@ -145,9 +149,13 @@ def adapt(
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
     profiles.write(profile, out)
-    quoted = shlex.quote(out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
-    click.echo(f"Next: edge-site check OTHER_CELLS --site {quoted}, then edge-classify PICTURES --site {quoted}")
+    used = _option("--model", model_path) + _option("--site", out)
+    click.echo(f"Next: edge-site check OTHER_CELLS{used}, then edge-classify PICTURES{used}")
+
+
+def _option(name: str, value: Path | str | None) -> str:
+    return f" {name} {shlex.quote(str(value))}" if value else ""
 
 
 def _opened(path: Path | None, profile: str | None) -> "Model":

@@ -130,6 +130,29 @@ def test_legends_stand_beside_the_plots(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(figures[1].axes[0].get_xticks()) >= 4, "a narrow logarithmic axis has labels, too"
 
 
+def test_results_replace_earlier_results_and_nothing_else(drawn: Path, tmp_path: Path) -> None:
+    model, picture, link = tmp_path / "model.tflite", tmp_path / "cell.json", tmp_path / "link.html"
+    shutil.copy(SHIPPED, model)
+    shutil.copy(next(drawn.rglob("*.png")), picture)
+    (tmp_path / "notes.html").write_text("<!DOCTYPE html><title>Benchmark on my Pi</title>")
+    (tmp_path / "other.json").write_text("{}")
+    link.symlink_to("nowhere")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir() if file.is_file()}
+    for option in ("--json", "--html"):
+        for file in (*before, link):
+            done = invoke("benchmarks", "accuracy", SHIPPED, "--data", drawn, option, file)
+            assert_refused(done, "is not overwritten")
+    assert before == {file: file.read_bytes() for file in before} and link.is_symlink()
+    assert_refused(invoke("benchmarks", "accuracy", "--json", tmp_path / "no" / "a.json"), "no folder")
+    page, table = tmp_path / "new.html", tmp_path / "new.json"
+    assert_refused(invoke("benchmarks", "accuracy", "--json", page, "--html", page), "the same file")
+    page.touch()
+    for _ in range(2):
+        done = invoke("benchmarks", "accuracy", SHIPPED, "--data", drawn, "--json", table, "--html", page)
+        assert done.returncode == 0 and "Next: benchmark compare" in done.stderr, done.stderr
+        assert result.read(table).results and "<h1>" in page.read_text()
+
+
 @pytest.mark.slow
 def test_everything_on_drawn_cells(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "COLD_RUNS", 1)

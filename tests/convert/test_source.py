@@ -272,9 +272,6 @@ def test_other_files_are_named_for_what_they_are(tiny_model: Path, drawn: Path, 
         (tiny_model, ".tflite file already"),
     ):  # fmt: skip
         assert words in refusal(tmp_path / name, drawn)
-    (tmp_path / "saved" / "variables").mkdir(parents=True)
-    (tmp_path / "saved" / "saved_model.pb").touch()
-    assert_refused(invoke("convert", tmp_path / "saved"), "SavedModel", "model.save('mine.keras')")
 
 
 def test_a_crash_of_the_converter_is_a_sentence(drawn: Path, tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_kinds_are_merged() -> None:
     assert decide([0.1, 0.2, 0.7], WITH_OTHER).label == "other", "merged already"
 
 
+def test_without_review_the_likeliest_label_is_the_answer() -> None:
+    """Also if OTHER has less than one half."""
+    assert decide([0.3, 0.25, 0.45, 0.0, 0.0], WITH_OTHER).label == "other"
+    assert decide([0.25, 0.4, 0.35, 0.0, 0.0], WITH_OTHER).label == "monocyte"
+
+
 def test_the_logit_of_other_is_scaled_and_shifted() -> None:
     rules = Rules((*NAMES, "other"), KINDS, other_platt=(0.5, 1.0))
     decision = decide([0.1, 0.4, 0.5, 0.0, 0.0], rules)  # logit 0 becomes -2

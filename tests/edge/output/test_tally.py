@@ -47,7 +47,6 @@ def test_several_folders_have_rows() -> None:
     found = lines(answer("x/a.png", ("monocyte", "")), answer("x/b.png", ("monocyte", "")), answer("y/a.png"))
     assert found == [
         "2 cells in 3 pictures: 2 monocytes (100 %).",
-        "2 cells with a name are likelier other, but not 0.8 likely.",
         "No cell in 1 of 3 pictures.",
         "folder  pictures  monocyte  no cell",
         "x              2         2        0",
