@@ -147,7 +147,8 @@ def watch(job: Job, targets: Targets, stop: Stop) -> int:
         )
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
-            outputs = [tally, terminal, *(stack.enter_context(each) for each in _sinks(job.model, targets))]
+            # What is shown is written first: a run that is killed has lost nothing that was seen.
+            outputs = [*(stack.enter_context(each) for each in _sinks(job.model, targets)), tally, terminal]
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show, stop), stop, job.seconds, job.cells)

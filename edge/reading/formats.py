@@ -19,8 +19,8 @@ VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".m
 MAX_PIXELS = 64_000_000
 _LONGEST = 65_535  # pixels of a side, as in a JPEG; OpenCV's tables for a picture of one column took 600 MB
 # What a picture needs while it is read, bytes per pixel: 4 for Pillow, 3 for our array, and 3 for an earlier picture
-# that is still held. `deep` ones have more than 8 bits a channel. Measured by tests/edge/test_memory.py, as is the memory
-# for all else: libraries, networks, and the parts of pictures that are kept.
+# that is still held. `deep` ones have more than 8 bits a channel. tests/edge/test_memory_limits.py holds these and
+# the memory for all else: libraries, networks, and the parts of pictures that are kept.
 _NEEDED, _NEEDED_DEEP = 10, 23
 _ALL_ELSE = 140_000_000  # bytes
 _SMALL = 4_000_000  # pixels: nothing is asked about a smaller picture
@@ -80,7 +80,8 @@ def check_size(picture: Image.Image, deep: bool = False) -> None:
     pixels, size = picture.width * picture.height, f"has {picture.width}x{picture.height} pixels"
     if pixels > MAX_PIXELS:
         raise Refused(
-            f"{size}, more than the {MAX_PIXELS // 1_000_000} million that this tool reads; shrink it or cut out the cell."
+            f"{size}, more than the {MAX_PIXELS // 1_000_000} million that this tool reads; "
+            "shrink it or cut out the cell."
         )
     if max(picture.size) > _LONGEST:
         raise Refused(f"{size}; no side may have more than {_LONGEST}, so cut it into parts.")

@@ -5,6 +5,7 @@ would also count the gigabytes of addresses that libraries reserve and never use
 """
 
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -13,12 +14,12 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 from PIL import Image
-from test_service import service
 
 from edge.reading import formats
 from edge.system import memory
 
-LIMIT = int(service()["MemoryMax"].removesuffix("M")) << 20  # bytes
+UNIT = (ROOT / "docs" / "edge-classify.service").read_text()
+LIMIT = int(re.findall(r"^MemoryMax=(\d+)M$", UNIT, re.MULTILINE)[0]) << 20  # bytes
 
 
 def limited(*arguments: object) -> subprocess.CompletedProcess[str]:
