@@ -24,6 +24,7 @@ from edge.frames import Frame, Picture, Unreadable, count_pages, pages, read
 from edge.kept import Box, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
+from edge.reading.formats import Refused
 from edge.system.progress import Observer, Progress, silent, unobserved
 from edge.unlike import Look, Unlike, look, moved
 
@@ -163,7 +164,7 @@ def predict_files(
             continue
         try:
             yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
-        except UserError:  # the file had to be read again, but was removed or changed meanwhile
+        except (UserError, Refused):  # the file had to be read again, but was removed or changed meanwhile
             yield Unreadable(found.picture.source, "can no longer be read: it was removed or changed during the run.")
 
 
@@ -276,7 +277,11 @@ def _located(
         if isinstance(frame, Unreadable):
             yield frame
             continue
-        located = locator.locate(frame)
+        try:
+            located = locator.locate(frame)
+        except Refused as error:  # a part of a large picture is damaged
+            yield Unreadable(path, str(error), frame.number)
+            continue
         observe("locate", path)
         yield frame, located
 

@@ -12,11 +12,12 @@ from PIL import Image, UnidentifiedImageError
 
 from edge.errors import UserError, reason
 from edge.frames import Unreadable
-from edge.reading.formats import MAX_PIXELS, SLIDES
+from edge.reading.formats import MAX_PIXELS, SLIDES, Refused
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
 _HELD = 64_000_000  # bytes: the segments that were read last stay in memory, up to this size
 _PIECE = 16_000_000  # pixels: a file whose segments are larger can't be read part by part
+_LONGER = 200  # times: a side that is longer than the other by more would leave nothing of it after shrinking
 _BLOCK = 512  # pixels of a block that is read at once to be shrunk, along each side and after shrinking
 
 
@@ -97,6 +98,10 @@ class _Level:
         tiled = page.is_tiled
         self._rows = page.tilelength if tiled else page.rowsperstrip
         self._columns = page.tilewidth if tiled else self.width
+        if max(self.width, self.height) > _LONGER * min(self.width, self.height):
+            raise ValueError(
+                f"it is {self.width}x{self.height}, and no side may be {_LONGER} times as long as the other"
+            )
         if self._rows * self._columns > _PIECE:
             raise ValueError("it is stored in one piece; save it in tiles")
         self._held: OrderedDict[int, np.ndarray] = OrderedDict()
@@ -121,9 +126,12 @@ class _Level:
             return self._held[index]
         page = self._page
         handle = page.parent.filehandle
-        handle.seek(page.dataoffsets[index])
-        data = handle.read(page.databytecounts[index])
-        pixels, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
+        try:
+            handle.seek(page.dataoffsets[index])
+            data = handle.read(page.databytecounts[index])
+            pixels, _, shape = page.decode(data, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader)
+        except Exception as error:  # tifffile's own errors, and those of the decoders it uses
+            raise Refused(f"cannot be read in parts: {reason(error)}.") from error
         if pixels is None:
             return np.full((self._rows, self._columns, 3), 255, np.uint8)
         pixels = pixels[0, : shape[1], : shape[2], :3]

@@ -109,3 +109,21 @@ def test_a_file_of_other_pixels_is_refused(image: np.ndarray, tmp_path: Path) ->
         tifffile.imwrite(path, pixels, **layout)
         result = open_large(str(path))
         assert isinstance(result, Unreadable) and result.error.startswith("cannot be read in parts: "), name
+
+
+def test_a_damaged_part_is_an_error_of_its_picture(image: np.ndarray, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="needs the extra `slides`")
+    tifffile.imwrite(tmp_path / "a.tif", image, tile=(128, 128), photometric="rgb", compression="deflate")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 3000] = bytes(3000)
+    (tmp_path / "a.tif").write_bytes(content)
+    Image.fromarray(image[:300, :300]).save(tmp_path / "b.png")
+    done = CliRunner().invoke(main, [str(tmp_path)])
+    assert done.exit_code == 1 and "a.tif' cannot be read in parts" in done.stderr and "b.png" in done.stdout
+
+
+def test_a_very_thin_large_picture_is_refused(image: np.ndarray, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="needs the extra `slides`")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40_000, 16, 3), np.uint8), rowsperstrip=100, photometric="rgb")
+    found = open_large(str(tmp_path / "a.tif"))
+    assert isinstance(found, Unreadable) and "no side may be 200 times as long" in found.error
