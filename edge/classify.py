@@ -164,7 +164,9 @@ def predict_files(
             continue
         try:
             yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
-        except (UserError, Refused):  # the file had to be read again, but was removed or changed meanwhile
+        except Refused as error:  # a part of a large picture is damaged
+            yield Unreadable(found.picture.source, str(error))
+        except UserError:  # the file had to be read again, but was removed or changed meanwhile
             yield Unreadable(found.picture.source, "can no longer be read: it was removed or changed during the run.")
 
 

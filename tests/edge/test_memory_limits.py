@@ -39,13 +39,15 @@ def tall(mode: str, needed: int, path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mode", "options"), [("RGB", ()), ("RGBA", ("--single",)), ("L", ("--ruler", "5000"))])
+@pytest.mark.parametrize(
+    ("mode", "options"), [("RGB", ("--annotate", "{out}")), ("RGBA", ("--single",)), ("L", ("--ruler", "5000"))]
+)
 def test_the_largest_picture_that_is_read_fits_into_the_memory(
     mode: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     for name in "abc":  # one is still held while the next is read
         tall(mode, formats._NEEDED, tmp_path / f"{name}.png")
-    done = limited(tmp_path, *options)
+    done = limited(tmp_path, *(each.format(out=tmp_path / "out") for each in options))
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
 
 
