@@ -7,12 +7,13 @@ BIN = .venv/bin
 SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test test-slow test-all check docs models locator classifier rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test test-slow test-all torture check docs models locator classifier rivals lock pi-bundle pi-proof clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests, without those that take long"
 	@echo "make test-slow, make test-all  those that take long (training, an emulated Pi); all of them"
+	@echo "make torture  try to break the commands for hours: damaged files, kill -9 (SHARE=0.01: for a minute; SEED=1)"
 	@echo "make check   lint and check types"
 	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
@@ -62,6 +63,15 @@ test-slow: .venv/dev
 	$(PYTEST) -m slow
 
 test-all: test test-slow
+
+# The report is build/torture.json. Each failure is printed with what repeats it.
+SHARE ?= 1
+SEED ?= 0
+PATIENCE ?= 1
+torture: .venv/dev
+	@mkdir -p build
+	PYTHONPATH=. $(BIN)/python tests/torture/runner.py --share $(SHARE) --seed $(SEED) --patience $(PATIENCE) \
+	  --json build/torture.json
 
 check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)

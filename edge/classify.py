@@ -21,7 +21,7 @@ from edge.crop import by_rulers, extent
 from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, Unreadable, count_pages, pages, read
-from edge.kept import Box, PixelStore
+from edge.kept import Box, KeptPicture, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
 from edge.system.progress import Observer, Progress, silent, unobserved
@@ -180,8 +180,11 @@ def predict_files(
             continue
         try:
             yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
-        except UserError:  # the file had to be read again, but was removed or changed meanwhile
-            yield Unreadable(found.picture.source, "can no longer be read: it was removed or changed during the run.")
+        except UserError as error:  # a part of a large picture is damaged, or a file had to be read again and is gone
+            source = found.picture.source
+            gone = "can no longer be read: it was removed or changed during the run."
+            kept = isinstance(found.picture, KeptPicture)
+            yield Unreadable(source, gone if kept else str(error).removeprefix(f"{source} "))
 
 
 def answer(predicted: Predicted, rules: Rules, shift: float = 0.0, run: Unlike | None = None) -> Answer:
@@ -286,13 +289,17 @@ def _located(
     if large and not isinstance(large, Unreadable) and search.keep_whole:
         large = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
     for frame in [large] if large else _frames(path, search, observe):
+        if not isinstance(frame, Unreadable) and (search.red_cell or 0) > 2 * max(frame.width, frame.height):
+            size = f"{frame.width}x{frame.height}"
+            why = f"has {size} pixels, so it shows no red cell of {search.red_cell:g}; correct --ruler."
+            frame = Unreadable(path, why, frame.number)
         if isinstance(frame, Unreadable):
             yield frame
             continue
         try:
             located = locator.locate(frame)
         except UserError as error:  # a part of a large picture is damaged
-            yield Unreadable(path, str(error).removeprefix(f"{path} "))
+            yield Unreadable(path, str(error).removeprefix(f"{path} "), frame.number)
             continue
         observe("locate", path)
         yield frame, located

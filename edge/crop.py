@@ -4,7 +4,8 @@ A policy is a way to crop. It has a name and a version, and the model file recor
 change, so must its version. Only operations that give the same bytes on x86-64 and on a Pi are used.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2, "nucleus": 1, "pair": 
 PAIR = ("normalised", "nucleus")  # the policies of the two halves of a "pair"
 USUAL_NUCLEUS = 1.5  # diameter of a nucleus in red-cell diameters: half way between a lymphocyte's and a monocyte's
 LIGHT = WHITE  # level (0 to 255) to which the background is brought
+_PIECE = 4_000_000  # pixels that are shrunk at once
 _SAMPLES = 64  # pixels along each axis from which the light is measured
 
 
@@ -104,7 +106,7 @@ def _whole(picture: Picture, cell: Cell, size: int) -> np.ndarray:
     x, y, width, height = cell.box
     side = min(width, height)
     left, top = x + (width - side) // 2, y + (height - side) // 2
-    return _resize(picture.window(left, top, left + side, top + side), (0, 0, side, side), size)
+    return _shrunk(lambda part: picture.window(*part), (left, top, left + side, top + side), (left, top, side), size)
 
 
 def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
@@ -141,37 +143,64 @@ def _square(
     """
     side = SIDE * cell.red_cell
     left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    # The whole pixels that cover the square. Those beyond the picture get the colour of the light.
-    x0, y0 = int(np.floor(left)), int(np.floor(top))
-    x1, y1 = int(np.ceil(left + side)), int(np.ceil(top + side))
-    width, height = picture.width, picture.height
-    window = picture.window(x0, y0, x1, y1)
+    # The whole pixels that cover the square. Those beyond the picture or its field get the colour of the light.
+    box = x0, y0, x1, y1 = math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side)
+    reaches_out = x0 < 0 or y0 < 0 or x1 > picture.width or y1 > picture.height
+    lit = None if cell.lit is None or cell.lit.covers(*box) else cell.lit
+    if white is None and (reaches_out or lit):
+        white = _white(picture, cell)
     beyond = None
-    if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-        inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
-        top_rows, left_columns = max(-y0, 0), max(-x0, 0)
-        rows = slice(top_rows, top_rows + inside.shape[0])
-        columns = slice(left_columns, left_columns + inside.shape[1])
-        colour = _white(picture, cell) if white is None else white
-        for around in (
-            window[: rows.start],
-            window[rows.stop :],
-            window[rows, : columns.start],
-            window[rows, columns.stop :],
-        ):
-            around[:] = colour
-        window[rows, columns] = inside
-        middles = (np.arange(size) + 0.5) * side / size
-        x, y = left + middles, top + middles
-        beyond = ((x < 0) | (x >= width))[None, :] | ((y < 0) | (y >= height))[:, None]
-    outside = hidden(cell.lit, (x0, y0, x1, y1))
-    if outside is not None and cell.lit is not None:
+    x, y = (start + (np.arange(size) + 0.5) * side / size for start in (left, top))
+    if reaches_out:
+        beyond = ((x < 0) | (x >= picture.width))[None, :] | ((y < 0) | (y >= picture.height))[:, None]
+    if lit:
+        beyond = lit.outside(x, y) if beyond is None else beyond | lit.outside(x, y)
+    return _shrunk(lambda part: _filled(picture, part, white, lit), box, (left, top, side), size), beyond
+
+
+def _filled(
+    picture: Picture, box: tuple[int, int, int, int], white: np.ndarray | None, lit: Outline | None
+) -> np.ndarray:
+    """The pixels of a box, in which those beyond the picture and outside of its lit part have the colour `white`."""
+    x0, y0, x1, y1 = box
+    window = picture.window(*box)
+    if window.shape[:2] != (y1 - y0, x1 - x0):
+        inside, window = window, np.full((y1 - y0, x1 - x0, 3), white, np.uint8)
+        row, column = max(-y0, 0), max(-x0, 0)
+        window[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+    outside = hidden(lit, box)
+    if outside is not None:
         window = window.copy()
-        window[outside] = _white(picture, cell) if white is None else white
-        middles = (np.arange(size) + 0.5) * side / size
-        unlit = cell.lit.outside(left + middles, top + middles)
-        beyond = unlit if beyond is None else beyond | unlit
-    return _resize(window, (left - x0, top - y0, left - x0 + side, top - y0 + side), size), beyond
+        window[outside] = white
+    return window
+
+
+def _shrunk(
+    pixels: Callable[[tuple[int, int, int, int]], np.ndarray],
+    box: tuple[int, int, int, int],
+    square: tuple[float, float, float],
+    size: int,
+) -> np.ndarray:
+    """A square as uint8 [size, size, 3]. A large one is shrunk in pieces, to the same bytes.
+
+    Args:
+        pixels: gives the pixels of a box.
+        box: (left, top, right, bottom) of the pixels that cover the square.
+        square: (left, top, side).
+        size: width and height of the result, pixels.
+    """
+    x0, y0, x1, y1 = box
+    left, top, side = square
+    across, down = (left - x0, left - x0 + side), (top - y0, top - y0 + side)
+    rows = max(1, _PIECE // (x1 - x0))
+    if rows >= y1 - y0:
+        return _resize(pixels(box), (across[0], down[0], across[1], down[1]), (size, size))
+    # Pillow, too, makes all rows narrower before it makes columns shorter.
+    narrow = np.empty((y1 - y0, size, 3), np.uint8)
+    for y in range(y0, y1, rows):
+        part = pixels((x0, y, x1, min(y + rows, y1)))
+        narrow[y - y0 : y - y0 + len(part)] = _resize(part, (across[0], 0, across[1], len(part)), (size, len(part)))
+    return _resize(narrow, (0, down[0], size, down[1]), (size, size))
 
 
 def light(picture: Picture, square: tuple[float, float, float], lit: Outline | None = None) -> np.ndarray:
@@ -192,7 +221,6 @@ def light(picture: Picture, square: tuple[float, float, float], lit: Outline | N
     return np.array([max(int(quantile(channel, 9, 10)), 40) for channel in samples.T], np.uint8)
 
 
-def _resize(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+def _resize(image: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
     """Pillow's BILINEAR: it averages what it shrinks, and its bytes are the same on x86-64 and on a Pi."""
-    resized = Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR, box)
-    return np.asarray(resized)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box))

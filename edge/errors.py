@@ -29,7 +29,10 @@ class UserError(Exception):
 
 
 def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorates the function of a command: on a UserError, it prints the sentence on stderr and exits with its code."""
+    """Decorates the function of a command: on a UserError, it prints the sentence on stderr and exits with its code.
+
+    So does it if the memory is full.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -38,6 +41,11 @@ def exits_on_user_error(command: Callable[P, R]) -> Callable[P, R]:
         except UserError as error:
             sys.stderr.write(f"Error: {printable(str(error))}\n")
             sys.exit(error.exit_code)
+        except Exception as error:
+            if not isinstance(error, MemoryError) and "Insufficient memory" not in str(error):  # OpenCV's own error
+                raise
+            sys.stderr.write("Error: The memory is full; read smaller pictures, or end other programs.\n")
+            sys.exit(UserError.exit_code)
 
     return wrapped
 

@@ -104,31 +104,40 @@ def pages(path: str) -> Iterator[Frame | Unreadable]:
     It never raises an error: what can't be read becomes an Unreadable, and a page that is no picture of its own a
     LeftOut. There is always at least one of the three.
     """
+    found, first = _first(path)
+    yield first
+    del first  # so that it isn't held while the next page is read
+    for part in found[1:]:  # each is opened anew, so that a decoded page isn't held while it is answered
+        yield _page(path, part)
+
+
+def _first(path: str) -> tuple[list[Part], Frame | Unreadable]:
+    """What a file holds, and its first page."""
     found: list[Part] = []
     try:
         with opened(path) as picture:
             found = parts(picture, path)
-            first = _part(picture, path, found, 0)
+            return found, _part(picture, path, found[0], len(found) > 1)
     except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
-        first = Unreadable(path, _why(path, error))
-    yield first
-    for which in range(1, len(found)):  # each is opened anew, so that a decoded page isn't held while it is answered
-        try:
-            with opened(path) as picture:
-                page = _part(picture, path, found, which)
-        except Exception as error:
-            number = found[which].numbers[0]
-            page = Unreadable(path, f"frame {number} {_why(path, error)}", number)
-        yield page
+        return found, Unreadable(path, _why(path, error))
 
 
-def _part(picture: ImageFile, path: str, found: list[Part], which: int) -> Frame | Unreadable:
-    part = found[which]
+def _page(path: str, part: Part) -> Frame | Unreadable:
+    """A further page of a file."""
+    try:
+        with opened(path) as picture:
+            return _part(picture, path, part, True)
+    except Exception as error:
+        number = part.numbers[0]
+        return Unreadable(path, f"frame {number} {_why(path, error)}", number)
+
+
+def _part(picture: ImageFile, path: str, part: Part, of_several: bool) -> Frame | Unreadable:
     number = min(part.numbers)
     if part.left_out:
         return LeftOut(path, part.left_out, number)
     image = pixels(picture, path, part)
-    if len(found) > 1 and is_empty(image):
+    if of_several and is_empty(image):
         return LeftOut(path, "an empty page", number)
     return Frame(image, path, number, time.time())
 

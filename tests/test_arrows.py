@@ -25,7 +25,7 @@ WINGS = {
     "core": {"system", "reading", "field"},
     "field": {"core", "reading"},
     "system": set(),
-    "reading": set(),
+    "reading": {"system"},
     "output": {"core", "system", "reading"},
     "simulator": {"core", "system"},
     "camera": {"core", "system", "reading", "simulator"},

@@ -18,6 +18,7 @@ from edge.reading.formats import DICOM, MAX_PIXELS, OPENSLIDE, SLIDES
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
 _OTHERS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")  # those of JPEG, PNG and WebP files
+_LONGER = 200  # times: a side that is longer than the other by more would leave nothing of it after shrinking
 _BLOCK = 1024  # pixels of a block that is read at once to be shrunk, along each side
 
 
@@ -59,7 +60,10 @@ class LargePicture:
     """
 
     def __init__(self, path: str, levels: Sequence[Level]) -> None:
-        """levels: the sizes in which the file holds its picture, largest first."""
+        """levels: the sizes in which the file holds its picture, largest first. Raises ValueError for a thin one."""
+        width, height = levels[0].width, levels[0].height
+        if max(width, height) > _LONGER * min(width, height):
+            raise ValueError(f"it is {width}x{height}, and no side may be {_LONGER} times as long as the other")
         self.source, self.number, self.taken = path, 0, time.time()
         self._levels = levels
 
@@ -130,6 +134,8 @@ def open_large(path: str) -> LargePicture | Unreadable | None:
         return None
     try:
         levels = way.levels(path)
+        if levels:
+            return LargePicture(path, levels)
     except ImportError:
         what = "is a whole slide" if way is _SLIDE else "is too large to be read at once"
         tiff = (
@@ -140,9 +146,7 @@ def open_large(path: str) -> LargePicture | Unreadable | None:
         )
     except Exception as error:  # the libraries' own errors, and those of the decoders they use
         return Unreadable(path, _unreadable(error))
-    if not levels:
-        return LeftOut(path, "part of a slide whose largest picture is in another file")
-    return LargePicture(path, levels)
+    return LeftOut(path, "part of a slide whose largest picture is in another file")
 
 
 def _unreadable(error: Exception) -> str:

@@ -147,8 +147,9 @@ def watch(job: Job, targets: Targets, stop: Stop, further: Sequence[Sink] = ()) 
         )
         session = Session(job.model, Locator(threads=job.threads), settings)
         with ExitStack() as stack:
+            # What is shown is written first: a run that is killed has lost nothing that was seen.
             chosen = (*further, *_sinks(job.model, targets))
-            outputs = [tally, terminal, *(stack.enter_context(each) for each in chosen)]
+            outputs = [*(stack.enter_context(each) for each in chosen), tally, terminal]
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
             run(camera, session, outputs, _show(terminal, session, targets.show, stop), stop, job.seconds, job.cells)

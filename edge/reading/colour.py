@@ -1,6 +1,7 @@
 """The colours of a picture: laid over white where it is transparent, and turned to sRGB by its ICC profile."""
 
 import io
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -10,31 +11,50 @@ from PIL import Image
 # Levels: a profile that changes no colour by more than that is sRGB, whatever it calls itself. Its picture stays as it
 # is.
 _SAME = 3
+LARGE = 4_000_000  # pixels: a larger picture is turned in strips, so that there is never a second copy of it
+_STRIP = 500_000  # pixels of a strip
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # a profile's space -> the mode of pictures that it describes
 
 
-def to_rgb(picture: Image.Image, profile: bytes | None = None) -> Image.Image:
-    """A picture with 8 bits a channel as sRGB, mode RGB.
+def to_rgb(picture: Image.Image, profile: bytes | None = None) -> Callable[[Image.Image], Image.Image]:
+    """What turns a picture with 8 bits a channel, or any part of it, to sRGB, mode RGB.
 
     Transparent pixels are laid over white, the colour of an empty field. If every pixel is transparent, the picture's
     program meant something else, and its colours are taken as they are.
 
     Args:
-        picture: any mode with 8 bits a channel.
+        picture: the whole picture, in any mode with 8 bits a channel.
         profile: the ICC profile of its colours; None for sRGB. A damaged one counts as None.
     """
     transform = _transform(profile, picture.mode) if profile else None
     if transform and picture.mode in ("L", "CMYK"):
-        return transform.apply(picture)
-    if _see_through(picture):
-        picture = picture.convert("RGBA")
-        if picture.getchannel("A").getextrema() == (0, 0):
-            picture = picture.convert("RGB")
-        else:
-            white = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(white, picture).convert("RGB")
-    picture = picture if picture.mode == "RGB" else picture.convert("RGB")  # convert() would copy an RGB picture
-    return transform.apply(picture) if transform else picture
+        return lambda part: transform.apply(part)
+    see_through = _see_through(picture)
+    shown = see_through and any(_alpha(part).getextrema() != (0, 0) for _, part in strips(picture))
+
+    def turn(part: Image.Image) -> Image.Image:
+        if see_through:
+            part = part.convert("RGBA")
+        if shown:
+            part = Image.alpha_composite(Image.new("RGBA", part.size, "white"), part)
+        part = part if part.mode == "RGB" else part.convert("RGB")  # convert() would copy an RGB picture
+        return transform.apply(part) if transform else part
+
+    return turn
+
+
+def strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """A large picture in strips, each with the number of its first row; any other picture as it is."""
+    if picture.width * picture.height <= LARGE:
+        yield 0, picture
+        return
+    rows = max(1, _STRIP // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _alpha(picture: Image.Image) -> Image.Image:
+    return picture.convert("RGBA").getchannel("A")
 
 
 def _see_through(picture: Image.Image) -> bool:

@@ -11,16 +11,24 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from edge.system import memory
+
 SLIDES = frozenset({".svs", ".ndpi", ".scn", ".btf"})  # of TIFF files that only slide scanners write
 OPENSLIDE = frozenset({".mrxs", ".bif", ".czi", ".svslide", ".dcm"})  # of whole slides that only OpenSlide reads
 DICOM = b"DICM"  # stands after the first 128 bytes of a DICOM file
 SUFFIXES = SLIDES | OPENSLIDE | {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif"}
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv"})
-# Pillow needs 4 bytes per pixel and our array 3 more. At this limit that is 448 MB, which a Pi with 1 GB can hold.
 MAX_PIXELS = 64_000_000
+_LONGEST = 65_535  # pixels of a side, as in a JPEG; OpenCV's tables for a picture of one column took 600 MB
+# What a picture needs while it is read, bytes per pixel: 4 for Pillow, 3 for our array, and 3 for an earlier picture
+# that is still held. `deep` ones have more than 8 bits a channel. tests/edge/test_memory_limits.py holds these and
+# the memory for all else: libraries, networks, and the parts of pictures that are kept.
+_NEEDED, _NEEDED_DEEP = 10, 23
+_ALL_ELSE = 140_000_000  # bytes
+_SMALL = 4_000_000  # pixels: nothing is asked about a smaller picture
 _TOO_MANY = (
-    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or write "
-    "it as TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
+    f"more than the {MAX_PIXELS // 1_000_000} million that this tool reads at once; cut out the cell, or write it as "
+    "TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
 )
 # Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
 # first three need no further imports.
@@ -70,10 +78,22 @@ def tags(picture: Image.Image) -> Mapping[int, Any]:
     return getattr(picture, "tag_v2", {})
 
 
-def check_size(picture: Image.Image) -> None:
-    """Raises Refused if a page of a picture has too many pixels."""
-    if picture.width * picture.height > MAX_PIXELS:
-        raise Refused(f"measures {picture.width}x{picture.height}, {_TOO_MANY}")
+def check_size(picture: Image.Image, deep: bool = False) -> None:
+    """Raises Refused if a page of a picture is too large to be read. deep: whether it has more than 8 bits a channel.
+
+    It is asked before the page is decoded, because a process that uses more memory than it may is killed.
+    """
+    pixels, size = picture.width * picture.height, f"has {picture.width}x{picture.height} pixels"
+    if pixels > MAX_PIXELS:
+        raise Refused(f"{size}, {_TOO_MANY}")
+    if max(picture.size) > _LONGEST:
+        raise Refused(f"{size}; no side may have more than {_LONGEST}, so cut it into parts.")
+    needed = _ALL_ELSE + pixels * (_NEEDED_DEEP if deep else _NEEDED)
+    if pixels > _SMALL and needed > (allowed := memory.limit()):
+        raise Refused(
+            f"{size}, for which {needed // 1_000_000} MB of memory are needed; this process may use "
+            f"{int(allowed) // 1_000_000} MB. Shrink it or cut out the cell."
+        )
 
 
 def _folder(path: str | Path) -> str:

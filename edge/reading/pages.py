@@ -5,23 +5,47 @@ A page may be a small copy of another, or empty, or one colour channel of a pict
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
-from edge.reading.colour import to_rgb
+from edge.reading.colour import LARGE, strips, to_rgb
 from edge.reading.depth import has_deep_colours, is_deep, read_deep
 from edge.reading.formats import Refused, check_size, tags
 
 logger = logging.getLogger(__name__)
 
+Turn = Callable[[np.ndarray], np.ndarray]
+
 _ORIENTATION = 0x0112  # the EXIF tag
+
+
+def _as_it_is(pixels: np.ndarray) -> np.ndarray:
+    return pixels
+
+
+def _over(pixels: np.ndarray) -> np.ndarray:
+    return pixels.swapaxes(0, 1)
+
+
+# For each value of that tag, what turns pixels [height, width, 3] upright, and what undoes it. They are views.
+_UPRIGHT: dict[int, tuple[Turn, Turn]] = {
+    2: (np.fliplr, np.fliplr),
+    3: (partial(np.rot90, k=2), partial(np.rot90, k=2)),
+    4: (np.flipud, np.flipud),
+    5: (_over, _over),
+    6: (partial(np.rot90, k=-1), np.rot90),
+    7: (lambda pixels: np.rot90(_over(pixels), 2),) * 2,
+    8: (np.rot90, partial(np.rot90, k=-1)),
+}
+_SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
 _KIND, _DESCRIPTION = 254, 270  # TIFF tags: NewSubfileType, ImageDescription
 _REDUCED = 1  # bit of NewSubfileType
 _GREY = ("1", "L", "I;16", "I;16L", "I;16B", "I", "F")
-_STRIP = 4_000_000  # pixels that are copied at once
 _SMALL = 32  # pixels: side of the copies by which pages are compared
 _ALIKE = 12.0  # levels: mean difference of two such copies, below which they show the same
 _SAME_PLACE = 0.9  # correlation of two such copies, above which two channels show the same place
@@ -102,27 +126,25 @@ def is_empty(image: np.ndarray) -> bool:
 
 def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     """The current page as RGB uint8 [height, width, 3], turned upright by its EXIF tag."""
-    check_size(picture)
-    profile, deep = picture.info.get("icc_profile"), is_deep(picture)
-    exif = picture.getexif()
-    turned = exif.get(_ORIENTATION, 1) != 1
+    deep = is_deep(picture)
+    check_size(picture, deep)
+    profile = picture.info.get("icc_profile")
     image: Image.Image = picture
     if deep:
-        turned = turned and (picture.format != "TIFF" or has_deep_colours(picture))  # Pillow turns grey TIFF itself
         image = read_deep(picture, path)
-        image.info["exif"] = exif.tobytes()
-    return _copied(to_rgb(ImageOps.exif_transpose(image) if turned else image, profile))
-
-
-def _copied(picture: Image.Image) -> np.ndarray:
-    """The pixels of a picture in the mode RGB. A large one is copied in strips; at once, NumPy would hold it twice."""
-    if picture.width * picture.height <= _STRIP:
-        return np.asarray(picture)
-    result = np.empty((picture.height, picture.width, 3), np.uint8)
-    rows = max(1, _STRIP // picture.width)
-    for top in range(0, picture.height, rows):
-        bottom = min(top + rows, picture.height)
-        result[top:bottom] = np.asarray(picture.crop((0, top, picture.width, bottom)))
+    else:
+        picture.load()
+    # Pillow has turned a TIFF, unless its colours are deep; and an older Pillow leaves the tag as it was.
+    is_turned = picture.format == "TIFF" and not (deep and has_deep_colours(picture))
+    orientation = 1 if is_turned else picture.getexif().get(_ORIENTATION, 1)
+    turn = to_rgb(image, profile)
+    upright, back = _UPRIGHT.get(orientation, (_as_it_is, _as_it_is))
+    if image.width * image.height <= LARGE:
+        return np.ascontiguousarray(upright(np.asarray(turn(image))))
+    sides = (image.width, image.height) if orientation in _SIDEWAYS else (image.height, image.width)
+    result = np.empty((*sides, 3), np.uint8)
+    for top, part in strips(image):
+        back(result)[top : top + part.height] = np.asarray(turn(part))
     return result
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ def main() -> None:
     monocytes, and other classes under any name; splits such as train and test make no difference. Or it holds a table
     cells.csv with the columns path and label. A third column, cell, may name the cell, if some cells were photographed
     more than once. Assists a person; not a medical device.
+
+    Exit code 0: all went well; 1: some pictures could not be used; 2: an error ended the command.
     """
 
 
@@ -86,10 +89,13 @@ def check(
         must_be_new(target)
     model = _opened(model_path, site)
     found: dict[str, Any] = {"model": model.sha256}
+    left_out = 0
     if unlabelled:
-        found["unlabelled"] = check.statistics(_unlabelled_cells(unlabelled, model, whole_image), model)
+        unknown, left_out = _unlabelled_cells(unlabelled, model, whole_image)
+        found["unlabelled"] = check.statistics(unknown, model)
         click.echo(report.statistics(found["unlabelled"], "unlabelled"))
-    cells = _labelled_cells(folder, said, model, whole_image)
+    cells, bad = _labelled_cells(folder, said, model, whole_image)
+    left_out += bad
     found["labelled"] = check.statistics(cells, model)
     click.echo(report.statistics(found["labelled"], "labelled"))
     with progress_bars() as progress:
@@ -105,6 +111,7 @@ def check(
         text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
             write_whole(Path(target), lambda part: part.write_text(text, encoding="utf-8"))
+    _end(left_out)
 
 
 @main.command()
@@ -136,7 +143,7 @@ def adapt(
 
     must_be_new(out)
     model = _opened(model_path, None)
-    cells = _labelled_cells(folder, said, model, whole_image)
+    cells, left_out = _labelled_cells(folder, said, model, whole_image)
     with progress_bars() as progress:
         adapted = adapt.adapt(cells, model, progress=progress)
     click.echo(report.left_out(adapted.left_out))
@@ -145,13 +152,16 @@ def adapt(
         judged = check.judge(cells, model, adapted=adapted)
         raise UserError(f"No profile was written: {adapted.why}. Without one, {judged.verdict}: {judged.advice}.")
     if unlabelled:
-        profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)
+        unknown, bad = _unlabelled_cells(unlabelled, model, whole_image)
+        left_out += bad
+        profile = prevalence.with_prevalence_of(profile, unknown, model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
     profiles.write(profile, out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
     used = _option("--model", model_path) + _option("--site", out)
     click.echo(f"Next: edge-site check OTHER_CELLS{used}, then edge-classify PICTURES{used}")
+    _end(left_out)
 
 
 def _option(name: str, value: Path | str | None) -> str:
@@ -167,7 +177,8 @@ def _opened(path: Path | None, profile: str | None) -> "Model":
     return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
-def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
+def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: bool) -> "tuple[Cells, int]":
+    """The cells, and the number of pictures that can't be used."""
     from edge.site import class_names, labelled
 
     pictures = labelled.find(folder, model.labels, class_names.options(said))
@@ -175,10 +186,10 @@ def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: 
     with progress_bars() as progress:
         cells, unreadable = labelled.predict_labelled(pictures, model, whole, progress)
     _report(unreadable)
-    return cells
+    return cells, len(unreadable)
 
 
-def _unlabelled_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "Cells":
+def _unlabelled_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "tuple[Cells, int]":
     from edge.frames import expand
     from edge.site import labelled
 
@@ -187,12 +198,19 @@ def _unlabelled_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "C
     _report(unreadable)
     if cells is None:
         raise UserError(f"No cells found in {' '.join(paths)}.")
-    return cells
+    return cells, len(unreadable)
 
 
 def _report(unreadable: "list[Unreadable]") -> None:
     for each in unreadable:
         click.echo(f"{each.source!r} {each.error}", err=True)
+
+
+def _end(left_out: int) -> None:
+    """Ends the command: with exit code 1 if pictures could not be used."""
+    if left_out:
+        click.echo(f"{left_out} could not be used; the lines above say why.", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

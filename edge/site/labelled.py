@@ -175,10 +175,10 @@ def predict_labelled(
         progress: see edge.system.progress.
 
     Returns:
-        The cells, and the pictures that can't be read.
+        The cells, and the pictures that can't be used: those that can't be read, and those of a cell with two labels.
 
     Raises:
-        UserError: where a cell has two labels, or no picture can be read.
+        UserError: where no picture can be used.
     """
     unreadable: list[Unreadable] = []
     predictions, doubts, paths = [], [], []
@@ -191,16 +191,17 @@ def predict_labelled(
         raise UserError(f"None of the {len(unreadable)} labelled pictures can be read: {unreadable[0].error}")
     labels = [pictures.labels[path] for path in paths]
     physical = physical_cells([_keys(path, label.cell) for path, label in zip(paths, labels, strict=True)])
-    first: dict[int, int] = {}
-    for i, number in enumerate(physical):
-        earlier = first.setdefault(number, i)
-        if labels[earlier].label != labels[i].label:
-            raise UserError(
-                f"{paths[earlier]} and {paths[i]} show one cell, but are labelled {labels[earlier].label} and "
-                f"{labels[i].label}; correct one of the labels."
-            )
+    known: dict[int, dict[str, str]] = {}  # of each cell, its labels, each with the first picture that has it
+    for path, label, number in zip(paths, labels, physical, strict=True):
+        known.setdefault(number, {}).setdefault(label.label, path)
+    sure = np.array([len(known[number]) == 1 for number in physical])
+    for i in np.flatnonzero(~sure):
+        said = " and ".join(f"{label} ({first})" for label, first in known[physical[i]].items())
+        unreadable.append(Unreadable(paths[i], f"shows a cell that is labelled {said}; correct one of the labels."))
+    if not sure.any():
+        raise UserError(f"All labels contradict each other: {paths[-1]} {unreadable[-1].error}")
     truth = [model.labels.index(each.label) for each in labels]
-    return Cells.of(predictions, truth, physical, doubts), unreadable
+    return Cells.of(predictions, truth, physical, doubts).at(sure), unreadable
 
 
 def predict_unlabelled(

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+import edge.crop
 from edge.cell import SIDE, Cell, whole_image
 from edge.crop import LIGHT, crop, light
+from edge.field.outline import Outline
 from edge.frames import Frame
 
 
@@ -98,3 +102,19 @@ def test_an_unknown_policy_is_an_error() -> None:
     f = frame(np.zeros((9, 9, 3), np.uint8))
     with pytest.raises(KeyError):
         crop(f, whole_image(f)[0], 4, "guess")
+
+
+@pytest.mark.parametrize("policy", ["whole-image", "cell", "pair"])
+@pytest.mark.parametrize("red_cell", [40, 333.3])
+def test_a_large_square_that_is_shrunk_in_pieces_gives_the_same_bytes(
+    policy: str, red_cell: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    f = frame(np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8))
+    lit = Outline(((30.5, 20), (380, 0), (390, 299), (10, 280)))
+    cells = [
+        replace(cell(x, y, red_cell), lit=lit if x > 90 else None) for x, y in ((5, 250.3), (200.7, 100), (390, 9))
+    ]
+    cells += whole_image(f)
+    whole = [crop(f, each, 96, policy) for each in cells]
+    monkeypatch.setattr(edge.crop, "_PIECE", 10_000)
+    assert all(map(np.array_equal, whole, [crop(f, each, 96, policy) for each in cells]))

@@ -201,3 +201,10 @@ def test_the_thumbnail_of_a_slide_is_not_taken_for_it(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), "white").save(tmp_path / "a.mrxs", "JPEG")
     done = CliRunner().invoke(main, [str(tmp_path / "a.mrxs"), "--whole-image"])
     assert done.exit_code == 1 and "is a whole slide" in done.stderr
+
+
+def test_a_very_thin_large_picture_is_refused(image: np.ndarray, tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile", reason="needs the extra `slides`")
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((40_000, 16, 3), np.uint8), rowsperstrip=100, photometric="rgb")
+    found = open_large(str(tmp_path / "a.tif"))
+    assert isinstance(found, Unreadable) and "no side may be 200 times as long" in found.error

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from edge import frames
 from edge.frames import Frame, LeftOut, Unreadable
+from edge.reading import colour
+from edge.reading import pages as module
 from edge.simulator import drawing
 
 OME = '<OME><Image><Pixels ID="P" SizeC="{}" SizeZ="{}" SizeT="1">{}</Pixels></Image></OME>'
@@ -93,3 +95,24 @@ def test_an_mpo_of_a_phone_is_its_first_picture(fields: list[Image.Image], tmp_p
     with Image.open(tmp_path / "a.jpg") as written:
         assert written.format == "MPO" and written.n_frames == 2  # type: ignore[attr-defined]
         assert same(frames.read(str(tmp_path / "a.jpg")), written)
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+def test_a_large_picture_is_turned_upright_in_strips(
+    orientation: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (50, 70, 4), np.uint8)
+    picture, exif = Image.fromarray(levels), Image.Exif()
+    exif[0x0112] = orientation
+    picture.save(tmp_path / "a.png", exif=exif)
+    picture.quantize(9).save(tmp_path / "b.png", exif=exif, transparency=3)
+    picture.convert("CMYK").save(tmp_path / "c.tif", tiffinfo=exif)
+    for path in sorted(tmp_path.iterdir()):
+        with path.open("rb") as file, Image.open(file) as opened:
+            turned = ImageOps.exif_transpose(opened).convert("RGBA")
+            expected = Image.alpha_composite(Image.new("RGBA", turned.size, "white"), turned).convert("RGB")
+        monkeypatch.setattr(colour, "_STRIP", 1000)
+        for large in (4_000_000, 1000):
+            monkeypatch.setattr(colour, "LARGE", large)
+            monkeypatch.setattr(module, "LARGE", large)
+            assert same(frames.read(str(path)), expected)

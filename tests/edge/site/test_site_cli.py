@@ -114,12 +114,30 @@ def test_refusals(tmp_path: Path) -> None:
     assert_refused(command("edge.site.cli", "check", tmp_path), "no pictures in folders")
 
 
-def test_one_cell_with_two_labels_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_said_and_counted(tmp_path: Path) -> None:
+    """Damaged pictures, and one picture under two labels, whatever its name."""
+    for name in ("lymphocyte", "monocyte"):
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            Image.fromarray(drawing.picture(name, np.random.default_rng(i))).save(tmp_path / name / f"{i}.png")
+    plain = command("edge.site.cli", "check", tmp_path)
+    assert plain.returncode == 0 and "could not be used" not in plain.stderr, plain.stderr
+    shutil.copy(tmp_path / "monocyte" / "0.png", tmp_path / "lymphocyte" / "other.png")
+    (tmp_path / "monocyte" / "cut.png").write_bytes((tmp_path / "monocyte" / "1.png").read_bytes()[:1000])
+    done = command("edge.site.cli", "check", tmp_path, "--json", tmp_path / "a.json")
+    assert done.returncode == 1 and "3 could not be used" in done.stderr, done.stderr
+    assert done.stderr.count("shows a cell that is labelled lymphocyte") == 2 and "cut.png" in done.stderr
+    assert json.loads((tmp_path / "a.json").read_text())["labelled"]["cells"] == 11
+    done = command("edge.site.cli", "adapt", tmp_path, "--out", tmp_path / "site.json")
+    assert done.returncode == (1 if (tmp_path / "site.json").exists() else 2) and "cut.png" in done.stderr
+
+
+def test_only_contradicting_labels_are_refused(tmp_path: Path) -> None:
     picture = drawing.picture("monocyte", np.random.default_rng(0))
     for name in ("lymphocyte", "monocyte"):
         (tmp_path / name).mkdir()
         Image.fromarray(picture).save(tmp_path / name / "a.png")
-    assert_refused(command("edge.site.cli", "check", tmp_path), "show one cell", "lymphocyte and monocyte")
+    assert_refused(command("edge.site.cli", "check", tmp_path), "All labels contradict", "lymphocyte", "monocyte")
 
 
 @pytest.mark.parametrize(("subcommand", "option"), [("adapt", "--out"), ("check", "--json")])
