@@ -50,4 +50,4 @@ class _Level:
         pixels = self._slide.read_region(corner, self._number, (right - left, bottom - top))
         result = Image.new("RGB", pixels.size, "white")
         result.paste(pixels, mask=pixels)
-        return np.asarray(to_rgb(result, self._profile))
+        return np.asarray(to_rgb(result, self._profile)(result))

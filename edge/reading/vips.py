@@ -48,4 +48,4 @@ class _Level:
         if self._largest:
             pixels = to_8_bits(pixels, self._largest)
         picture = Image.frombytes(_MODES[part.bands], (part.width, part.height), pixels.tobytes())
-        return np.asarray(to_rgb(picture, self._profile))
+        return np.asarray(to_rgb(picture, self._profile)(picture))
