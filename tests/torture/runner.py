@@ -21,7 +21,7 @@ import numpy as np
 
 from edge.system.apart import crash
 
-KINDS = ("pictures", "models", "profiles", "tables", "kills", "streams", "soak")
+KINDS = ("pictures", "models", "profiles", "tables", "kills", "counts", "sessions", "streams", "soak")
 _EACH = 200  # attempts of one child
 _START = 60  # seconds that a child may take for its imports
 
