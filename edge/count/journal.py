@@ -51,7 +51,8 @@ class Journal:
                 if read_only and found != schema.VERSION:
                     raise UserError(f"{path} is of an older version; open it once for writing, which updates it.")
                 schema.migrate(self._database, found)
-                self.id, self.settings = self._settings()
+                with _decoding(path):
+                    self.id, self.settings = self._settings()
             except BaseException:
                 self._database.close()
                 raise
@@ -131,19 +132,22 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """All starts of the counting, in order."""
-        return [Run(**json.loads(text)) for (text,) in self._all("SELECT json FROM runs ORDER BY began, rowid")]
+        with _decoding(self.path):
+            return [Run(**json.loads(text)) for (text,) in self._all("SELECT json FROM runs ORDER BY began, rowid")]
 
     def cells(self, run: str | None = None) -> list[CountedCell]:
         """All cells in the order in which they were found; of one run, if its id is given."""
         where, values = ("WHERE run = ?", (run,)) if run else ("", ())
-        return [CountedCell.from_row(row) for row in self._each(f"{_CELLS} {where} ORDER BY id", values)]
+        with _decoding(self.path):
+            return [CountedCell.from_row(row) for row in self._each(f"{_CELLS} {where} ORDER BY id", values)]
 
     def cell(self, number: int) -> CountedCell:
         """One cell. Raises UserError if there is none of this number."""
         rows = self._all(f"{_CELLS} WHERE id = ?", (number,))
         if not rows:
             raise UserError(f"{self.path} has no cell {number}.")
-        return CountedCell.from_row(rows[0])
+        with _decoding(self.path):
+            return CountedCell.from_row(rows[0])
 
     def count(self) -> int:
         """How many cells were found."""
@@ -170,7 +174,7 @@ class Journal:
     def fields(self) -> dict[int, Field]:
         """All fields by number."""
         rows = self._all("SELECT id, run, source, frame, taken, width, height, sha256 FROM fields ORDER BY id")
-        return {row[0]: Field(*row[1:]) for row in rows}
+        return _Fields(self.path, {row[0]: Field(*row[1:]) for row in rows})
 
     def field_picture(self, number: int) -> bytes | None:
         """The picture of a field, JPEG; None if it was dropped to save space."""
@@ -184,20 +188,21 @@ class Journal:
     def verdicts(self) -> dict[str, dict[int, Verdict]]:
         """What each reader says now: by reader, in the order of their first action, the verdict by cell."""
         found: dict[str, dict[int, Verdict]] = {}
-        for reader, cell, after in self._each(
-            "SELECT reader, cell, after FROM actions WHERE cell IS NOT NULL ORDER BY id"
-        ):
-            mine = found.setdefault(reader, {})
-            if after is None:
-                mine.pop(cell, None)
-            else:
-                mine[cell] = Verdict(*json.loads(after))
+        rows = self._each("SELECT reader, cell, after FROM actions WHERE cell IS NOT NULL ORDER BY id")
+        with _decoding(self.path):
+            for reader, cell, after in rows:
+                mine = found.setdefault(reader, {})
+                if after is None:
+                    mine.pop(cell, None)
+                else:
+                    mine[cell] = Verdict(*json.loads(after))
         return found
 
     def said_of(self, cell: int) -> dict[str, Verdict]:
         """What each reader says now about one cell, by reader."""
         latest = {action.reader: action.after for action in self.actions(cell=cell)}
-        return {reader: Verdict(*after) for reader, after in latest.items() if after is not None}
+        with _decoding(self.path):
+            return {reader: Verdict(*after) for reader, after in latest.items() if after is not None}
 
     def actions(self, reader: str | None = None, cell: int | None = None, kinds: Sequence[str] = ()) -> list[Action]:
         """What was done, in order: all of it, or only by a reader, to a cell, or of some kinds."""
@@ -214,7 +219,8 @@ class Journal:
             f"WHERE {' AND '.join(where)} ORDER BY id",
             values,
         )
-        return [Action.from_row(row) for row in rows]
+        with _decoding(self.path):
+            return [Action.from_row(row) for row in rows]
 
     def size(self) -> int:
         """The size of the file in bytes."""
@@ -345,7 +351,8 @@ class Journal:
         )
         if not last or last[0][3] == "amend":
             return None
-        return Action.from_row(last[0])
+        with _decoding(self.path):
+            return Action.from_row(last[0])
 
     def add_signature(self, reader: str, kind: str, content: dict[str, Any]) -> None:
         """Notes that a reader signs ("sign") or amends ("amend") the session; see edge.count.signing."""
@@ -477,3 +484,23 @@ def saying(path: str) -> Iterator[None]:
         raise UserError(f"Can't use {path}: {why}. What was shown as taken before is in the file.") from error
     except OSError as error:
         raise UserError(f"Can't use {path}: {reason(error)}.") from error
+
+
+@contextmanager
+def _decoding(path: str) -> Iterator[None]:
+    """Turns the error of a row that SQLite reads, but that says nothing sensible, into a UserError."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"Can't use {path}: the file is damaged.") from error
+
+
+class _Fields(dict[int, Field]):
+    """Fields by number. One that a cell names and that doesn't exist is a damage of the file."""
+
+    def __init__(self, path: str, fields: dict[int, Field]) -> None:
+        super().__init__(fields)
+        self._path = path
+
+    def __missing__(self, number: int) -> Field:
+        raise UserError(f"Can't use {self._path}: the file is damaged; field {number} is missing.")

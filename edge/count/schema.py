@@ -95,6 +95,8 @@ def version(connection: sqlite3.Connection, path: str) -> int:
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION:
         raise UserError(f"{path} is not a session; edge-count start makes one.")
+    if found not in MIGRATIONS and found < VERSION:
+        raise UserError(f"Can't use {path}: the file is damaged.")
     if found > VERSION:
         raise UserError(
             f"{path} was written by a newer edge-count (version {found} of the file; this one knows {VERSION}); update."
