@@ -72,7 +72,7 @@ def test_cameras_are_not_confused_with_other_devices_of_a_pi(tmp_path: Path, mon
 
 
 def test_a_dark_camera(tmp_path: Path) -> None:
-    found = runtime_checks.camera("sim:width=320,height=240,faults=0,fps=30")
+    found = runtime_checks.camera("sim:width=320,height=240,red_cell=40,faults=0,fps=30")
     assert found.state == "fine"
     import cv2
 
