@@ -1,0 +1,117 @@
+"""The sessions that the page shows: one file, or all of a folder. A browser names a session by its identifier only."""
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.count.journal import Journal
+from edge.count.outcome import Outcome, outcome
+from edge.errors import UserError
+
+_REMEMBERED = 4  # outcomes; one of 10,000 cells takes about 10 MB
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A session in the list.
+
+    Attributes:
+        key: by which the page names it.
+        name: of the file, without its ending.
+        slide, operator: as the session has them.
+        began: seconds since the epoch; 0 if it hasn't.
+        counted, target, open: cells.
+        signed: by whom; "" for nobody.
+    """
+
+    key: str
+    name: str
+    slide: str
+    operator: str
+    began: float
+    counted: int
+    target: int
+    open: int
+    signed: str
+
+
+class Sessions:
+    """The sessions of a file or a folder.
+
+    A journal is opened for each request and closed after it, so that no lock outlives it.
+    """
+
+    def __init__(self, place: Path) -> None:
+        """place: a session file, or a folder with *.session files. Raises UserError if it is neither."""
+        self.place = place
+        self._files: dict[str, Path] = {}
+        self._known: dict[Path, tuple[tuple[int, int], Outcome]] = {}
+        self._lock = threading.Lock()
+        if not place.is_dir():
+            self._find()
+
+    def _find(self) -> tuple[dict[str, Path], list[str]]:
+        """The files by key, and a sentence for each that can't be read."""
+        one = not self.place.is_dir()
+        found: dict[str, Path] = {}
+        broken = []
+        for file in [self.place] if one else sorted(self.place.glob("*.session")):
+            try:
+                with Journal.open(file, read_only=not one) as journal:  # writing updates an older version
+                    key = journal.id
+            except UserError as error:
+                if one:
+                    raise
+                broken.append(str(error))
+                continue
+            copies = sum(known.partition("~")[0] == key for known in found)
+            found[f"{key}~{copies + 1}" if copies else key] = file  # a copied file has the same identifier
+        self._files = found
+        return found, broken
+
+    @property
+    def only(self) -> str | None:
+        """The key of the session, where the page shows one file."""
+        return None if self.place.is_dir() else next(iter(self._files))
+
+    def file(self, key: str) -> Path | None:
+        """The file of a session, or None if there is none of this key."""
+        if key not in self._files and self.place.is_dir():
+            self._find()
+        return self._files.get(key)
+
+    def listed(self) -> tuple[list[Listed], list[str]]:
+        """All sessions, the latest first, and a sentence for each that can't be read."""
+        files, broken = self._find()
+        found = []
+        for key, file in files.items():
+            try:
+                with Journal.open(file, read_only=True) as journal:
+                    now, settings, signed = self.outcome(journal), journal.settings, journal.signature()
+                    starts = journal.actions(kinds=("start",))
+            except UserError as error:
+                broken.append(str(error))
+                continue
+            began = starts[0].at if starts else 0.0
+            facts = (now.counted, settings.target, len(now.open), signed.reader if signed else "")
+            found.append(Listed(key, file.stem, settings.slide, settings.operator, began, *facts))
+        return sorted(found, key=lambda each: -each.began), broken
+
+    def outcome(self, journal: Journal) -> Outcome:
+        """The session's outcome as of now, computed anew only where something was added."""
+        path, stamp = Path(journal.path), version(journal)
+        with self._lock:
+            held = self._known.get(path)
+        if held and held[0] == stamp:
+            return held[1]
+        found = outcome(journal)
+        with self._lock:
+            self._known[path] = (stamp, found)
+            if len(self._known) > _REMEMBERED:
+                del self._known[next(iter(self._known))]
+        return found
+
+
+def version(journal: Journal) -> tuple[int, int]:
+    """Changes with every cell and action."""
+    return journal.next_action(), journal.count()
