@@ -3,7 +3,6 @@
 import json
 import re
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -48,14 +47,7 @@ class Page:
 
     def __init__(self, sessions: Sessions, live: run.Live | None = None) -> None:
         self._sessions, self._live = sessions, live
-        self._templates = Environment(
-            loader=PackageLoader("edge.page"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters["day"] = lambda at: time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "-"
+        self._templates = Environment(loader=PackageLoader("edge.page"), autoescape=True, undefined=StrictUndefined)
 
     def guarded(self, token: str = "", secure: bool = False) -> Guard:
         """The application behind its guard. token: see Guard; secure: whether it is served by TLS."""
@@ -69,16 +61,7 @@ class Page:
             Route("/s/{key}/crops/{number}.jpg", self._crop),
             Route("/s/{key}/fields/{number}.jpg", self._field),
             Route("/s/{key}/report.{name}", self._download),
-            *(
-                Route(f"/s/{{key}}/{name}", self._changing(change), methods=["POST"])
-                for name, change in (
-                    ("judge", _judge),
-                    ("undo", _undo),
-                    ("redo", _redo),
-                    ("add", _add),
-                    ("sign", _sign),
-                )
-            ),
+            *(Route(f"/s/{{key}}/{name}", self._changing(each), methods=["POST"]) for name, each in _CHANGES.items()),
             Mount("/static", StaticFiles(packages=[("edge.page", "static")])),
         ]
         if self._live:
@@ -122,16 +105,10 @@ class Page:
             found = self._sessions.outcome(journal)
             signed = signing.signature(journal)
             about: Values = {"key": request.path_params["key"], "name": Path(journal.path).stem, "signed": signed}
-            about |= {"visible": may_see_all(found), "formats": list(FORMATS)}
-            refused = "" if signed else signing.why_not(found)
-            reader = request.query_params.get("reader", "")
-            shown: Values = {
-                "visible": may_see_all(found),
-                "refused": refused,
-                "reader": reader,
-                "formats": list(FORMATS),
-            }
-            return self._html(request, "report.html", **about, **shown)
+            about["refused"] = "" if signed else signing.why_not(found)
+            about["reader"] = request.query_params.get("reader", "")
+            visible = may_see_all(found)
+        return self._html(request, "report.html", visible=visible, formats=list(FORMATS), **about)
 
     # What pages load
 
@@ -241,8 +218,9 @@ class Page:
         return self._html(request, "message.html", 400, message=error.message)
 
     def _missing(self, request: Request, error: HTTPException) -> Response:
-        chosen = words()[language(request.headers.get("accept-language", ""))]
-        return self._html(request, "message.html", error.status_code, message=chosen["missing"])
+        missing = words()[language(request.headers.get("accept-language", ""))]["missing"]
+        message = missing if error.status_code == 404 else error.detail
+        return self._html(request, "message.html", error.status_code, message=message)
 
 
 # Changes; each returns what the reader says now about the cells that it changed
@@ -280,6 +258,8 @@ def _now(review: Review, cells: list[int]) -> Values:
     mine = {cell: review.journal.said_of(cell).get(review.reader) for cell in cells}
     return {"mine": {cell: said(verdict) for cell, verdict in mine.items()}}
 
+
+_CHANGES = {"judge": _judge, "undo": _undo, "redo": _redo, "add": _add, "sign": _sign}
 
 # What comes from outside
 

@@ -4,11 +4,13 @@ import asyncio
 import hmac
 import logging
 import secrets
+import time
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -64,15 +66,14 @@ class Guard:
 
         response = self._refused(scope)
         try:
-            if response is None and scope["method"] == "POST":
-                body = await asyncio.wait_for(_body(receive), _SLOWEST)
-                if scope["path"] == "/sign-in":
-                    response = self._sign_in(scope, body)
-                receive = _replayed(body, receive)
+            if scope["method"] == "POST":
+                receive = _limited(receive)
+            if response is None and scope["method"] == "POST" and scope["path"] == "/sign-in":
+                response = self._sign_in(await Request(scope, receive).body())
             if response is None:
                 await self._app(scope, receive, with_headers)
-        except TimeoutError:
-            response = PlainTextResponse("The request takes too long.", 408)
+        except ClientDisconnect:
+            return
         except HTTPException as error:
             response = PlainTextResponse(error.detail, error.status_code)
         except Exception as error:  # a fault of the program; the count must go on
@@ -91,8 +92,6 @@ class Guard:
             return PlainTextResponse("Not allowed.", 405)
         if scope["method"] == "POST" and not _same_site(headers, scope["scheme"], host):
             return PlainTextResponse("This change comes from another site.", 403)
-        if headers.get("content-length", "0").isdecimal() and int(headers.get("content-length", "0")[:12]) > LARGEST:
-            return PlainTextResponse("Too large.", 413)
         if self.token and not scope["path"].startswith(OPEN) and not self._signed_in(headers):
             if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
                 return Response(status_code=303, headers={"location": "/sign-in"})
@@ -110,7 +109,7 @@ class Guard:
             return False
         return found is not None and hmac.compare_digest(found.value.encode(), self._secret.encode())
 
-    def _sign_in(self, scope: Scope, body: bytes) -> Response:
+    def _sign_in(self, body: bytes) -> Response:
         """Takes the token, and gives a cookie for it."""
         if not self.token or not hmac.compare_digest(body.strip(), self.token.encode()):
             return PlainTextResponse("Wrong token.", 403)
@@ -134,28 +133,19 @@ def _same_site(headers: Headers, scheme: str, host: str) -> bool:
     )
 
 
-async def _body(receive: Receive) -> bytes:
-    """The whole body. Raises HTTPException where it is too large or its sender has gone."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise HTTPException(400, "The request broke off.")
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-        if len(body) > LARGEST:
+def _limited(receive: Receive) -> Receive:
+    """Receives a body that is neither too large nor too slow; else raises HTTPException."""
+    size, until = 0, time.monotonic() + _SLOWEST
+
+    async def next_part() -> Message:
+        nonlocal size
+        try:
+            message = await asyncio.wait_for(receive(), until - time.monotonic())
+        except TimeoutError:
+            raise HTTPException(408, "The request takes too long.") from None
+        size += len(message.get("body", b""))
+        if size > LARGEST:
             raise HTTPException(413, "Too large.")
-    return body
+        return message
 
-
-def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read already, and then whatever comes."""
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+    return next_part

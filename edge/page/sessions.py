@@ -1,38 +1,14 @@
 """The sessions that the page shows: one file, or all of a folder. A browser names a session by its identifier only."""
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
+from edge.count import listing
 from edge.count.journal import Journal
 from edge.count.outcome import Outcome, outcome
 from edge.errors import UserError
 
 _REMEMBERED = 4  # outcomes; one of 10,000 cells takes about 10 MB
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A session in the list.
-
-    Attributes:
-        key: by which the page names it.
-        name: of the file, without its ending.
-        slide, operator: as the session has them.
-        began: seconds since the epoch; 0 if it hasn't.
-        counted, target, open: cells.
-        signed: by whom; "" for nobody.
-    """
-
-    key: str
-    name: str
-    slide: str
-    operator: str
-    began: float
-    counted: int
-    target: int
-    open: int
-    signed: str
 
 
 class Sessions:
@@ -55,7 +31,7 @@ class Sessions:
         one = not self.place.is_dir()
         found: dict[str, Path] = {}
         broken = []
-        for file in [self.place] if one else sorted(self.place.glob("*.session")):
+        for file in [self.place] if one else listing.files(self.place):
             try:
                 with Journal.open(file, read_only=not one) as journal:  # writing updates an older version
                     key = journal.id
@@ -80,22 +56,17 @@ class Sessions:
             self._find()
         return self._files.get(key)
 
-    def listed(self) -> tuple[list[Listed], list[str]]:
-        """All sessions, the latest first, and a sentence for each that can't be read."""
+    def listed(self) -> tuple[list[tuple[str, listing.Row]], list[str]]:
+        """All sessions with their keys, the latest first, and a sentence for each that can't be read."""
         files, broken = self._find()
         found = []
         for key, file in files.items():
             try:
                 with Journal.open(file, read_only=True) as journal:
-                    now, settings, signed = self.outcome(journal), journal.settings, journal.signature()
-                    starts = journal.actions(kinds=("start",))
+                    found.append((key, listing.row(journal, self.outcome(journal))))
             except UserError as error:
                 broken.append(str(error))
-                continue
-            began = starts[0].at if starts else 0.0
-            facts = (now.counted, settings.target, len(now.open), signed.reader if signed else "")
-            found.append(Listed(key, file.stem, settings.slide, settings.operator, began, *facts))
-        return sorted(found, key=lambda each: -each.began), broken
+        return sorted(found, key=lambda each: -each[1].began), broken
 
     def outcome(self, journal: Journal) -> Outcome:
         """The session's outcome as of now, computed anew only where something was added."""

@@ -1,8 +1,8 @@
 // The live view: asks how the run goes, and says within a second where no picture comes.
 import { $, element, get, key, mark, post, say, t } from "./page.js";
 
-const EVERY = 400; // milliseconds
-const STALE = 0.9; // seconds
+const EVERY = 250; // milliseconds
+const STALE = 0.7; // seconds
 const percent = (value) => `${(100 * value).toFixed(1)}`;
 let lastAnswer = performance.now();
 let latest = "";
