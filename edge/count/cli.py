@@ -167,7 +167,12 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
             click.echo(
                 f"{file} holds {before.counted} of {journal.settings.target} cells; the count goes on.", err=True
             )
-        live = _page_of_run(journal, options, stop, stack) if options["page"] else None
+        live = None
+        if options["page"]:
+            from edge.page.live import Live
+
+            live = Live(stop, journal.settings.blind) if camera else None
+            _serve(stack, file, options["page"], live, (options["tls_certificate"], options["tls_key"]))
         run = counting.new(camera or " ".join(pictures), model, _risk(options), options["site"])
         if camera:
             code = _from_camera(journal, run, model, options, (stop, live))
@@ -175,18 +180,10 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
             code = _from_pictures(journal, run, pictures, model, options, stop)
         if live:
             live.over = True
+        if options["page"]:
             journal.close()
             _wait(stop)
     sys.exit(code)
-
-
-def _page_of_run(journal: "Journal", options: dict[str, Any], stop: "Stop", stack: ExitStack) -> "Live":
-    """Serves the page of a count until `stack` ends."""
-    from edge.page.live import Live
-
-    live = Live(stop, journal.settings.blind)
-    _serve(stack, Path(journal.path), options["page"], live, (options["tls_certificate"], options["tls_key"]))
-    return live
 
 
 def _serve(stack: ExitStack, place: Path, at: str, live: "Live | None", tls: tuple[Path | None, Path | None]) -> None:

@@ -33,13 +33,14 @@ class Sessions:
         broken = []
         for file in [self.place] if one else listing.files(self.place):
             try:
-                with Journal.open(file, read_only=not one) as journal:  # writing updates an older version
+                with Journal.open(file, read_only=True) as journal:
                     key = journal.id
             except UserError as error:
-                if one:
-                    raise
-                broken.append(str(error))
-                continue
+                if not one:
+                    broken.append(str(error))
+                    continue
+                with Journal.open(file) as journal:  # updates an older version, or says what is wrong
+                    key = journal.id
             copies = sum(known.partition("~")[0] == key for known in found)
             found[f"{key}~{copies + 1}" if copies else key] = file  # a copied file has the same identifier
         self._files = found

@@ -3,6 +3,7 @@ import { $, element, get, key, mark, post, say, t } from "./page.js";
 
 const EVERY = 250; // milliseconds
 const STALE = 0.7; // seconds
+const LOST = 700; // milliseconds without an answer
 const percent = (value) => `${(100 * value).toFixed(1)}`;
 let lastAnswer = performance.now();
 let latest = "";
@@ -43,16 +44,18 @@ function show(state) {
 
 async function ask() {
   try {
-    show(await get("/live/state"));
+    show(await get("/live/state", 2 * LOST));
     lastAnswer = performance.now();
-  } catch {
-    if (performance.now() - lastAnswer > 1000) {
-      $("view").classList.add("stale");
-      $("warnings").textContent = $("doing").textContent = t.lost;
-    }
-  }
+  } catch {}
   setTimeout(ask, EVERY);
 }
+
+setInterval(() => {
+  if (performance.now() - lastAnswer < LOST) return;
+  $("view").classList.add("stale");
+  if ($("warnings").textContent !== t.lost) $("warnings").textContent = t.lost;
+  $("doing").textContent = $("age").textContent = "";
+}, EVERY / 2);
 
 async function steer(what) {
   try {

@@ -9,8 +9,8 @@ export const say = (text, bad = false) => {
 };
 
 /** Loads JSON. Throws an Error whose message may be shown. */
-export async function get(path) {
-  return answer(fetch(path, { headers: { accept: "application/json" } }));
+export async function get(path, patience = 20_000) {
+  return answer(fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(patience) }));
 }
 
 /** Changes something. It is on the disk when the promise is fulfilled. */

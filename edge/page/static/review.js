@@ -21,7 +21,8 @@ let queue = Promise.resolve(); // changes go out one after another
 let timer;
 
 const current = () => cells.get(shown[at]);
-const label = (cell) => cell.mine?.[0] ?? (cell.must ? "" : cell.answer ?? "");
+const last = (cell) => Object.values(cell.others ?? {}).at(-1)?.[0];
+const label = (cell) => cell.mine?.[0] ?? (cell.must ? "" : (last(cell) ?? cell.answer ?? ""));
 
 function describe(cell) {
   const parts = [`${t.cell} ${cell.id}`, t[label(cell)]];

@@ -6,12 +6,14 @@ async function signIn(token) {
   if (response.ok) location.replace("/");
   else say(t.wrong_token, true);
 }
+function fromAddress() {
+  const token = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  if (token) signIn(token);
+}
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   signIn($("token").value.trim());
 });
-if (location.hash.length > 1) {
-  const token = location.hash.slice(1);
-  history.replaceState(null, "", location.pathname);
-  signIn(token);
-}
+addEventListener("hashchange", fromAddress);
+fromAddress();

@@ -117,6 +117,19 @@ def test_two_readers_review_sign_and_download(browser: Any, tmp_path: Path, view
         assert [len(mine) for mine in journal.verdicts().values()] == [cells, cells, 1]
 
 
+def test_the_token_in_the_address_signs_in(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte"])
+    with Server(tmp_path, "0.0.0.0:0") as server:
+        page = opened(browser, f"http://127.0.0.1:{server.port}/", locale="pt-BR")
+        page.get_by_role("button", name="Entrar").wait_for()
+        page.goto(f"http://127.0.0.1:{server.port}/sign-in#{server.address.partition('#')[2]}")
+        page.get_by_role("link", name="slide").click()
+        page.get_by_role("button", name="Começar").click()
+        page.wait_for_selector("#cell-1")
+        assert not page.faults
+
+
 def test_ten_thousand_cells_load_only_what_is_in_view(browser: Any, tmp_path: Path) -> None:
     with new_session(tmp_path, target=10_000) as journal:
         with journal.changing():
@@ -145,6 +158,11 @@ def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, t
         before = client.get("/live/state").json["cells"]
         latest = f"Cell {before + 2}"
         page.get_by_alt_text(latest, exact=True).wait_for(timeout=30_000)
+        process.send_signal(signal.SIGSTOP)  # as if the Pi had lost its power
+        page.get_by_text("The program can't be reached.").wait_for(timeout=1500)
+        assert page.locator("#view.stale").count()
+        process.send_signal(signal.SIGCONT)
+        page.wait_for_selector("#view:not(.stale)")
         page.get_by_role("button", name="Pause").click()
         page.get_by_text("Paused").wait_for()
         page.get_by_role("button", name="Go on").click()

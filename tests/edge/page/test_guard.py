@@ -1,8 +1,14 @@
 """Who gets in, and what nobody can send."""
 
+import http.client
+import json
 import logging
+import os
 import random
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,7 +153,7 @@ def test_nothing_that_is_sent_breaks_the_page(
         f"{here}/{name}" for name in ("cells", "crops/1.jpg", "fields/1.jpg", "report.pdf", "undo", "judge", "add")
     ]
     values: list[object] = [None, 1, -1, 2**70, 1e400, "x", [], [[]], {}, True, [1, "1"], [10**6], "\ud800", "a\nb"]
-    for number in range(400):
+    for number in range(int(os.environ.get("FUZZ", "400"))):  # 10,000 take five minutes
         path = chance.choice(paths).encode()
         for _ in range(chance.randrange(3)):
             place = chance.randrange(len(path) + 1)
@@ -157,7 +163,7 @@ def test_nothing_that_is_sent_breaks_the_page(
         if method == b"POST":
             head.append(f"Origin: http://127.0.0.1:{server.port}".encode())
             names = ("reader", "cells", "kind", "note", "field", "x", "y")
-            fields = ", ".join(f'"{name}": {json_of(chance.choice(values))}' for name in names)
+            fields = ", ".join(f'"{name}": {json.dumps(chance.choice(values))}' for name in names)
             body = chance.choice(
                 [f"{{{fields}}}".encode(), b"[" * 60_000, b"\xff", b"null", b'{"reader": "Ada", "cells": [7]}']
             )
@@ -181,12 +187,6 @@ def test_nothing_that_is_sent_breaks_the_page(
     assert client.get(here).status == 200
 
 
-def json_of(value: object) -> str:
-    import json
-
-    return json.dumps(value)
-
-
 def test_where_a_page_may_be_served() -> None:
     assert parse("8080") == ("127.0.0.1", 8080)
     assert parse("0.0.0.0:80") == ("0.0.0.0", 80)
@@ -204,6 +204,21 @@ def test_an_address_that_is_taken_or_a_wrong_certificate_is_a_sentence(file: Pat
         Server(file, "127.0.0.1:0", tls=(file, None))
     with pytest.raises(UserError, match="can't be used for TLS"):
         Server(file, "127.0.0.1:0", tls=(file, file))
+
+
+def test_tls(file: Path, tmp_path: Path) -> None:
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl to make a certificate")
+    certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+    make = f"req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -out {certificate} -keyout {key}"
+    subprocess.run(["openssl", *make.split()], check=True, capture_output=True)
+    with Server(file, "0.0.0.0:0", tls=(certificate, key)) as server:
+        context = ssl.create_default_context(cafile=str(certificate))
+        connection = http.client.HTTPSConnection("localhost", server.port, context=context, timeout=20)
+        token = server.address.partition("#")[2]
+        connection.request("POST", "/sign-in", token.encode(), {"Origin": f"https://localhost:{server.port}"})
+        answer = connection.getresponse()
+        assert answer.status == 200 and "Secure" in str(answer.getheader("set-cookie"))
 
 
 def test_the_address_is_also_a_qr_code() -> None:
