@@ -31,7 +31,7 @@ WINGS = {
     "camera": {"core", "system", "reading", "simulator"},
     "live": {"core", "system", "reading", "output", "camera", "field"},
     "count": {"core", "system", "reading", "output", "camera", "live", "site"},
-    "page": {"core", "system", "live", "count"},
+    "page": {"core", "system", "live", "count", "doctor"},
     "site": {"core", "system", "output"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site", "count"},
 }

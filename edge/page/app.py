@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from edge import __version__
 from edge.count import signing
 from edge.count.journal import Journal
 from edge.count.report import FORMATS
@@ -54,6 +55,8 @@ class Page:
         routes = [
             Route("/", self._list),
             Route("/sign-in", lambda request: self._html(request, "sign-in.html")),
+            Route("/doctor", self._doctor),
+            Route("/doctor.json", self._doctor),
             Route("/s/{key}", self._review),
             Route("/s/{key}/report", self._report),
             Route("/s/{key}/cells", self._cells),
@@ -109,6 +112,23 @@ class Page:
             about["reader"] = request.query_params.get("reader", "")
             visible = may_see_all(found)
         return self._html(request, "report.html", visible=visible, formats=list(FORMATS), **about)
+
+    def _doctor(self, request: Request) -> Response:
+        """What edge-doctor finds without the camera, which a run may have; as a file, without this machine's paths."""
+        from edge.doctor import runtime_checks, system_checks
+
+        folder = self._sessions.folder
+        found = [system_checks.python(), *system_checks.libraries(), system_checks.disk(folder), system_checks.clock()]
+        if not self._live or self._live.over:  # answering pictures would slow down the run
+            found += runtime_checks.models()
+        found.append(system_checks.power())
+        if request.url.path == "/doctor":
+            return self._html(request, "doctor.html", findings=found)
+        text = json.dumps({"version": __version__, "findings": [each.row() for each in found]}, indent=1)
+        for path in (folder.resolve(), folder, Path.home()):
+            text = text.replace(f"{json.dumps(str(path))[1:-1]}", "...") if len(str(path)) > 1 else text
+        headers = {"content-disposition": 'attachment; filename="edge-doctor.json"'}
+        return Response(text, media_type="application/json", headers=headers)
 
     # What pages load
 

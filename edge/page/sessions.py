@@ -47,6 +47,11 @@ class Sessions:
         return found, broken
 
     @property
+    def folder(self) -> Path:
+        """Where the sessions are."""
+        return self.place if self.place.is_dir() else self.place.parent
+
+    @property
     def only(self) -> str | None:
         """The key of the session, where the page shows one file."""
         return None if self.place.is_dir() else next(iter(self._files))

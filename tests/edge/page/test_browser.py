@@ -186,7 +186,7 @@ def test_axe_finds_nothing(browser: Any, tmp_path: Path, viewport: str, scheme: 
         fill(journal, ["lymphocyte", "review", "monocyte"])
         key = journal.id
     with Server(tmp_path, "127.0.0.1:0") as server:
-        for path in ("", f"s/{key}", f"s/{key}?reader=Ada", f"s/{key}/report", "sign-in", "nothing"):
+        for path in ("", f"s/{key}", f"s/{key}?reader=Ada", f"s/{key}/report", "sign-in", "doctor", "nothing"):
             page = opened(browser, f"{server.address}{path}", viewport, color_scheme=scheme)
             page.wait_for_timeout(400)
             page.evaluate(AXE.read_text())

@@ -106,6 +106,14 @@ def test_downloads_in_all_formats(tmp_path: Path) -> None:
             assert answer.headers["content-disposition"] == f'attachment; filename="{key_of(file)}-v1{ending}"'
 
 
+def test_the_support_file_names_no_folder(tmp_path: Path) -> None:
+    with served(tmp_path, ["lymphocyte"]) as (client, _, _file):
+        assert str(tmp_path) in client.get("/doctor").body.decode()
+        support = client.get("/doctor.json")
+        assert {"python", "disk"} <= {each["name"].lower() for each in support.json["findings"]}
+        assert str(tmp_path) not in support.body.decode() and str(Path.home()) not in support.body.decode()
+
+
 def test_a_folder_is_a_list_and_a_copy_has_a_key_of_its_own(tmp_path: Path) -> None:
     with new_session(tmp_path, slide="<b>7</b>") as journal:
         fill(journal, ANSWERS)
