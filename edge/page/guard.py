@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 LARGEST = 64 * 1024  # bytes of a request's body; a verdict about 5,000 cells has about 35,000
 _SLOWEST = 10.0  # seconds that a body may take
-_LOCAL = ("localhost", "127.0.0.1", "::1")
+LOCAL = ("localhost", "127.0.0.1", "::1")
 OPEN = ("/sign-in", "/static/")  # what can be had without the token
 HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; "
@@ -86,7 +86,7 @@ class Guard:
         """Why a request goes no further; None if it may."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self.token and _name(host) not in _LOCAL:  # another site's name that leads here: DNS rebinding
+        if not self.token and _name(host) not in LOCAL:  # another site's name that leads here: DNS rebinding
             return PlainTextResponse("Open the page as http://localhost with its port.", 421)
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return PlainTextResponse("Not allowed.", 405)

@@ -49,19 +49,17 @@ class Server:
             import uvicorn
 
             from edge.page.app import Page
+            from edge.page.guard import LOCAL
         except ImportError:
             raise UserError("The page needs more libraries: pip install 'edge-classify[page]'.") from None
         host, port = parse(at)
         certificate, key = _checked(tls)
-        page = Page(Sessions(place), live)
-        local = host in ("localhost", "::1") or host.startswith("127.")
+        sessions = Sessions(place)
         self._socket = _bound(host, port)
         self.port = self._socket.getsockname()[1]
-        token = "" if local else secrets.token_urlsafe(16)
-        app = page.guarded(token, secure=certificate is not None)
-        shown = f"[{host}]" if ":" in host else host
-        if host in ("0.0.0.0", "::"):
-            shown = _own_address()
+        token = "" if host in LOCAL else secrets.token_urlsafe(16)
+        app = Page(sessions, live).guarded(token, secure=certificate is not None)
+        shown = _own_address() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         end = f"/sign-in#{token}" if token else "/"
         self.address = f"http{'s' if certificate else ''}://{shown}:{self.port}{end}"
         config = uvicorn.Config(
@@ -80,9 +78,8 @@ class Server:
         )
         logging.getLogger("uvicorn").setLevel(logging.CRITICAL)  # what a stranger sends is no news
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), daemon=True, name="page"
-        )  # a daemon, because a browser that doesn't read must not keep the process from ending
+        # A daemon, because a browser that doesn't read must not keep the process from ending.
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), daemon=True, name="page")
         self._thread.start()
         until = time.monotonic() + _PATIENCE
         while not self._server.started and self._thread.is_alive() and time.monotonic() < until:

@@ -21,7 +21,7 @@ class Sessions:
         """place: a session file, or a folder with *.session files. Raises UserError if it is neither."""
         self.place = place
         self._files: dict[str, Path] = {}
-        self._known: dict[Path, tuple[tuple[int, int], Outcome]] = {}
+        self._known: dict[tuple[str, str], tuple[tuple[int, int], Outcome]] = {}
         self._lock = threading.Lock()
         if not place.is_dir():
             self._find()
@@ -76,14 +76,14 @@ class Sessions:
 
     def outcome(self, journal: Journal) -> Outcome:
         """The session's outcome as of now, computed anew only where something was added."""
-        path, stamp = Path(journal.path), version(journal)
+        session, stamp = (journal.path, journal.id), version(journal)
         with self._lock:
-            held = self._known.get(path)
+            held = self._known.get(session)
         if held and held[0] == stamp:
             return held[1]
         found = outcome(journal)
         with self._lock:
-            self._known[path] = (stamp, found)
+            self._known[session] = (stamp, found)
             if len(self._known) > _REMEMBERED:
                 del self._known[next(iter(self._known))]
         return found

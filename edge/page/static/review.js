@@ -20,12 +20,13 @@ let cross = null; // where a missed cell is added: [x, y] in pixels of the field
 let queue = Promise.resolve(); // changes go out one after another
 let timer;
 
+const toGallery = () => gallery.focus({ preventScroll: true });
 const current = () => cells.get(shown[at]);
 const last = (cell) => Object.values(cell.others ?? {}).at(-1)?.[0];
 const label = (cell) => cell.mine?.[0] ?? (cell.must ? "" : (last(cell) ?? cell.answer ?? ""));
 
 function describe(cell) {
-  const parts = [`${t.cell} ${cell.id}`, t[label(cell)]];
+  const parts = [`${t.cell} ${cell.id}`, t[label(cell)] ?? label(cell)];
   if (cell.answer) parts.push(`${t.machine}: ${t[cell.answer] ?? cell.answer}`);
   return parts.concat(cell.reason || []).join(", ");
 }
@@ -65,6 +66,7 @@ function tile(cell, place, old) {
 
 function go(place, extend = false) {
   if (!shown.length) return;
+  if (cross) setCross(null); // it belongs to the field that was shown
   if (extend && current()) chosen.add(current().id);
   at = Math.min(shown.length - 1, Math.max(0, place));
   if (extend) chosen.add(shown[at]);
@@ -84,13 +86,12 @@ function update() {
   $("progress").value = asked ? (asked - open) / asked : 1;
   $("waiting").textContent = `${open} ${t.waiting}${chosen.size ? ` · ${chosen.size} ${t.chosen}` : ""}`;
   for (const button of document.querySelectorAll("[data-kind]")) {
-    const is = current()?.mine?.[0] === button.dataset.kind;
-    button.ariaPressed = String(is);
+    button.ariaPressed = String(current()?.mine?.[0] === button.dataset.kind);
   }
   const cell = current();
   $("detail").classList.toggle("empty", !cell);
   if (!cell) return;
-  $("crop").src = `${here}/crops/${cell.id}.jpg`;
+  picture($("crop"), `${here}/crops/${cell.id}.jpg`);
   $("crop").alt = describe(cell);
   const lines = [element("h2", { textContent: `${t.cell} ${cell.id}` })];
   if (cell.added) lines.push(element("p", { textContent: t.by_hand }));
@@ -120,19 +121,25 @@ function svg(name, attributes) {
   return made;
 }
 
+/** Shows a picture, and nothing until it is there: never the one before beside what is said of this one. */
+function picture(image, path) {
+  if (image.getAttribute("src") === path) return;
+  image.classList.add("loading");
+  image.src = path;
+}
+for (const image of [$("crop"), $("field").firstChild]) image.addEventListener("load", () => image.classList.remove("loading"));
+
 function showField() {
   const cell = current();
   if (!cell) return;
   const [width, height] = fields[cell.field];
   const [image, drawing, missing] = $("field").children;
-  const path = `${here}/fields/${cell.field}.jpg`;
-  if (image.getAttribute("src") !== path) {
-    image.hidden = missing.hidden = false;
+  if (image.dataset.field !== String(cell.field)) {
+    image.dataset.field = cell.field;
+    image.hidden = false;
     missing.hidden = true;
-    image.src = path;
-    image.width = width;
-    image.height = height;
-    image.alt = `${t.field} ${cell.field}`;
+    picture(image, `${here}/fields/${cell.field}.jpg`);
+    Object.assign(image, { width, height, alt: `${t.field} ${cell.field}` });
   }
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
   const boxes = [...cells.values()].filter((each) => each.field === cell.field);
@@ -161,7 +168,7 @@ function change(what, values, then) {
     } catch (error) {
       say(error.message, true);
     }
-    for (const id of values.cells ?? []) delete cells.get(id).pending;
+    for (const id of values.cells ?? []) if (cells.has(id)) cells.get(id).pending = false;
     update();
   });
   return queue;
@@ -198,7 +205,9 @@ function addCell(kind) {
 }
 
 function setCross(place) {
-  cross = current() && !$("field").firstChild.hidden ? place : null;
+  const kept = current() && !$("field").firstChild.hidden;
+  if (place && !kept) say(t.no_field);
+  cross = kept ? place : null;
   $("adding").hidden = !cross;
   $("add").ariaPressed = String(Boolean(cross));
   if (cross) $("field").scrollIntoView({ block: "nearest" });
@@ -270,7 +279,7 @@ function toggle(place) {
 
 document.addEventListener("keydown", (event) => {
   const inside = event.target.closest("input, select, dialog");
-  if (event.key === "Escape" && event.target.id === "note") gallery.focus({ preventScroll: true });
+  if (event.key === "Escape" && event.target.id === "note") toGallery();
   if (inside || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === " ") return void (event.target.closest("a, .tools button") || event.preventDefault());
   const act = KEYS[event.key];
@@ -295,24 +304,26 @@ gallery.addEventListener("click", (event) => {
   go(place);
 });
 $("field").addEventListener("click", (event) => {
-  const frame = $("field").firstChild.getBoundingClientRect();
+  const image = $("field").firstChild;
+  if (image.classList.contains("loading") || image.dataset.field !== String(current()?.field)) return;
+  const frame = image.getBoundingClientRect();
   const [width, height] = fields[current()?.field] ?? [0, 0];
   const place = [((event.clientX - frame.left) / frame.width) * width, ((event.clientY - frame.top) / frame.height) * height];
   if (width && place[0] >= 0 && place[1] >= 0 && place[0] < width && place[1] < height) setCross(place);
 });
 for (const button of document.querySelectorAll("[data-kind]")) {
-  button.addEventListener("click", () => (judge(button.dataset.kind), gallery.focus({ preventScroll: true })));
+  button.addEventListener("click", () => (judge(button.dataset.kind), toGallery()));
   button.addEventListener("keyup", (event) => event.key === " " && event.preventDefault());
 }
-$("undo").addEventListener("click", () => (back("undo"), gallery.focus({ preventScroll: true })));
-$("redo").addEventListener("click", () => (back("redo"), gallery.focus({ preventScroll: true })));
+$("undo").addEventListener("click", () => (back("undo"), toGallery()));
+$("redo").addEventListener("click", () => (back("redo"), toGallery()));
 $("add").addEventListener("click", () => setCross(cross ? null : centre()));
 $("help").addEventListener("click", () => $("keys").showModal());
 $("several").addEventListener("click", ({ target }) => (target.ariaPressed = String(target.ariaPressed !== "true")));
 $("noting").addEventListener("submit", (event) => {
   event.preventDefault();
   judge(current()?.mine?.[0] ?? "other", $("note").value.trim());
-  gallery.focus({ preventScroll: true });
+  toGallery();
 });
 for (const each of [$("kind"), $("reason")]) each?.addEventListener("change", () => filter());
 for (const option of $("kind").options) if (t[option.value]) option.label = `${marks[option.value]} ${t[option.value]}`;
@@ -320,5 +331,5 @@ gallery.addEventListener("scroll", draw, { passive: true });
 new ResizeObserver(draw).observe(gallery);
 await load().catch((error) => say(error.message, true));
 filter();
-gallery.focus({ preventScroll: true });
+toGallery();
 setTimeout(poll, POLL);
