@@ -23,7 +23,7 @@ from edge.system.signals import Stop
 _EVERY = 0.1  # seconds between two pictures
 _POLL = 0.02  # seconds
 _QUALITY, _WIDTH = 75, 1280  # of JPEG; widest picture in pixels
-MOST = 10  # browsers that see the picture at the same time
+MOST = 30  # browsers that see the picture at the same time
 BOUNDARY = "edge-frame"
 
 
@@ -42,14 +42,7 @@ class Live:
         self.watched = 0
         self._stop, self._blind = stop, blind
         self._good = self._last_draw = 0.0  # when the newest good frame arrived, and when one was drawn, monotonic
-        self._state: dict[str, Any] = {
-            "doing": "",
-            "fault": "",
-            "warnings": [],
-            "focus": None,
-            "light": None,
-            "rate": "",
-        }
+        self._state: dict[str, Any] = {"doing": "", "warnings": [], "focus": None, "light": None, "rate": ""}
         self._wanted: tuple[Frame, list[tuple[Cell, Decision | None]]] | None = None
         self._ready = threading.Condition()
         self._jpeg, self._number = b"", 0
