@@ -125,7 +125,9 @@ def _bound(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=_MOST)
     except OSError as error:
-        raise UserError(f"The page can't be served at {host}:{port}: {reason(error)}; give another address.") from None
+        raise UserError(
+            f"The page can't be served at {host}:{port}: {reason(error).partition(' (while')[0]}; give another address."
+        ) from None
 
 
 def _checked(tls: tuple[Path | None, Path | None]) -> tuple[str | None, str | None]:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,16 @@ from page_helpers import Client, fill, key_of, new_session, started
 from edge.count.cli import main
 from edge.count.journal import Journal
 from edge.count.outcome import outcome
+from edge.frames import Frame
+from edge.live.session import Session
+from edge.locate import Locator
+from edge.model import SHIPPED, Model
+from edge.page.live import Live
 from edge.page.server import Server
 from edge.simulator import demo
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import parse
+from edge.system.signals import Stop
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
@@ -176,6 +185,36 @@ def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, t
         process.kill()
     with Journal.open(file, read_only=True) as journal:
         assert journal.count() >= before
+
+
+def test_a_camera_that_sends_nothing_is_told_within_a_second(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte"])
+    camera = SimulatedCamera(parse("every=1", None, None), paced=False).open()
+    session, stop = Session(Model(SHIPPED), Locator()), Stop()
+    live = Live(stop)
+
+    def frames(count: int) -> None:
+        for number in range(count):
+            camera.grab()
+            frame = Frame(camera.retrieve(), "sim", number, number / 30, time.monotonic())
+            session.step(frame)
+            live.look(frame, session, ["10 frames a second"])
+
+    with Server(tmp_path / "slide.session", "127.0.0.1:0", live) as server:
+        frames(1)
+        page = opened(browser, server.address)
+        while not live.watched:
+            page.wait_for_timeout(50)
+        frames(3)
+        page.wait_for_function("() => document.getElementById('picture').naturalWidth === 1280")
+        page.wait_for_selector("#view.stale", timeout=1500)
+        assert "No new picture" in page.inner_text("#warnings")
+        frames(1)
+        page.wait_for_selector("#view:not(.stale)")
+        live.over = True
+        page.get_by_text("The count has ended.").wait_for()
+        assert not page.faults
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core's axe.min.js; AXE_CORE names it")
