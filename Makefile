@@ -118,7 +118,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
   --custom-compile-command "make lock" --constraint requirements/constraints.in pyproject.toml
 lock: .venv/made
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
-	$(LOCK) --extra count -o requirements/edge.txt
+	$(LOCK) --extra count --extra page -o requirements/edge.txt
 	$(LOCK) --extra train -o requirements/train.txt
 	$(LOCK) --extra dev -o requirements/dev.txt
 

@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
 done
 
 clean() { # removes an earlier or unfinished installation
-  for name in edge-classify edge-site edge-doctor; do
+  for name in edge-classify edge-count edge-site edge-doctor; do
     if [ "$(readlink "$links/$name" 2>/dev/null)" = "$prefix/bin/$name" ]; then rm "$links/$name"; fi
   done
   rm -rf "$prefix"
@@ -67,7 +67,7 @@ pip --no-deps "$here"/wheels/edge_classify-*.whl
 cp -R "$here/docs" "$here/README.md" "$here/LICENSE" "$here/edge-classify.service" "$here/install.sh" "$prefix"
 # The shipped model must run on this machine, and give the answers that its file expects.
 "$prefix/bin/edge-classify" --verify > /dev/null || { "$prefix/bin/edge-doctor" --seconds 0 >&2 || :; exit 1; }
-for name in edge-classify edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done
+for name in edge-classify edge-count edge-site edge-doctor; do ln -sf "$prefix/bin/$name" "$links/$name"; done
 trap - EXIT
 say "Installed: $prefix, $(du -sm "$prefix" | cut -f1) MB; the commands are in $links. Next: edge-doctor"
 case :$PATH: in *:"$links":*) ;; *) say "$links is not on your PATH yet: log in again, or type $links/edge-doctor." ;; esac

@@ -3,6 +3,8 @@
 import os
 import shlex
 import sys
+import time
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from edge.count.recorder import Recorder
     from edge.count.records import Run
     from edge.model import Model
+    from edge.page.live import Live
     from edge.system.signals import Stop
 
 _SETTINGS = ("operator", "slide", "note", "target", "counted", "readers", "read", "blind", "fields")
@@ -40,6 +43,7 @@ _GROUPS = {
     "Who judges": ("--readers", "--read", "--blind"),
     "How to answer": ("--model", "--site", "--risk", "--ruler", "--threads"),
     "The camera": ("--show", "--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds"),
+    "The page": ("--page", "--tls-certificate", "--tls-key"),
     "Other options": ("--keep", "--help"),
 }
 
@@ -48,7 +52,12 @@ class _Start(Grouped):
     groups = _GROUPS
 
 
-_file = click.argument("file", type=click.Path(path_type=Path))
+_path = click.Path(path_type=Path)
+_file = click.argument("file", type=_path)
+_certificate = click.option(
+    "--tls-certificate", type=_path, metavar="FILE", help="Serve the page by https, with this certificate (PEM)."
+)
+_key = click.option("--tls-key", type=_path, metavar="FILE", help="The certificate's key (PEM).")
 _reader = click.option("--reader", metavar="NAME", required=True, help="Your name, the same each time.")
 
 
@@ -114,14 +123,24 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
     help="How many pictures of whole fields to keep; beyond that, the oldest without a doubtful cell are dropped. "
     "Pictures of cells are always kept.  [default: 500]",
 )
+@click.option(
+    "--page",
+    is_flag=False,
+    flag_value="127.0.0.1:8080",
+    metavar="[HOST:PORT]",
+    help="Serve a page for a browser, as edge-count page does; it stays after the count, until ctrl-C.",
+)
+@_certificate
+@_key
 @exits_on_user_error
-def start(file: Path, pictures: tuple[str, ...], camera: str | None, **options: Any) -> None:
+def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
     """Count cells into the session FILE, from PICTURES or from a camera, until the target is reached.
 
     If FILE exists, the count goes on; cells and pictures that it holds already aren't counted again. Ctrl-C ends a run;
     nothing is lost.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in edge-classify
+    camera = options["camera"]
     if bool(pictures) == bool(camera):
         raise UserError("Give either pictures or --camera SOURCE; see edge-count start --help.")
     if options["ruler"] == "picture":
@@ -132,7 +151,8 @@ def start(file: Path, pictures: tuple[str, ...], camera: str | None, **options: 
 
     model = _opened(options["model_path"], options["threads"], options["site"])
     chosen = {name: options[name] for name in _SETTINGS if options[name] is not None}
-    with _journal(file, chosen) as journal, Stop().listening() as stop:
+    with ExitStack() as stack:
+        journal, stop = stack.enter_context(_journal(file, chosen)), stack.enter_context(Stop().listening())
         if counting.clock_went_back(journal):
             click.echo(
                 "The clock is behind the session's latest entry; entries keep their order, but check the date.",
@@ -147,13 +167,64 @@ def start(file: Path, pictures: tuple[str, ...], camera: str | None, **options: 
             click.echo(
                 f"{file} holds {before.counted} of {journal.settings.target} cells; the count goes on.", err=True
             )
+        live = None
+        if options["page"]:
+            from edge.page.live import Live
+
+            live = Live(stop, journal.settings.blind) if camera else None
+            _serve(stack, file, options["page"], live, (options["tls_certificate"], options["tls_key"]))
+        run = counting.new(camera or " ".join(pictures), model, _risk(options), options["site"])
         if camera:
-            run = counting.new(camera, model, _risk(options), options["site"])
-            code = _from_camera(journal, run, camera, model, options, stop)
+            code = _from_camera(journal, run, model, options, (stop, live))
         else:
-            run = counting.new(" ".join(pictures), model, _risk(options), options["site"])
             code = _from_pictures(journal, run, pictures, model, options, stop)
+        if live:
+            live.over = True
+        if options["page"]:
+            journal.close()
+            _wait(stop)
     sys.exit(code)
+
+
+def _serve(stack: ExitStack, place: Path, at: str, live: "Live | None", tls: tuple[Path | None, Path | None]) -> None:
+    from edge.page.server import Server, qr_code
+
+    server = stack.enter_context(Server(place, at, live, tls))
+    code = qr_code(server.address) if "#" in server.address and sys.stderr.isatty() else ""
+    click.echo(f"{code}The page: {server.address}", err=True)
+
+
+def _wait(stop: "Stop") -> None:
+    """Waits for a signal."""
+    if not stop.by_signal:
+        click.echo("The page stays until ctrl-C.", err=True)
+    while not stop.by_signal:
+        time.sleep(0.1)
+
+
+@main.command()
+@click.argument("place", metavar="FILE|DIR", type=_path)
+@click.option(
+    "--host-port",
+    "at",
+    default="127.0.0.1:8080",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where to listen. Beyond this machine, such as 0.0.0.0:8080, a browser has to give a token.",
+)
+@_certificate
+@_key
+@exits_on_user_error
+def page(place: Path, at: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
+    """Show the session FILE, or all sessions of the folder DIR, in a browser: review, sign, report.
+
+    The page stays until ctrl-C. This also works while edge-count start counts.
+    """
+    from edge.system.signals import Stop
+
+    with ExitStack() as stack, Stop().listening() as stop:
+        _serve(stack, place, at, None, (tls_certificate, tls_key))
+        _wait(stop)
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
@@ -190,7 +261,7 @@ def _journal(file: Path, chosen: dict[str, Any]) -> "Journal":
 
 
 def _from_camera(
-    journal: "Journal", run: "Run", camera: str, model: "Model", options: dict[str, Any], stop: "Stop"
+    journal: "Journal", run: "Run", model: "Model", options: dict[str, Any], steer: "tuple[Stop, Live | None]"
 ) -> int:
     from edge.camera.device import CameraSettings
     from edge.count import counting
@@ -199,7 +270,7 @@ def _from_camera(
 
     pixels = options["ruler"]
     job = Job(
-        source=camera,
+        source=options["camera"],
         settings=CameraSettings(*(options[name] for name in ("size", "fps", "exposure", "white_balance", "fourcc"))),
         model=model,
         rules=answering(model, options["risk"]),
@@ -208,7 +279,9 @@ def _from_camera(
         flat=options["flat"],
         seconds=options["seconds"] or 0.0,
     )
-    return counting.from_camera(journal, run, job, Targets(show=options["show"]), stop, partial(_say, journal))
+    stop, live = steer
+    targets = Targets(show=options["show"], look=live.look if live else None)
+    return counting.from_camera(journal, run, job, targets, stop, partial(_say, journal))
 
 
 def _from_pictures(
@@ -382,9 +455,6 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
             click.echo(f"Written: {hand_over(journal, folder, name)}", err=True)
         if not targets and not folder:
             click.echo(text(summary(journal)))
-
-
-_path = click.Path(path_type=Path)
 
 
 @main.command()

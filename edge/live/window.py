@@ -87,9 +87,9 @@ class Window:
             self._closed = True
 
 
-def drawn(image: np.ndarray, cells: Sequence[tuple[Cell, Decision | None]]) -> Image.Image:
-    """The picture in the window: at most 960 pixels wide, with a box around each cell and its answer."""
-    step = max(1, -(-image.shape[1] // _WIDTH))
+def drawn(image: np.ndarray, cells: Sequence[tuple[Cell, Decision | None]], widest: int = _WIDTH) -> Image.Image:
+    """The picture in the window: at most `widest` pixels wide, with a box around each cell and its answer."""
+    step = max(1, -(-image.shape[1] // widest))
     picture = Image.fromarray(np.ascontiguousarray(image))
     picture = picture.reduce(step) if step > 1 else picture.copy()  # means, because single pixels would flicker
     draw = ImageDraw.Draw(picture)

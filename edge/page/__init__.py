@@ -1,0 +1,1 @@
+"""The page of a counting session in a browser: live picture, review, reports."""

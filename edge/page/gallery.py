@@ -1,0 +1,60 @@
+"""What a reader's browser gets of a session's cells: never more than this reader may know."""
+
+from typing import Any
+
+from edge.count.journal import Journal
+from edge.count.outcome import DIFFER, Judged, Outcome, expected_error, has_last_word, must_judge
+from edge.count.verdicts import VERDICTS, Verdict
+from edge.decide import REVIEW, without_numbers
+
+_KINDS = (REVIEW, *VERDICTS, "")
+
+
+def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
+    """The cells as JSON values, in the order in which to look at them: those that wait for this reader, the likeliest
+    errors first, and then all others by kind.
+
+    Blind readers get no answer, probability or reason, and the cells in the order in which they were found. Another
+    reader's verdict goes only to the person who has the last word.
+    """
+    settings, mine = journal.settings, found.verdicts.get(reader, {})
+    must = {cell.id: place for place, cell in enumerate(must_judge(found, reader))}
+    last = has_last_word(found, reader)
+
+    def order(each: Judged) -> tuple[float, ...]:
+        cell = each.cell
+        if settings.blind:
+            return (cell.id not in must, cell.id)
+        return must.get(cell.id, len(must)), _KINDS.index(cell.answer), -expected_error(cell), cell.id
+
+    def shown(each: Judged) -> dict[str, Any]:
+        cell = each.cell
+        values: dict[str, Any] = {"id": cell.id, "field": cell.field, "box": cell.box, "must": cell.id in must}
+        values["mine"] = said(mine.get(cell.id))
+        if cell.added:
+            values["added"] = True
+        elif not settings.blind:
+            values |= {"answer": cell.answer, "reason": cell.reason, "why": without_numbers(cell.reason)}
+            values["shares"] = cell.probabilities
+        if last and (settings.readers == 1 or each.open in ("", DIFFER)):
+            others = {name: verdicts[cell.id] for name, verdicts in found.verdicts.items() if cell.id in verdicts}
+            values["others"] = {name: said(verdict) for name, verdict in others.items() if name != reader}
+        return values
+
+    fields = {number: [each.width, each.height] for number, each in journal.fields().items()}
+    return {"cells": [shown(each) for each in sorted(found.judged, key=order)], "fields": fields}
+
+
+def said(verdict: Verdict | None) -> list[str] | None:
+    """A verdict as JSON values."""
+    return [verdict.kind, verdict.note] if verdict else None
+
+
+def may_see_all(found: Outcome) -> bool:
+    """Whether answers and verdicts may be shown to everyone: where readers are blind to each other or to the machine,
+    only once each of them is done.
+    """
+    if not found.settings.blind and found.settings.readers == 1:
+        return True
+    begun = len(found.readers) >= found.settings.readers
+    return bool(found.judged) and begun and all(each.open in ("", DIFFER) for each in found.open)

@@ -1,0 +1,50 @@
+// What all pages share: words, requests, and what is said aloud.
+const held = JSON.parse(document.getElementById("page").textContent);
+export const { t, marks, key, reader } = held;
+export const $ = (id) => document.getElementById(id);
+export const say = (text, bad = false) => {
+  const said = $("said");
+  said.textContent = text;
+  said.className = bad ? "bad" : "";
+};
+
+/** Loads JSON. Throws an Error whose message may be shown. */
+export async function get(path, patience = 20_000) {
+  return answer(fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(patience) }));
+}
+
+/** Changes something. It is on the disk when the promise is fulfilled. */
+export async function post(path, values = {}) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  return answer(fetch(path, { method: "POST", headers, body: JSON.stringify(values) }));
+}
+
+async function answer(request) {
+  let response;
+  try {
+    response = await request;
+  } catch {
+    throw new Error(t.failed);
+  }
+  const text = await response.text();
+  if (response.ok) return JSON.parse(text);
+  let message = text;
+  try {
+    message = JSON.parse(text).error;
+  } catch {}
+  throw new Error(message || t.failed);
+}
+
+/** A new element with properties, attributes in `data` and children. */
+export function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+/** The mark of a label: a letter on a colour. */
+export function mark(label, extra = "") {
+  const made = element("span", { className: `mark ${extra}`, textContent: marks[label] ?? "…" });
+  made.dataset.mark = made.textContent;
+  return made;
+}

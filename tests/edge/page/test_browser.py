@@ -1,0 +1,233 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from page_helpers import Client, fill, key_of, new_session, started
+
+from edge.count.cli import main
+from edge.count.journal import Journal
+from edge.count.outcome import outcome
+from edge.frames import Frame
+from edge.live.session import Session
+from edge.locate import Locator
+from edge.model import SHIPPED, Model
+from edge.page.live import Live
+from edge.page.server import Server
+from edge.simulator import demo
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import parse
+from edge.system.signals import Stop
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="needs the browser: apt-get install chromium"),
+    pytest.mark.slow,
+]
+VIEWPORTS = {"desktop": {"width": 1366, "height": 800}, "phone": {"width": 360, "height": 740}}
+# axe-core's script, if npm or a person has put it somewhere.
+AXE = Path(os.environ.get("AXE_CORE", "/usr/share/javascript/axe-core/axe.min.js"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright, of the extra dev")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def opened(browser: Any, path: str, viewport: str = "desktop", **options: Any) -> Any:
+    page = browser.new_context(viewport=VIEWPORTS[viewport], has_touch=viewport == "phone", **options).new_page()
+    page.set_default_timeout(15_000)
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)
+    page.goto(path, wait_until="domcontentloaded")
+    return page
+
+
+def waits(page: Any, text: str) -> None:
+    page.wait_for_function("text => document.getElementById('waiting').textContent.startsWith(text)", arg=text)
+
+
+def said(page: Any, text: str) -> None:
+    page.wait_for_function("text => document.getElementById('said').textContent.includes(text)", arg=text)
+
+
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+def test_two_readers_review_sign_and_download(browser: Any, tmp_path: Path, viewport: str) -> None:
+    """A session of pictures is counted, and two readers correct it: by keys, or on a phone by touch."""
+    pictures, file = tmp_path / "pictures", tmp_path / "slide.session"
+    demo.draw(pictures)
+    arguments = ["start", str(file), str(pictures), "--readers", "2", "--read", "all"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    with Journal.open(file) as journal:
+        fill(journal, ["review"] * 8, run=journal.runs()[0].id)
+        cells = len(outcome(journal).judged)
+    with Server(file, "127.0.0.1:0") as server:
+        page = opened(browser, server.address, viewport)
+        for reader in ("Ada", "Grace"):
+            page.goto(server.address)
+            page.get_by_label("Your name").fill(reader)
+            page.get_by_role("button", name="Begin").click()
+            page.wait_for_selector("#gallery [role=option]")
+            waits(page, f"{cells} ")
+            if viewport == "phone":
+                for left in range(cells - 1, -1, -1):
+                    page.locator(".verdicts button").nth(1).tap()
+                    waits(page, f"{left} ")
+                page.get_by_role("button", name="Undo").tap()
+                waits(page, "1 ")
+                page.get_by_role("button", name="Redo").tap()
+            else:
+                for _ in range(10):
+                    page.keyboard.press("2")
+                waits(page, f"{cells - 10} ")
+                for _ in range(3):
+                    page.keyboard.press("Backspace")
+                waits(page, f"{cells - 7} ")
+                page.keyboard.press(" ")
+                for _ in range(cells - 7):
+                    page.keyboard.press("Shift+ArrowRight")  # many at once
+                page.keyboard.press("2")
+            waits(page, "0 ")
+            if reader == "Ada":
+                page.get_by_role("button", name="Add a missed cell").click()
+                page.keyboard.press("ArrowRight")
+                page.locator("[data-kind=basophil]").click()
+                said(page, "Added")
+                cells += 1
+            assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS[viewport]["width"]
+        page.goto(f"{server.address}s/{key_of(file)}?reader=Hedy")  # the readers differ about the added cell
+        waits(page, "1 ")
+        assert "Ada: basophil" in page.inner_text("#facts") and "Grace: monocyte" in page.inner_text("#facts")
+        page.locator("[data-kind=basophil]").click()
+        waits(page, "0 ")
+        page.get_by_role("link", name="Report").click()
+        page.get_by_role("button", name="Sign").click()
+        page.get_by_text("Signed by Hedy").wait_for()
+        for name, begins in (("PDF", b"%PDF"), ("JSON", b"{")):
+            with page.expect_download() as download:
+                page.get_by_role("link", name=f"Download {name}").click()
+            assert Path(download.value.path()).read_bytes().startswith(begins)
+        assert not page.faults
+    with Journal.open(file, read_only=True) as journal:
+        assert journal.signature() and list(journal.verdicts()) == ["Ada", "Grace", "Hedy"]
+        assert [len(mine) for mine in journal.verdicts().values()] == [cells, cells, 1]
+
+
+def test_the_token_in_the_address_signs_in(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte"])
+    with Server(tmp_path, "0.0.0.0:0") as server:
+        page = opened(browser, f"http://127.0.0.1:{server.port}/", locale="pt-BR")
+        page.get_by_role("button", name="Entrar").wait_for()
+        page.goto(f"http://127.0.0.1:{server.port}/sign-in#{server.address.partition('#')[2]}")
+        page.get_by_role("link", name="slide").click()
+        page.get_by_role("button", name="Começar").click()
+        page.wait_for_selector("#cell-1")
+        assert not page.faults
+
+
+def test_ten_thousand_cells_load_only_what_is_in_view(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path, target=10_000) as journal:
+        with journal.changing():
+            fill(journal, ["review"] * 40 + ["lymphocyte"] * 9_960)
+        file = Path(journal.path)
+    with Server(file, "127.0.0.1:0") as server:
+        page, crops = opened(browser, "about:blank"), []
+        page.on("request", lambda request: crops.append(request.url) if "/crops/" in request.url else None)
+        page.goto(f"{server.address}s/{key_of(file)}?reader=Ada")
+        waits(page, "40 ")
+        assert page.locator("#gallery [role=option]").count() < 150 and len(crops) < 150
+        page.keyboard.press("End")
+        page.wait_for_selector("#cell-10000.current")
+        assert len(crops) < 300
+
+
+def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "sim.session"
+    process, port = started("start", file, "--camera", "sim", "--target", 500, "--page", "127.0.0.1:0")
+    try:
+        client = Client(port)
+        silent = [client.silent("/live/picture") for _ in range(9)]
+        page = opened(browser, f"http://127.0.0.1:{port}/live")
+        page.wait_for_function("() => document.getElementById('picture').naturalWidth === 1280")
+        page.wait_for_function("() => document.querySelectorAll('#latest li').length > 2", timeout=30_000)
+        before = client.get("/live/state").json["cells"]
+        latest = f"Cell {before + 2}"
+        page.get_by_alt_text(latest, exact=True).wait_for(timeout=30_000)
+        process.send_signal(signal.SIGSTOP)  # as if the Pi had lost its power
+        page.get_by_text("The program can't be reached.").wait_for(timeout=1500)
+        assert page.locator("#view.stale").count()
+        process.send_signal(signal.SIGCONT)
+        page.wait_for_selector("#view:not(.stale)")
+        page.get_by_role("button", name="Pause").click()
+        page.get_by_text("Paused").wait_for()
+        page.get_by_role("button", name="Go on").click()
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Finish the count").click()
+        page.get_by_text("The count has ended.").wait_for(timeout=30_000)
+        assert len(silent) == 9 and not page.faults
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+    with Journal.open(file, read_only=True) as journal:
+        assert journal.count() >= before
+
+
+def test_a_camera_that_sends_nothing_is_told_within_a_second(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte"])
+    camera = SimulatedCamera(parse("every=1", None, None), paced=False).open()
+    session, stop = Session(Model(SHIPPED), Locator()), Stop()
+    live = Live(stop)
+
+    def frames(count: int) -> None:
+        for number in range(count):
+            camera.grab()
+            frame = Frame(camera.retrieve(), "sim", number, number / 30, time.monotonic())
+            session.step(frame)
+            live.look(frame, session, ["10 frames a second"])
+
+    with Server(tmp_path / "slide.session", "127.0.0.1:0", live) as server:
+        frames(1)
+        page = opened(browser, server.address)
+        while not live.watched:
+            page.wait_for_timeout(50)
+        frames(3)
+        page.wait_for_function("() => document.getElementById('picture').naturalWidth === 1280")
+        page.wait_for_selector("#view.stale", timeout=1500)
+        assert "No new picture" in page.inner_text("#warnings")
+        frames(1)
+        page.wait_for_selector("#view:not(.stale)")
+        live.over = True
+        page.get_by_text("The count has ended.").wait_for()
+        assert not page.faults
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core's axe.min.js; AXE_CORE names it")
+@pytest.mark.parametrize("viewport", VIEWPORTS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(browser: Any, tmp_path: Path, viewport: str, scheme: str) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["lymphocyte", "review", "monocyte"])
+        key = journal.id
+    with Server(tmp_path, "127.0.0.1:0") as server:
+        for path in ("", f"s/{key}", f"s/{key}?reader=Ada", f"s/{key}/report", "sign-in", "doctor", "nothing"):
+            page = opened(browser, f"{server.address}{path}", viewport, color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.evaluate(AXE.read_text())
+            found = page.evaluate("axe.run(document, {iframes: false}).then(found => found.violations)")
+            assert not found, json.dumps(found, indent=1)[:3000]
