@@ -31,7 +31,7 @@ WINGS = {
     "camera": {"core", "system", "reading", "simulator"},
     "live": {"core", "system", "reading", "output", "camera", "field"},
     "count": {"core", "system", "reading", "output", "camera", "live", "site"},
-    "site": {"core", "system", "output"},
+    "site": {"core", "system", "output", "camera", "live"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong

@@ -14,7 +14,7 @@ from edge.model import SHIPPED, Model
 from edge.site import report
 from edge.site.adapt import adapt
 from edge.site.check import calibration_error, confidence_bins, judge, statistics
-from edge.site.profile import SiteModel, write
+from edge.site.profile import Site, SiteModel, write
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_go_adapt_no_go(shipped: Model, tmp_path: Path) -> None:
     assert leaning.verdict == "adapt" and "edge-site adapt" in leaning.advice
     profile = adapt(drawn(shipped, 20, 3.0), shipped).profile
     assert profile
-    write(profile, tmp_path / "site.json")
+    write(Site(profile), tmp_path / "site.json")
     adapted = SiteModel(SHIPPED, 1, tmp_path / "site.json")
     again = judge(drawn(shipped, 30, -3.0), adapted)
     assert again.verdict == "adapt" and again.advice.endswith("again, with these cells added")

@@ -13,7 +13,7 @@ from PIL import Image
 from edge import model
 from edge.simulator import drawing
 from edge.site import profile
-from edge.site.profile import LogitOffset, Profile
+from edge.site.profile import LogitOffset, Profile, Site
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def moved(folder: Path, shift: float) -> Path:
     shipped = model.Model()
     cells = {"lymphocyte": 20, "monocyte": 20}
     profile.write(
-        Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.decision),
+        Site(Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.decision)),
         folder / "s.json",
     )
     return folder / "s.json"
@@ -62,8 +62,8 @@ def test_adapt_writes_a_profile_only_if_it_is_better(pictures: Path, tmp_path: P
         assert_refused(done, "No profile was written", "no better")
         assert not out.exists()
     else:
-        left_out = profile.read(out).left_out
-        assert done.returncode == 0 and left_out and left_out.gain > 0
+        learned = profile.read(out).profile
+        assert done.returncode == 0 and learned and learned.left_out and learned.left_out.gain > 0
     assert "balanced accuracy" in done.stdout
     assert not list(tmp_path.glob("*.partial"))
 
