@@ -2,6 +2,9 @@
 
 import json
 import shlex
+import time
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +18,9 @@ from edge.system.whole import write_whole
 if TYPE_CHECKING:
     from edge.frames import Unreadable
     from edge.model import Model
+    from edge.site.figures import SiteFigures
     from edge.site.labelled import Cells
-    from edge.site.profile import Ruler
+    from edge.site.profile import Event, Ruler
     from edge.site.ruler import Fields
 
 
@@ -67,6 +71,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each whole pictu
 )
 @_whole
 @click.option("--json", "target", metavar="FILE", help="Write all figures as JSON.")
+@click.option("--note", is_flag=True, help="Add the result to the history in the --site profile.")
 @exits_on_user_error
 def check(
     folder: Path,
@@ -76,6 +81,7 @@ def check(
     site: str | None,
     whole_image: bool,
     target: str | None,
+    note: bool,
 ) -> None:
     """Check the model on 20 to 50 labelled cells of your microscope: go, adapt or no-go.
 
@@ -84,9 +90,12 @@ def check(
     from edge.contract import document
     from edge.errors import writing
     from edge.site import check, report
+    from edge.site import profile as profiles
 
     if target:
         must_be_new(target)
+    if note and not site:
+        raise UserError("--note writes into a profile; name it with --site.")
     model = _opened(model_path, site)
     found: dict[str, Any] = {"model": model.sha256}
     if unlabelled:
@@ -100,6 +109,11 @@ def check(
     click.echo(report.judgement(found["judged"]))
     if found["judged"].verdict == check.ADAPT:
         click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
+    if site and note:
+        kept = profiles.read(site)
+        counts = {label: cells.count(i) for i, label in enumerate(model.labels)}
+        event = _event("check", model, counts, found["judged"])
+        profiles.write(replace(kept, history=(*kept.history, event)), site)
     if target:
         text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
@@ -136,8 +150,8 @@ def adapt(
     from edge.site import profile as profiles
 
     must_be_new(out)
-    model, ruler = _opened(model_path, None), profiles.read(site).ruler if site else None
-    model.ruler = ruler.known() if ruler else None
+    model, kept = _opened(model_path, None), profiles.read(site) if site else profiles.Site()
+    model.ruler = kept.ruler.known() if kept.ruler else None
     cells = _labelled_cells(folder, said, model, whole_image)
     with progress_bars() as progress:
         adapted = adapt.adapt(cells, model, progress=progress)
@@ -150,7 +164,8 @@ def adapt(
         profile = prevalence.with_prevalence_of(profile, _unlabelled_cells(unlabelled, model, whole_image), model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
-    profiles.write(profiles.Site(profile, ruler), out)
+    event = _event("adapt", model, profile.cells, adapted.left_out.after)
+    profiles.write(profiles.Site(profile, kept.ruler, (*kept.history, event)), out)
     quoted = shlex.quote(out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
     click.echo(f"Next: edge-site check OTHER_CELLS --site {quoted}, then edge-classify PICTURES --site {quoted}")
@@ -218,9 +233,30 @@ def ruler(
         )
     with writing(target):
         write_whole(target, lambda part: circles.sheet(fields.best, found).save(part, "PNG"))
-    profiles.write(profiles.Site(kept.profile, found), out)
+    profiles.write(replace(kept, ruler=found), out)
     click.echo(f"Written: {out} and {target}. Look at the picture: are the circles as large as red cells?")
     click.echo(f"Next: edge-classify PICTURES --site {shlex.quote(out)}")
+
+
+@main.command()
+@click.argument("profile", metavar="PROFILE")
+@exits_on_user_error
+def history(profile: str) -> None:
+    """Show when a profile learned from cells or was checked with them, and how well they were answered."""
+    from edge.site import profile as profiles
+    from edge.site import report
+
+    site = profiles.read(profile)
+    click.echo(f"{profile} {site}.")
+    click.echo(report.history(site.history) if site.history else "No history yet: edge-site check --note adds to it.")
+
+
+def _event(what: str, model: "Model", counts: dict[str, int], figures: "SiteFigures") -> "Event":
+    from edge.site.figures import SiteFigures
+    from edge.site.profile import Event
+
+    plain = SiteFigures(*(getattr(figures, each.name) for each in fields_of(SiteFigures)))  # not all of a Judgement
+    return Event(time.strftime("%Y-%m-%d"), what, model.sha256, counts, plain)
 
 
 def _watch(camera: str, size: tuple[int, int] | None, seconds: float, fields: "Fields") -> None:

@@ -19,7 +19,7 @@ from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
 from edge.model import SHIPPED, Model, Prediction, try_out
 from edge.red_cells import CERTAIN, PIXELS, KnownRuler
-from edge.site.figures import LeftOut
+from edge.site.figures import LeftOut, SiteFigures
 
 VERSION, WITH_RULER = 1, 2  # of a profile without and with a ruler: programs that know no rulers refuse the second
 _MOST = 1e6  # of a shift or a weight: a feature that hardly varies gets a large one
@@ -121,28 +121,49 @@ class Ruler:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A line in the history of a profile.
+
+    Attributes:
+        day: when it was, as in "2026-11-26".
+        what: "adapt" or "check".
+        model: sha256 of the model file.
+        cells: number of physical cells, by label.
+        figures: how cells were answered that the profile wasn't made from.
+    """
+
+    day: str
+    what: str
+    model: str
+    cells: dict[str, Count]
+    figures: SiteFigures
+
+
+@dataclass(frozen=True)
 class Site:
-    """All that the profile file of a site holds: at least one of the two.
+    """All that the profile file of a site holds: a ruler, what was learned, or both.
 
     Attributes:
         profile: what labelled cells changed in the answers of one model.
         ruler: the size of red cells.
+        history: when cells were learned from or checked, and how well they were answered; the earliest first.
     """
 
     profile: Profile | None = None
     ruler: Ruler | None = None
+    history: tuple[Event, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The profile as a JSON object, with its version and its hash."""
-        document = {"site_profile": WITH_RULER if self.ruler else VERSION}
-        for part in (self.profile, {"ruler": self.ruler} if self.ruler else {}):
-            document |= contract.document(part or {})
+        document = {"site_profile": WITH_RULER if self.ruler else VERSION, **contract.document(self.profile or {})}
+        further = {"ruler": self.ruler, "history": self.history}
+        document |= {key: contract.document(value) for key, value in further.items() if value}
         return document | {"sha256": _digest(document)}
 
     def __str__(self) -> str:
-        """What the profile was made from: "learned from 20 lymphocytes, 20 monocytes"."""
-        learned = [f"learned from {self.profile.learned_from()}"] if self.profile else []
-        return " and has ".join(learned + ([f"a ruler, {self.ruler}"] if self.ruler else []))
+        """What it holds, after its name: "was learned from 20 lymphocytes, 20 monocytes"."""
+        learned = [f"was learned from {self.profile.learned_from()}"] if self.profile else []
+        return " and ".join(learned + ([f"has a ruler, {self.ruler}"] if self.ruler else []))
 
 
 class SiteModel(Model):
@@ -242,17 +263,21 @@ def read(path: str | Path) -> Site:
 def _site(document: dict[str, Any]) -> Site:
     """What is in a JSON object. Raises ValueError where something is missing or out of its range."""
     ruler: Ruler | None = None
+    listed = document.get("history", [])
+    if not isinstance(listed, list):
+        raise ValueError("no list of events")
+    history = tuple(contract.load(Event, each) for each in listed)
     if document["site_profile"] == WITH_RULER:
         ruler = contract.load(Ruler, document.get("ruler"))
         assert ruler
         if not ruler.low <= ruler.red_cell <= ruler.high:
             raise ValueError("a ruler outside of its interval")
-        if document.keys() <= {"site_profile", "ruler"}:
-            return Site(ruler=ruler)
+        if document.keys() <= {"site_profile", "ruler", "history"}:
+            return Site(None, ruler, history)
     profile: Profile = contract.load(Profile, document)
     if profile.decision.risks is None:
         raise ValueError("no thresholds")
-    return Site(profile, ruler)
+    return Site(profile, ruler, history)
 
 
 def _digest(document: dict[str, Any]) -> str:

@@ -13,7 +13,8 @@ from edge.model import Model, Prediction
 from edge.red_cells import KnownRuler
 from edge.site import profile as profiles
 from edge.site.adapt import adapt
-from edge.site.profile import LogitOffset, Profile, Ruler, Site, SiteModel
+from edge.site.figures import SiteFigures
+from edge.site.profile import Event, LogitOffset, Profile, Ruler, Site, SiteModel
 
 RULER = Ruler(70.8, 66.2, 75.7, 1440, 900, 12)
 
@@ -87,6 +88,19 @@ def test_a_ruler_with_an_invalid_entry_is_refused(tmp_path: Path, ruler: object)
     changed(file, ruler=ruler)
     with pytest.raises(UserError, match="incomplete"):
         profiles.read(file)
+
+
+def test_the_history_is_kept(profile: Path, tmp_path: Path) -> None:
+    """Programs from before there was a history read such a file, and leave the history out."""
+    event = Event("2026-11-26", "check", "0" * 64, {"lymphocyte": 20, "monocyte": 3}, SiteFigures(0.9, None, 0.8, 0, 1))
+    for site in (Site(profiles.read(profile).profile, None, (event, event)), Site(None, RULER, (event,))):
+        profiles.write(site, tmp_path / "kept.json")
+        assert profiles.read(tmp_path / "kept.json") == site
+    for wrong in ({}, [1], [{"day": "today"}], None):
+        profiles.write(Site(None, RULER, (event,)), tmp_path / "kept.json")
+        changed(tmp_path / "kept.json", history=wrong)
+        with pytest.raises(UserError, match="incomplete"):
+            profiles.read(tmp_path / "kept.json")
 
 
 def test_a_damaged_ruler_is_refused(tmp_path: Path) -> None:
