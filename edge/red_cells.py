@@ -454,7 +454,7 @@ class RedCellRuler:
         if times is None:
             self._unknown[size] += 1
             return
-        self._compared.append(replace(seen, scale=seen.scale / times))
+        self._compared.append(replace(seen, side=round(seen.side / times), scale=seen.scale / times))
         self._contrary = None
         if len(self._compared) < _BELIEVED:
             return

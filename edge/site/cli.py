@@ -108,12 +108,13 @@ def check(
         found["judged"] = check.judge(cells, model, progress)
     click.echo(report.judgement(found["judged"]))
     if found["judged"].verdict == check.ADAPT:
-        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json")
+        kept = f" --site {shlex.quote(site)}" if site else ""
+        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json{kept}")
     if site and note:
-        kept = profiles.read(site)
+        profile = profiles.read(site)
         counts = {label: cells.count(i) for i, label in enumerate(model.labels)}
         event = _event("check", model, counts, found["judged"])
-        profiles.write(replace(kept, history=(*kept.history, event)), site)
+        profiles.write(replace(profile, history=(*profile.history, event)), site)
     if target:
         text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
@@ -216,6 +217,8 @@ def ruler(
     target = Path(picture or f"{out.removesuffix('.json')}.png")
     must_be_new(out)
     must_be_new(target)
+    if target == Path(out):
+        raise UserError(f"The profile and the picture can't both be {out}; name two files.")
     kept = profiles.read(site) if site else profiles.Site()
     fields = rulers.Fields()
     if camera:

@@ -88,7 +88,7 @@ class Profile:
         return ", ".join(f"{n} {label}{'' if label == OTHER else 's'}" for label, n in self.cells.items())
 
 
-_Pixels = Annotated[float, Range(*PIXELS)]
+_End = Annotated[float, Range(1, 1e5)]
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ class Ruler:
         pictures: number of pictures that it was measured in; 0 if a person gave the micrometres per pixel.
     """
 
-    red_cell: _Pixels
-    low: _Pixels
-    high: _Pixels
+    red_cell: Annotated[float, Range(*PIXELS)]
+    low: _End
+    high: _End
     width: Annotated[int, Range(1)]
     height: Annotated[int, Range(1)]
     pictures: Count

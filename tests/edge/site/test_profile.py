@@ -96,7 +96,8 @@ def test_the_history_is_kept(profile: Path, tmp_path: Path) -> None:
     for site in (Site(profiles.read(profile).profile, None, (event, event)), Site(None, RULER, (event,))):
         profiles.write(site, tmp_path / "kept.json")
         assert profiles.read(tmp_path / "kept.json") == site
-    for wrong in ({}, [1], [{"day": "today"}], None):
+    wrongs: tuple[object, ...] = ({}, [1], [{"day": "today"}], None)
+    for wrong in wrongs:
         profiles.write(Site(None, RULER, (event,)), tmp_path / "kept.json")
         changed(tmp_path / "kept.json", history=wrong)
         with pytest.raises(UserError, match="incomplete"):

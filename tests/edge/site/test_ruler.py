@@ -160,6 +160,7 @@ def test_the_command_keeps_what_a_profile_learned(pictures: Path, tmp_path: Path
 def test_the_command_says_what_it_needs(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "site.json"
     assert_refused(invoke("edge.site", "ruler", "--out", out), "either pictures or --camera")
+    assert_refused(invoke("edge.site", "ruler", pictures, "--out", out, "--picture", out), "name two files")
     assert_refused(invoke("edge.site", "ruler", pictures / "1.png", "--out", out), "1 pictures are too few")
     assert_refused(invoke("edge.site", "ruler", tmp_path / "absent", "--out", out), "No pictures")
     assert_refused(invoke("edge.site", "ruler", pictures, "--out", out, "--site", pictures / "1.png"), "site profile")
