@@ -67,12 +67,11 @@ class Fields:
 
     def enough(self) -> bool:
         """Whether further fields would hardly make the ruler surer."""
-        if len(self.seen) < _ENOUGH:
+        count = len(self.seen)
+        if count < _ENOUGH or count % _EVERY:
             return False
-        if len(self.seen) >= MOST:
-            return True
         try:
-            return len(self.seen) % _EVERY == 0 and not self.measure().more
+            return count >= MOST or not self.measure().more
         except UserError:
             return False
 

@@ -43,11 +43,13 @@ def watch(source: str, settings: CameraSettings, fields: Fields, seconds: float,
         if not camera.unrelated_frames:
             logger.info("Move the stage from field to field, and rest a moment at each. Ctrl-C ends the measurement.")
         views, end = Views(camera.unrelated_frames), time.monotonic() + seconds
-        while not (stop.asked or camera.over or time.monotonic() >= end or fields.enough()):
+        while not (stop.asked or camera.over or time.monotonic() >= end):
             frame = camera.newest(_WAIT)
             if frame is not None and views.new(frame):
                 fields.add(frame)
                 logger.info("Field %d", len(fields.seen))
+                if fields.enough():
+                    break
     finally:
         camera.close()
     if not fields.seen:
