@@ -430,6 +430,27 @@ def ruler(folder: Path, target: Path | None) -> None:
     _finish({"ruler": found}, target, crop_scale.table(found))
 
 
+@main.command("site-ruler")
+@data_option
+@click.option("--fields", "count", type=click.IntRange(8), default=10, show_default=True, help="Fields in each draw.")
+@click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="Draws for each microscope.")
+@_json_option
+@exits_on_user_error
+def site_ruler(folder: Path, count: int, draws: int, target: Path | None) -> None:
+    """How well a few fields give the ruler of a microscope.
+
+    Draws fields of each source, measures them as `edge-site ruler` does, and compares the result with the ruler of all
+    fields. Also shows how often a run of these fields notices that a profile's ruler is 30 % off.
+    """
+    with _installed():
+        from benchmarks import site_ruler
+
+    with progress_bars() as progress:
+        found = site_ruler.site_ruler(folder, count, draws, progress)
+    _save({"site_ruler": found}, target)
+    click.echo(site_ruler.table(found))
+
+
 @main.command()
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--fields", default=100, show_default=True, help="Number of camera fields from DATA/fields.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge.field.outline import Outline
 from edge.frames import Picture
 
+MICROMETRES = 7.5  # width of a red cell on a slide, up to its rim
 # Width of the square that the network sees, in red-cell diameters: about 24 micrometres, a little more than a cell.
 SIDE = 3.2
 # An uncertainty of `red_cell` from which on it is no ruler. A monocyte's nucleus is 1.45 times as wide as that of a

@@ -30,7 +30,7 @@ from edge.unlike import Look, Unlike, look, moved
 if TYPE_CHECKING:
     from edge.field.large import LargePicture
     from edge.locate import Located, Locator, LocatorTrace
-    from edge.red_cells import RedCellRuler
+    from edge.red_cells import KnownRuler, RedCellRuler
 
 _SURVEY = 200  # red cells are measured in at most this many pictures, spread evenly over the run
 _WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
@@ -53,7 +53,7 @@ class Search:
     Attributes:
         single: only the cell nearest to the middle, or the whole picture if no cell is found.
         whole: the whole picture is treated as one cell, without a search for nuclei.
-        red_cell: diameter of a red cell in pixels, if it is known; otherwise None.
+        red_cell: diameter of a red cell in pixels, or the site's ruler, if it is known; otherwise None.
         pooled: if True, the red cells of all pictures of a run are measured together, as if from one microscope;
             if False, those of each picture by itself.
         trace: keep what the locator saw, for `--explain` (a third of a megabyte per picture).
@@ -64,7 +64,7 @@ class Search:
 
     single: bool = False
     whole: bool = False
-    red_cell: float | None = None
+    red_cell: "float | KnownRuler | None" = None
     pooled: bool = True
     trace: bool = False
     keep_whole: bool = False
@@ -238,7 +238,7 @@ def find_cells(
     locator = locator or Locator(threads=search.threads)
     ruler = RedCellRuler(fixed=search.red_cell)
     surveyed: list[str] = []
-    if search.pooled and not search.red_cell and _are_at_least(FEWEST, run, search):
+    if search.pooled and ruler.measures and (ruler.fixed or _are_at_least(FEWEST, run, search)):
         surveyed = list(run[:: -(-len(run) // _SURVEY)])
     survey = _Survey(locator, ruler, policy, search, set(files), observe)
     total = len(set(surveyed) | set(files))
@@ -351,7 +351,7 @@ class _Survey:
                 self._add(path, *each)
 
     def _add(self, path: str, frame: "Frame | LargePicture", located: "Located") -> None:
-        self._ruler.add(located.red_cells)
+        self._ruler.add(located.red_cells, (frame.width, frame.height))
         self._observe("measure", path)
         if path not in self._wanted:
             return
@@ -386,10 +386,12 @@ class _Survey:
         from edge.red_cells import by_itself
 
         nothing_found = self._search.single and not located.nuclei
-        if self._search.keep_whole or nothing_found or not self._ruler.settled(located.side, located.scale):
+        known = self._ruler.known((frame.width, frame.height))
+        settled = known or self._ruler.settled(located.side, located.scale)
+        if self._search.keep_whole or nothing_found or not settled:
             return [(0, 0, frame.width, frame.height)]
         own = by_itself(located.red_cells)
-        pooled = self._ruler.pooled(located.side, located.scale, located.estimate)
+        pooled = known or self._ruler.pooled(located.side, located.scale, located.estimate)
         largest = []
         for alone, together in zip(cells(located, own), cells(located, pooled or own), strict=True):
             margin = _MARGIN_WITH_RULER if pooled else _MARGIN_WITHOUT

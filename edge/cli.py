@@ -52,7 +52,7 @@ class _EdgeClassify(Grouped):
     metavar="FILE",
     help="Use this .tflite file, made by `convert`, instead of the shipped model.",
 )
-@click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site adapt`.")
+@click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site`.")
 @click.option(
     "--risk",
     type=click.FloatRange(0, 1),
@@ -74,11 +74,10 @@ class _EdgeClassify(Grouped):
 @click.option(
     "--ruler",
     metavar="run|picture|PIXELS",
-    default="run",
-    show_default=True,
     callback=ruler,
     help="How red cells, the ruler for white cells, are measured. run: in all pictures of one size together, as if "
-    "from one microscope; picture: in each picture by itself; PIXELS: their diameter in pixels, if you know it.",
+    "from one microscope; picture: in each picture by itself; PIXELS: their diameter in pixels, if you know it.  "
+    "[default: the ruler in the --site profile, else run]",
 )
 @click.option(
     "--threads",
@@ -187,7 +186,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
     """Runs `--camera` and exits with the run's exit code."""
     from edge.camera.device import CameraSettings
     from edge.live import run
-    from edge.model import answering
+    from edge.model import answering, known_ruler
     from edge.system.signals import Stop
 
     for name in ("annotate", "explain", "single", "whole_image", "adapt"):
@@ -195,8 +194,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
             raise UserError(f"--{name.replace('_', '-')} can't be used with --camera; see --help.")
     if paths:
         raise UserError("PATHS can't be given together with --camera; see --help.")
-    ruler = options["ruler"]
-    if ruler == "picture":
+    if options["ruler"] == "picture":
         raise UserError("A camera's pictures come from one microscope: --ruler picture can't be used with --camera.")
     settings = CameraSettings(*(options[name] for name in ("size", "fps", "exposure", "white_balance", "fourcc")))
     job = run.Job(
@@ -204,7 +202,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
         settings=settings,
         model=model,
         rules=answering(model, options["risk"], options["no_review"]),
-        red_cell=ruler if isinstance(ruler, float) else None,
+        red_cell=known_ruler(model, options["ruler"]),
         threads=options["threads"],
         flat=options["flat"],
         seconds=options["seconds"] or 0.0,
@@ -218,7 +216,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
     """Answers picture files. Exits with 1 if some could not be read or the run was stopped."""
     from edge import classify, files, unlike
-    from edge.model import answering
+    from edge.model import answering, known_ruler
     from edge.output.rulers import Rulers
     from edge.output.tally import Tally
     from edge.reading import finding
@@ -241,12 +239,11 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         )
     model = _opened(model_path, options["threads"], site)
     rules = answering(model, options["risk"], options["no_review"])
-    ruler = options["ruler"]
     search = classify.Search(
         single=options["single"],
         whole=options["whole_image"],
-        red_cell=ruler if isinstance(ruler, float) else None,
-        pooled=ruler == "run",
+        red_cell=known_ruler(model, options["ruler"]),
+        pooled=options["ruler"] != "picture",
         trace=bool(options["explain"]),
         keep_whole=bool(options["annotate"]),
         threads=options["threads"],
@@ -330,7 +327,7 @@ def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
     from edge.site.profile import open_model
 
     model = open_model(path, threads, site)
-    click.echo(f"Uses the profile {site}, which was learned from {model.profile.learned_from()}.", err=True)
+    click.echo(f"Uses the profile {site}, which {model.site}.", err=True)
     return model
 
 

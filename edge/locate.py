@@ -151,10 +151,16 @@ class Located:
         whole = tuple(each.diameter / self.scale for each in self.nuclei if not each.touches)
         return RedCells(self.side, self.scale, self.estimate, *outlines(self.trace.small, self.trace.not_red), whole)
 
-    def measure(self, ruler: RedCellRuler | None) -> Measure:
-        """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone."""
-        pooled = ruler.pooled(self.side, self.scale, self.estimate) if ruler else None
-        return pooled or by_itself(self.red_cells)
+    def measure(self, ruler: RedCellRuler | None, size: tuple[int, int] | None = None) -> Measure:
+        """How large its red cells are: by the run's ruler or, if that has no answer, by this frame alone.
+
+        size: width and height of the camera's picture, if the frame is a part that was cut out of it.
+        """
+        found = None
+        if ruler:
+            known = ruler.known(size or (self.width, self.height))
+            found = known or ruler.pooled(self.side, self.scale, self.estimate)
+        return found or by_itself(self.red_cells)
 
     def without_trace(self) -> "Located":
         """A copy without the trace, of a few kilobytes. Its red cells are counted before."""

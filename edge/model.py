@@ -18,7 +18,7 @@ import json
 import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from edge.mahalanobis import Distance
 from edge.softmax import softmax
 from edge.system import apart
 from edge.system.quiet import quiet
+
+if TYPE_CHECKING:
+    from edge.red_cells import KnownRuler
 
 SEAL, DIGITS = b"sha256:", 64  # how the seal begins, and the number of its hexadecimal digits
 _PATIENCE = 300  # seconds that it may take to try out a file; the slowest Pi needs a minute for VGG16
@@ -141,7 +144,10 @@ class Model(File):
         decision: how probabilities become answers, from its contract.
         distance: computes the distance from the training cells; None if the file doesn't hold what this needs.
         home: what is usual in runs like those of training, from its contract, for edge.unlike; None if it isn't known.
+        ruler: the ruler of the site where it is used; None if no profile gives one.
     """
+
+    ruler: "KnownRuler | None" = None
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         """Raises UserError as File does, and if the file isn't a classifier for this version."""
@@ -261,6 +267,14 @@ def try_out(path: Path) -> None:
 
     if wrong := apart.tried_out(run_samples, _PATIENCE):
         raise UserError(f"{path} {wrong}, so it is forged or damaged; don't use it.")
+
+
+def known_ruler(model: Model, said: str | float | None) -> "float | KnownRuler | None":
+    """What a run takes for the diameter of red cells: what --ruler says, else the site's ruler; None to measure it.
+
+    said: run, picture, a diameter in pixels, or None if the user said nothing.
+    """
+    return model.ruler if said is None else said if isinstance(said, float) else None
 
 
 def answering(model: Model, risk: float | None, no_review: bool = False) -> Rules:

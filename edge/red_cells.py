@@ -12,6 +12,7 @@ trust the result: it rises with few outlines, with a second heap, and with words
 """
 
 import math
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -23,6 +24,7 @@ from edge.cell import NO_RULER
 from edge.normalise import DENSITY
 
 VERSION = 6  # version of the method: to be raised when it gives other diameters
+PIXELS = (3, 10_000)  # a diameter that is known lies between these
 FEWEST = 8  # pictures of one size: with this many or more, they are measured together
 _STEPS = 32  # bins per octave in the histogram of diameters; an octave is a doubling
 _OCTAVES = 6  # octaves in the histogram
@@ -63,8 +65,8 @@ _ONE = 0.14  # how far one red cell differs from the mean of a run, as a share
 # threshold between light and cells below the second of _PALE (in _UNITs), and wholly pale is one below the first. It is
 # 13 to 31 on films of chula_rpi, 37 on bccd, 45 on pbc, and 70 on raabin.
 _CONTRARY, _PALENESS, _PALE = 0.1, 0.08, (26, 36)
-_CERTAIN, _MOST = 0.05, 0.4  # uncertainties below the first count as 0, those above the second as the second
-_INSIDE = 0.92  # a red cell's diameter as the network was taught it, divided by that of its outline
+CERTAIN, _MOST = 0.05, 0.4  # uncertainties below the first count as 0, those above the second as the second
+INSIDE = 0.92  # a red cell's diameter as the network was taught it, divided by that of its outline
 _OWN = 1.9  # red cells that a picture must show for its own diameter to be compared with the run's
 _FACTOR = 1.35  # diameters that differ by a larger factor come from two microscopes
 _MIXED = 0.25  # largest share of the pictures of one microscope that may differ so much from all together
@@ -80,13 +82,20 @@ _WIDE, _SCATTER = 6.5, 0.15
 # krd_wbc, whose pictures have several magnifications, and 5 of raabin. A group has at least _GROUP pictures.
 _APART, _TIMES, _TIMES_TOO, _GROUP = 3.0, 1.3, 1.25, 3
 _BETWEEN = 0.15  # of the way from the middle between two groups to their means: a picture there belongs to neither
+# A ruler of the site is compared with what the latest pictures of the run show, at most _COMPARED. It no longer fits if
+# they say otherwise by a factor of _OTHERWISE. They are believed from _BELIEVED pictures and _SHOWN red cells on, if
+# they also make a ruler. So a ruler 1.3 times too large or small is noticed in 0.9 to 1 of the draws of ten fields of
+# every source but krd_wbc, and the right one is suspected in none (docs/figures/locating.md).
+_COMPARED, _BELIEVED, _SHOWN, _OTHERWISE = 200, 3, 3.0, 1.2
+_SHAPE = 0.02  # pictures whose sides have the same ratio but for this share were scaled, not cut out
+_CUT_OUT = 4.0  # red cells: a narrower picture is one cell cut out of a field, whatever its shape
 # The borders of the bins, given as twice the area of a disc in pixels.
 _EDGES = np.array(
     [round(math.pi / 2 * _SMALLEST**2 * 2 ** ((2 * i + 1) / _STEPS)) for i in range(_OCTAVES * _STEPS)], np.int64
 )
 _ALL = (0, 0.0)  # instead of a side and a scale: the pictures of all sizes
 _DENSITY: np.ndarray = np.minimum(DENSITY // _UNIT, 255).astype(np.uint8)
-_DIAMETERS = _INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
+_DIAMETERS = INSIDE * _SMALLEST * 2.0 ** (np.arange(len(_EDGES) + 1) / _STEPS)
 _LOGS = np.log(_DIAMETERS)
 
 
@@ -138,28 +147,76 @@ class Measure:
         return Measure(scale * self.diameter, self.uncertainty, self.cells)
 
 
-def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
-    """Counts the round things that lie alone in a field.
+@dataclass(frozen=True)
+class KnownRuler:
+    """The diameter of red cells, known before a run begins.
 
-    Args:
-        small: the shrunk field, RGB uint8 [h, w, 3].
-        marks: the locator's marks of nuclei, uint8 [h / 2, w / 2]; nothing is counted there.
+    Attributes:
+        diameter: pixels.
+        uncertainty: as in Measure.
+        size: width and height in pixels of the pictures that it was measured in, by one camera and objective; None for
+            a diameter that holds for all pictures of the run, whatever they show.
+    """
+
+    diameter: float
+    uncertainty: float = 0.0
+    size: tuple[int, int] | None = None
+
+    def times(self, size: tuple[int, int]) -> float | None:
+        """How many pixels of a picture are one pixel of those that were measured; None if that isn't known.
+
+        A picture of the same shape shows the whole field, in more or fewer pixels. A smaller one of another shape was
+        cut out of such a field. size: width and height of the picture.
+        """
+        if self.size is None or size == self.size:
+            return 1.0
+        (short, long), (own_short, own_long) = sorted(size), sorted(self.size)
+        fits = short <= own_short and long <= own_long
+        if fits and long < _CUT_OUT * self.diameter:
+            return 1.0
+        if abs(short * own_long - long * own_short) <= _SHAPE * long * own_short:
+            return long / own_long
+        return 1.0 if fits else None
+
+
+def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
+    """Counts the round things that lie alone in a field. For the arguments see `round_things`.
 
     Returns:
         A histogram of diameters, int64 [193], and the contrast: the threshold between light and cells, 0 to 255 _UNITs.
         Each thing is counted up to three times, once at each of three levels. The sums are over integers, so that all
         machines agree.
     """
+    things, level = round_things(small, marks)
+    sizes = np.array([size for _, _, size in things], np.int64)
+    return np.bincount(np.searchsorted(_EDGES, sizes), minlength=len(_DIAMETERS)), level
+
+
+def diameter(size: int) -> float:
+    """The diameter of a red cell with an outline from `round_things`, in the same pixels. size: twice its area."""
+    return INSIDE * math.sqrt(2 * size / math.pi)
+
+
+def round_things(small: np.ndarray, marks: np.ndarray) -> tuple[list[tuple[float, float, int]], int]:
+    """Outlines the round things that lie alone in a field.
+
+    Args:
+        small: the shrunk field, RGB uint8 [h, w, 3].
+        marks: the locator's marks of nuclei, uint8 [h / 2, w / 2]; nothing is outlined there.
+
+    Returns:
+        For each thing its middle, x and y, and twice its area, pixels of the shrunk field; up to three times, once at
+        each of three levels. Also the contrast: the threshold between light and cells, 0 to 255 _UNITs.
+    """
     height, width = small.shape[:2]
-    nothing = np.zeros(len(_DIAMETERS), np.int64)
+    things: list[tuple[float, float, int]] = []
     if min(height, width) < 64:
-        return nothing, 0
+        return things, 0
     depth = _depth(small[..., 1])
     nuclei = near_nuclei(marks, width, height)
     level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
-        return nothing, level
-    sizes: list[int] = []  # twice their areas, pixels
+        return things, level
     for part in _LEVELS:
         mask = cv2.threshold(depth, level * part // 4, 1, cv2.THRESH_BINARY)[1]
         for outline in cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]:
@@ -176,8 +233,8 @@ def outlines(small: np.ndarray, marks: np.ndarray) -> tuple[np.ndarray, int]:
             if area < 0.94 * hull or not 0.73 <= hull / box <= 0.87 or nuclei[y : y + h, x : x + w].any():
                 continue
             # An outline runs through the middles of its pixels, half a pixel inside the true border.
-            sizes.append(int(2 * area) + len(outline) + 2)
-    return np.bincount(np.searchsorted(_EDGES, np.array(sizes, np.int64)), minlength=len(_DIAMETERS)), level
+            things.append((x + w / 2, y + h / 2, int(2 * area) + len(outline) + 2))
+    return things, level
 
 
 def near_nuclei(marks: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -259,7 +316,7 @@ def measure(
     variance = total / (weight + float(aside.sum()) + _DOUBT)
     variance += (_CONTRARY * (1 - agrees) ** 2) ** 2 + (_PALENESS * pale) ** 2
     share = round(min(math.sqrt(variance), _MOST), 3)  # machines differ in the last digits
-    return Measure(round(math.exp(middle), 2), share if share >= _CERTAIN else 0.0, cells)
+    return Measure(round(math.exp(middle), 2), share if share >= CERTAIN else 0.0, cells)
 
 
 def _likely(word: float, nuclei: Sequence[float]) -> np.ndarray:
@@ -359,16 +416,20 @@ class RedCellRuler:
     such as cells cut out of fields.
     """
 
-    def __init__(self, fewest: int = FEWEST, fixed: float | None = None, endless: bool = False) -> None:
+    def __init__(self, fewest: int = FEWEST, fixed: float | KnownRuler | None = None, endless: bool = False) -> None:
         """Starts without pictures.
 
         Args:
             fewest: with fewer pictures, each is measured by itself.
-            fixed: the diameter in pixels, if it is known.
+            fixed: the diameter in pixels, or the site's ruler, if it is known.
             endless: whether the run has no end, so that single pictures can't be remembered. It then has one
                 magnification.
         """
-        self.fixed = fixed
+        self.fixed = KnownRuler(fixed) if isinstance(fixed, float | int) else fixed
+        self.measures = self.fixed is None or self.fixed.size is not None  # whether pictures are worth adding
+        self._compared: deque[RedCells] = deque(maxlen=_COMPARED)  # in pixels of the site's ruler
+        self._contrary: Measure | None = None  # what they show, if the site's ruler doesn't fit them
+        self._unknown: Counter[tuple[int, int]] = Counter()  # pictures that the site's ruler isn't for, by their size
         self._fewest, self._endless = fewest, endless
         self._sizes: dict[tuple[int, float], _Group] = {}  # by longer side and scale
         self._all = _Group()  # in pixels of the pictures
@@ -376,15 +437,63 @@ class RedCellRuler:
         # of the pictures that it is for.
         self._known: dict[tuple[int, float], list[tuple[float, Measure | None]]] = {}
 
-    def add(self, seen: RedCells) -> None:
-        """Adds one picture of the run."""
+    def add(self, seen: RedCells, size: tuple[int, int] = (0, 0)) -> None:
+        """Adds one picture of the run. size: its width and height, to compare it with the site's ruler."""
+        if self.fixed:
+            self._compare(seen, size, self.fixed)
         group = self._sizes.setdefault((seen.side, seen.scale), _Group())
         group.add(seen, seen.own)
         if not self._endless:
             group.pictures.append(seen)
-        self._all.add(_enlarged(seen) if seen.scale > 1 else seen, by_itself(seen))
+        self._all.add(_rescaled(seen, 1.0), by_itself(seen))
         self._known.pop((seen.side, seen.scale), None)
         self._known.pop(_ALL, None)
+
+    def _compare(self, seen: RedCells, size: tuple[int, int], fixed: KnownRuler) -> None:
+        times = fixed.times(size)
+        if times is None:
+            self._unknown[size] += 1
+            return
+        self._compared.append(replace(seen, side=round(seen.side / times), scale=seen.scale / times))
+        self._contrary = None
+        if len(self._compared) < _BELIEVED:
+            return
+        found = together(self._compared)
+        if found and found.cells >= _SHOWN and found.uncertainty < NO_RULER:
+            apart = abs(math.log(found.diameter / fixed.diameter))
+            self._contrary = found if apart > math.log(_OTHERWISE) else None
+
+    def known(self, size: tuple[int, int]) -> Measure | None:
+        """The diameter of red cells in a picture, if it was known before the run.
+
+        Where the pictures contradict it, its uncertainty says so; cells are then seen by other rulers, too. size: width
+        and height of the picture.
+        """
+        times = self.fixed.times(size) if self.fixed else None
+        if not self.fixed or times is None:
+            return None
+        uncertainty = self.fixed.uncertainty
+        if self._contrary:
+            apart = abs(math.log(self._contrary.diameter / self.fixed.diameter))
+            uncertainty = round(min(max(uncertainty, apart), _MOST), 3)
+        return Measure(self.fixed.diameter * times, uncertainty)
+
+    def complaint(self) -> str:
+        """A sentence for each reason why the site's ruler doesn't fit the run; "" if it fits, or if there is none."""
+        text = ""
+        if self.fixed and self._contrary:
+            text = (
+                f"The profile's ruler doesn't fit these pictures: a red cell has {self.fixed.diameter:.0f} pixels by "
+                f"it, but they show {self._contrary.diameter:.0f}; has the objective, the binning or the cut of the "
+                "picture changed? Measure again with edge-site ruler, or give --ruler run."
+            )
+        if self.fixed and self.fixed.size and self._unknown:
+            sizes = ", ".join(f"{width}x{height}" for width, height in sorted(self._unknown))
+            text += " " * bool(text) + (
+                f"The profile's ruler was measured in pictures of {self.fixed.size[0]}x{self.fixed.size[1]} pixels and "
+                f"can't be used for those of {sizes}, whose red cells are measured; run edge-site ruler with them."
+            )
+        return text
 
     def settled(self, side: int, scale: float) -> bool:
         """Whether enough pictures with this longer side and scale were added for a measure of their own."""
@@ -396,8 +505,6 @@ class RedCellRuler:
 
         None if too few pictures are like it, or if they don't come from one microscope.
         """
-        if self.fixed:
-            return Measure(self.fixed, 0.0)
         group = self._sizes.get((side, scale))
         if group and len(group.estimates) >= self._fewest:
             if (side, scale) not in self._known:
@@ -436,6 +543,20 @@ class RedCellRuler:
         return found
 
 
+def together(pictures: Sequence[RedCells]) -> Measure | None:
+    """What pictures of one camera and objective say together, in their own pixels.
+
+    Unlike in RedCellRuler, surrounds and tiles may make their fields differ in size and scale. None if the pictures
+    differ too much to come from one microscope.
+    """
+    scale = Counter(each.scale for each in pictures).most_common(1)[0][0]
+    group = _Group()
+    for each in pictures:
+        group.add(_rescaled(each, scale), each.own.times(each.scale / scale))
+    found = group.measure(max(each.side for each in pictures) / scale)
+    return found and found.times(scale)
+
+
 def by_itself(seen: RedCells) -> Measure:
     """What one picture says about itself, in its own pixels."""
     return seen.own.times(seen.scale)
@@ -446,9 +567,13 @@ def _alike(one: float, other: float) -> bool:
     return 1 / _FACTOR < one / other < _FACTOR
 
 
-def _enlarged(seen: RedCells) -> RedCells:
-    """Converts what a picture shows from pixels of the shrunk field to pixels of the picture."""
-    steps = round(_STEPS * math.log2(seen.scale))
-    counts = np.concatenate([np.zeros(steps, np.int64), seen.outlines])[: len(seen.outlines)]
-    nuclei = tuple(seen.scale * each for each in seen.nuclei)
-    return RedCells(seen.side, 1.0, seen.estimate * seen.scale, counts, seen.contrast, nuclei, seen.views)
+def _rescaled(seen: RedCells, scale: float) -> RedCells:
+    """What a picture shows, with another scale: as if it had been shrunk so many times."""
+    if scale == seen.scale:
+        return seen
+    times = seen.scale / scale
+    steps, bins = round(_STEPS * math.log2(times)), len(seen.outlines)
+    wide = np.pad(seen.outlines, (max(steps, 0), max(-steps, 0)))
+    counts = wide[:bins] if steps > 0 else wide[-bins:]
+    nuclei = tuple(times * each for each in seen.nuclei)
+    return RedCells(seen.side, scale, seen.estimate * times, counts, seen.contrast, nuclei, seen.views)

@@ -32,7 +32,7 @@ WINGS = {
     "live": {"core", "system", "reading", "output", "camera", "field"},
     "count": {"core", "system", "reading", "output", "camera", "live", "site"},
     "page": {"core", "system", "live", "count", "doctor"},
-    "site": {"core", "system", "output"},
+    "site": {"core", "system", "output", "camera", "live"},
     "doctor": {"core", "system", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong

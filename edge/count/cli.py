@@ -96,15 +96,14 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
     metavar="FILE",
     help="Use this .tflite file instead of the shipped model.",
 )
-@click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site adapt`.")
+@click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site`.")
 @click.option("--risk", type=click.FloatRange(0, 1), metavar="SHARE", help="As for edge-classify.  [default: 0.01]")
 @click.option(
     "--ruler",
     metavar="run|PIXELS",
-    default="run",
-    show_default=True,
     callback=ruler,
-    help="How red cells are measured: in all pictures of the run together, or their diameter in pixels.",
+    help="How red cells are measured: in all pictures of the run together, or their diameter in pixels.  [default: the "
+    "ruler in the --site profile, else run]",
 )
 @click.option("--threads", type=click.IntRange(1, 64), default=1, show_default=True, help="CPU cores for each network.")
 @click.option("--show", is_flag=True, help="Show picture and answers in a window, if there is a display.")
@@ -266,15 +265,14 @@ def _from_camera(
     from edge.camera.device import CameraSettings
     from edge.count import counting
     from edge.live.run import Job, Targets
-    from edge.model import answering
+    from edge.model import answering, known_ruler
 
-    pixels = options["ruler"]
     job = Job(
         source=options["camera"],
         settings=CameraSettings(*(options[name] for name in ("size", "fps", "exposure", "white_balance", "fourcc"))),
         model=model,
         rules=answering(model, options["risk"]),
-        red_cell=pixels if isinstance(pixels, float) else None,
+        red_cell=known_ruler(model, options["ruler"]),
         threads=options["threads"],
         flat=options["flat"],
         seconds=options["seconds"] or 0.0,
@@ -290,7 +288,8 @@ def _from_pictures(
     from edge import files
     from edge.classify import Search
     from edge.count import counting
-    from edge.model import answering
+    from edge.model import answering, known_ruler
+    from edge.output.rulers import Rulers
     from edge.output.sinks import Complaints
     from edge.reading import finding
 
@@ -300,12 +299,13 @@ def _from_pictures(
     listing = finding.find(pictures)
     if not any(Path(path).exists() for path in listing.files):
         raise UserError(f"No pictures found in {' '.join(pictures)}. {listing.left_out()}".rstrip())
-    pixels = options["ruler"]
-    search = Search(red_cell=pixels if isinstance(pixels, float) else None, keep_whole=True, threads=options["threads"])
+    search = Search(red_cell=known_ruler(model, options["ruler"]), keep_whole=True, threads=options["threads"])
     job = files.Job(listing.files, model, answering(model, options["risk"]), search)
-    complaints = Complaints(lambda text: click.echo(text, err=True))
+    complaints, rulers = Complaints(lambda text: click.echo(text, err=True)), Rulers()
     with progress_bars() as progress:
-        code = counting.from_files(journal, run, job, [complaints], stop, partial(_say, journal), progress)
+        code = counting.from_files(journal, run, job, [complaints, rulers], stop, partial(_say, journal), progress)
+    if complaint := rulers.complaint():
+        click.echo(complaint, err=True)
     if left_out := listing.left_out():
         click.echo(left_out, err=True)
     return code

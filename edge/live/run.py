@@ -30,6 +30,7 @@ from edge.model import Model
 from edge.output import sinks
 from edge.output.sinks import Sink
 from edge.output.tally import Tally, counted
+from edge.red_cells import KnownRuler
 from edge.system.signals import Stop
 from edge.unlike import sentence
 
@@ -53,7 +54,7 @@ class Job:
         model: an opened classifier.
         rules: how answers are made; see Model.rules.
         settings: what the user asks of the camera.
-        red_cell: diameter of a red cell in pixels; None to measure it.
+        red_cell: diameter of a red cell in pixels, or the site's ruler; None to measure it.
         threads: number of threads of the locator, at least 1.
         flat: a picture file of an empty spot of the slide; "capture" to take one first; None to leave the light as it
             is.
@@ -65,7 +66,7 @@ class Job:
     model: Model
     rules: Rules
     settings: CameraSettings = field(default_factory=CameraSettings)
-    red_cell: float | None = None
+    red_cell: float | KnownRuler | None = None
     threads: int = 1
     flat: str | None = None
     seconds: float = 0.0

@@ -23,7 +23,7 @@ from edge.live.tracking import Counted, Track, Tracker
 from edge.locate import Locator, cells
 from edge.model import Model, Prediction
 from edge.quality import ImageQuality, image_quality
-from edge.red_cells import RedCellRuler
+from edge.red_cells import KnownRuler, RedCellRuler
 from edge.system.run_id import cell_id, new_run
 from edge.unlike import Look, Unlike, compare, held_to_more, look, measure, moved
 
@@ -49,7 +49,7 @@ class SessionSettings:
 
     Attributes:
         rules: how answers are made; see Model.rules. None for answers without review.
-        red_cell: diameter of a red cell in pixels; None to measure it.
+        red_cell: diameter of a red cell in pixels, or the site's ruler; None to measure it.
         unrelated_frames: whether each frame shows another place, as picture files do. Then the stage isn't followed,
             and each cell is answered from one frame.
         flat: evens out the light; None leaves the light as it is.
@@ -57,7 +57,7 @@ class SessionSettings:
     """
 
     rules: Rules | None = None
-    red_cell: float | None = None
+    red_cell: float | KnownRuler | None = None
     unrelated_frames: bool = False
     flat: FlatField | None = None
     capture_flat: bool = False
@@ -114,6 +114,8 @@ class Session:
         self._rules = settings.rules or model.rules(None)
         self._faults, self._focus = Faults(), FocusMonitor()
         self._ruler = RedCellRuler(fewest=1, fixed=settings.red_cell, endless=True)
+        self._size = (0, 0)  # width and height of the camera's pictures
+        self._complained = False  # whether it was said that the site's ruler doesn't fit
         self._predictions: deque[Prediction] = deque(maxlen=_JUDGED)
         self._looks: deque[Look] = deque(maxlen=_LOOKED_AT)
         self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None
@@ -151,6 +153,7 @@ class Session:
             return []
         if self.flat:
             frame = replace(frame, image=self.flat.apply(frame.image))
+        self._size = (frame.width, frame.height)
         if not self._unrelated_frames:
             frame = self._lit_part.cut(frame)
             self.stage.update(frame.image, frame.clock)
@@ -237,9 +240,12 @@ class Session:
     def _locate(self, frame: Frame) -> list[Cell]:
         """The cells of a frame. Where the view is new, its red cells are added to the ruler."""
         located = self._locator.locate(frame)
-        if not self._ruler.fixed and (self._unrelated_frames or not self._rested):
-            self._ruler.add(located.red_cells)
-        measure = located.measure(self._ruler)
+        if self._ruler.measures and (self._unrelated_frames or not self._rested):
+            self._ruler.add(located.red_cells, self._size)
+            if not self._complained and (text := self._ruler.complaint()):
+                self._complained = True
+                logger.info("%s", text)
+        measure = located.measure(self._ruler, self._size)
         new = measure.diameter
         self._red_cell = (1 - _NEW) * self._red_cell + _NEW * new if self._red_cell else new
         return cells(located, measure)

@@ -1,4 +1,4 @@
-"""Notices rulers that a person should know of: poor ones, and two magnifications in one run."""
+"""Notices rulers that a person should know of: poor and unfit ones, and two magnifications in one run."""
 
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,18 @@ class Rulers(Sink):
         self._cells += len(result.cells)
         self._uncertain += sum(cell.uncertainty > 0 for cell, _ in result.cells)
 
+    def complaint(self) -> str:
+        """Why the site's ruler doesn't fit the run; "" if it fits, or if there is none."""
+        return self._ruler.complaint() if self._ruler else ""
+
     def sentence(self, advised: bool = False) -> str:
         """What to know of the rulers, after the summary; "" for nothing. advised: --ruler was already spoken of."""
         if not self._ruler:
             return ""
         from edge.red_cells import FEWEST  # imports OpenCV, which is here already
 
+        if self._ruler.fixed:
+            return f" {self.complaint()}".rstrip()
         text = ""
         for small, large in self._ruler.magnifications():
             text += (

@@ -215,7 +215,7 @@ def _verdict(found: Judgement, cells: Cells, model: Model, adaptation: Callable[
         first = "check focus, light and stain" if far > _FAR else "check the labels"
         return NO_GO, why, f"{first}; if that doesn't help, train on cells of this microscope"
     why = f"{text}, {given}, but the model ranks the two well (AUROC {auroc:.2f})"
-    if isinstance(model, SiteModel):
+    if isinstance(model, SiteModel) and model.site.profile:
         return ADAPT, why, "run `edge-site adapt` again, with these cells added"
     adapted = adaptation()
     if adapted.profile:

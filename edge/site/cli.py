@@ -3,6 +3,9 @@
 import json
 import shlex
 import sys
+import time
+from dataclasses import fields as fields_of
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,19 +13,22 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error, must_be_new
-from edge.system.cli import Group, progress_bars
+from edge.system.cli import Group, progress_bars, show_log, size
 from edge.system.whole import write_whole
 
 if TYPE_CHECKING:
     from edge.frames import Unreadable
     from edge.model import Model
+    from edge.site.figures import SiteFigures
     from edge.site.labelled import Cells
+    from edge.site.profile import Event, Ruler
+    from edge.site.ruler import Fields
 
 
 @click.group(cls=Group)
 @click.version_option(__version__)
 def main() -> None:
-    """Find out whether the model is fit for your microscope, and adapt it with a few labelled cells.
+    """Measure your microscope's ruler, find out whether the model is fit for it, and adapt it with labelled cells.
 
     PICTURES_BY_CLASS is a folder of pictures with one cell each. It holds a folder for each class: lymphocytes,
     monocytes, and other classes under any name; splits such as train and test make no difference. Or it holds a table
@@ -31,6 +37,7 @@ def main() -> None:
 
     Exit code 0: all went well; 1: some pictures could not be used; 2: an error ended the command.
     """
+    show_log("edge.site")
 
 
 _folder = click.argument("folder", metavar="PICTURES_BY_CLASS", type=click.Path(path_type=Path))
@@ -67,6 +74,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each whole pictu
 )
 @_whole
 @click.option("--json", "target", metavar="FILE", help="Write all figures as JSON.")
+@click.option("--note", is_flag=True, help="Add the result to the history in the --site profile.")
 @exits_on_user_error
 def check(
     folder: Path,
@@ -76,6 +84,7 @@ def check(
     site: str | None,
     whole_image: bool,
     target: str | None,
+    note: bool,
 ) -> None:
     """Check the model on 20 to 50 labelled cells of your microscope: go, adapt or no-go.
 
@@ -84,9 +93,12 @@ def check(
     from edge.contract import document
     from edge.errors import writing
     from edge.site import check, report
+    from edge.site import profile as profiles
 
     if target:
         must_be_new(target)
+    if note and not site:
+        raise UserError("--note writes into a profile; name it with --site.")
     model = _opened(model_path, site)
     found: dict[str, Any] = {"model": model.sha256}
     left_out = 0
@@ -102,11 +114,15 @@ def check(
         found["judged"] = check.judge(cells, model, progress)
     click.echo(report.judgement(found["judged"]))
     if found["judged"].verdict == check.ADAPT:
-        click.echo(
-            f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json{_option('--model', model_path)}"
-        )
+        more = _option("--model", model_path) + _option("--site", site)
+        click.echo(f"Next: edge-site adapt {shlex.quote(str(folder))} --out my-site.json{more}")
     elif found["judged"].verdict == check.GO:
         click.echo(f"Next: edge-classify PICTURES{_option('--model', model_path)}{_option('--site', site)}")
+    if site and note:
+        profile = profiles.read(site)
+        counts = {label: cells.count(i) for i, label in enumerate(model.labels)}
+        event = _event("check", model, counts, found["judged"])
+        profiles.write(replace(profile, history=(*profile.history, event)), site)
     if target:
         text = json.dumps(document(found), indent=1) + "\n"
         with writing(target):
@@ -120,6 +136,7 @@ def check(
 @click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
 @_unlabelled
 @_model
+@click.option("--site", metavar="FILE", help="Use the ruler in this profile, and keep it.")
 @_whole
 @exits_on_user_error
 def adapt(
@@ -128,6 +145,7 @@ def adapt(
     out: str,
     unlabelled: tuple[str, ...],
     model_path: Path | None,
+    site: str | None,
     whole_image: bool,
 ) -> None:
     """Make a profile of your microscope from 5 to 50 labelled cells of each class.
@@ -142,7 +160,8 @@ def adapt(
     from edge.site import profile as profiles
 
     must_be_new(out)
-    model = _opened(model_path, None)
+    model, kept = _opened(model_path, None), profiles.read(site) if site else profiles.Site()
+    model.ruler = kept.ruler.known() if kept.ruler else None
     cells, left_out = _labelled_cells(folder, said, model, whole_image)
     with progress_bars() as progress:
         adapted = adapt.adapt(cells, model, progress=progress)
@@ -157,7 +176,8 @@ def adapt(
         profile = prevalence.with_prevalence_of(profile, unknown, model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
-    profiles.write(profile, out)
+    event = _event("adapt", model, profile.cells, adapted.left_out.after)
+    profiles.write(profiles.Site(profile, kept.ruler, (*kept.history, event)), out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
     used = _option("--model", model_path) + _option("--site", out)
     click.echo(f"Next: edge-site check OTHER_CELLS{used}, then edge-classify PICTURES{used}")
@@ -166,6 +186,143 @@ def adapt(
 
 def _option(name: str, value: Path | str | None) -> str:
     return f" {name} {shlex.quote(str(value))}" if value else ""
+
+
+@main.command()
+@click.argument("pictures", nargs=-1)
+@click.option("--camera", metavar="SOURCE", help="Measure what a camera shows; SOURCE is as for edge-classify.")
+@click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
+@click.option("--site", metavar="FILE", help="Keep what this profile learned from labelled cells.")
+@click.option(
+    "--picture", metavar="FILE", help="Write the picture with the circles here.  [default: beside the profile]"
+)
+@click.option(
+    "--micrometres-per-pixel",
+    "micrometres",
+    type=click.FloatRange(0, min_open=True),
+    metavar="X",
+    help="The width of a pixel on the slide, if you know it from a stage micrometer. A red cell is 7.5 wide.",
+)
+@click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="At most so long."
+)
+@exits_on_user_error
+def ruler(
+    pictures: tuple[str, ...],
+    camera: str | None,
+    out: str,
+    site: str | None,
+    picture: str | None,
+    micrometres: float | None,
+    size: tuple[int, int] | None,
+    seconds: float,
+) -> None:
+    """Measure how many pixels a red cell has at your microscope, once, for all later runs with --site.
+
+    PICTURES are files, folders or patterns of fields, 8 or more, taken with one objective and one size of the camera's
+    pictures. A second picture shows circles of the measured size on red cells: look whether it is right.
+    """
+    from edge.errors import writing
+    from edge.site import circles
+    from edge.site import profile as profiles
+    from edge.site import ruler as rulers
+
+    if bool(pictures) == bool(camera):
+        raise UserError("Give either pictures or --camera SOURCE; see edge-site ruler --help.")
+    target = Path(picture or f"{out.removesuffix('.json')}.png")
+    must_be_new(out)
+    must_be_new(target)
+    if target == Path(out):
+        raise UserError(f"The profile and the picture can't both be {out}; name two files.")
+    kept = profiles.read(site) if site else profiles.Site()
+    fields = rulers.Fields()
+    if camera:
+        _watch(camera, size, seconds, fields)
+    else:
+        _read(pictures, fields)
+    if micrometres:
+        found = _given(micrometres, fields)
+    else:
+        measured = fields.measure()
+        found = measured.ruler
+        click.echo(
+            f"Measured: {found}, by {measured.cells} red cells in {found.pictures} pictures."
+            + (" More pictures would make it surer." if measured.more else "")
+        )
+    with writing(target):
+        write_whole(target, lambda part: circles.sheet(fields.best, found).save(part, "PNG"))
+    profiles.write(replace(kept, ruler=found), out)
+    click.echo(f"Written: {out} and {target}. Look at the picture: are the circles as large as red cells?")
+    click.echo(f"Next: edge-classify PICTURES --site {shlex.quote(out)}")
+
+
+@main.command()
+@click.argument("profile", metavar="PROFILE")
+@exits_on_user_error
+def history(profile: str) -> None:
+    """Show when a profile learned from cells or was checked with them, and how well they were answered."""
+    from edge.site import profile as profiles
+    from edge.site import report
+
+    site = profiles.read(profile)
+    click.echo(f"{profile} {site}.")
+    click.echo(report.history(site.history) if site.history else "No history yet: edge-site check --note adds to it.")
+
+
+def _event(what: str, model: "Model", counts: dict[str, int], figures: "SiteFigures") -> "Event":
+    from edge.site.figures import SiteFigures
+    from edge.site.profile import Event
+
+    plain = SiteFigures(*(getattr(figures, each.name) for each in fields_of(SiteFigures)))  # not all of a Judgement
+    return Event(time.strftime("%Y-%m-%d"), what, model.sha256, counts, plain)
+
+
+def _watch(camera: str, size: tuple[int, int] | None, seconds: float, fields: "Fields") -> None:
+    from edge.camera.device import CameraSettings
+    from edge.site import views
+    from edge.system.signals import Stop
+
+    show_log("edge.site", "edge.camera")
+    with Stop().listening() as stop:
+        views.watch(camera, CameraSettings(size=size), fields, seconds, stop)
+
+
+def _read(pictures: tuple[str, ...], fields: "Fields") -> None:
+    from edge import frames
+    from edge.site.ruler import MOST
+
+    files = frames.expand(pictures)
+    files = files[:: -(-len(files) // MOST) or 1]
+    unreadable: list[Unreadable] = []
+    with progress_bars() as progress:
+        for number, path in enumerate(files):
+            for each in frames.pages(path):
+                if isinstance(each, frames.Unreadable):
+                    unreadable += [] if isinstance(each, frames.LeftOut) else [each]
+                else:
+                    fields.add(each)
+            progress("Reading pictures", number + 1, len(files))
+    _report(unreadable)
+    if not fields.seen:
+        raise UserError(f"No pictures found in {' '.join(pictures)}.")
+
+
+def _given(micrometres: float, fields: "Fields") -> "Ruler":
+    """The ruler that a person gave, with a warning if the pictures contradict it."""
+    from edge.site import ruler as rulers
+
+    found = rulers.given(micrometres, fields.size)
+    click.echo(f"Given: {found}.")
+    try:
+        measured = fields.measure().ruler
+    except UserError:
+        return found  # nothing can be measured, and so nothing contradicts
+    if rulers.contradicts(measured, found):
+        click.echo(
+            f"But the pictures show red cells of about {measured.red_cell:.0f} pixels: check the number.", err=True
+        )
+    return found
 
 
 def _opened(path: Path | None, profile: str | None) -> "Model":

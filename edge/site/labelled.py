@@ -1,6 +1,7 @@
 """Pictures from one microscope, labelled or not, and what a model predicts for their cells."""
 
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from edge.quality import picture_doubt
 from edge.site import class_names, layout
 from edge.system import csv_table
 from edge.system.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def predict_labelled(
     """
     unreadable: list[Unreadable] = []
     predictions, doubts, paths = [], [], []
-    search = Search(single=True, whole=whole)
+    search = Search(single=True, whole=whole, red_cell=model.ruler)
     for path, prediction, doubt in _predictions(list(pictures.labels), model, search, unreadable, progress):
         predictions.append(prediction)
         doubts.append(doubt)
@@ -213,7 +216,7 @@ def predict_unlabelled(
         The cells, or None where there are none, and the pictures that can't be read.
     """
     unreadable: list[Unreadable] = []
-    found = list(_predictions(files, model, Search(whole=whole), unreadable, progress))
+    found = list(_predictions(files, model, Search(whole=whole, red_cell=model.ruler), unreadable, progress))
     if not found:
         return None, unreadable
     _, predictions, doubts = zip(*found, strict=True)
@@ -224,13 +227,17 @@ def _predictions(
     files: Sequence[str], model: Model, search: Search, unreadable: list[Unreadable], progress: Progress
 ) -> Iterator[tuple[str, Prediction, str]]:
     """For each cell: path, prediction, and the picture's fault. Adds pictures that can't be read to `unreadable`."""
+    ruler = None
     for each in classify.predict_files(files, model, search, progress):
         if isinstance(each, Unreadable):
             unreadable += [] if isinstance(each, LeftOut) else [each]
             continue
+        ruler = each.found.ruler
         picture = each.found.picture
         for cell, prediction in zip(each.found.cells, each.predictions, strict=True):
             yield picture.source, prediction, picture_doubt(picture, cell)
+    if ruler and (complaint := ruler.complaint()):
+        logger.info("%s", complaint)
 
 
 def _keys(path: str, cell: str) -> list[str]:

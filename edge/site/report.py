@@ -1,8 +1,11 @@
 """The findings of `edge-site` in words."""
 
+from collections.abc import Sequence
+
 from edge.output.tables import Table
 from edge.site.check import Judgement, Statistics
 from edge.site.figures import LeftOut
+from edge.site.profile import Event
 
 
 def statistics(found: Statistics, which: str) -> str:
@@ -53,6 +56,21 @@ def left_out(found: LeftOut) -> str:
     table = Table(["left-out cells", "model alone", "with profile"], rows).text()
     change = f"{'falls' if found.gain > 0 else 'rises'} by {abs(found.gain):.3f}"
     return f"{table}\nThe mean log loss {change} (standard error {found.standard_error:.3f})."
+
+
+def history(events: Sequence[Event]) -> str:
+    """A table of what was learned and checked, a line each."""
+    rows = [
+        [
+            each.day,
+            each.what,
+            each.model[:12],
+            ", ".join(f"{count} {label}" for label, count in each.cells.items()),
+            *map(_text, (each.figures.balanced_accuracy, each.figures.coverage, each.figures.risk)),
+        ]
+        for each in events
+    ]
+    return Table(["day", "", "model", "cells", "balanced accuracy", "answered", "wrong of these"], rows).text()
 
 
 def _text(value: float | None) -> str:

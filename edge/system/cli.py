@@ -146,9 +146,9 @@ def fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
     return text
 
 
-def ruler(_: click.Context, __: click.Parameter, text: str) -> str | float:
+def ruler(_: click.Context, __: click.Parameter, text: str | None) -> str | float | None:
     """Callback of an option that gives the ruler: run, picture, or the diameter of a red cell in pixels."""
-    if text in ("run", "picture"):
+    if text is None or text in ("run", "picture"):
         return text
     try:
         pixels = float(text)

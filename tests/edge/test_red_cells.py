@@ -15,7 +15,7 @@ from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
 from edge.model import Model, Prediction
-from edge.red_cells import FEWEST, RedCellRuler, RedCells, measure, outlines
+from edge.red_cells import FEWEST, KnownRuler, Measure, RedCellRuler, RedCells, measure, outlines
 from edge.simulator import drawing
 from train.data import fields
 
@@ -160,6 +160,59 @@ def test_a_ruler_that_is_far_off_makes_a_name_doubtful_but_does_not_change_it(
 def test_a_known_ruler_is_not_measured(locator: Locator) -> None:
     ruler = RedCellRuler(fixed=50)
     assert {cell.red_cell for cell in locator.cells(field(0, 40), ruler)} == {50}
+
+
+@pytest.mark.parametrize(
+    ("size", "times"),
+    [
+        ((640, 480), 1.0), ((480, 640), 1.0),
+        ((1280, 960), 2.0), ((320, 240), 0.5), ((322, 240), 0.503),  # the whole field, in more or fewer pixels
+        ((640, 360), 1.0), ((300, 300), 1.0),  # cut out of it
+        ((120, 90), 1.0),  # of the field's shape, but no wider than a cell
+        ((1280, 720), None), ((500, 500), None), ((720, 720), None),  # nobody knows
+    ],
+)  # fmt: skip
+def test_a_ruler_of_one_size_of_pictures_serves_others_where_it_can(size: tuple[int, int], times: float | None) -> None:
+    known = KnownRuler(40.0, 0.06, (640, 480))
+    found = RedCellRuler(fixed=known).known(size)
+    assert KnownRuler(40.0).times(size) == 1.0
+    if times is None:
+        assert found is None
+    else:
+        assert found and found.diameter == pytest.approx(40 * times, rel=0.01) and found.uncertainty == 0.06
+
+
+def test_a_ruler_that_pictures_contradict_is_uncertain_and_reported(locator: Locator) -> None:
+    shown = [(each, each.width, each.height) for each in (field(i, 40) for i in range(6))]
+    located = [locator.locate(each) for each, _, _ in shown]
+    for diameter, fits in ((0.92 * 40, True), (1.1 * 0.92 * 40, True), (1.3 * 0.92 * 40, False), (28.0, False)):
+        ruler = RedCellRuler(fixed=KnownRuler(diameter, 0.0, (640, 480)))
+        for number, each in enumerate(located):
+            ruler.add(each.red_cells, (640, 480))
+            if number < 2:
+                assert not ruler.complaint()  # two pictures prove nothing
+        found = {each.measure(ruler) for each in located}
+        assert {each.diameter for each in found} == {diameter}
+        assert [each.uncertainty == 0 for each in found] == [fits]
+        assert ("doesn't fit" in ruler.complaint()) != fits
+
+
+def test_half_the_size_is_compared_with_half_the_ruler(locator: Locator) -> None:
+    ruler = RedCellRuler(fixed=KnownRuler(2 * 0.92 * 30, 0.0, (1280, 960)))
+    for i in range(6):
+        ruler.add(locator.locate(field(i, 30)).red_cells, (640, 480))
+    assert not ruler.complaint()
+    assert ruler.known((640, 480)) == Measure(0.92 * 30, 0.0)
+
+
+def test_pictures_that_a_ruler_is_not_for_are_measured(locator: Locator) -> None:
+    ruler, run = RedCellRuler(fixed=KnownRuler(50.0, 0.0, (320, 320))), RedCellRuler()
+    for i in range(FEWEST):
+        located = locator.locate(field(i, 40))
+        for each in (ruler, run):
+            each.add(located.red_cells, (640, 480))
+    assert located.measure(ruler) == located.measure(run)
+    assert "320x320 pixels and can't be used for those of 640x480" in ruler.complaint()
 
 
 def test_an_uncertain_ruler_makes_an_answer_uncertain(locator: Locator) -> None:

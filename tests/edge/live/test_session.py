@@ -16,6 +16,7 @@ from edge.live import session as live_session
 from edge.live.session import Session, SessionSettings
 from edge.locate import Locator
 from edge.model import Model
+from edge.red_cells import KnownRuler
 from edge.simulator import drawing
 from edge.simulator.drawing import Truth
 from edge.simulator.microscope import SimulatedCamera
@@ -55,6 +56,30 @@ def test_a_cell_is_counted_once_whatever_the_camera_does(parts: tuple[Model, Loc
         "black", "saturated", "one colour", "frozen", "torn"
     }  # fmt: skip
     assert session.status.faults["frozen"] == 1  # the same picture again after other pictures isn't frozen
+
+
+@pytest.mark.parametrize(("diameter", "size", "complaint"), [
+    (27.6, (480, 360), ""), (41.0, (480, 360), "doesn't fit"),
+    (41.0, (640, 480), ""), (27.6, (500, 300), "can't be used"),
+])  # fmt: skip
+def test_the_site_s_ruler_is_used_and_compared(
+    parts: tuple[Model, Locator],
+    diameter: float,
+    size: tuple[int, int],
+    complaint: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    fields = [
+        drawing.field(np.random.default_rng(i), 4, shape=(360, 480), look=drawing.Look(red_cell=30))[0]
+        for i in range(6)
+    ]
+    settings = SessionSettings(red_cell=KnownRuler(diameter, 0.0, size), unrelated_frames=True)
+    answers = run(Session(*parts, settings), fields)
+    said = [record.message for record in caplog.records if "ruler" in record.message]
+    assert len(said) == bool(complaint) and complaint in "".join(said)  # once
+    if not complaint:
+        assert {round(a.cells[0][0].red_cell, 6) for a in answers} == {round(diameter * 480 / size[0], 6)}
 
 
 def test_a_camera_that_hangs_is_distinguished_from_a_short_freeze(parts: tuple[Model, Locator]) -> None:

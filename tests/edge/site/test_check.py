@@ -14,7 +14,7 @@ from edge.model import SHIPPED, Model
 from edge.site import report
 from edge.site.adapt import adapt
 from edge.site.check import calibration_error, confidence_bins, judge, statistics
-from edge.site.profile import SiteModel, write
+from edge.site.profile import Ruler, Site, SiteModel, write
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +29,13 @@ def test_go_adapt_no_go(shipped: Model, tmp_path: Path) -> None:
     assert leaning.verdict == "adapt" and "edge-site adapt" in leaning.advice
     profile = adapt(drawn(shipped, 20, 3.0), shipped).profile
     assert profile
-    write(profile, tmp_path / "site.json")
+    write(Site(profile), tmp_path / "site.json")
     adapted = SiteModel(SHIPPED, 1, tmp_path / "site.json")
     again = judge(drawn(shipped, 30, -3.0), adapted)
     assert again.verdict == "adapt" and again.advice.endswith("again, with these cells added")
+    write(Site(ruler=Ruler(70.8, 66.2, 75.7, 1440, 900, 12)), tmp_path / "ruler.json")
+    measured = judge(drawn(shipped, 30, 3.0), SiteModel(SHIPPED, 1, tmp_path / "ruler.json"))
+    assert (measured.verdict, measured.advice) == (leaning.verdict, leaning.advice)  # a ruler alone taught it nothing
     blind = judge(drawn(shipped, 30, apart=0.0), shipped)
     assert blind.verdict == "no-go" and "AUROC" in blind.why
     few = judge(drawn(shipped, 3), shipped)

@@ -10,9 +10,13 @@ from site_cells import drawn
 from edge import contract, model
 from edge.errors import UserError
 from edge.model import Model, Prediction
+from edge.red_cells import KnownRuler
 from edge.site import profile as profiles
 from edge.site.adapt import adapt
-from edge.site.profile import LogitOffset, Profile, SiteModel
+from edge.site.figures import SiteFigures
+from edge.site.profile import Event, LogitOffset, Profile, Ruler, Site, SiteModel
+
+RULER = Ruler(70.8, 66.2, 75.7, 1440, 900, 12)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +28,7 @@ def shipped() -> Model:
 def profile(shipped: Model, tmp_path: Path) -> Path:
     found = adapt(drawn(shipped, 20, 3.0), shipped).profile
     assert found
-    profiles.write(found, tmp_path / "site.json")
+    profiles.write(Site(found), tmp_path / "site.json")
     return tmp_path / "site.json"
 
 
@@ -39,9 +43,79 @@ def test_a_profile_is_read_back_unchanged(shipped: Model, tmp_path: Path) -> Non
     found = [adapt(drawn(shipped, 20, 3.0), shipped).profile for _ in range(2)]
     for i, each in enumerate(found):
         assert each
-        profiles.write(each, tmp_path / f"{i}.json")
+        profiles.write(Site(each), tmp_path / f"{i}.json")
     assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
-    assert profiles.read(tmp_path / "0.json") == found[0]
+    assert profiles.read(tmp_path / "0.json") == Site(found[0])
+
+
+def test_a_profile_with_only_a_ruler_fits_every_model(shipped: Model, tmp_path: Path) -> None:
+    file = tmp_path / "site.json"
+    profiles.write(Site(ruler=RULER), file)
+    assert profiles.read(file) == Site(ruler=RULER)
+    assert list(json.loads(file.read_text())) == ["site_profile", "ruler", "sha256"]
+    crop = np.random.default_rng(0).integers(0, 256, shipped.shape, np.uint8)
+    for path in (model.SHIPPED, model.SHIPPED.with_name("compact-float32.tflite")):
+        alone, found = Model(path), SiteModel(path, 1, file)
+        assert found.ruler == RULER.known() and found.home == alone.home
+        assert (found.predict(crop).kinds == alone.predict(crop).kinds).all()
+        assert found.rules(0.01) == alone.rules(0.01)
+
+
+def test_a_profile_gains_a_ruler(profile: Path, tmp_path: Path) -> None:
+    """The file is then of a version that programs which know no rulers refuse; without one, it is as it was."""
+    learned = profiles.read(profile).profile
+    profiles.write(Site(learned, RULER), tmp_path / "both.json")
+    found = SiteModel(model.SHIPPED, 1, tmp_path / "both.json")
+    assert found.site == Site(learned, RULER) and found.home is None
+    assert [json.loads(each.read_text())["site_profile"] for each in (profile, tmp_path / "both.json")] == [1, 2]
+    with pytest.raises(UserError, match="another model"):
+        SiteModel(model.SHIPPED.with_name("compact-float32.tflite"), 1, tmp_path / "both.json")
+
+
+@pytest.mark.parametrize(
+    "ruler",
+    [
+        None, 70.8, {}, {"red_cell": 70.8},
+        *({**vars(RULER), **wrong} for wrong in (
+            {"red_cell": float("nan")}, {"red_cell": -70.8}, {"low": 71.0}, {"high": 70.0}, {"width": 0},
+            {"height": 1.5}, {"pictures": -1}, {"red_cell": "70"},
+        )),
+    ],
+)  # fmt: skip
+def test_a_ruler_with_an_invalid_entry_is_refused(tmp_path: Path, ruler: object) -> None:
+    file = tmp_path / "site.json"
+    profiles.write(Site(ruler=RULER), file)
+    changed(file, ruler=ruler)
+    with pytest.raises(UserError, match="incomplete"):
+        profiles.read(file)
+
+
+def test_the_history_is_kept(profile: Path, tmp_path: Path) -> None:
+    """Programs from before there was a history read such a file, and leave the history out."""
+    event = Event("2026-11-26", "check", "0" * 64, {"lymphocyte": 20, "monocyte": 3}, SiteFigures(0.9, None, 0.8, 0, 1))
+    for site in (Site(profiles.read(profile).profile, None, (event, event)), Site(None, RULER, (event,))):
+        profiles.write(site, tmp_path / "kept.json")
+        assert profiles.read(tmp_path / "kept.json") == site
+    wrongs: tuple[object, ...] = ({}, [1], [{"day": "today"}], None)
+    for wrong in wrongs:
+        profiles.write(Site(None, RULER, (event,)), tmp_path / "kept.json")
+        changed(tmp_path / "kept.json", history=wrong)
+        with pytest.raises(UserError, match="incomplete"):
+            profiles.read(tmp_path / "kept.json")
+
+
+def test_a_damaged_ruler_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "site.json"
+    profiles.write(Site(ruler=RULER), file)
+    file.write_text(file.read_text().replace("70.8", "78.0"))
+    with pytest.raises(UserError, match="damaged"):
+        profiles.read(file)
+
+
+def test_a_wide_interval_is_an_uncertain_ruler() -> None:
+    assert RULER.known() == KnownRuler(70.8, 0.0, (1440, 900))
+    assert Ruler(70.0, 56.0, 87.5, 1440, 900, 12).known().uncertainty == pytest.approx(0.114, abs=0.001)
+    assert Ruler(70.0, 70.0, 70.0, 1440, 900, 0).known().uncertainty == 0
 
 
 def test_the_keys_of_the_file(profile: Path) -> None:
@@ -58,8 +132,10 @@ def test_a_site_model_takes_probabilities_and_thresholds_from_the_profile(shippe
     decision["risks"]["0.01"]["sure"] = 0.9876
     changed(profile, decision=decision)
     adapted = SiteModel(model.SHIPPED, 1, profile)
+    learned = adapted.site.profile
+    assert learned and adapted.ruler is None
     crop = np.random.default_rng(0).integers(0, 256, adapted.shape, np.uint8)
-    assert adapted.predict(crop).kinds == pytest.approx(adapted.profile.adjusted(shipped.predict(crop)))
+    assert adapted.predict(crop).kinds == pytest.approx(learned.adjusted(shipped.predict(crop)))
     assert adapted.rules(0.01).min_confidence == 0.9876 != shipped.rules(0.01).min_confidence
 
 

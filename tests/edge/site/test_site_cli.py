@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import assert_refused, command
+from conftest import assert_refused, command, invoke
 from PIL import Image
 
 from edge import model
 from edge.simulator import drawing
 from edge.site import profile
-from edge.site.profile import LogitOffset, Profile
+from edge.site.profile import LogitOffset, Profile, Ruler, Site
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def moved(folder: Path, shift: float) -> Path:
     shipped = model.Model()
     cells = {"lymphocyte": 20, "monocyte": 20}
     profile.write(
-        Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.decision),
+        Site(Profile(shipped.sha256, cells, LogitOffset(shift), LogitOffset(), shipped.decision)),
         folder / "s.json",
     )
     return folder / "s.json"
@@ -62,8 +62,8 @@ def test_adapt_writes_a_profile_only_if_it_is_better(pictures: Path, tmp_path: P
         assert_refused(done, "No profile was written", "no better")
         assert not out.exists()
     else:
-        left_out = profile.read(out).left_out
-        assert done.returncode == 0 and left_out and left_out.gain > 0
+        learned = profile.read(out).profile
+        assert done.returncode == 0 and learned and learned.left_out and learned.left_out.gain > 0
     assert "balanced accuracy" in done.stdout
     assert not list(tmp_path.glob("*.partial"))
 
@@ -78,6 +78,31 @@ def test_three_cells_teach_nothing(pictures: Path, tmp_path: Path) -> None:
     done = command("edge.site.cli", "adapt", few, "--out", tmp_path / "site.json")
     assert_refused(done, "3 monocyte cells", "at least 5")
     assert not (tmp_path / "site.json").exists()
+
+
+def test_a_check_is_noted_in_the_history(pictures: Path, tmp_path: Path) -> None:
+    site = moved(tmp_path, 0.5)
+    before = profile.read(site)
+    assert "No history yet" in invoke("edge.site", "history", site).stdout
+    for count in (1, 2):
+        done = invoke("edge.site", "check", pictures, "--site", site, "--note")
+        assert done.returncode == 0, done.stderr
+        found = profile.read(site)
+        assert len(found.history) == count and found.profile == before.profile
+    event = found.history[0]
+    assert event.what == "check" and event.cells == {"lymphocyte": 8, "monocyte": 8, "other": 6}
+    shown = invoke("edge.site", "history", site).stdout
+    assert shown.count("8 lymphocyte, 8 monocyte, 6 other") == 2 and event.day in shown
+    assert_refused(invoke("edge.site", "check", pictures, "--note"), "--site")
+
+
+def test_the_ruler_of_a_profile_measures_labelled_cells(pictures: Path, tmp_path: Path) -> None:
+    """With one that doesn't fit, the figures are others, and a sentence says why."""
+    fields = 200, 200  # of the same shape as the pictures, and as large as several cells
+    site = tmp_path / "ruler.json"
+    profile.write(Site(ruler=Ruler(5.0, 4.8, 5.2, *fields, 10)), site)
+    done = invoke("edge.site", "check", pictures, "--site", site)
+    assert done.returncode == 0 and "The profile's ruler doesn't fit these pictures" in done.stderr, done.stderr
 
 
 def test_classify_uses_the_profile(pictures: Path, tmp_path: Path) -> None:
