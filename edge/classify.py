@@ -289,9 +289,10 @@ def _located(
     if large and not isinstance(large, Unreadable) and search.keep_whole:
         large = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
     for frame in [large] if large else _frames(path, search, observe):
-        if not isinstance(frame, Unreadable) and (search.red_cell or 0) > 2 * max(frame.width, frame.height):
+        known = search.red_cell if isinstance(search.red_cell, float | int) else 0
+        if not isinstance(frame, Unreadable) and known > 2 * max(frame.width, frame.height):
             size = f"{frame.width}x{frame.height}"
-            why = f"has {size} pixels, so it shows no red cell of {search.red_cell:g}; correct --ruler."
+            why = f"has {size} pixels, so it shows no red cell of {known:g}; correct --ruler."
             frame = Unreadable(path, why, frame.number)
         if isinstance(frame, Unreadable):
             yield frame

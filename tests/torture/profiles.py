@@ -9,7 +9,7 @@ from attempts import classify, damaged, picture
 
 from edge.model import Model
 from edge.site import profile
-from edge.site.profile import LogitOffset, Profile
+from edge.site.profile import LogitOffset, Profile, Site
 
 COUNT, SECONDS = 1000, 5
 _ODD: tuple[Any, ...] = (None, -1, 0, 1e308, float("nan"), float("inf"), "a", [], {}, [[1]], True, "0" * 64)
@@ -19,7 +19,7 @@ def attempt(random: np.random.Generator, folder: Path) -> str | None:
     picture(random).save(folder / "a.png")
     shipped, file = Model(), folder / "site.json"
     made = Profile(shipped.sha256, {"lymphocyte": 9, "monocyte": 9}, LogitOffset(1.0), LogitOffset(), shipped.decision)
-    profile.write(made, file)
+    profile.write(Site(made), file)
     arguments = ("a.png", "--site", file.name, "--json", "-")
     expected = classify(folder, *arguments)[:2]
     if random.random() < 0.5:
