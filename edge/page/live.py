@@ -5,6 +5,7 @@ browser that is slow misses pictures.
 """
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -42,6 +43,7 @@ class Live:
         self.watched = 0
         self._stop, self._blind = stop, blind
         self._good = self._last_draw = 0.0  # when the newest good frame arrived, and when one was drawn, monotonic
+        self._began = math.inf  # when the run began, monotonic
         self._state: dict[str, Any] = {"doing": "", "warnings": [], "focus": None, "light": None, "rate": ""}
         self._wanted: tuple[Frame, list[tuple[Cell, Decision | None]]] | None = None
         self._ready = threading.Condition()
@@ -60,7 +62,9 @@ class Live:
             "rate": parts[-1],
         }
         if frame is not None and not status.fault:
-            self._good = frame.clock
+            # A frame tells when it was taken since the run's start, which the frame that came fastest tells best.
+            self._began = min(self._began, now - frame.clock)
+            self._good = self._began + frame.clock
             if self.watched and now - self._last_draw >= _EVERY:
                 self._last_draw = now
                 with self._ready:
