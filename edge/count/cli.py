@@ -518,6 +518,20 @@ def check(file: Path) -> None:
     click.echo(f"{file} is whole: {cells} cells, {signed}.")
 
 
+@main.command()
+@_file
+@click.argument("other", type=click.Path(path_type=Path))
+@exits_on_user_error
+def compare(file: Path, other: Path) -> None:
+    """Compare the monocytes of the session FILE with those of OTHER: do they differ by more than chance explains?"""
+    from edge.count import comparison
+    from edge.count.journal import Journal
+    from edge.count.summary import summary
+
+    with Journal.open(file, read_only=True) as first, Journal.open(other, read_only=True) as second:
+        click.echo(comparison.compare(summary(first), summary(second)))
+
+
 @main.command("list")
 @click.argument("folder", type=click.Path(path_type=Path), default=".")
 @exits_on_user_error

@@ -181,3 +181,18 @@ def test_reports_and_exports(tmp_path: Path) -> None:
     done = edge_count("export", file, "--cells", tmp_path / "judged", "--persons")
     assert "with 1 cells; left out: 2." in done.output and "Next: edge-site check" in done.output
     assert edge_count("export", file).exit_code == 2
+
+
+def test_two_counts_are_compared(tmp_path: Path) -> None:
+    files = []
+    for name, monocytes in (("a", 10), ("b", 12), ("c", 40), ("d", 0)):
+        folder = tmp_path / name
+        folder.mkdir()
+        with new_session(folder) as journal:
+            fill(journal, ["monocyte"] * monocytes + ["lymphocyte"] * (100 - monocytes if monocytes else 0))
+            files.append(Path(journal.path))
+    alike, unlike, empty = (edge_count("compare", files[0], other).output for other in files[1:])
+    assert "the second has 3 to 20 monocytes in 95 of 100 counts; it has 12." in alike
+    assert "no more than chance explains" in alike and "(Fisher's exact test, p 0.82" in alike
+    assert "by more than chance explains" in unlike
+    assert "can't be compared" in empty
