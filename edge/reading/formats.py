@@ -27,8 +27,8 @@ _NEEDED, _NEEDED_DEEP = 10, 23
 _ALL_ELSE = 140_000_000  # bytes
 _SMALL = 4_000_000  # pixels: nothing is asked about a smaller picture
 _TOO_MANY = (
-    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or write it as "
-    "TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
+    f"more than the {MAX_PIXELS // 1_000_000} million pixels that this tool reads at once; cut out the cell, or "
+    "write it as TIFF in tiles (vips tiffsave OLD NEW.tif --tile)."
 )
 # Pillow may try no others: some start programs (PostScript starts Ghostscript). "JPEG" includes the MPO of phones. The
 # first three need no further imports.
