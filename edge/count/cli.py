@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.page.live import Live
     from edge.system.signals import Stop
 
-_SETTINGS = ("operator", "slide", "note", "target", "counted", "readers", "read", "blind", "fields")
+_SETTINGS = ("operator", "slide", "note", "target", "counted", "readers", "read", "blind", "fields", "quality")
 
 
 @click.group(cls=Group)
@@ -44,7 +44,7 @@ _GROUPS = {
     "How to answer": ("--model", "--site", "--risk", "--ruler", "--threads"),
     "The camera": ("--show", "--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds"),
     "The page": ("--page", "--tls-certificate", "--tls-key"),
-    "Other options": ("--keep", "--help"),
+    "Other options": ("--keep", "--quality", "--help"),
 }
 
 
@@ -131,6 +131,7 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
 )
 @_certificate
 @_key
+@click.option("--quality", type=click.IntRange(50, 100), help="Of the pictures of cells, as JPEG.  [default: 90]")
 @exits_on_user_error
 def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
     """Count cells into the session FILE, from PICTURES or from a camera, until the target is reached.

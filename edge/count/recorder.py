@@ -24,7 +24,7 @@ from edge.output.sinks import Sink
 from edge.unlike import Unlike
 
 CROP, _FIELD = 400, 1280  # pixels: largest width of the pictures of a cell and of a field
-CROP_QUALITY, _FIELD_QUALITY = 90, 80  # of JPEG
+_FIELD_QUALITY = 80  # of JPEG
 
 
 class Recorder(Sink):
@@ -97,7 +97,7 @@ class Recorder(Sink):
             *(field, cell.number, round(x, 1), round(y, 1), cell.box, round(cell.red_cell, 1)),
             *(decision.label, decision.reason, decision.probabilities, repeats, self._run),
         )
-        number = self._journal.add_cell(counted, jpeg(image, CROP, CROP_QUALITY))
+        number = self._journal.add_cell(counted, jpeg(image, CROP, self._journal.settings.quality))
         if repeats is not None:
             self.repeated += 1
             return

@@ -27,6 +27,7 @@ class Settings:
         read: which cells each of them must judge: those that are DOUBTFUL to the machine, or ALL.
         blind: whether readers don't see the machine's answers. Then they must read ALL.
         fields: how many pictures of fields are kept; the oldest that show no doubtful cell are dropped first.
+        quality: of the pictures of cells, as JPEG, 50 to 100.
     """
 
     operator: str = ""
@@ -38,6 +39,7 @@ class Settings:
     read: str = DOUBTFUL
     blind: bool = False
     fields: int = 500
+    quality: int = 90
 
     def __post_init__(self) -> None:
         for name in ("operator", "slide", "note"):
@@ -122,10 +124,10 @@ class CountedCell:
     def from_row(cls, row: Sequence[Any]) -> Self:
         """From a row of SQLite with the values in the order of the attributes."""
         field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id = row
-        left, top, width, height = json.loads(box)
+        (left, top, width, height), shares = json.loads(f"[{box},{probabilities}]")  # at once, which is faster
         box = (left, top, width, height)
         answer, reason, run = map(sys.intern, (answer, reason, run))  # a session holds many equal ones
-        shares = {sys.intern(label): share for label, share in json.loads(probabilities).items()}
+        shares = {sys.intern(label): share for label, share in shares.items()}
         return cls(field, number, x, y, box, red_cell, answer, reason, shares, repeats, run, id)
 
     @property

@@ -9,7 +9,7 @@ from PIL import Image
 
 from edge.count.journal import Journal
 from edge.count.outcome import must_judge, outcome
-from edge.count.recorder import CROP, CROP_QUALITY, jpeg
+from edge.count.recorder import CROP, jpeg
 from edge.count.records import CountedCell
 from edge.count.seen import SIDE, square
 from edge.count.verdicts import Verdict
@@ -81,7 +81,7 @@ class Review:
             run=about.run,
         )
         with self.journal.changing():
-            number = self.journal.add_cell(cell, jpeg(crop, CROP, CROP_QUALITY))
+            number = self.journal.add_cell(cell, jpeg(crop, CROP, self.journal.settings.quality))
             self.journal.judge(self.reader, {number: verdict}, "add")
         return number
 

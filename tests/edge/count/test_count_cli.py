@@ -68,7 +68,7 @@ def test_a_run_ends_at_the_target_and_a_larger_one_goes_on(pictures: Path, tmp_p
 
 def test_the_simulated_microscope_is_counted_and_a_restart_recognises_its_cells(tmp_path: Path) -> None:
     file = tmp_path / "a.session"
-    for target in (4, 6):
+    for target in (4, 12):  # a run may end with a few more, which it had seen
         done = edge_count("start", file, "--camera", "sim:seed=3", "--of", "white", "--target", target)
         assert done.exit_code == 0, done.output
         assert f"are counted, of {target}." in done.output
