@@ -1,5 +1,6 @@
 """The command `edge-count`: options and nothing else."""
 
+import gc
 import os
 import shlex
 import sys
@@ -448,6 +449,7 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
     from edge.count.report.text import text
     from edge.count.summary import summary
 
+    gc.disable()  # the search for cycles, of which there are none, takes a fourth of the time for 100,000 cells
     with Journal.open(file, read_only=True) as journal:
         for target in targets:
             write(journal, target)
