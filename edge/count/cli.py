@@ -450,14 +450,17 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
     from edge.count.summary import summary
 
     gc.disable()  # the search for cycles, of which there are none, takes a fourth of the time for 100,000 cells
-    with Journal.open(file, read_only=True) as journal:
-        for target in targets:
-            write(journal, target)
-            click.echo(f"Written: {target}", err=True)
-        if folder:
-            click.echo(f"Written: {hand_over(journal, folder, name)}", err=True)
-        if not targets and not folder:
-            click.echo(text(summary(journal)))
+    try:
+        with Journal.open(file, read_only=True) as journal:
+            for target in targets:
+                write(journal, target)
+                click.echo(f"Written: {target}", err=True)
+            if folder:
+                click.echo(f"Written: {hand_over(journal, folder, name)}", err=True)
+            if not targets and not folder:
+                click.echo(text(summary(journal)))
+    finally:
+        gc.enable()
 
 
 @main.command()
