@@ -318,16 +318,15 @@ def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sin
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
-    from edge.model import SHIPPED, Model, try_out
-
     if not site:
-        if path:
-            try_out(path)
-        return Model(path or SHIPPED, threads)
-    from edge.site.profile import open_model
+        from edge.model import open_model
 
-    model = open_model(path, threads, site)
-    click.echo(f"Uses the profile {site}, which {model.site}.", err=True)
+        return open_model(path, threads)
+    from edge.site import profile
+
+    model = profile.open_model(path, threads, site)
+    if isinstance(model, profile.SiteModel):
+        click.echo(f"Uses the profile {site}, which {model.site}.", err=True)
     return model
 
 

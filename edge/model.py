@@ -251,6 +251,13 @@ class Model(File):
         return shares / total
 
 
+def open_model(path: Path | None, threads: int = 1) -> "Model":
+    """Opens a classifier; None for the shipped one. Another file is tried out first. Raises UserError; see Model."""
+    if path:
+        try_out(path)
+    return Model(path or SHIPPED, threads)
+
+
 def try_out(path: Path) -> None:
     """Runs the samples of a model file in a copy of this process, because a forged file may crash the runtime.
 

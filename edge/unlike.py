@@ -53,8 +53,9 @@ SAID = 0.5  # value of Unlike from which on a user is told
 # joined side by side: of the answers to raabin by those that learned from pbc, 25 of 260 were wrong with 3, 10 of 245
 # with 4, 4 of 239 with 5. All of them called a lymphocyte or a monocyte *other*.
 _SURER, _SURER_OF_OTHER, _LESS_OTHER = 1.25, 5.0, 0.75
-# Share of what the offset is expected to add to each kind's logit that is taken back. With 0, mean balanced accuracy of
-# the two names on these pairs is 0.784; with 1, 1.2 and 1.5 it is 0.829, 0.830 and 0.833. At home it doesn't change.
+# Share of what the offset is expected to add to the logit of each kind of *other* that is taken back. It was fitted
+# when the names were moved, too: with 0, their mean balanced accuracy on these pairs was 0.784; with 1, 1.2 and 1.5 it
+# was 0.829, 0.830 and 0.833. At home it doesn't change.
 _MOVED = 1.2
 FARTHEST = 2.0  # logits: no kind is moved farther than this against another
 _ROUNDS = 5  # of the fit of the common offset

@@ -148,9 +148,10 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
         raise UserError("A session is of one microscope: --ruler picture can't be used.")
     from edge.count import counting
     from edge.count.outcome import outcome
+    from edge.site.profile import open_model
     from edge.system.signals import Stop
 
-    model = _opened(options["model_path"], options["threads"], options["site"])
+    model = open_model(options["model_path"], options["threads"], options["site"])
     chosen = {name: options[name] for name in _SETTINGS if options[name] is not None}
     with ExitStack() as stack:
         journal, stop = stack.enter_context(_journal(file, chosen)), stack.enter_context(Stop().listening())
@@ -226,17 +227,6 @@ def page(place: Path, at: str, tls_certificate: Path | None, tls_key: Path | Non
     with ExitStack() as stack, Stop().listening() as stop:
         _serve(stack, place, at, None, (tls_certificate, tls_key))
         _wait(stop)
-
-
-def _opened(path: Path | None, threads: int, site: str | None) -> "Model":
-    from edge.model import SHIPPED, Model, try_out
-    from edge.site.profile import open_model
-
-    if site:
-        return open_model(path, threads, site)
-    if path:
-        try_out(path)
-    return Model(path or SHIPPED, threads)
 
 
 def _risk(options: dict[str, Any]) -> float:
@@ -319,8 +309,8 @@ def _say(journal: "Journal", run: "Recorder") -> None:
 
     found, settings = outcome(journal), journal.settings
     reached = found.counted >= settings.target
-    what = "lymphocytes and monocytes" if settings.counted == "named" else "white cells"
-    lines = [f"{found.counted} {what} are counted, of {settings.target}{'' if reached else '; start again to go on'}."]
+    go_on = "" if reached else "; start again to go on"
+    lines = [f"{found.counted} {settings.cells} are counted, of {settings.target}{go_on}."]
     if run.repeated:
         lines.append(f"{run.repeated} cells were recognised as counted before.")
     if run.known:

@@ -21,7 +21,7 @@ from typing import Any, Self
 from edge.count import schema
 from edge.count.records import LONGEST_NAME, Action, CountedCell, Field, Run, Settings
 from edge.count.verdicts import Verdict
-from edge.errors import UserError, reason
+from edge.errors import UserError, must_be_new, reason
 from edge.system.lock import lock
 from edge.system.run_id import new_run
 
@@ -77,8 +77,7 @@ class Journal:
         """Makes a new session file, whole or not at all. Raises UserError if there is something at the path."""
         part = Path(f"{path}.part")
         with saying(str(path)):
-            if os.path.lexists(path):
-                raise UserError(f"{path} exists already; name another file.")
+            must_be_new(path)
             part.unlink(missing_ok=True)
             database = sqlite3.connect(part, isolation_level=None)
             try:
@@ -215,8 +214,7 @@ class Journal:
             where.append(f"kind IN ({', '.join('?' * len(kinds))})")
             values += kinds
         rows = self._all(
-            "SELECT id, at, reader, kind, cell, before, after, step FROM actions "
-            f"WHERE {' AND '.join(where)} ORDER BY id",
+            f"{_ACTIONS} WHERE {' AND '.join(where)} ORDER BY id",
             values,
         )
         with _decoding(self.path):
@@ -345,10 +343,7 @@ class Journal:
 
     def signature(self) -> Action | None:
         """The action by which the session is signed; None while it isn't, or since it is amended."""
-        last = self._all(
-            "SELECT id, at, reader, kind, cell, before, after, step FROM actions WHERE kind IN ('sign', 'amend') "
-            "ORDER BY id DESC LIMIT 1"
-        )
+        last = self._all(f"{_ACTIONS} WHERE kind IN ('sign', 'amend') ORDER BY id DESC LIMIT 1")
         if not last or last[0][3] == "amend":
             return None
         with _decoding(self.path):
@@ -376,8 +371,7 @@ class Journal:
 
     def copy(self, path: str | Path) -> None:
         """Writes a copy of the whole session, also while another program counts into it. Raises UserError."""
-        if os.path.lexists(path):
-            raise UserError(f"{path} exists already; name another file.")
+        must_be_new(path)
         with saying(str(path)):
             target = sqlite3.connect(path, isolation_level=None)
             try:
@@ -431,6 +425,9 @@ class Journal:
 
 
 _CELLS = "SELECT field, number, x, y, box, red_cell, answer, reason, probabilities, repeats, run, id FROM cells"
+
+
+_ACTIONS = "SELECT id, at, reader, kind, cell, before, after, step FROM actions"
 
 
 def _json(value: Any) -> str:

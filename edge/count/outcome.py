@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from edge.count.journal import Journal
-from edge.count.records import ALL, NAMED, CountedCell, Settings
-from edge.count.verdicts import NAMES, NOT_A_CELL, RED, UNSURE, VERDICTS, WHITE, Verdict
+from edge.count.records import ALL, CountedCell, Settings
+from edge.count.verdicts import NAMES, WHITE, Verdict
 from edge.decide import REVIEW
 
 Verdicts = Mapping[str, Mapping[int, Verdict]]
@@ -69,8 +69,7 @@ class Outcome:
     @property
     def counted(self) -> int:
         """How many cells count towards the target."""
-        wanted = NAMES if self.settings.counted == NAMED else WHITE
-        return sum(self.labels[label] for label in wanted)
+        return sum(self.labels[label] for label in self.settings.labels)
 
     @property
     def named(self) -> int:
@@ -153,8 +152,3 @@ def _judge(
         return Judged(cell, "", open=DIFFER)
     notes = dict.fromkeys(verdict.note for verdict in said.values() if verdict.note)
     return Judged(cell, kinds.pop(), "; ".join(notes), " and ".join(said))
-
-
-# What a table of labels shows, in this order.
-ORDER = (*VERDICTS, "")
-SAID = {"": "open", UNSURE: "unsure", NOT_A_CELL: "not a cell", RED: "nucleated red cell"}

@@ -14,9 +14,8 @@ from edge.cell import Cell
 from edge.classify import Answer
 from edge.count.journal import Journal
 from edge.count.outcome import outcome
-from edge.count.records import NAMED, CountedCell, Field
+from edge.count.records import CountedCell, Field
 from edge.count.seen import SIDE, Seen, square
-from edge.count.verdicts import NAMES, WHITE
 from edge.decide import Decision
 from edge.errors import UserError
 from edge.frames import Picture, Unreadable
@@ -56,7 +55,6 @@ class Recorder(Sink):
         self._journal, self._run, self._files, self._reached = journal, run, files, reached
         self._ended = ended
         self._field: tuple[tuple[str, int], int | None] = (("", -1), None)
-        self._wanted = NAMES if journal.settings.counted == NAMED else WHITE
         self.counted = outcome(journal).counted
         self._seen = Seen()
         for cell in journal.cells():
@@ -102,7 +100,7 @@ class Recorder(Sink):
             self.repeated += 1
             return
         self.added += 1
-        self.counted += decision.label in self._wanted
+        self.counted += decision.label in self._journal.settings.labels
         self._seen.add(number, image, 2 * half)
 
     def _field_of(self, answer: Answer) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from edge.count import verdicts
 from edge.errors import UserError
 
 NAMED, WHITE = "named", "white"  # what Settings.counted may be
@@ -47,6 +48,16 @@ class Settings:
                 raise UserError(f"--{name} may have {LONGEST_NAME} characters.")
         if self.blind and self.read != ALL:
             object.__setattr__(self, "read", ALL)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What counts towards the target, some of edge.count.verdicts.VERDICTS."""
+        return verdicts.NAMES if self.counted == NAMED else verdicts.WHITE
+
+    @property
+    def cells(self) -> str:
+        """The same in words."""
+        return "lymphocytes and monocytes" if self.counted == NAMED else "white cells"
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,8 @@ CREATE TABLE actions (
   step INTEGER               -- actions of one step share it, and are undone together; undo and redo: which step
 ) STRICT;
 CREATE INDEX actions_of_a_cell ON actions (cell, reader, id);
+-- Every change asks first whether the session is signed.
+CREATE INDEX signatures ON actions (id) WHERE kind IN ('sign', 'amend');
 
 -- Nothing that is written here is ever changed.
 CREATE TRIGGER actions_stay BEFORE UPDATE ON actions BEGIN SELECT RAISE(ABORT, 'actions are never changed'); END;

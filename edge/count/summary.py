@@ -10,10 +10,10 @@ from edge import __version__
 from edge.count import statistics
 from edge.count.journal import Journal
 from edge.count.outcome import Judged, Outcome, outcome
-from edge.count.records import NAMED, Run, Settings
+from edge.count.records import Run, Settings
 from edge.count.signing import Signature, signature
 from edge.count.statistics import Agreement, Ratio
-from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NAMES, RED, VERDICTS, WHITE
+from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NAMES, RED, VERDICTS
 from edge.decide import REVIEW
 from edge.share import Share, exact
 from edge.unlike import SAID
@@ -115,7 +115,6 @@ def summary(journal: Journal, found: Outcome | None = None) -> Summary:
     found, runs = found or outcome(journal), journal.runs()
     labels, settings = found.labels, journal.settings
     named, white = found.named, found.white
-    whole, parts = (named, NAMES) if settings.counted == NAMED else (white, WHITE)
     starts = [action.at for action in journal.actions(kinds=("start",))]
     ends = [action.at for action in journal.actions(kinds=("end",))]
     share = exact(labels[MONOCYTE], named)
@@ -134,7 +133,9 @@ def summary(journal: Journal, found: Outcome | None = None) -> Summary:
         open=len(found.open),
         repeated=found.repeated,
         counted=found.counted,
-        shares={label: exact(labels[label], whole) for label in parts if labels[label] or label in NAMES},
+        shares={
+            label: exact(labels[label], found.counted) for label in settings.labels if labels[label] or label in NAMES
+        },
         ratio=statistics.ratio(labels[MONOCYTE], labels[LYMPHOCYTE]),
         nucleated_red=labels[RED],
         nucleated_red_factor=statistics.nucleated_red_factor(labels[RED], white),

@@ -99,7 +99,7 @@ def check(
         must_be_new(target)
     if note and not site:
         raise UserError("--note writes into a profile; name it with --site.")
-    model = _opened(model_path, site)
+    model = profiles.open_model(model_path, 1, site)
     found: dict[str, Any] = {"model": model.sha256}
     left_out = 0
     if unlabelled:
@@ -160,7 +160,7 @@ def adapt(
     from edge.site import profile as profiles
 
     must_be_new(out)
-    model, kept = _opened(model_path, None), profiles.read(site) if site else profiles.Site()
+    model, kept = profiles.open_model(model_path, 1, None), profiles.read(site) if site else profiles.Site()
     model.ruler = kept.ruler.known() if kept.ruler else None
     cells, left_out = _labelled_cells(folder, said, model, whole_image)
     with progress_bars() as progress:
@@ -323,15 +323,6 @@ def _given(micrometres: float, fields: "Fields") -> "Ruler":
             f"But the pictures show red cells of about {measured.red_cell:.0f} pixels: check the number.", err=True
         )
     return found
-
-
-def _opened(path: Path | None, profile: str | None) -> "Model":
-    from edge import model
-    from edge.site import profile as profiles
-
-    if path:
-        model.try_out(path)
-    return profiles.SiteModel(path or model.SHIPPED, 1, profile) if profile else model.Model(path or model.SHIPPED)
 
 
 def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: bool) -> "tuple[Cells, int]":

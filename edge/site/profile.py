@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from edge import contract
+from edge import model as models
 from edge.contract import Count, Decision, Probability, Range
 from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
@@ -205,8 +206,10 @@ class SiteModel(Model):
         return replace(prediction, kinds=learned.adjusted(prediction)) if learned else prediction
 
 
-def open_model(path: Path | None, threads: int, site: str) -> SiteModel:
-    """Opens a model file, None for the shipped one, with a site's profile. Raises UserError where one can't be used."""
+def open_model(path: Path | None, threads: int, site: str | None) -> Model:
+    """Like edge.model.open_model, with a site's profile if there is one. Raises UserError where one can't be used."""
+    if not site:
+        return models.open_model(path, threads)
     if path:
         try_out(path)
     return SiteModel(path or SHIPPED, threads, site)

@@ -8,7 +8,7 @@ from datetime import datetime
 from PIL import Image
 
 from edge.count.outcome import Judged
-from edge.count.records import ALL, NAMED, Run
+from edge.count.records import ALL, Run
 from edge.count.report.content import AMENDED, FINAL, PRELIMINARY, Content
 from edge.count.statistics import Agreement
 from edge.count.summary import WITHIN, Summary
@@ -130,7 +130,7 @@ def page(content: Content) -> Page:
         status=_TITLES[content.status] + (f", version {content.version}" if content.version > 1 else ""),
         signed=content.status != PRELIMINARY,
         notices=[clean(each) for each in summary.notices],
-        whole="lymphocytes and monocytes" if summary.settings.counted == NAMED else "white cells",
+        whole=summary.settings.cells,
         rows=_rows(summary),
         results=_results(summary),
         facts=_facts(content),
@@ -186,7 +186,7 @@ def _results(summary: Summary) -> list[str]:
 def _facts(content: Content) -> list[tuple[str, str]]:
     summary = content.summary
     settings, signed = summary.settings, summary.signature
-    kinds = "lymphocytes and monocytes" if settings.counted == NAMED else "white cells"
+    kinds = settings.cells
     reading = "all cells" if settings.read == ALL else "the doubtful cells"
     reading += ", without the machine's answers" if settings.blind else ""
     found = [

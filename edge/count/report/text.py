@@ -13,7 +13,7 @@ def text(summary: Summary) -> str:
         rows.append([label, str(count), _percent(summary.shares[label]) if label in summary.shares else ""])
     if summary.open:
         rows.append(["open", str(summary.open), ""])
-    of = "% of the lymphocytes and monocytes" if settings.counted == "named" else "% of the white cells"
+    of = f"% of the {settings.cells}"
     lines = [
         f"{printable(summary.name)}: slide {printable(settings.slide or '-')}, {printable(settings.operator or '-')}"
     ]
