@@ -11,7 +11,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
-from edge.system.cli import Grouped, fourcc, progress_bars, ruler, size
+from edge.system.cli import Grouped, fourcc, progress_bars, ruler, signed, size
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _GROUPS = {
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
     "What to write": ("--json", "--csv", "--annotate", "--explain", "--save", "--show"),
     "The camera": ("--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds", "--cells"),
-    "Other options": ("--verify", "--version", "--help"),
+    "Other options": ("--verify", "--require-signed", "--version", "--help"),
 }
 
 
@@ -132,6 +132,7 @@ class _EdgeClassify(Grouped):
 @click.option(
     "--verify", is_flag=True, help="Check that this device gives the right answers for the samples in the model file."
 )
+@signed
 @exits_on_user_error
 def main(
     paths: tuple[str, ...], camera: str | None, model_path: Path | None, site: str | None, verify: bool, **options: Any
@@ -152,6 +153,11 @@ def main(
         ) from error
 
     _check_targets(options["json_target"], options["csv_target"])
+    if options["key"]:
+        from edge import locate
+        from edge.system import signature
+
+        signature.require(options["key"], [model_path or model.SHIPPED, locate.SHIPPED, *([site] if site else [])])
     if verify:
         _verify(model_path, options["threads"])
         if not paths and not camera:

@@ -15,7 +15,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Group, Grouped, fourcc, progress_bars, ruler, size
+from edge.system.cli import Group, Grouped, fourcc, progress_bars, ruler, signed, size
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _GROUPS = {
     "How to answer": ("--model", "--site", "--risk", "--ruler", "--threads"),
     "The camera": ("--show", "--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds"),
     "The page": ("--page", "--tls-certificate", "--tls-key"),
-    "Other options": ("--keep", "--quality", "--help"),
+    "Other options": ("--keep", "--quality", "--require-signed", "--help"),
 }
 
 
@@ -133,6 +133,7 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
 @_certificate
 @_key
 @click.option("--quality", type=click.IntRange(50, 100), help="Of the pictures of cells, as JPEG.  [default: 90]")
+@signed
 @exits_on_user_error
 def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
     """Count cells into the session FILE, from PICTURES or from a camera, until the target is reached.
@@ -146,11 +147,17 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
         raise UserError("Give either pictures or --camera SOURCE; see edge-count start --help.")
     if options["ruler"] == "picture":
         raise UserError("A session is of one microscope: --ruler picture can't be used.")
+    from edge import locate
     from edge.count import counting
     from edge.count.outcome import outcome
+    from edge.model import SHIPPED
     from edge.site.profile import open_model
+    from edge.system import signature
     from edge.system.signals import Stop
 
+    if options["key"]:
+        site = [options["site"]] if options["site"] else []
+        signature.require(options["key"], [options["model_path"] or SHIPPED, locate.SHIPPED, *site])
     model = open_model(options["model_path"], options["threads"], options["site"])
     chosen = {name: options[name] for name in _SETTINGS if options[name] is not None}
     with ExitStack() as stack:

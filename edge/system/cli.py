@@ -139,6 +139,16 @@ def size(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, 
     return pixels
 
 
+signed = click.option(
+    "--require-signed",
+    "key",
+    metavar="KEY",
+    envvar="EDGE_REQUIRE_SIGNED",
+    help="Use only a model, a locator and a profile that this public key of minisign (a file, or its text) has signed. "
+    "The environment variable EDGE_REQUIRE_SIGNED does the same.",
+)
+
+
 def fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
     """Callback of an option that gives a pixel format."""
     if text is not None and not (len(text) == 4 and text.isascii()):
