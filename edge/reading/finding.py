@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from edge.reading.drawn import is_drawn, is_for_saving
 from edge.reading.formats import SUFFIXES, VIDEOS
 
+_ONE = re.compile(r"\[(\w)\]")  # brackets around one character: a part of a name, since as a pattern they'd be needless
 _ENDINGS = 6  # so many endings are named in a sentence
 
 
@@ -44,14 +46,15 @@ def find(paths: Iterable[str]) -> Listing:
     """Lists the picture files in folders with all subfolders, those that match glob patterns, and all files named.
 
     In a folder, hidden files, files of other kinds and what this tool wrote itself are left out. A file that is named,
-    or that a pattern matches, is always listed.
+    or that a pattern matches, is always listed. Brackets around one character, as in cell[1].png, are part of the name.
     """
     listing = Listing()
     found: dict[str, None] = {}
     for path in paths:
         matches = [path]
+        pattern = _ONE.sub(r"[[]\1]", path)
         if not os.path.exists(path) and glob.has_magic(path):
-            matches = sorted(glob.glob(path, recursive=True)) or [path]
+            matches = sorted(glob.glob(pattern, recursive=True)) or [path]
         for match in matches:
             found.update(dict.fromkeys(_below(match, listing) if os.path.isdir(match) else [match]))
     listing.files = list(found)

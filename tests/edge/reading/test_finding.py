@@ -42,6 +42,13 @@ def test_a_pattern_without_a_match_and_a_missing_file_stay(tmp_path: Path) -> No
         assert isinstance(result, frames.Unreadable) and result.error.startswith("does not exist")
 
 
+def test_brackets_around_one_character_are_a_part_of_the_name(tmp_path: Path) -> None:
+    touch(tmp_path, "gone1.png", "gone2.png", "there[1]b.png")
+    assert names(find([f"{tmp_path}/gone[1].png"])) == ["gone[1].png"]
+    assert names(find([f"{tmp_path}/there[1]*.png"])) == ["there[1]b.png"]
+    assert names(find([f"{tmp_path}/gone[12].png"])) == ["gone1.png", "gone2.png"]
+
+
 def test_a_pattern_may_match_folders(tmp_path: Path) -> None:
     touch(tmp_path, "one/a.png", "two/b.png", "c.png")
     assert names(find([f"{tmp_path}/*"])) == ["c.png", "a.png", "b.png"]
