@@ -16,7 +16,7 @@ from edge import frames
 from edge.contract import Calibration, Contract, Data, Input, Loss
 from edge.errors import UserError
 from edge.frames import Frame
-from edge.locate import Locator
+from edge.locate import Locator, unpacked
 from edge.output.tables import Table
 from edge.share import Share, share
 from edge.simulator import drawing
@@ -145,8 +145,9 @@ def convert(
         files[path.name] = content
         files[f"{path.stem}.md"] = model_card.locator_card(final.contract, path.name, final.sha256)
     reports.write(path.parent, files)
-    marked = np.stack([after.model.raw(picture)[..., 0] for picture in pictures]) >= _MARKED
-    expected = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)[..., 0] >= 0.5
+    marked = np.stack([unpacked(after.model.raw(picture))[0] for picture in pictures]) >= _MARKED
+    answers = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)
+    expected = np.stack([unpacked(answer)[0] for answer in answers]) >= 0.5
     return Result(
         path=path if outcome.passed else None,
         bytes=len(content),

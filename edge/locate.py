@@ -234,11 +234,11 @@ class Locator(File):
             hidden = _outside(lit, box, -(-h // 2), -(-w // 2))
         field = np.full((self.size, self.size, 3), FILL, np.uint8)
         field[:h, :w] = small
-        answer = self.raw(field)[: -(-h // 2), : -(-w // 2)]
-        marks, ruler = np.ascontiguousarray(answer[..., 0]), answer[..., 1]
+        marks, codes = unpacked(self.raw(field))
+        marks, codes = np.ascontiguousarray(marks[: -(-h // 2), : -(-w // 2)]), codes[: -(-h // 4), : -(-w // 4)]
         if hidden is not None:
             marks[hidden] = 0
-        estimate = red_cell_estimate(ruler)
+        estimate = red_cell_estimate(codes)
         red_cell = scale * estimate
         found = [_in_frame(nucleus, 2 * scale) for nucleus in nuclei(marks)] if np.ptp(small) >= _CONTRAST else []
         if lit is not None:
@@ -346,9 +346,26 @@ def ruler_mark(diameter: float) -> float:
     return min(1.0, max(0.0, math.log2(diameter / _RULER[0]) / math.log2(_RULER[1] / _RULER[0])))
 
 
-def red_cell_estimate(ruler: np.ndarray) -> float:
+def unpacked(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The network's answer -> its marks and the codes of the red cells' diameter.
+
+    Args:
+        answer: uint8 [h, w, 5]: the marks of 2 x 2 pixels each, and the codes; or, from older files, uint8
+            [2h, 2w, 2]: marks and codes.
+
+    Returns:
+        marks: uint8 [2h, 2w].
+        codes: uint8 [h, w].
+    """
+    if answer.shape[-1] == 2:
+        return answer[..., 0], answer[::2, ::2, 1]
+    h, w, _ = answer.shape
+    return answer[..., :4].reshape(h, w, 2, 2).swapaxes(1, 2).reshape(2 * h, 2 * w), answer[..., 4]
+
+
+def red_cell_estimate(codes: np.ndarray) -> float:
     """The network's codes for the red cells' diameter, uint8 [h, w] -> their mean, in pixels of the network's input."""
-    share = int(ruler.sum(dtype=np.int64)) / (255 * ruler.size)
+    share = int(codes.sum(dtype=np.int64)) / (255 * codes.size)
     return round(_RULER[0] * (_RULER[1] / _RULER[0]) ** share, 2)  # machines differ in the last digits
 
 

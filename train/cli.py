@@ -594,14 +594,25 @@ def evaluate(run: Path, folder: Path | None, out: Path | None, split: str) -> No
 @click.option(
     "--start", type=click.Path(path_type=Path), metavar="RUN", help="Start from the network of this earlier run."
 )
+@click.option(
+    "--teacher", type=click.Path(path_type=Path), metavar="FILE", help="Also learn this locator's answers (.tflite)."
+)
+@click.option(
+    "--pool",
+    type=click.IntRange(0),
+    default=Locator.pool,
+    show_default=True,
+    help="Compose this many fields once, then turn and mirror them; 0 to compose new ones all the time, which is slow.",
+)
+@click.option("--large", is_flag=True, help="Train the larger network, which is meant to be the teacher.")
 @_seed
 @exits_on_user_error
-def locator(folder: Path, out: Path, start: Path | None, **settings: Any) -> None:
+def locator(folder: Path, out: Path, start: Path | None, teacher: Path | None, **settings: Any) -> None:
     """Train the network that finds white cells in a field, on pictures of single cells and on marked fields if any."""
     with quiet():
         from train.locator import training
 
     with progress_bars() as progress:
-        report = training.train(folder, out, Locator(**settings), start, progress)
+        report = training.train(folder, out, Locator(**settings), start, teacher, progress)
     click.echo(f"\nLearned from {report['data']['clear']} pictures with a clear nucleus.")
     click.echo(f"Next: convert --int8 {shlex.quote(str(out))}")

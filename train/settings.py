@@ -111,6 +111,8 @@ class Locator:
         drawn: share of the composed fields that the simulated microscope draws, 0 to 1.
         seed: of all random choices, 0 to 20,000.
         hard: share of the fields with dark red cells; half as many have strong casts and blur, 0 to 1.
+        pool: this many fields are composed once, then turned and mirrored; 0 to compose new ones all the time.
+        large: whether to train the larger network, from which the shipped one learned.
     """
 
     epochs: int = 24
@@ -120,6 +122,8 @@ class Locator:
     drawn: float = 0.2
     seed: int = 0
     hard: float = 0.0
+    pool: int = 0
+    large: bool = False
 
 
 BASELINE = Settings()

@@ -212,13 +212,21 @@ def locator_card(contract: Contract, file: str, sha256: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _locator_commands(training: Mapping[str, Any]) -> list[str]:
-    """The command lines that made a locator. If it started from an earlier run, that run comes first."""
-    start = training.get("start")
+def _locator_commands(training: Mapping[str, Any], run: str = "runs/locator") -> list[str]:
+    """The command lines that made a locator: those of its teacher and of the run that it started from come first."""
+    before = []
     options = " ".join(f"--{name} {training[name]}" for name in ("epochs", "rate", "drawn", "seed"))
-    if not start:
-        return [f"train locator --data DATA --out runs/locator-1 {options}"]
-    return [*_locator_commands(start), f"train locator --data DATA --out runs/locator --start runs/locator-1 {options}"]
+    if training.get("large", True):  # the only network that there was, when its size wasn't a setting
+        options += " --large"
+    if training.get("pool"):
+        options += f" --pool {training['pool']}"
+    if teacher := training.get("teacher"):
+        before += [*_locator_commands(teacher, f"{run}-large"), f"convert --int8 {run}-large"]
+        options += f" --teacher {run}-large/locator-int8.tflite"
+    if start := training.get("start"):
+        before += _locator_commands(start, f"{run}-1")
+        options += f" --start {run}-1"
+    return [*before, f"train locator --data DATA --out {run} {options}"]
 
 
 def _network(contract: Contract) -> str:

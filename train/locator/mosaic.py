@@ -1,7 +1,7 @@
 """Composes fields for the locator to learn from: pictures of single cells, as simulated microscopes would show them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,13 +29,36 @@ class Lesson:
         image: RGB uint8 [320, 320, 3].
         outline: uint8 [160, 160]: 1 the core of a nucleus, 2 unknown, 3 the gap between two nuclei, 0 none of these.
         red_cell: diameter of the red cells in pixels; 0 if there are none or if it isn't known.
-        shape: (height, width) of the field in pixels; what lies beyond is padding.
+        shape: (height, width) of the field in pixels, even numbers; what lies beyond is padding.
+        taught: a teacher's marks for it, uint8 [160, 160]; None without a teacher.
+        taught_red_cell: the teacher's estimate of the diameter of the red cells in pixels; 0 without a teacher.
     """
 
     image: np.ndarray
     outline: np.ndarray
     red_cell: float
     shape: tuple[int, int]
+    taught: np.ndarray | None = None
+    taught_red_cell: float = 0.0
+
+    def turned(self, quarters: int, mirrored: bool) -> "Lesson":
+        """The same lesson, turned by quarters of a turn, then perhaps mirrored; the padding stays below and right."""
+        height, width = self.shape
+
+        def turn(picture: np.ndarray, step: int, fill: int) -> np.ndarray:
+            part = np.rot90(picture[: height // step, : width // step], quarters)
+            part = part[::-1] if mirrored else part
+            whole = np.full_like(picture, fill)
+            whole[: part.shape[0], : part.shape[1]] = part
+            return whole
+
+        return replace(
+            self,
+            image=turn(self.image, 1, FILL),
+            outline=turn(self.outline, 2, 0),
+            shape=(width, height) if quarters % 2 else (height, width),
+            taught=None if self.taught is None else turn(self.taught, 2, 0),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Trains the locator's network, and writes the folder of the run."""
 
 import json
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -13,13 +14,15 @@ from PIL import Image
 
 from edge import __version__, frames
 from edge.errors import UserError
+from edge.locate import Locator, red_cell_estimate, unpacked
 from edge.system.progress import Progress, silent
 from train import run, settings
 from train.data import dataset, fields
 from train.data.dataset import Example
 from train.locator import field_lessons, nuclei, red_cell_diameter
-from train.locator.mosaic import FIELD, Mosaic
-from train.locator.network import length, loss, network, target
+from train.locator import network as networks
+from train.locator.mosaic import FIELD, Lesson, Mosaic
+from train.locator.network import length, loss, target
 from train.loop import EpochLog
 
 _FEWEST = 20  # at least this many pictures with a clear cell are needed
@@ -29,9 +32,9 @@ _CALIBRATION = 100  # this many fields are kept for the converter, which chooses
 class _Batches(keras.utils.PyDataset):
     """Batches of composed fields. Each step has a random seed of its own."""
 
-    def __init__(self, mosaic: Mosaic, options: settings.Locator) -> None:
+    def __init__(self, lessons: "_Lessons", options: settings.Locator) -> None:
         super().__init__(workers=2)
-        self._mosaic, self._options, self._epoch = mosaic, options, 0
+        self._lessons, self._options, self._epoch = lessons, options, 0
 
     def on_epoch_end(self) -> None:
         self._epoch += 1
@@ -41,9 +44,35 @@ class _Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         rng = np.random.default_rng([self._options.seed, self._epoch, index])
-        lessons = [self._mosaic.field(rng) for _ in range(self._options.batch)]
+        lessons = [self._lessons.random(rng) for _ in range(self._options.batch)]
         images = np.stack([lesson.image for lesson in lessons]).astype(np.float32)
         return images, np.stack([target(lesson) for lesson in lessons])
+
+
+class _Lessons:
+    """Random lessons: new ones, or from a pool of lessons that are composed once, then turned and mirrored."""
+
+    def __init__(self, mosaic: Mosaic, teacher: Locator | None, options: settings.Locator, progress: Progress) -> None:
+        self._mosaic, self._teacher, self._asking = mosaic, teacher, threading.Lock()
+        self._pool: list[Lesson] = []
+        for number in range(options.pool):
+            self._pool.append(self._new(np.random.default_rng([options.seed, 2_000_000, number])))
+            progress("Composing fields", number + 1, options.pool)
+
+    def random(self, rng: np.random.Generator) -> Lesson:
+        if not self._pool:
+            return self._new(rng)
+        return self._pool[rng.integers(len(self._pool))].turned(int(rng.integers(4)), bool(rng.integers(2)))
+
+    def _new(self, rng: np.random.Generator) -> Lesson:
+        lesson = self._mosaic.field(rng)
+        if self._teacher is None:
+            return lesson
+        with self._asking:  # several threads share one interpreter
+            marks, codes = unpacked(self._teacher.raw(lesson.image))
+        height, width = lesson.shape
+        estimate = red_cell_estimate(codes[: height // 4, : width // 4])
+        return replace(lesson, taught=np.array(marks), taught_red_cell=estimate)
 
 
 class _Reports(keras.callbacks.Callback):
@@ -64,7 +93,12 @@ class _Reports(keras.callbacks.Callback):
 
 
 def train(
-    folder: Path, out: Path, options: settings.Locator, start: Path | None = None, progress: Progress = silent
+    folder: Path,
+    out: Path,
+    options: settings.Locator,
+    start: Path | None = None,
+    teacher: Path | None = None,
+    progress: Progress = silent,
 ) -> dict:
     """Trains the locator; writes OUT/model.keras, OUT/run.json and OUT/calibration.npz.
 
@@ -76,25 +110,28 @@ def train(
         out: the run's folder.
         options: how to train.
         start: folder of an earlier run, whose network is trained further; None to start from random weights.
+        teacher: a locator's .tflite file, whose answers are learned, too; None to learn without a teacher.
         progress: see edge.system.progress.
 
     Returns:
         What run.json holds.
 
     Raises:
-        UserError: if the data or the earlier run can't be used, or if the folder isn't empty or can't be written.
+        UserError: if the data, the earlier run or the teacher can't be used, or if the folder isn't empty or can't be
+            written.
     """
     examples = [e for e in dataset.read(folder, labels=None) if e.split != "test"]
     run.make_folder(out)
     keras.utils.set_random_seed(options.seed)
-    model, before = _earlier(start) if start else (network(), None)
+    asked = Locator(teacher) if teacher else None
+    model, before = _earlier(start) if start else (networks.teacher() if options.large else networks.network(), None)
     mosaic, learned_from = _mosaic(folder, examples, options, progress)
     cv2.setNumThreads(1)  # two threads compose fields at the same time already
     falling = keras.optimizers.schedules.CosineDecay(options.rate, options.epochs * options.steps)
     model.compile(keras.optimizers.Adam(falling), loss, metrics=[length])
     started = time.time()
     history = model.fit(
-        _Batches(mosaic, options),
+        _Batches(_Lessons(mosaic, asked, options, progress), options),
         epochs=options.epochs,
         callbacks=[keras.callbacks.ModelCheckpoint(str(out / "model.keras")), _Reports(options, progress)],
         verbose=0,
@@ -107,7 +144,7 @@ def train(
         "network": model.name,
         "parameters": model.count_params(),
         "size": FIELD,
-        "settings": asdict(options) | {"start": before},
+        "settings": asdict(options) | {"start": before, "teacher": asked and asked.contract.training},
         "seconds": round(time.time() - started, 1),
         "data": {
             "counts": dataset.describe(examples),

@@ -31,22 +31,35 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_it_learns_continues_and_becomes_a_model_file(fields: Path, tmp_path: Path) -> None:
+def test_it_learns_continues_and_becomes_a_model_file_and_a_teacher(fields: Path, tmp_path: Path) -> None:
     short = ("--data", fields, "--epochs", 1, "--steps", 2, "--batch", 2)
-    for options in ((tmp_path / "one",), (tmp_path / "two", "--start", tmp_path / "one", "--drawn", 0.5)):
-        done = invoke("train", "locator", *short, "--out", *options)
+
+    def train(name: str, *options: object) -> dict:
+        done = invoke("train", "locator", *short, "--out", tmp_path / name, *options)
         assert done.returncode == 0, done.stderr
-    one, two = (json.loads((tmp_path / name / "run.json").read_text()) for name in ("one", "two"))
+        return json.loads((tmp_path / name / "run.json").read_text())
+
+    def convert(name: str) -> Locator:
+        done = invoke("convert", "--int8", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        return Locator(tmp_path / name / "locator-int8.tflite")
+
+    one = train("one", "--large")
+    two = train("two", "--start", tmp_path / "one", "--drawn", 0.5)
     assert one["data"]["fields"] == 1 and set(one["data"]["red_cells"]) == {fields.name, "here"}
     assert one["settings"]["start"] is None and two["settings"]["start"] == one["settings"]
-    done = invoke("convert", "--int8", tmp_path / "two")
-    assert done.returncode == 0, done.stderr
-    locator = Locator(tmp_path / "two" / "locator-int8.tflite")
-    locator.cells(Frame(np.zeros((64, 80, 3), np.uint8), "black", 0, 0.0))
-    card = (tmp_path / "two" / "locator-int8.md").read_text()
-    assert "--start runs/locator-1 --epochs 1" in card and "1 camera fields" in card
+    teacher = convert("two")
+    small = train("small", "--teacher", teacher.path, "--pool", 3)
+    assert small["settings"]["teacher"]["start"]["epochs"] == 1 and small["parameters"] < one["parameters"]
+    for locator in (teacher, convert("small")):
+        locator.cells(Frame(np.zeros((64, 80, 3), np.uint8), "black", 0, 0.0))
+    card = (tmp_path / "small" / "locator-int8.md").read_text()
+    assert "--start runs/locator-large-1" in card and "1 camera fields" in card
+    assert "--teacher runs/locator-large/locator-int8.tflite" in card and card.count("train locator") == 3
 
 
 def test_refusals(fields: Path, drawn: Path, tmp_path: Path) -> None:
     options = ("--data", fields, "--out", tmp_path / "run", "--start", tmp_path / "none")
     assert_refused(invoke("train", "locator", *options), "no locator to start from")
+    options = ("--data", fields, "--out", tmp_path / "run", "--teacher", tmp_path / "none.tflite")
+    assert_refused(invoke("train", "locator", *options), "none.tflite can't be read")
