@@ -22,8 +22,8 @@ def require(key: str, files: Iterable[str | Path]) -> None:
         files: paths of the files.
 
     Raises:
-        UserError: if a signature is missing, is another key's, or doesn't fit the file as it is now; if the key or a
-            file can't be read; or if the library is missing.
+        UserError: if a signature is missing, is another key's or doesn't fit the file. Also if the key or a file can't
+            be read, or if the library is missing.
     """
     try:
         import minisign

@@ -15,9 +15,9 @@ def network(size: int = FIELD) -> keras.Model:
     """The network that is shipped: a small U-Net, which learns from a larger one.
 
     Its coarsest resolution is a thirty-second of the field's, so that it sees both a cell of a few pixels and one that
-    fills the picture. Four things make it faster on a Pi: each block of 4 x 4 pixels enters as one pixel of 48
-    channels; at two resolutions, depthwise and 1 x 1 convolutions replace the usual ones; the converter removes the
-    batch normalisation (folds it into the convolutions); and sums replace the usual concatenations.
+    fills the picture. Four things make it faster on a Pi. Each block of 4 x 4 pixels enters as one pixel of 48
+    channels. At two resolutions, depthwise and 1 x 1 convolutions replace the usual ones. The converter removes the
+    batch normalisation (folds it into the convolutions). Sums replace the usual concatenations.
 
     Args:
         size: width and height of its input in pixels, divisible by 32.
