@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from benchmarks.report import result
-from edge import __version__, model
+from edge import __version__, frames, model
 from edge.errors import UserError, exits_on_user_error
 from edge.system.cli import Group, progress_bars
 from train.cli import data_option
@@ -470,6 +470,23 @@ def parity(data: Path, fields: int, cells: int) -> None:
     for digest in digests:
         click.echo(str(digest))
     click.echo("Next: the same command on the other machine; it must print the same lines", err=True)
+
+
+@main.command()
+@click.argument("paths", nargs=-1)
+@click.option("--made", default=1600, show_default=True, help="Number of pictures that are made, of 16 kinds in turn.")
+@exits_on_user_error
+def decoding(paths: tuple[str, ...], made: int) -> None:
+    """Are decoded pictures the same as by Pillow alone?
+
+    Pictures are made of all kinds of JPEG, whole and damaged, and decoded both ways; so are the JPEG files in PATHS.
+    Exit code 1 if one differs. It needs only what is also installed on a Raspberry Pi.
+    """
+    from benchmarks import decoding
+
+    found = decoding.decoding(made, frames.expand(paths))
+    click.echo(str(found))
+    sys.exit(1 if found.differ else 0)
 
 
 @main.command()

@@ -20,7 +20,7 @@ from edge.cell import Cell, single, whole_image
 from edge.crop import by_rulers, extent
 from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
-from edge.frames import Frame, Picture, Unreadable, count_pages, pages, read
+from edge.frames import Frame, Picture, TooLarge, Unreadable, count_pages, pages, read
 from edge.kept import Box, KeptPicture, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
@@ -279,16 +279,23 @@ def _frames(path: str, search: Search, observe: Observer) -> Iterator[Frame | Un
         yield frame
 
 
+def _pictures(path: str, search: Search, observe: Observer) -> "Iterator[Frame | LargePicture | Unreadable]":
+    """Reads the pictures in one file; one that is too large for the memory is opened, to be read part by part."""
+    from edge.field.large import open_large
+
+    large = open_large(path, refused=False)
+    for frame in [large] if large else _frames(path, search, observe):
+        each = open_large(path) or frame if isinstance(frame, TooLarge) else frame
+        if not isinstance(each, Frame | Unreadable) and search.keep_whole:
+            each = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
+        yield each
+
+
 def _located(
     path: str, locator: "Locator", search: Search, observe: Observer
 ) -> "Iterator[tuple[Frame | LargePicture, Located] | Unreadable]":
     """Reads the pictures in one file and finds their nuclei."""
-    from edge.field.large import open_large
-
-    large = open_large(path)
-    if large and not isinstance(large, Unreadable) and search.keep_whole:
-        large = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
-    for frame in [large] if large else _frames(path, search, observe):
+    for frame in _pictures(path, search, observe):
         known = search.red_cell if isinstance(search.red_cell, float | int) else 0
         if not isinstance(frame, Unreadable) and known > 2 * max(frame.width, frame.height):
             size = f"{frame.width}x{frame.height}"

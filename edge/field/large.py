@@ -127,9 +127,13 @@ class LargePicture:
             raise UserError(f"{self.source} {_unreadable(error)}") from error
 
 
-def open_large(path: str) -> LargePicture | Unreadable | None:
-    """Opens a whole slide, or a picture that is too large for edge.frames; None for any other file."""
-    way = _way(path)
+def open_large(path: str, refused: bool = True) -> LargePicture | Unreadable | None:
+    """Opens a whole slide, or a picture that is too large for edge.frames; None for any other file.
+
+    refused: False if edge.frames hasn't tried the file yet. Then a JPEG, PNG or WebP isn't opened to learn its size,
+    because edge.frames says if it is TooLarge.
+    """
+    way = _way(path, refused)
     if way is None:
         return None
     try:
@@ -153,7 +157,7 @@ def _unreadable(error: Exception) -> str:
     return f"cannot be read in parts: {reason(error)}."
 
 
-def _way(path: str) -> _Way | None:
+def _way(path: str, refused: bool) -> _Way | None:
     """How a file is read in parts; None if edge.frames reads it, or if it is no picture."""
     ending = Path(path).suffix.lower()
     if not Path(path).is_file():  # opening a pipe would wait for its other end
@@ -167,7 +171,7 @@ def _way(path: str) -> _Way | None:
         return _SLIDE
     if head.startswith(_TIFF):
         return _TILES if _too_large(path) or ending in SLIDES else None
-    return _VIPS if head.startswith(_OTHERS) and _too_large(path) else None
+    return _VIPS if refused and head.startswith(_OTHERS) and _too_large(path) else None
 
 
 def _too_large(path: str) -> bool:

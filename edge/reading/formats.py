@@ -45,6 +45,10 @@ class Refused(Exception):
     """A file that is no picture for this tool. The message completes a sentence that begins with the file's path."""
 
 
+class RefusedAsTooLarge(Refused):
+    """A picture with more pixels than are read at once; edge.field.large may read it part by part."""
+
+
 @contextmanager
 def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     """Opens a picture file with Pillow; its pixels aren't decoded yet.
@@ -65,7 +69,7 @@ def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
         try:
             picture = Image.open(file, formats=_FORMATS)
         except Image.DecompressionBombError:
-            raise Refused(f"holds {_TOO_MANY}") from None
+            raise RefusedAsTooLarge(f"holds {_TOO_MANY}") from None
         except UnidentifiedImageError:
             file.seek(0)
             picture = _heic(file, str(path))
@@ -85,7 +89,7 @@ def check_size(picture: Image.Image, deep: bool = False) -> None:
     """
     pixels, size = picture.width * picture.height, f"has {picture.width}x{picture.height} pixels"
     if pixels > MAX_PIXELS:
-        raise Refused(f"{size}, {_TOO_MANY}")
+        raise RefusedAsTooLarge(f"{size}, {_TOO_MANY}")
     if max(picture.size) > _LONGEST:
         raise Refused(f"{size}; no side may have more than {_LONGEST}, so cut it into parts.")
     needed = _ALL_ELSE + pixels * (_NEEDED_DEEP if deep else _NEEDED)
