@@ -165,9 +165,11 @@ def _filled(
     x0, y0, x1, y1 = box
     window = picture.window(*box)
     if window.shape[:2] != (y1 - y0, x1 - x0):
-        inside, window = window, np.full((y1 - y0, x1 - x0, 3), white, np.uint8)
+        inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         row, column = max(-y0, 0), max(-x0, 0)
-        window[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+        below, right = row + inside.shape[0], column + inside.shape[1]
+        window[:row], window[below:], window[:, :column], window[:, right:] = white, white, white, white
+        window[row:below, column:right] = inside
     outside = hidden(lit, box)
     if outside is not None:
         window = window.copy()
