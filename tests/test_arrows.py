@@ -22,10 +22,11 @@ MAY_IMPORT = {
 }
 # The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
-    "core": {"system", "reading", "field"},
+    "core": {"system", "reading", "field", "workers"},
     "field": {"core", "reading"},
     "system": set(),
     "reading": {"system"},
+    "workers": {"core", "system"},
     "output": {"core", "system", "reading"},
     "simulator": {"core", "system"},
     "camera": {"core", "system", "reading", "simulator"},

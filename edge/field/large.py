@@ -13,7 +13,6 @@ from PIL import Image
 
 from edge.errors import UserError, reason
 from edge.frames import LeftOut, Unreadable
-from edge.reading import slides, tiles, vips
 from edge.reading.formats import DICOM, MAX_PIXELS, OPENSLIDE, SLIDES
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
@@ -47,7 +46,25 @@ class _Way:
     extra: str
 
 
-_TILES, _SLIDE, _VIPS = _Way(tiles.levels, "slides"), _Way(slides.levels, "openslide"), _Way(vips.levels, "vips")
+def _of_tiles(path: str) -> Sequence[Level]:
+    from edge.reading import tiles  # most runs need none of the three
+
+    return tiles.levels(path)
+
+
+def _of_slide(path: str) -> Sequence[Level]:
+    from edge.reading import slides
+
+    return slides.levels(path)
+
+
+def _by_vips(path: str) -> Sequence[Level]:
+    from edge.reading import vips
+
+    return vips.levels(path)
+
+
+_TILES, _SLIDE, _VIPS = _Way(_of_tiles, "slides"), _Way(_of_slide, "openslide"), _Way(_by_vips, "vips")
 
 
 class LargePicture:

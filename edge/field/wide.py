@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.cell import NO_RULER
 from edge.red_cells import Measure, RedCells
+from edge.stain import median
 
 if TYPE_CHECKING:
     from edge.locate import Located, Nucleus
@@ -167,9 +168,9 @@ def _together(seen: Sequence["Located"], side: int) -> RedCells:
     return RedCells(
         side=side,
         scale=parts[0].scale,
-        estimate=round(float(np.median([each.estimate for each in parts])), 2),
+        estimate=round(median([each.estimate for each in parts]), 2),
         outlines=np.sum([each.outlines for each in parts], axis=0),
-        contrast=int(np.median([each.contrast for each in parts])),
+        contrast=int(median([each.contrast for each in parts])),
         nuclei=tuple(nucleus for each in parts for nucleus in each.nuclei),
         views=len(parts),
     )
