@@ -114,7 +114,11 @@ def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
     square, _ = _square(picture, cell, size, white)
     levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
     table = np.minimum(levels, 255).astype(np.uint8)
-    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
+    result = np.empty_like(square)
+    for channel in range(3):  # bytes.translate is ten times as fast as an index
+        levels = square[..., channel].tobytes().translate(table[:, channel].tobytes())
+        result[..., channel] = np.frombuffer(levels, np.uint8).reshape(size, size)
+    return result
 
 
 def _normalised(picture: Picture, cell: Cell, size: int) -> np.ndarray:
