@@ -116,8 +116,8 @@ def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
     table = np.minimum(levels, 255).astype(np.uint8)
     result = np.empty_like(square)
     for channel in range(3):  # bytes.translate is ten times as fast as an index
-        levels = square[..., channel].tobytes().translate(table[:, channel].tobytes())
-        result[..., channel] = np.frombuffer(levels, np.uint8).reshape(size, size)
+        mapped = square[..., channel].tobytes().translate(table[:, channel].tobytes())
+        result[..., channel] = np.frombuffer(mapped, np.uint8).reshape(size, size)
     return result
 
 

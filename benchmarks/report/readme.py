@@ -9,7 +9,7 @@ from benchmarks.accuracy import Accuracy, changed
 from benchmarks.latency import TOGETHER, Latency
 from benchmarks.machine import Conditions
 from benchmarks.ranges import Range
-from benchmarks.report import result
+from benchmarks.report import boards, result
 from benchmarks.report.result import Document
 from benchmarks.report.sections import section
 from benchmarks.rivals.comparison import Comparison
@@ -38,6 +38,8 @@ def filled(text: str, reference: Path = REFERENCE) -> str:
 
     def written(region: re.Match) -> str:
         name = region["section"]
+        if name == "boards":
+            return f"{region['mark']}{boards.table(reference / region['file'])}\n{region['end']}"
         write = _SECTIONS.get(name)
         if write is None:
             raise UserError(f"{region['mark'].strip()} names no known section; known are {', '.join(_SECTIONS)}.")
