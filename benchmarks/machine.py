@@ -157,6 +157,13 @@ def spoiled(before: State, after: State) -> list[str]:
     return reasons
 
 
+def joules(root: Path = _ROOT) -> float | None:
+    """What the processors have used so far, by their own meters (RAPL of Intel and AMD); None without one to read."""
+    folders = root.glob("sys/class/powercap/intel-rapl:[0-9]")
+    known = [each for folder in folders if (each := _number(folder / "energy_uj")) is not None]
+    return sum(known) / 1e6 if known else None
+
+
 def resident_megabytes() -> float:
     """The resident memory of this process, in units of 2^20 bytes; 0 if it is unknown."""
     try:
