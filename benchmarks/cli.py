@@ -515,7 +515,7 @@ def whole(
             options = ["--whole-image"] if whole_image else []
             found = whole.whole(sets, other, options, rounds, progress)
     _save({"whole": found}, target)
-    click.echo(whole.cost_table(found) if cost else whole.table(found))
+    click.echo(whole.cost_rows(found).text() if cost else whole.table(found))
 
 
 @main.command()

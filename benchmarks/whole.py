@@ -120,24 +120,29 @@ def _figures(runs: Sequence[_Run], count: int) -> Whole:
 
 def table(found: Mapping[str, Any]) -> str:
     """The result of `whole` as text for a terminal."""
-    rows = []
+    return "\n".join([*found["state"].notes(), rows(found).text()])
+
+
+def rows(found: Mapping[str, Any]) -> Table:
+    """The result of `whole`, with one row for each set and way."""
+    lines = []
     for name, ways in found["sets"].items():
         for way, each in ways.items():
             per_second, cpu, cold = (Range(**each[key]) for key in ("per_second", "cpu", "cold"))
             joule = "not told" if each["joules"] is None else f"{each['joules']:.3f}"
             memory = f"{each['megabytes']:.0f}"
-            rows.append([f"{each['pictures']} {name}", way, per_second.text(), cpu.text(), cold.text(), memory, joule])
+            lines.append([f"{each['pictures']} {name}", way, per_second.text(), cpu.text(), cold.text(), memory, joule])
     heads = ["", "", "pictures a second", "CPU ms a picture", "s from cold", "MB", "J a picture"]
-    return "\n".join([*found["state"].notes(), Table(heads, rows).text()])
+    return Table(heads, lines)
 
 
-def cost_table(found: Mapping[str, Any]) -> str:
-    """The result of `cost` as text for a terminal."""
-    rows = []
+def cost_rows(found: Mapping[str, Any]) -> Table:
+    """The result of `cost`, with one row for each number of processes and pictures."""
+    lines = []
     for jobs, counts in found["cost"].items():
         for count, each in counts.items():
             seconds = each["seconds"]
-            rows.append(
+            lines.append(
                 [jobs, count, f"{seconds:.2f}", f"{1000 * seconds / int(count):.2f}", f"{each['megabytes']:.0f}"]
             )
-    return Table(["processes", "pictures", "seconds", "ms a picture", "MB, largest process"], rows).text()
+    return Table(["processes", "pictures", "seconds", "ms a picture", "MB, largest process"], lines)

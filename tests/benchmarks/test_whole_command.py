@@ -39,7 +39,7 @@ def test_the_command_is_measured_in_turns_with_another_checkout(pictures: list[s
 def test_the_cost_grows_with_the_pictures(pictures: list[str]) -> None:
     found = whole.cost(pictures, (1, 5))
     assert set(found["cost"]["1"]) == {"1", "5"} and json.dumps(found)
-    assert len(whole.cost_table(found).splitlines()) >= 3
+    assert len(whole.cost_rows(found).text().splitlines()) >= 3
 
 
 def test_energy_is_read_where_there_is_a_meter(tmp_path: Path) -> None:
