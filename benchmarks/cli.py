@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from benchmarks.report import result
-from edge import __version__, model
+from edge import __version__, frames, model
 from edge.errors import UserError, exits_on_user_error
 from edge.system.cli import Group, progress_bars
 from train.cli import data_option
@@ -470,6 +470,69 @@ def parity(data: Path, fields: int, cells: int) -> None:
     for digest in digests:
         click.echo(str(digest))
     click.echo("Next: the same command on the other machine; it must print the same lines", err=True)
+
+
+@main.command()
+@click.option(
+    "--pictures",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    metavar="DIR",
+    help="A folder of pictures to answer, as one run; may be given several times.",
+)
+@click.option("--count", type=click.IntRange(1), default=None, help="Pictures of each folder.  [default: all]")
+@click.option(
+    "--other", type=click.Path(path_type=Path), metavar="DIR", help="Another checkout of this project, to compare with."
+)
+@click.option("--whole-image", is_flag=True, help="Run edge-classify with --whole-image.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="In each, all ways take turns.")
+@click.option("--cost", is_flag=True, help="Instead, answer 10, 100, 1,000 and 10,000 pictures of the first folder.")
+@_json_option
+@exits_on_user_error
+def whole(
+    folders: tuple[Path, ...],
+    count: int | None,
+    other: Path | None,
+    whole_image: bool,
+    rounds: int,
+    cost: bool,
+    target: Path | None,
+) -> None:
+    """How fast edge-classify is as a whole, with its start and the measuring of red cells.
+
+    Runs the command by one process, by one for each core, and from another checkout if there is one. Prints pictures a
+    second, processor time, seconds from cold, peak memory, and energy where the machine tells it.
+    """
+    from benchmarks import pictures, whole
+
+    sets = pictures.of_folders(folders, count)
+    with progress_bars() as progress:
+        if cost:
+            found = whole.cost(next(iter(sets.values())), progress=progress)
+        else:
+            options = ["--whole-image"] if whole_image else []
+            found = whole.whole(sets, other, options, rounds, progress)
+    _save({"whole": found}, target)
+    click.echo(whole.cost_rows(found).text() if cost else whole.table(found))
+
+
+@main.command()
+@click.argument("paths", nargs=-1)
+@click.option("--made", default=1600, show_default=True, help="Number of pictures that are made, of 16 kinds in turn.")
+@exits_on_user_error
+def decoding(paths: tuple[str, ...], made: int) -> None:
+    """Are decoded pictures the same as by Pillow alone?
+
+    Pictures are made of all kinds of JPEG, whole and damaged, and decoded both ways; so are the JPEG files in PATHS.
+    Exit code 1 if one differs. It needs only what is also installed on a Raspberry Pi.
+    """
+    from benchmarks import decoding
+
+    found = decoding.decoding(made, frames.expand(paths))
+    click.echo(str(found))
+    sys.exit(1 if found.differ else 0)
 
 
 @main.command()

@@ -20,11 +20,13 @@ class Process:
 
     Attributes:
         seconds: duration.
-        megabytes: peak memory, in units of 2^20 bytes.
+        megabytes: peak memory, in units of 2^20 bytes; of the largest, if it started others.
+        cpu: seconds of processor time, with those of the processes that it started.
     """
 
     seconds: float
     megabytes: float
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -42,19 +44,20 @@ class Processes:
     runs: int
 
 
-def classify(model: Path, files: Sequence[str], threads: int = 1) -> Process:
+def classify(model: Path, files: Sequence[str], threads: int = 1, jobs: int = 1) -> Process:
     """Runs `edge-classify` on a list of pictures. Raises UserError if it fails."""
-    command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull]
+    command = [sys.executable, "-m", "edge", "-", "--model", str(model), "--json", os.devnull, "--jobs", str(jobs)]
     return timed([*command, "--threads", str(threads)], listed(files))
 
 
-def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> Process:
+def timed(command: Sequence[str], stdin: str = "", core: int | None = None, checkout: Path | None = None) -> Process:
     """Runs a command and measures its time and memory, without those of this process (see timed_child.py).
 
     Args:
         command: the program and its arguments.
         stdin: text for its standard input.
         core: number of the only core that it may use; None for all cores.
+        checkout: another checkout of this project, whose modules it imports; None for this one.
 
     Raises:
         UserError: if the command fails.
@@ -63,15 +66,24 @@ def timed(command: Sequence[str], stdin: str = "", core: int | None = None) -> P
     child = [sys.executable, "-I", "-S", str(Path(__file__).with_name("timed_child.py")), str(write)]
     child += ["-" if core is None else str(core), *command]
     try:
-        done = subprocess.run(child, input=stdin.encode(), capture_output=True, pass_fds=(write,))
+        root = checkout or Path(__file__).parents[1]
+        paths = os.pathsep.join(filter(None, [str(root.resolve()), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            child,
+            input=stdin.encode(),
+            capture_output=True,
+            pass_fds=(write,),
+            env=os.environ | {"PYTHONPATH": paths},
+            cwd=checkout,
+        )
         os.close(write)
-        seconds, kilobytes = os.read(read, 100).split() or (b"0", b"0")
+        seconds, kilobytes, cpu = os.read(read, 100).split() or (b"0", b"0", b"0")
     finally:
         os.close(read)
     if done.returncode:
         message = done.stderr.decode(errors="replace").strip() or "it printed nothing"
         raise UserError(f"`{' '.join(command[:3])}` failed: {message.splitlines()[-1]}")
-    return Process(float(seconds), int(kilobytes) / 1024)
+    return Process(float(seconds), int(kilobytes) / 1024, float(cpu))
 
 
 def cold(models: Sequence[Path], file: str, progress: Progress = silent) -> dict[str, Processes]:
@@ -88,8 +100,10 @@ def cold(models: Sequence[Path], file: str, progress: Progress = silent) -> dict
     return {name: _summary(each) for name, each in found.items()}
 
 
-def many(models: Sequence[Path], files: Sequence[str], count: int, progress: Progress = silent) -> dict[str, Processes]:
-    """Runs the command on `count` pictures in one process; the time includes the start of the process.
+def many(
+    models: Sequence[Path], files: Sequence[str], count: int, progress: Progress = silent, jobs: int = 1
+) -> dict[str, Processes]:
+    """Runs the command on `count` pictures by `jobs` processes; the time includes its start.
 
     If there are fewer files, they are used repeatedly. The models take turns. The result is by name of the model.
     """
@@ -97,7 +111,7 @@ def many(models: Sequence[Path], files: Sequence[str], count: int, progress: Pro
     found: dict[str, list[Process]] = {model.stem: [] for model in models}
     for _ in followed(range(MANY_RUNS), "The command on many pictures", progress):
         for model in models:
-            found[model.stem].append(classify(model, pictures))
+            found[model.stem].append(classify(model, pictures, jobs=jobs))
     return {name: _summary(each) for name, each in found.items()}
 
 

@@ -23,6 +23,7 @@ from edge.frames import Unreadable
 from edge.model import Model
 from edge.output.tables import Table
 from edge.system.progress import Progress, followed, renamed, silent
+from edge.workers.process import most
 
 if TYPE_CHECKING:
     from edge.locate import Locator
@@ -117,11 +118,13 @@ class Command:
         cold: a process that answers one picture, including its start, by model.
         many: a process that answers many pictures, by model; None if that wasn't measured.
         pictures: how many pictures `many` answered; None if that wasn't measured.
+        by_all: as `many`, but by a process for each core; None if that wasn't measured.
     """
 
     cold: dict[str, Processes]
     many: dict[str, Processes] | None = None
     pictures: int | None = None
+    by_all: dict[str, Processes] | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def latency(
             cold=command.cold(files, first[0], progress),
             many=command.many(files, first, many, progress) if many else None,
             pictures=many or None,
+            by_all=command.many(files, first, many, progress, most()) if many else None,
         )
     models = {file.stem: ModelFile(Model(file).sha256, file.stat().st_size) for file in files}
     return Latency(settings, models, measured, whole, watch.conditions)
@@ -405,9 +409,11 @@ def _steps_table(pictures: PictureSet) -> Table:
 def command_table(result: Latency) -> Table:
     """The figures of the whole command, with one row per model."""
     many, count = result.command.many or {}, result.command.pictures
+    by_all = result.command.by_all or {}
     heads = ["model", "one picture from cold", "peak memory", "file"]
     if many:
         heads += [f"{count} pictures", "peak memory"]
+        heads += ["by all cores", "peak memory, largest process"] if by_all else []
     rows = []
     for name, cold in result.command.cold.items():
         row = [
@@ -418,5 +424,7 @@ def command_table(result: Latency) -> Table:
         ]
         if many:
             row += [f"{many[name].seconds.text()} s", f"{many[name].megabytes.value:.0f} MB"]
+        if many and by_all:
+            row += [f"{by_all[name].seconds.text()} s", f"{by_all[name].megabytes.value:.0f} MB"]
         rows.append(row)
     return Table(heads, rows)

@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Self
 
+from edge.system.board import file_name, processor, raspberry_pi, text
+
 _PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy", "pillow", "opencv-python-headless", "tensorflow-cpu")
 # The lowest four bits of `vcgencmd get_throttled` show what slows a Pi down now. The same bits, 16 places higher, show
 # what has slowed it down at any time since it was started (raspberrypi.com, "os: vcgencmd").
@@ -40,7 +42,7 @@ class Machine:
     @property
     def file_name(self) -> str:
         """The name for files of results, without ending: the model of a Pi, or else the processor."""
-        return re.sub(r"[^a-z0-9]+", "-", (self.raspberry_pi or self.processor).lower()).strip("-")
+        return file_name(self.raspberry_pi or self.processor)
 
     def __str__(self) -> str:
         """The machine in words, on one line."""
@@ -113,10 +115,9 @@ class Watch:
 
 def machine(root: Path = _ROOT) -> Machine:
     """Describes this machine. root: folder to take as the root of the file system; another one is for tests."""
-    model = _text(root / "proc/device-tree/model")
     return Machine(
-        processor=_processor(root),
-        raspberry_pi=model if model and model.startswith("Raspberry Pi") else None,
+        processor=processor(root),
+        raspberry_pi=raspberry_pi(root),
         cores=os.cpu_count(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
@@ -130,7 +131,7 @@ def state(root: Path = _ROOT) -> State:
     clock = _number(cpu / "cpufreq/scaling_cur_freq")
     heat = [_number(zone / "temp") for zone in root.glob("sys/class/thermal/thermal_zone*")]
     return State(
-        governor=_text(cpu / "cpufreq/scaling_governor"),
+        governor=text(cpu / "cpufreq/scaling_governor"),
         megahertz=clock / 1000 if clock else _megahertz(root),
         celsius=max((each / 1000 for each in heat if each is not None), default=None),
         throttled=_vcgencmd(),
@@ -156,6 +157,13 @@ def spoiled(before: State, after: State) -> list[str]:
     return reasons
 
 
+def joules(root: Path = _ROOT) -> float | None:
+    """What the processors have used so far, by their own meters (RAPL of Intel and AMD); None without one to read."""
+    folders = root.glob("sys/class/powercap/intel-rapl:[0-9]")
+    known = [each for folder in folders if (each := _number(folder / "energy_uj")) is not None]
+    return sum(known) / 1e6 if known else None
+
+
 def resident_megabytes() -> float:
     """The resident memory of this process, in units of 2^20 bytes; 0 if it is unknown."""
     try:
@@ -165,15 +173,8 @@ def resident_megabytes() -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
 
 
-def _processor(root: Path) -> str:
-    for line in (_text(root / "proc/cpuinfo") or "").splitlines():
-        if line.lower().startswith(("model name", "model\t")) and not line.split(":")[1].strip().isdigit():
-            return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
-
-
 def _megahertz(root: Path) -> float | None:
-    found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", _text(root / "proc/cpuinfo") or "", re.M)
+    found = re.search(r"^cpu MHz\s*:\s*([\d.]+)", text(root / "proc/cpuinfo") or "", re.M)
     return float(found[1]) if found else None
 
 
@@ -186,16 +187,9 @@ def _vcgencmd() -> int | None:
     return int(found[1], 16) if found else None
 
 
-def _text(file: Path) -> str | None:
-    try:
-        return file.read_text(errors="replace").strip("\0\n ") or None
-    except OSError:
-        return None
-
-
 def _number(file: Path) -> int | None:
-    text = _text(file)
-    return int(text) if text and text.lstrip("-").isdigit() else None
+    found = text(file)
+    return int(found) if found and found.lstrip("-").isdigit() else None
 
 
 def _version(package: str) -> str | None:

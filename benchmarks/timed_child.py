@@ -1,4 +1,4 @@
-"""`python -I -S timed_child.py FD CORE COMMAND...`: runs the command and writes its seconds and peak kilobytes to FD.
+"""`python -I -S timed_child.py FD CORE COMMAND...`: runs a command; writes its seconds, peak kB and CPU seconds to FD.
 
 FD is the number of an open file descriptor. CORE is the number of the only core that the command may use, or - for all
 cores. This script is a small process of its own for a reason: on Linux, the peak memory of a new process includes the
@@ -15,5 +15,6 @@ if __name__ == "__main__":
     start = time.perf_counter()
     child = os.posix_spawnp(sys.argv[3], sys.argv[3:], os.environ)
     _, status, usage = os.wait4(child, 0)
-    os.write(int(sys.argv[1]), f"{time.perf_counter() - start} {usage.ru_maxrss}".encode())
+    spent = time.perf_counter() - start, usage.ru_maxrss, usage.ru_utime + usage.ru_stime
+    os.write(int(sys.argv[1]), " ".join(map(str, spent)).encode())
     sys.exit(os.waitstatus_to_exitcode(status) and 1)

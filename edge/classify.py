@@ -20,7 +20,7 @@ from edge.cell import Cell, single, whole_image
 from edge.crop import by_rulers, extent
 from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
-from edge.frames import Frame, Picture, Unreadable, count_pages, pages, read
+from edge.frames import Frame, Picture, TooLarge, Unreadable, count_pages, pages, read
 from edge.kept import Box, KeptPicture, PixelStore
 from edge.model import Model, Prediction
 from edge.quality import picture_doubt
@@ -30,7 +30,7 @@ from edge.unlike import Look, Unlike, look, moved
 if TYPE_CHECKING:
     from edge.field.large import LargePicture
     from edge.locate import Located, Locator, LocatorTrace
-    from edge.red_cells import KnownRuler, RedCellRuler
+    from edge.red_cells import KnownRuler, RedCellRuler, RedCells
 
 _SURVEY = 200  # red cells are measured in at most this many pictures, spread evenly over the run
 _WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
@@ -175,16 +175,18 @@ def predict_files(
 ) -> Iterator[Predicted | Unreadable]:
     """Like `classify` without its last step: yields the network's output for each cell, and no answers yet."""
     for found in find_cells(files, model.policy, search, progress=progress):
-        if isinstance(found, Unreadable):
-            yield found
-            continue
-        try:
-            yield Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
-        except UserError as error:  # a part of a large picture is damaged, or a file had to be read again and is gone
-            source = found.picture.source
-            gone = "can no longer be read: it was removed or changed during the run."
-            kept = isinstance(found.picture, KeptPicture)
-            yield Unreadable(source, gone if kept else str(error).removeprefix(f"{source} "))
+        yield found if isinstance(found, Unreadable) else predicted(found, model)
+
+
+def predicted(found: Found, model: Model) -> Predicted | Unreadable:
+    """Runs the network on each cell of a picture."""
+    try:
+        return Predicted(found, [predict(model, found.picture, cell) for cell in found.cells])
+    except UserError as error:  # a part of a large picture is damaged, or a file had to be read again and is gone
+        source = found.picture.source
+        gone = "can no longer be read: it was removed or changed during the run."
+        kept = isinstance(found.picture, KeptPicture)
+        return Unreadable(source, gone if kept else str(error).removeprefix(f"{source} "))
 
 
 def answer(predicted: Predicted, rules: Rules, shift: float = 0.0, run: Unlike | None = None) -> Answer:
@@ -225,38 +227,31 @@ def find_cells(
             twice) and "keep" (the surroundings of its cells).
     """
     search = search or Search()
-    if search.whole or policy == "whole-image":
-        for number, path in enumerate(files):
-            for frame in _frames(path, search, observe):
-                yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
-            progress("Reading pictures", number + 1, len(files))
-        return
-    from edge.locate import Locator  # imports OpenCV, which whole pictures don't need
-    from edge.red_cells import FEWEST, RedCellRuler
-
-    run = files if run is None else run
-    locator = locator or Locator(threads=search.threads)
-    ruler = RedCellRuler(fixed=search.red_cell)
-    surveyed: list[str] = []
-    if search.pooled and ruler.measures and (ruler.fixed or _are_at_least(FEWEST, run, search)):
-        surveyed = list(run[:: -(-len(run) // _SURVEY)])
-    survey = _Survey(locator, ruler, policy, search, set(files), observe)
+    surveyed = to_survey(files if run is None else run, policy, search)
+    finder = Finder(files, policy, search, locator, observe)
     total = len(set(surveyed) | set(files))
     for number, path in enumerate(surveyed):
-        survey.add(path)
+        finder.survey(path)
         progress("Reading pictures", number + 1, total)
-    survey.finish()
     done = len(surveyed)
     for path in files:
-        held: Iterable[tuple[Picture, Located] | Unreadable] | None = survey.take(path)
-        if held is None:
+        if not finder.holds(path):
             done += 1
             progress("Reading pictures", min(done, total), total)
-            held = _located(path, locator, search, observe)
-        for each in held:
-            found = each if isinstance(each, Unreadable) else _found(*each, ruler, search)
-            observe("measure", path)
-            yield found
+        yield from finder.found(path)
+
+
+def to_survey(run: Sequence[str], policy: str, search: Search) -> list[str]:
+    """The pictures of a run in which red cells are measured before the first cell is cut out, at most _SURVEY."""
+    known = search.red_cell
+    if policy == "whole-image" or search.whole or not search.pooled:
+        return []
+    from edge.red_cells import FEWEST, RedCellRuler
+
+    ruler = RedCellRuler(fixed=known)
+    if not ruler.measures or not (ruler.fixed or _are_at_least(FEWEST, run, search)):
+        return []
+    return list(run[:: -(-len(run) // _SURVEY)])
 
 
 def find(frame: Frame, policy: str, locator: "Locator | None", search: Search | None = None) -> Found:
@@ -279,16 +274,23 @@ def _frames(path: str, search: Search, observe: Observer) -> Iterator[Frame | Un
         yield frame
 
 
+def _pictures(path: str, search: Search, observe: Observer) -> "Iterator[Frame | LargePicture | Unreadable]":
+    """Reads the pictures in one file; one that is too large for the memory is opened, to be read part by part."""
+    from edge.field.large import open_large
+
+    large = open_large(path, refused=False)
+    for frame in [large] if large else _frames(path, search, observe):
+        each = open_large(path) or frame if isinstance(frame, TooLarge) else frame
+        if not isinstance(each, Frame | Unreadable) and search.keep_whole:
+            each = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
+        yield each
+
+
 def _located(
     path: str, locator: "Locator", search: Search, observe: Observer
 ) -> "Iterator[tuple[Frame | LargePicture, Located] | Unreadable]":
     """Reads the pictures in one file and finds their nuclei."""
-    from edge.field.large import open_large
-
-    large = open_large(path)
-    if large and not isinstance(large, Unreadable) and search.keep_whole:
-        large = Unreadable(path, "is too large for answers to be drawn on it; leave out --annotate.")
-    for frame in [large] if large else _frames(path, search, observe):
+    for frame in _pictures(path, search, observe):
         known = search.red_cell if isinstance(search.red_cell, float | int) else 0
         if not isinstance(frame, Unreadable) and known > 2 * max(frame.width, frame.height):
             size = f"{frame.width}x{frame.height}"
@@ -323,62 +325,97 @@ def _found(picture: Picture, located: "Located", ruler: "RedCellRuler", search: 
     return Found(picture, chosen, measure.diameter, trace, ruler, located.doubt)
 
 
-class _Survey:
-    """Measures the red cells in the pictures of a run, and keeps the parts of each picture that later steps need."""
+class Finder:
+    """Finds the cells in the pictures of a run, in two passes.
+
+    First, `survey` measures the red cells in some of them, and keeps the parts that later steps need. Then, `found`
+    gives the cells of each picture, by the ruler that this made.
+
+    Attributes:
+        ruler: of the run; None if the pictures are taken whole.
+    """
 
     def __init__(
         self,
-        locator: "Locator",
-        ruler: "RedCellRuler",
+        files: Sequence[str],
         policy: str,
         search: Search,
-        wanted: set[str],
-        observe: Observer,
+        locator: "Locator | None" = None,
+        observe: Observer = unobserved,
+        store: PixelStore | None = None,
     ) -> None:
-        self.held: dict[str, list[tuple[Picture, Located] | Unreadable]] = {}
-        self.store = PixelStore()
-        self._locator, self._ruler, self._policy, self._search = locator, ruler, policy, search
-        self._wanted, self._observe = wanted, observe
+        """files: those that `found` will be asked for. For the others see `find_cells`. store: for what is kept."""
+        self.ruler: RedCellRuler | None = None
+        self._locator, self._policy, self._search, self._observe = locator, policy, search, observe
+        self._wanted, self._store = set(files), store or PixelStore()
+        self._held: dict[str, list[tuple[Picture, Located] | Unreadable]] = {}
         # The first pictures, until the run's ruler is known.
         self._whole: list[tuple[Frame | LargePicture, Located]] | None = []
+        if not search.whole and policy != "whole-image":
+            from edge.locate import Locator  # imports OpenCV, which whole pictures don't need
+            from edge.red_cells import RedCellRuler as Ruler
 
-    def add(self, path: str) -> None:
-        """Reads the pictures in one file."""
-        self.held[path] = []
+            self._locator = locator or Locator(threads=search.threads)
+            self.ruler = Ruler(fixed=search.red_cell)
+
+    def survey(self, path: str) -> "list[tuple[RedCells, tuple[int, int]]]":
+        """Reads the pictures in one file -> the red cells, and the width and height, of each."""
+        assert self._locator and self.ruler
+        seen = []
+        self._held[path] = []
         for each in _located(path, self._locator, self._search, self._observe):
             if isinstance(each, Unreadable):
-                self.held[path].append(each)
-            else:
-                self._add(path, *each)
+                self._held[path].append(each)
+                continue
+            frame, located = each
+            seen.append((located.red_cells, (frame.width, frame.height)))
+            self.ruler.add(*seen[-1])
+            self._observe("measure", path)
+            if path in self._wanted:
+                self._hold(frame, located)
+        return seen
 
-    def _add(self, path: str, frame: "Frame | LargePicture", located: "Located") -> None:
-        self._ruler.add(located.red_cells, (frame.width, frame.height))
-        self._observe("measure", path)
-        if path not in self._wanted:
+    def holds(self, path: str) -> bool:
+        """Whether a file was surveyed, and its pictures weren't asked for since."""
+        return path in self._held
+
+    def found(self, path: str) -> Iterator[Found | Unreadable]:
+        """The pictures in one file with their cells, in the order of its pages. All was surveyed before."""
+        if not self._locator or not self.ruler:
+            for frame in _frames(path, self._search, self._observe):
+                yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))
             return
+        self._keep_parts()
+        held: Iterable[tuple[Picture, Located] | Unreadable]
+        if self.holds(path):
+            held = self._held.pop(path)
+            held.sort(key=lambda each: (each if isinstance(each, Unreadable) else each[0]).number)
+        else:
+            held = _located(path, self._locator, self._search, self._observe)
+        for each in held:
+            found = each if isinstance(each, Unreadable) else _found(*each, self.ruler, self._search)
+            self._observe("measure", path)
+            yield found
+
+    def _hold(self, frame: "Frame | LargePicture", located: "Located") -> None:
+        """Keeps a picture whole at first, and only the needed parts of it once the run's ruler is known."""
+        from edge.red_cells import FEWEST
+
         if self._whole is None:
             self._keep(frame, located)
             return
         self._whole.append((frame, located))
-        from edge.red_cells import FEWEST
-
         if len(self._whole) >= FEWEST or sum(3 * each.width * each.height for each, _ in self._whole) > _WHOLE:
-            self.finish()
+            self._keep_parts()
 
-    def finish(self) -> None:
-        """Keeps only the needed parts of the first pictures, held whole so far. Also called after the last picture."""
+    def _keep_parts(self) -> None:
         for frame, located in self._whole or ():
             self._keep(frame, located)
         self._whole = None
 
-    def take(self, path: str) -> "list[tuple[Picture, Located] | Unreadable] | None":
-        """What was kept of a file, in the order of its pages; None if it was not surveyed."""
-        held = self.held.pop(path, None)
-        return held and sorted(held, key=lambda each: (each if isinstance(each, Unreadable) else each[0]).number)
-
     def _keep(self, frame: "Frame | LargePicture", located: "Located") -> None:
-        kept = self.store.keep(frame, self._boxes(frame, located)) if isinstance(frame, Frame) else frame
-        self.held[frame.source].append((kept, located if self._search.trace else located.without_trace()))
+        kept = self._store.keep(frame, self._boxes(frame, located)) if isinstance(frame, Frame) else frame
+        self._held[frame.source].append((kept, located if self._search.trace else located.without_trace()))
         self._observe("keep", frame.source)
 
     def _boxes(self, frame: Frame, located: "Located") -> list[Box]:
@@ -386,13 +423,14 @@ class _Survey:
         from edge.locate import cells
         from edge.red_cells import by_itself
 
+        assert self.ruler
         nothing_found = self._search.single and not located.nuclei
-        known = self._ruler.known((frame.width, frame.height))
-        settled = known or self._ruler.settled(located.side, located.scale)
+        known = self.ruler.known((frame.width, frame.height))
+        settled = known or self.ruler.settled(located.side, located.scale)
         if self._search.keep_whole or nothing_found or not settled:
             return [(0, 0, frame.width, frame.height)]
         own = by_itself(located.red_cells)
-        pooled = known or self._ruler.pooled(located.side, located.scale, located.estimate)
+        pooled = known or self.ruler.pooled(located.side, located.scale, located.estimate, roughly=True)
         largest = []
         for alone, together in zip(cells(located, own), cells(located, pooled or own), strict=True):
             margin = _MARGIN_WITH_RULER if pooled else _MARGIN_WITHOUT

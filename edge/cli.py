@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from edge.reading.finding import Listing
 
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
+_FOR_JOBS = 50  # pictures: with this many or more, all cores are used
 _PATIENCE = 3.0  # seconds: so does it if fewer pictures take longer
 _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
-    "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads"),
+    "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads", "--jobs"),
     "What to write": ("--json", "--csv", "--annotate", "--explain", "--save", "--show"),
     "The camera": ("--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds", "--cells"),
     "Other options": ("--verify", "--require-signed", "--version", "--help"),
@@ -85,6 +86,13 @@ class _EdgeClassify(Grouped):
     default=1,
     show_default=True,
     help="CPU cores for each network. One is fastest for small networks. With --camera, reading takes another one.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Read pictures by this many processes. The answers are the same for any number.  [default: one for each CPU "
+    "core from 50 pictures on, else 1]",
 )
 @click.option(
     "--json",
@@ -195,7 +203,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
     from edge.model import answering, known_ruler
     from edge.system.signals import Stop
 
-    for name in ("annotate", "explain", "single", "whole_image", "adapt"):
+    for name in ("annotate", "explain", "single", "whole_image", "adapt", "jobs"):
         if options[name]:
             raise UserError(f"--{name.replace('_', '-')} can't be used with --camera; see --help.")
     if paths:
@@ -270,8 +278,10 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
             click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(delay=0.0 if watched else _PATIENCE))
-        job = files.Job(found, model, rules, search, threshold)
+        job = files.Job(found, model, rules, search, threshold, _jobs(options["jobs"], options["threads"], len(found)))
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
+    for note in outcome.notes:
+        click.echo(note, err=True)
     if threshold:
         if outcome.shift is None:
             adapted = "too few, or no two clear groups, so the threshold stays where it is"
@@ -285,6 +295,17 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     unlike_home = unlike.sentence(outcome.unlike, rules)
     click.echo(f"{tally}{unlike_home}{ruled.sentence(advised='--ruler' in unlike_home)}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.stopped else 0)
+
+
+def _jobs(asked: int | None, threads: int, pictures: int) -> int:
+    """By how many processes pictures are read."""
+    if asked and asked > 1 and threads > 1:
+        raise UserError("--jobs and --threads would both use the cores; give only --jobs, which is faster.")
+    if asked or threads > 1 or pictures < _FOR_JOBS:
+        return asked or 1
+    from edge.workers.process import most
+
+    return most()
 
 
 def _named(paths: tuple[str, ...]) -> list[str]:

@@ -114,7 +114,11 @@ def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
     square, _ = _square(picture, cell, size, white)
     levels = np.arange(256)[:, None] * LIGHT // white.astype(np.int64)  # [level, channel]
     table = np.minimum(levels, 255).astype(np.uint8)
-    return np.stack([table[square[..., c], c] for c in range(3)], axis=-1)
+    result = np.empty_like(square)
+    for channel in range(3):  # bytes.translate is ten times as fast as an index
+        mapped = square[..., channel].tobytes().translate(table[:, channel].tobytes())
+        result[..., channel] = np.frombuffer(mapped, np.uint8).reshape(size, size)
+    return result
 
 
 def _normalised(picture: Picture, cell: Cell, size: int) -> np.ndarray:
@@ -165,9 +169,11 @@ def _filled(
     x0, y0, x1, y1 = box
     window = picture.window(*box)
     if window.shape[:2] != (y1 - y0, x1 - x0):
-        inside, window = window, np.full((y1 - y0, x1 - x0, 3), white, np.uint8)
+        inside, window = window, np.empty((y1 - y0, x1 - x0, 3), np.uint8)
         row, column = max(-y0, 0), max(-x0, 0)
-        window[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+        below, right = row + inside.shape[0], column + inside.shape[1]
+        window[:row], window[below:], window[:, :column], window[:, right:] = white, white, white, white
+        window[row:below, column:right] = inside
     outside = hidden(lit, box)
     if outside is not None:
         window = window.copy()

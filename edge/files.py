@@ -5,7 +5,7 @@ The first pictures of a run are read before any is answered, because they show w
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Protocol
 
@@ -13,10 +13,11 @@ from edge import unlike
 from edge.classify import Answer, Predicted, Search, answer, predict_files, second_name_shares, set_aside
 from edge.decide import Rules
 from edge.frames import LeftOut, Unreadable
-from edge.kept import PixelStore
+from edge.kept import KeptPicture, PixelStore
 from edge.model import Model
 from edge.system.progress import Progress, silent
 from edge.unlike import Unlike
+from edge.workers.process import can_fork
 
 # A run is judged by its first pictures, at most so many. A slide is counted to 100 or 200 cells, so these are nearly
 # always all of them. The limit bounds the memory, and a run of a million pictures needn't end before its first answer.
@@ -41,6 +42,7 @@ class Job:
         model: an opened classifier.
         rules: how answers are made, from Model.rules.
         search: which cells get an answer.
+        jobs: number of processes that read pictures, on Linux; elsewhere one does. The answers are the same.
         threshold: a function such as edge.site.unlabelled_threshold.shift. It gets edge.classify.second_name_shares of
             all cells, and returns what to subtract from the logit of the second name (monocyte), or None for nothing.
             With such a function, all pictures are read before the first is answered; None to do without.
@@ -51,6 +53,7 @@ class Job:
     rules: Rules
     search: Search
     threshold: Threshold | None = None
+    jobs: int = 1
 
 
 @dataclass
@@ -64,6 +67,7 @@ class Outcome:
         cells: number of cells that the threshold was computed from; 0 without a threshold.
         shift: what was subtracted from the logit of the second name (monocyte); None if no threshold was found.
         unlike: how unlike home the run is.
+        notes: sentences about what went otherwise than it should, such as a process that was killed.
     """
 
     pictures: int = 0
@@ -72,6 +76,7 @@ class Outcome:
     cells: int = 0
     shift: float | None = None
     unlike: Unlike = Unlike()
+    notes: list[str] = field(default_factory=list)
 
 
 def run(
@@ -119,7 +124,7 @@ class _Stopped(Exception):
 
 
 def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer | Unreadable]:
-    predicted = predict_files(job.files, job.model, job.search, progress)
+    predicted = _predicted(job, outcome, progress)
     if job.threshold is None and job.model.home is None:
         with suppress(_Stopped):
             for each in predicted:
@@ -134,17 +139,53 @@ def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer 
 
 def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predicted | Unreadable]:
     """The pictures that are read before the first answer. If the run is stopped meanwhile, those that were read."""
-    most = None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
     store, held = PixelStore(), []
+    aside = _aside(job)
+    with suppress(_Stopped):
+        for each in islice(predicted, _first(job)):
+            held.append(aside(each, store) if isinstance(each, Predicted) else each)
+    return held
+
+
+def _first(job: Job) -> int | None:
+    """How many pictures are read before the first answer; None for all."""
+    return None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
+
+
+def _aside(job: Job) -> Callable[[Predicted, PixelStore], Predicted]:
+    """Reduces predictions to what is needed of them once the run is known; see edge.classify.set_aside."""
     scale, shift = job.rules.other_platt
     lenient = replace(job.rules, other_platt=(scale, shift + (unlike.FARTHEST if job.model.home else 0.0)))
-    every = -(-min(len(job.files), most or len(job.files)) // _LOOKED_AT)
-    with suppress(_Stopped):
-        for number, each in enumerate(islice(predicted, most)):
-            if isinstance(each, Predicted):
-                each = set_aside(each, job.model, job.search, lenient, store, number % every == 0)
-            held.append(each)
-    return held
+    first = job.files[: _first(job)]
+    looked_at = set(first[:: -(-len(first) // _LOOKED_AT)] if first else ())
+
+    def aside(each: Predicted, store: PixelStore) -> Predicted:
+        if each.doubts is None:
+            look = each.found.picture.source in looked_at
+            return set_aside(each, job.model, job.search, lenient, store, look)
+        picture = each.found.picture  # set aside by another process
+        parts = [box for box, _ in picture.windows] if isinstance(picture, KeptPicture) else []
+        return replace(each, found=replace(each.found, picture=store.keep(picture, parts)))
+
+    return aside
+
+
+def _predicted(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Predicted | Unreadable]:
+    jobs = min(job.jobs, len(job.files))
+    if jobs < 2 or not can_fork():
+        return predict_files(job.files, job.model, job.search, progress)
+    from edge.workers import predicting
+
+    aside = _aside(job)
+    return predicting.predict_files(
+        job.files,
+        job.model,
+        job.search,
+        lambda each: aside(each, PixelStore()),
+        jobs,
+        progress,
+        outcome.notes.append,
+    )
 
 
 def _judged(job: Job, held: Sequence[Predicted | Unreadable], outcome: Outcome) -> tuple[Rules, float]:

@@ -13,7 +13,7 @@ from PIL.ImageFile import ImageFile
 
 from edge.errors import UserError, reason
 from edge.reading.finding import find
-from edge.reading.formats import Refused, opened
+from edge.reading.formats import Refused, RefusedAsTooLarge, opened
 from edge.reading.pages import Part, count, is_empty, parts, pixels
 from edge.system.quiet import silence_libtiff
 
@@ -85,6 +85,10 @@ class Unreadable:
     number: int = 0
 
 
+class TooLarge(Unreadable):
+    """A file with more pixels than are read at once; edge.field.large may read it part by part."""
+
+
 class LeftOut(Unreadable):
     """A page that holds no picture of its own, which is no error. `error` says why, such as "an empty page"."""
 
@@ -118,6 +122,8 @@ def _first(path: str) -> tuple[list[Part], Frame | Unreadable]:
         with opened(path) as picture:
             found = parts(picture, path)
             return found, _part(picture, path, found[0], len(found) > 1)
+    except RefusedAsTooLarge as error:
+        return found, TooLarge(path, str(error))
     except Exception as error:  # broken files make Pillow's decoders raise almost anything (SyntaxError, struct.error)
         return found, Unreadable(path, _why(path, error))
 

@@ -7,10 +7,10 @@ these turn out to be too small, or if there was no room for them, is a picture r
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from edge.frames import Frame, Picture, pages
 logger = logging.getLogger(__name__)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
-_MEMORY = 36_000_000  # bytes of pixels that are kept in memory; the others go to a temporary file
+MEMORY = 36_000_000  # bytes of pixels that are kept in memory; the others go to a temporary file
 _MOST = 1_000_000_000  # largest size of that file, bytes; pixels that don't fit are read again from their picture
 
 
@@ -43,6 +43,11 @@ class KeptPicture:
     windows: tuple[tuple[Box, int], ...]
     store: "PixelStore" = field(repr=False, compare=False)
 
+    def __reduce__(self) -> tuple[Callable[..., "KeptPicture"], tuple[Any, ...]]:
+        """For a process that sends it to another one: with the pixels, which then lie in memory."""
+        parts = [(box, self.window(*box)) for box, _ in self.windows]
+        return _with_pixels, (self.source, self.number, self.taken, self.width, self.height, parts)
+
     def window(self, left: int, top: int, right: int, bottom: int) -> np.ndarray:
         """See Picture. A part that was not kept is read again from the source.
 
@@ -64,7 +69,7 @@ class PixelStore:
     The first go to memory, the others to a temporary file, which is deleted when the process ends.
     """
 
-    def __init__(self, memory: int = _MEMORY, most: int = _MOST) -> None:
+    def __init__(self, memory: int = MEMORY, most: int = _MOST) -> None:
         """memory: bytes kept in memory; most: bytes of the temporary file."""
         self._held: list[np.ndarray] = []
         self._memory, self._most, self._size = memory, most, 0
@@ -80,12 +85,12 @@ class PixelStore:
         whole = 2 * area > width * height
         windows = []
         for box in [(0, 0, width, height)] if whole else boxes:
-            place = self._put(picture.window(*box), whole)
+            place = self.put(picture.window(*box), whole)
             if place is not None:
                 windows.append((box, place))
         return KeptPicture(picture.source, picture.number, picture.taken, width, height, tuple(windows), self)
 
-    def _put(self, pixels: np.ndarray, whole: bool) -> int | None:
+    def put(self, pixels: np.ndarray, whole: bool) -> int | None:
         """Stores pixels and returns their place: below 0 in memory, otherwise the position in the file; None if full.
 
         whole: whether they are a whole picture. Parts are copied, so that the rest of their picture can be freed.
@@ -127,6 +132,14 @@ class PixelStore:
             logger.debug("%s is read again: what is needed of it was not kept", source)
             self._latest = frame
         return self._latest
+
+
+def _with_pixels(
+    source: str, number: int, taken: float, width: int, height: int, parts: Sequence[tuple[Box, np.ndarray]]
+) -> KeptPicture:
+    store = PixelStore(sum(pixels.nbytes for _, pixels in parts))
+    windows = tuple((box, place) for box, pixels in parts if (place := store.put(pixels, True)) is not None)
+    return KeptPicture(source, number, taken, width, height, windows, store)
 
 
 def _temporary_file() -> IO[bytes]:

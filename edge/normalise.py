@@ -32,7 +32,7 @@ _WEAKEST, _STRONGEST = 128, (1024, 1024, 512)  # in 1/256: smallest and, by chan
 _APART = 64  # distances from the middle of a nucleus are counted in its diameter divided by this
 REACH = 70  # in these steps: radius of the disc that stays visible; nearly all white cells fit into it
 # How much stays visible at each distance, 0 to 256. The disc has a soft rim.
-SEEN = np.clip(128 - 32 * (np.arange(256) - REACH), 0, 256).astype(np.int32)
+SEEN = np.clip(128 - 32 * (np.arange(256) - REACH), 0, 256).astype(np.uint16)
 
 
 def normalise(square: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
@@ -95,13 +95,15 @@ def plane(density: np.ndarray, beyond: np.ndarray | None = None) -> np.ndarray:
     side, inner, x, y, known, usable = _grid(s)
     tiles = _tiles(density[inner, inner], side)
     place = side * side // 5
-    values = np.partition(tiles, place, axis=1)[:, place].astype(np.int64)  # [tiles, channel]
+    values = np.partition(tiles, place)[..., place].astype(np.int64)  # [tiles, channel]
     if beyond is not None:
         usable = usable & (2 * _tiles(beyond[inner, inner, None], side).sum(axis=(1, 2)) <= side * side)
     if usable.sum() < _TILES:
         return np.zeros_like(density)
     total = values.sum(axis=1)  # of the channels: one fit for all of them decides which tiles show light
-    basis = np.hstack([known] + [np.stack([z, x * z, y * z], axis=1) for z in (total, *values.T)])
+    # z, x * z and y * z of the total, then those of each channel.
+    products = (np.column_stack([total, values])[:, :, None] * known[:, None, :3]).reshape(len(known), 12)
+    basis = np.hstack([known, products])
     brightest = total[usable].min()
     weights = np.where(total <= brightest + 3 * _FAR, _BELOW, _ABOVE) * usable
     for _ in range(_STEPS):
@@ -137,9 +139,9 @@ def _grid(s: int) -> tuple[int, slice, np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _tiles(image: np.ndarray, side: int) -> np.ndarray:
-    """Cuts an image [8 * side, 8 * side, c] into tiles [64, side * side, c]."""
+    """Cuts an image [8 * side, 8 * side, c] into tiles [64, c, side * side]."""
     c = image.shape[2]
-    return image.reshape(_TILES, side, _TILES, side, c).transpose(0, 2, 1, 3, 4).reshape(_TILES**2, side * side, c)
+    return image.reshape(_TILES, side, _TILES, side, c).transpose(0, 2, 4, 1, 3).reshape(_TILES**2, c, side * side)
 
 
 def _fit(sums: list[int], s: int) -> tuple[int, int, int]:

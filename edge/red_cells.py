@@ -22,6 +22,7 @@ import numpy as np
 
 from edge.cell import NO_RULER
 from edge.normalise import DENSITY
+from edge.stain import median
 
 VERSION = 6  # version of the method: to be raised when it gives other diameters
 PIXELS = (3, 10_000)  # a diameter that is known lies between these
@@ -212,7 +213,7 @@ def round_things(small: np.ndarray, marks: np.ndarray) -> tuple[list[tuple[float
     things: list[tuple[float, float, int]] = []
     if min(height, width) < 64:
         return things, 0
-    depth = _depth(small[..., 1])
+    depth = _depth(cv2.extractChannel(small, 1))
     nuclei = near_nuclei(marks, width, height)
     level = _level(cv2.calcHist([depth], [0], 1 - nuclei, [256], [0, 256]).ravel().astype(np.int64))
     if level < _FAINT:
@@ -253,14 +254,9 @@ def _depth(green: np.ndarray) -> np.ndarray:
     side = 2 * (max(height, width) // 32) + 1
     light = cv2.morphologyEx(coarse, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
     light = cv2.resize(light, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-    wide = cv2.copyMakeBorder(green, 1, 1, 1, 1, cv2.BORDER_REPLICATE).astype(np.uint16)
-    rows = wide[:-2] + wide[2:]
-    rows += wide[1:-1] << 1
-    soft = rows[:, :-2] + rows[:, 2:]
-    soft += rows[:, 1:-1] << 1
-    soft += 8
-    soft >>= 4
-    return cv2.subtract(cv2.LUT(soft.astype(np.uint8), _DENSITY), cv2.LUT(light, _DENSITY))
+    # In its smallest size, OpenCV's blur has weights of 1, 2 and 1 quarters and rounds once, so that machines agree.
+    soft = cv2.GaussianBlur(green, (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
+    return cv2.subtract(cv2.LUT(soft, _DENSITY), cv2.LUT(light, _DENSITY))
 
 
 def _level(counts: np.ndarray) -> int:
@@ -301,7 +297,7 @@ def measure(
     if weight < _LEAST:
         cells = 0.0
         if len(nuclei) >= FEWEST:
-            middle += _BY_NUCLEI * (math.log(float(np.median(nuclei)) / _USUAL) - word)
+            middle += _BY_NUCLEI * (math.log(median(nuclei) / _USUAL) - word)
     else:
         place = slice(max(0, best - _WINDOW // 2), best + _WINDOW // 2 + 1)
         heap = float((counts[place] * _LOGS[place]).sum()) / float(counts[place].sum())
@@ -326,7 +322,7 @@ def _likely(word: float, nuclei: Sequence[float]) -> np.ndarray:
     """
     likely = 1 / (1 + ((_LOGS - word) / _WORD) ** 2)
     if nuclei:
-        sizes = math.log(float(np.median(nuclei))) - _LOGS
+        sizes = math.log(median(nuclei)) - _LOGS
         beyond = np.maximum(np.maximum(math.log(_NUCLEUS[0]) - sizes, sizes - math.log(_NUCLEUS[1])), 0)
         likely /= 1 + (beyond / _BEYOND) ** 2
     return likely
@@ -372,7 +368,7 @@ class _Group:
 
     def together(self) -> Measure:
         """The red cells of all pictures, as if they came from one microscope."""
-        word, contrast = float(np.median(self.estimates)), float(np.median(self.contrasts))
+        word, contrast = median(self.estimates), median(self.contrasts)
         return measure(self.counts, word, contrast, self.nuclei, len(self.estimates))
 
     def resized(self, cut: float) -> bool:
@@ -403,7 +399,7 @@ class _Group:
         if large.together().diameter < _TIMES_TOO * small.together().diameter:
             return None
         known = min(len(small.nuclei), len(large.nuclei)) >= _GROUP
-        if known and np.median(large.nuclei) < _TIMES_TOO * np.median(small.nuclei):
+        if known and median(large.nuclei) < _TIMES_TOO * median(small.nuclei):
             return None
         return small, large, float(low[best] + high[best]) / 2, apart / 2
 
@@ -433,9 +429,9 @@ class RedCellRuler:
         self._fewest, self._endless = fewest, endless
         self._sizes: dict[tuple[int, float], _Group] = {}  # by longer side and scale
         self._all = _Group()  # in pixels of the pictures
-        # By longer side and scale: measures of the shrunk field, each with the natural logarithm of the least estimate
-        # of the pictures that it is for.
-        self._known: dict[tuple[int, float], list[tuple[float, Measure | None]]] = {}
+        # By longer side and scale: the number of pictures measured, and measures of the shrunk field, each with the
+        # natural logarithm of the least estimate of the pictures that it is for.
+        self._known: dict[tuple[int, float], tuple[int, list[tuple[float, Measure | None]]]] = {}
 
     def add(self, seen: RedCells, size: tuple[int, int] = (0, 0)) -> None:
         """Adds one picture of the run. size: its width and height, to compare it with the site's ruler."""
@@ -446,8 +442,6 @@ class RedCellRuler:
         if not self._endless:
             group.pictures.append(seen)
         self._all.add(_rescaled(seen, 1.0), by_itself(seen))
-        self._known.pop((seen.side, seen.scale), None)
-        self._known.pop(_ALL, None)
 
     def _compare(self, seen: RedCells, size: tuple[int, int], fixed: KnownRuler) -> None:
         times = fixed.times(size)
@@ -500,26 +494,34 @@ class RedCellRuler:
         group = self._sizes.get((side, scale))
         return group is not None and len(group.estimates) >= self._fewest
 
-    def pooled(self, side: int, scale: float, estimate: float) -> Measure | None:
+    def pooled(self, side: int, scale: float, estimate: float, roughly: bool = False) -> Measure | None:
         """What the run says about a picture with these values of RedCells, in pixels of the picture.
 
-        None if too few pictures are like it, or if they don't come from one microscope.
+        None if too few pictures are like it, or if they don't come from one microscope. roughly: what half of the
+        pictures said is enough, which saves the measuring after each picture.
         """
         group = self._sizes.get((side, scale))
         if group and len(group.estimates) >= self._fewest:
-            if (side, scale) not in self._known:
-                self._known[side, scale] = self._measures(group, side / scale)
+            measures = self._up_to_date((side, scale), group, roughly)
             word = math.log(estimate) if estimate > 0 else 0.0
-            found = next((each for least, each in reversed(self._known[side, scale]) if word >= least), None)
+            found = next((each for least, each in reversed(measures) if word >= least), None)
             return found.times(scale) if found else None
         if len(self._all.estimates) < self._fewest:
             return None
-        if _ALL not in self._known:
-            self._known[_ALL] = [(-math.inf, self._all.measure(0))]
-        found = self._known[_ALL][0][1]
+        found = self._up_to_date(_ALL, self._all, roughly)[0][1]
         if found is None or not _alike(estimate * scale, found.diameter):
             return None
         return replace(found, diameter=scale * (found.diameter / scale))  # rounded as for pictures of one size
+
+    def _up_to_date(self, key: tuple[int, float], group: _Group, roughly: bool) -> list[tuple[float, Measure | None]]:
+        """What the pictures of a group say; see self._known."""
+        count = len(group.estimates)
+        measured, measures = self._known.get(key, (0, []))
+        if measured < (count / 2 if roughly else count):
+            whole = key == _ALL
+            measures = [(-math.inf, group.measure(0))] if whole else self._measures(group, key[0] / key[1])
+            self._known[key] = count, measures
+        return measures
 
     def _measures(self, group: _Group, cut: float) -> list[tuple[float, Measure | None]]:
         """What pictures of one size say together, or those of each of two magnifications. See self._known."""

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 
@@ -87,6 +86,8 @@ def wilson(value: float, count: float, level: float = 0.95) -> tuple[float, floa
         count: number of trials, above 0. If they depend on each other, the effective number, which may be a fraction.
         level: confidence, 0 to 1.
     """
+    from statistics import NormalDist  # brings fractions and decimals, which no run at the shell needs
+
     z = NormalDist().inv_cdf((1 + level) / 2)
     middle = (value + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * math.sqrt(value * (1 - value) / count + z**2 / (4 * count**2))

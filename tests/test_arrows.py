@@ -22,10 +22,11 @@ MAY_IMPORT = {
 }
 # The wings of edge/ and which others each may import. The core is the files at the top of edge/.
 WINGS = {
-    "core": {"system", "reading", "field"},
+    "core": {"system", "reading", "field", "workers"},
     "field": {"core", "reading"},
     "system": set(),
     "reading": {"system"},
+    "workers": {"core", "system"},
     "output": {"core", "system", "reading"},
     "simulator": {"core", "system"},
     "camera": {"core", "system", "reading", "simulator"},
@@ -33,7 +34,7 @@ WINGS = {
     "count": {"core", "system", "reading", "output", "camera", "live", "site"},
     "page": {"core", "system", "live", "count", "doctor"},
     "site": {"core", "system", "output", "camera", "live"},
-    "doctor": {"core", "system", "output", "simulator", "camera", "live", "site", "count"},
+    "doctor": {"core", "system", "workers", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong
 # The commands above all wings: edge-classify, and edge-count, which also serves the page. Any other wing's own cli.py

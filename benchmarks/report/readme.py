@@ -5,15 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import whole
 from benchmarks.accuracy import Accuracy, changed
 from benchmarks.latency import TOGETHER, Latency
 from benchmarks.machine import Conditions
 from benchmarks.ranges import Range
-from benchmarks.report import result
+from benchmarks.report import boards, result
 from benchmarks.report.result import Document
 from benchmarks.report.sections import section
 from benchmarks.rivals.comparison import Comparison
 from benchmarks.robustness import UNCHANGED, Robustness
+from edge import contract
 from edge.errors import UserError
 from edge.output.tables import Table
 
@@ -38,6 +40,10 @@ def filled(text: str, reference: Path = REFERENCE) -> str:
 
     def written(region: re.Match) -> str:
         name = region["section"]
+        if name == "boards":
+            return f"{region['mark']}{boards.table(reference / region['file'])}\n{region['end']}"
+        if name == "whole":
+            return f"{region['mark']}{_whole(result.read(reference / region['file'], [name]))}\n{region['end']}"
         write = _SECTIONS.get(name)
         if write is None:
             raise UserError(f"{region['mark'].strip()} names no known section; known are {', '.join(_SECTIONS)}.")
@@ -75,16 +81,19 @@ def _latency(document: Document, found: Latency) -> str:
             tail = [f"{run.steps[TOGETHER].p95:.2f}", f"{run.steps[TOGETHER].p99:.2f}"]
             what = f"{pictures.pictures} {name}, {pictures.size}"
             rows.append([what, model, *times, *tail, run.per_second.text(0)])
-    many = found.command.many or {}
+    many, by_all = found.command.many or {}, found.command.by_all or {}
     command = [
         [
             name,
             f"{cold.seconds.text()} s",
             f"{cold.megabytes.value:.0f} MB",
             f"{many[name].megabytes.value:.0f} MB" if name in many else "-",
+            *([f"{many[name].seconds.text()} s", f"{by_all[name].seconds.text()} s"] if name in by_all else []),
         ]
         for name, cold in found.command.cold.items()
     ]
+    heads = ["the command, one thread", "one picture from cold", "peak memory", "of many pictures"]
+    heads += [f"{found.command.pictures} pictures by one process", "by all cores"] if by_all else []
     settings = found.settings
     how = (
         f"{settings.rounds} rounds in which the models take turns, after {settings.warm_up} pictures each; "
@@ -92,9 +101,17 @@ def _latency(document: Document, found: Latency) -> str:
     )
     tables = (
         Table(["pictures", "model", *steps, "p95", "p99", "pictures a second"], rows),
-        Table(["the command, one thread", "one picture from cold", "peak memory", "of many pictures"], command),
+        Table(heads, command),
     )
     return "\n\n".join([f"{_where(document, found.state)}. {how}", *(table.markdown() for table in tables)])
+
+
+def _whole(document: Document) -> str:
+    found = document.results["whole"]
+    if "cost" in found:
+        return f"`{document.command}`, {document.machine}:\n\n{whole.cost_rows(found).markdown()}"
+    state = contract.load(Conditions, found["state"])
+    return f"`{document.command}`:\n\n{_where(document, state)}.\n\n{whole.rows(found).markdown()}"
 
 
 def _robustness(document: Document, found: Robustness) -> str:

@@ -16,6 +16,7 @@ class Contender:
         load: seconds to open the network and run the first picture.
         cold: seconds from a cold start to the first answer, measured as the whole time of a process with one picture.
         per_second: pictures per second, without the first one.
+        whole: pictures per second from the start of a process with many pictures to its end.
         megabytes: peak memory, in units of 2^20 bytes.
         pictures: number of pictures that were answered in one process.
         answers: of a runtime, how many answers agree with the reference; of a program, what it classifies.
@@ -25,6 +26,7 @@ class Contender:
     load: Range | None = None
     cold: Range | None = None
     per_second: Range | None = None
+    whole: Range | None = None
     megabytes: Range | None = None
     pictures: int | None = None
     answers: str = "-"

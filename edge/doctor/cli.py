@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from edge import __version__
@@ -50,12 +51,24 @@ _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
     help="How many seconds to measure speed for; 0 skips it.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object instead of lines.")
+@click.option(
+    "--speed",
+    "only_speed",
+    is_flag=True,
+    help="Only measure, in about a minute, how fast edge-classify answers drawn pictures, and write "
+    "edge-speed-BOARD.json into --folder, to be sent to this project.",
+)
 @exits_on_user_error
-def main(source: str | None, model: Path | None, show: bool, folder: Path, seconds: float, as_json: bool) -> None:
+def main(
+    source: str | None, model: Path | None, show: bool, folder: Path, seconds: float, as_json: bool, only_speed: bool
+) -> None:
     """Find out whether this machine can run edge-classify, and what to do if it can't.
 
     Exit code 0: all is fine; 1: something deserves a look; 2: something must be repaired first.
     """
+    if only_speed:
+        _measure(folder)
+        return
     findings = []
     for finding in examine(source, model, folder, show, seconds):
         findings.append(finding)
@@ -74,6 +87,28 @@ def main(source: str | None, model: Path | None, show: bool, folder: Path, secon
         sys.stdout.flush()
         os._exit(_CODES[state])
     sys.exit(_CODES[state])
+
+
+def _write(content: str, path: Path) -> None:
+    path.write_text(content)
+
+
+def _measure(folder: Path) -> None:
+    from edge.doctor.speed import speed
+    from edge.errors import writing
+    from edge.system.whole import write_new
+
+    found = speed(lambda sentence: click.echo(sentence, err=True))
+    content = json.dumps(found.document(), indent=1) + "\n"
+    with writing(folder):
+        number = write_new(folder, found.file_name, "json", partial(_write, content))
+    path = folder / f"{found.file_name}{f'-{number}' if number > 1 else ''}.json"
+    click.echo(
+        f"{found.board}: {found.fields.per_second:.1f} fields a second by one process, "
+        f"{found.fields_all_cores.per_second:.1f} by {found.cores}; one picture from cold in {found.cold:.2f} s.\n"
+        f"Written to {path}. It holds these figures and the versions of the packages, and nothing about you; please "
+        "send it to this project."
+    )
 
 
 if __name__ == "__main__":

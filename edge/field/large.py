@@ -13,7 +13,6 @@ from PIL import Image
 
 from edge.errors import UserError, reason
 from edge.frames import LeftOut, Unreadable
-from edge.reading import slides, tiles, vips
 from edge.reading.formats import DICOM, MAX_PIXELS, OPENSLIDE, SLIDES
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the first bytes of TIFF and BigTIFF files
@@ -47,7 +46,25 @@ class _Way:
     extra: str
 
 
-_TILES, _SLIDE, _VIPS = _Way(tiles.levels, "slides"), _Way(slides.levels, "openslide"), _Way(vips.levels, "vips")
+def _of_tiles(path: str) -> Sequence[Level]:
+    from edge.reading import tiles  # most runs need none of the three
+
+    return tiles.levels(path)
+
+
+def _of_slide(path: str) -> Sequence[Level]:
+    from edge.reading import slides
+
+    return slides.levels(path)
+
+
+def _by_vips(path: str) -> Sequence[Level]:
+    from edge.reading import vips
+
+    return vips.levels(path)
+
+
+_TILES, _SLIDE, _VIPS = _Way(_of_tiles, "slides"), _Way(_of_slide, "openslide"), _Way(_by_vips, "vips")
 
 
 class LargePicture:
@@ -127,9 +144,13 @@ class LargePicture:
             raise UserError(f"{self.source} {_unreadable(error)}") from error
 
 
-def open_large(path: str) -> LargePicture | Unreadable | None:
-    """Opens a whole slide, or a picture that is too large for edge.frames; None for any other file."""
-    way = _way(path)
+def open_large(path: str, refused: bool = True) -> LargePicture | Unreadable | None:
+    """Opens a whole slide, or a picture that is too large for edge.frames; None for any other file.
+
+    refused: False if edge.frames hasn't tried the file yet. Then a JPEG, PNG or WebP isn't opened to learn its size,
+    because edge.frames says if it is TooLarge.
+    """
+    way = _way(path, refused)
     if way is None:
         return None
     try:
@@ -153,7 +174,7 @@ def _unreadable(error: Exception) -> str:
     return f"cannot be read in parts: {reason(error)}."
 
 
-def _way(path: str) -> _Way | None:
+def _way(path: str, refused: bool) -> _Way | None:
     """How a file is read in parts; None if edge.frames reads it, or if it is no picture."""
     ending = Path(path).suffix.lower()
     if not Path(path).is_file():  # opening a pipe would wait for its other end
@@ -167,7 +188,7 @@ def _way(path: str) -> _Way | None:
         return _SLIDE
     if head.startswith(_TIFF):
         return _TILES if _too_large(path) or ending in SLIDES else None
-    return _VIPS if head.startswith(_OTHERS) and _too_large(path) else None
+    return _VIPS if refused and head.startswith(_OTHERS) and _too_large(path) else None
 
 
 def _too_large(path: str) -> bool:

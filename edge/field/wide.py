@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.cell import NO_RULER
 from edge.red_cells import Measure, RedCells
+from edge.stain import median
 
 if TYPE_CHECKING:
     from edge.locate import Located, Nucleus
@@ -40,6 +41,7 @@ _SEEN = 3.0  # red cells that must be outlined in all places together
 _PLACES = 3  # along each side, at most, in which red cells are measured
 _OVERLAP = 4.0  # red cells by which tiles overlap: the widest white cell lies whole in one of them
 _TWICE = 0.95  # red cells: nuclei of two tiles that are nearer than this are one
+_SQUARES = np.arange(256, dtype=np.int64) ** 2  # of the levels by which two pictures may differ
 
 
 def look_closer(whole: "Located", see: See) -> "Located":
@@ -77,14 +79,19 @@ def _suspect(whole: "Located") -> bool:
     assert whole.trace
     if whole.estimate < _ALMOST or whole.red_cells.own.diameter < SMALL:
         return True
-    green = whole.trace.small[..., 1]
-    soft, softer = (cv2.blur(green, (side, side)).astype(np.int64) for side in (3, 9))
-    return 100**2 * _variance(green - soft) > _FINE**2 * _variance(soft - softer)
+    green = cv2.extractChannel(whole.trace.small, 1)
+    soft, softer = cv2.blur(green, (3, 3)), cv2.blur(green, (9, 9))
+    return 100**2 * _variance(green, soft) > _FINE**2 * _variance(soft, softer)
 
 
-def _variance(values: np.ndarray) -> int:
-    """The variance of integers, multiplied by the square of their number, so that all machines agree."""
-    return values.size * int((values * values).sum()) - int(values.sum()) ** 2
+def _variance(one: np.ndarray, other: np.ndarray) -> int:
+    """The variance of the difference of two pictures, uint8 [h, w], multiplied by the square of the number of pixels.
+
+    The sums are over integers, so that all machines agree. OpenCV's norm() isn't exact.
+    """
+    counts = cv2.calcHist([cv2.absdiff(one, other)], [0], None, [256], [0, 256]).ravel().astype(np.int64)
+    total = int(cv2.sumElems(one)[0]) - int(cv2.sumElems(other)[0])
+    return one.size * int(counts @ _SQUARES) - total**2
 
 
 def _red_cell(whole: "Located", see: See) -> Measure | None:
@@ -161,9 +168,9 @@ def _together(seen: Sequence["Located"], side: int) -> RedCells:
     return RedCells(
         side=side,
         scale=parts[0].scale,
-        estimate=round(float(np.median([each.estimate for each in parts])), 2),
+        estimate=round(median([each.estimate for each in parts]), 2),
         outlines=np.sum([each.outlines for each in parts], axis=0),
-        contrast=int(np.median([each.contrast for each in parts])),
+        contrast=int(median([each.contrast for each in parts])),
         nuclei=tuple(nucleus for each in parts for nucleus in each.nuclei),
         views=len(parts),
     )

@@ -5,7 +5,6 @@ model  recall
 int8    0.971
 """
 
-import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +39,8 @@ class Table:
 
     def html(self) -> str:
         """A <table>; every cell is escaped."""
+        import html  # its table of names takes a few milliseconds, and a run at the shell needs none
+
         heads = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.heads)
         rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows)
         return f"<table><tr>{heads}</tr>" + "".join(f"<tr>{row}</tr>" for row in rows) + "</table>"

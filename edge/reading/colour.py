@@ -43,6 +43,11 @@ def to_rgb(picture: Image.Image, profile: bytes | None = None) -> Callable[[Imag
     return turn
 
 
+def is_srgb(profile: bytes | None, mode: str) -> bool:
+    """Whether the colours of a picture are sRGB as they are. mode: of the picture; for the profile see `to_rgb`."""
+    return not profile or _transform(profile, mode) is None
+
+
 def strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """A large picture in strips, each with the number of its first row; any other picture as it is."""
     if picture.width * picture.height <= LARGE:

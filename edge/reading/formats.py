@@ -3,13 +3,14 @@
 import logging
 import os
 import stat
+import struct
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 
 from edge.system import memory
 
@@ -45,6 +46,10 @@ class Refused(Exception):
     """A file that is no picture for this tool. The message completes a sentence that begins with the file's path."""
 
 
+class RefusedAsTooLarge(Refused):
+    """A picture with more pixels than are read at once; edge.field.large may read it part by part."""
+
+
 @contextmanager
 def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     """Opens a picture file with Pillow; its pixels aren't decoded yet.
@@ -63,9 +68,9 @@ def opened(path: str | Path) -> Iterator[ImageFile.ImageFile]:
     with warnings.catch_warnings(), open(path, "rb") as file:
         warnings.simplefilter("ignore")  # Pillow warns about odd metadata on stderr; anything serious is an error
         try:
-            picture = Image.open(file, formats=_FORMATS)
+            picture = _jpeg(file) or Image.open(file, formats=_FORMATS)
         except Image.DecompressionBombError:
-            raise Refused(f"holds {_TOO_MANY}") from None
+            raise RefusedAsTooLarge(f"holds {_TOO_MANY}") from None
         except UnidentifiedImageError:
             file.seek(0)
             picture = _heic(file, str(path))
@@ -85,7 +90,7 @@ def check_size(picture: Image.Image, deep: bool = False) -> None:
     """
     pixels, size = picture.width * picture.height, f"has {picture.width}x{picture.height} pixels"
     if pixels > MAX_PIXELS:
-        raise Refused(f"{size}, {_TOO_MANY}")
+        raise RefusedAsTooLarge(f"{size}, {_TOO_MANY}")
     if max(picture.size) > _LONGEST:
         raise Refused(f"{size}; no side may have more than {_LONGEST}, so cut it into parts.")
     needed = _ALL_ELSE + pixels * (_NEEDED_DEEP if deep else _NEEDED)
@@ -104,6 +109,21 @@ def _folder(path: str | Path) -> str:
     if os.path.islink(path):
         return "is a link to a directory, which isn't followed; name it, to read its pictures."
     return "is a directory, not a picture."
+
+
+def _jpeg(file: IO[bytes]) -> ImageFile.ImageFile | None:
+    """Opens a JPEG picture as Image.open does, but without the imports for six other formats.
+
+    None for any other file, and for those of which Image.open says what is wrong with them.
+    """
+    if file.read(3) == b"\xff\xd8\xff":
+        file.seek(0)
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):
+            picture: ImageFile.ImageFile = JpegImagePlugin.jpeg_factory(file)
+            if picture.width * picture.height <= MAX_PIXELS:
+                return picture
+    file.seek(0)
+    return None
 
 
 def _heic(file: IO[bytes], path: str) -> ImageFile.ImageFile:

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile
 
-from edge.reading.colour import LARGE, strips, to_rgb
+from edge.reading.colour import LARGE, is_srgb, strips, to_rgb
 from edge.reading.depth import has_deep_colours, is_deep, read_deep
 from edge.reading.formats import Refused, check_size, tags
+from edge.reading.jpeg import decoded
 
 logger = logging.getLogger(__name__)
 
@@ -129,16 +130,19 @@ def decode(picture: ImageFile.ImageFile, path: str | Path) -> np.ndarray:
     deep = is_deep(picture)
     check_size(picture, deep)
     profile = picture.info.get("icc_profile")
+    fast = decoded(picture) if is_srgb(profile, picture.mode) else None
     image: Image.Image = picture
     if deep:
         image = read_deep(picture, path)
-    else:
+    elif fast is None:
         picture.load()
     # Pillow has turned a TIFF, unless its colours are deep; and an older Pillow leaves the tag as it was.
     is_turned = picture.format == "TIFF" and not (deep and has_deep_colours(picture))
     orientation = 1 if is_turned else picture.getexif().get(_ORIENTATION, 1)
-    turn = to_rgb(image, profile)
     upright, back = _UPRIGHT.get(orientation, (_as_it_is, _as_it_is))
+    if fast is not None:
+        return np.ascontiguousarray(upright(fast))
+    turn = to_rgb(image, profile)
     if image.width * image.height <= LARGE:
         return np.ascontiguousarray(upright(np.asarray(turn(image))))
     sides = (image.width, image.height) if orientation in _SIDEWAYS else (image.height, image.width)
