@@ -1,7 +1,7 @@
 """Adapts a model to a site: fits a profile, and keeps it where it is better on cells that it wasn't fitted to."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -10,8 +10,9 @@ from edge import unlike
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model, Prediction
+from edge.share import Share
 from edge.site import recalibration, refit
-from edge.site.figures import LeftOut, figures
+from edge.site.figures import LeftOut, figures, recalls
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 from edge.system.progress import Progress, silent
@@ -30,11 +31,13 @@ class Adapted:
         profile: None where it isn't better than the model alone.
         left_out: how left-out cells were answered without and with a profile.
         why: why there is no profile, as a part of a sentence; "" if there is one.
+        recall: by label, the share of the left-out cells that were found with a profile; see edge.site.figures.recalls.
     """
 
     profile: Profile | None
     left_out: LeftOut
     why: str = ""
+    recall: dict[str, Share] = field(default_factory=dict)
 
 
 def usable(cells: Cells, model: Model) -> Cells:
@@ -67,7 +70,7 @@ def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent
     """
     cells = usable(cells, model)
     own = alone(cells, model)
-    gains, before, after, truth = np.zeros(len(cells)), [], [], []
+    gains, before, after, order = np.zeros(len(cells)), [], [], []
     rng = np.random.default_rng(seed)
     for number in range(_REPEATS):
         part = recalibration.folds(cells.truth, cells.physical, refit.FOLDS, rng)
@@ -80,14 +83,16 @@ def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent
                 gains[i] += (_log_loss(own[i], label) - _log_loss(decision, label)) / _REPEATS
                 before.append(own[i])
                 after.append(decision)
-                truth.append(int(cells.truth[i]))
+                order.append(int(i))
     progress("Testing a profile", _REPEATS * refit.FOLDS, _REPEATS * refit.FOLDS)
     gain, standard_error = refit.weighted_gain(gains, cells)
+    truth, once = cells.truth[order], len(cells)
     left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
     if why := _worse(left_out):
         return Adapted(None, left_out, why)
     rounded = replace(left_out, gain=round(gain, 4), standard_error=round(standard_error, 4))
-    return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out)
+    recall = recalls(after[:once], truth[:once], cells.physical[order[:once]], model.labels)
+    return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out, recall=recall)
 
 
 def _worse(found: LeftOut) -> str:
