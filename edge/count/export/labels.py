@@ -1,11 +1,8 @@
-"""The cells of a session that persons judged, as labelled cells for `edge-site adapt`, and when there are enough."""
+"""The cells of a session that persons judged, as labelled cells for `edge-site adapt`."""
 
 import io
 import math
-import shlex
-from collections import Counter
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,10 +10,9 @@ from PIL import Image
 from edge import classify
 from edge.classify import Search
 from edge.count.journal import Journal
-from edge.count.outcome import Judged, Outcome, outcome
+from edge.count.outcome import outcome
 from edge.count.records import DOUBTFUL, CountedCell
 from edge.count.seen import SIDE
-from edge.count.verdicts import NAMES, UNSURE
 from edge.decide import OTHER
 from edge.errors import reason
 from edge.frames import Frame, Unreadable
@@ -29,7 +25,6 @@ from edge.site.labelled import LabelledPrediction
 from edge.system.progress import Progress, silent
 from edge.system.run_id import cell_id
 
-ENOUGH = 10  # cells of each name; with fewer, a profile is hardly ever better than the model alone
 _NEAR = 0.7  # red-cell diameters: a nucleus that lies farther from the middle is that of another cell
 
 
@@ -63,7 +58,7 @@ def labelled_cells(journal: Journal, model: Model, progress: Progress = silent) 
         progress: see edge.system.progress.
     """
     now = outcome(journal)
-    taken = by_persons(now)
+    taken = now.by_persons
     found = SessionLabels([], now.settings.read == DOUBTFUL, len(now.judged) - len(taken), 0, [])
     fields, digests, locator = journal.fields(), journal.picture_hashes(), Locator()
     for number, each in enumerate(taken):
@@ -84,22 +79,6 @@ def labelled_cells(journal: Journal, model: Model, progress: Progress = silent) 
             found.cells.append(LabelledPrediction(source, label, keys, *seen, is_held(digests[first])))
     progress("Reading cells", len(taken), len(taken))
     return replace(found, lost=len(taken) - len(found.cells) - len(found.damaged))
-
-
-def by_persons(found: Outcome) -> list[Judged]:
-    """The cells whose labels come from persons: never those that only the machine answered."""
-    return [each for each in found.judged if each.by and each.label not in ("", UNSURE)]
-
-
-def advice(path: str, found: Outcome) -> str:
-    """The command that makes a profile from a session; "" while persons judged fewer than ENOUGH cells of each name.
-
-    path: of the session; only its name is shown.
-    """
-    counts = Counter(each.label for each in by_persons(found))
-    if min(counts[name] for name in NAMES) < ENOUGH:
-        return ""
-    return f"edge-site adapt --from {shlex.quote(Path(path).name)} --out my-site.json"
 
 
 def _ruler(known: KnownRuler | None, field: tuple[int, int], cell: CountedCell, frame: Frame) -> KnownRuler:

@@ -9,6 +9,7 @@ import pytest
 from conftest import assert_refused, invoke
 
 from edge.count.export import labels
+from edge.count.export.advice import advice
 from edge.count.export.cells import cells
 from edge.count.journal import Journal
 from edge.count.outcome import outcome
@@ -165,7 +166,7 @@ def test_adapt_from_sessions_and_go_on(tmp_path: Path, model: Model, monkeypatch
             for number in range(2 * count):
                 kind = drawing.KINDS[number % 2]
                 add(journal, kind, {"Ada": kind})
-            advised = labels.advice(journal.path, outcome(journal))
+            advised = advice(journal.path, outcome(journal))
     assert advised == "edge-site adapt --from bb.session --out my-site.json"
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     done = invoke("edge.site", "adapt", "--from", tmp_path / "a.session", "--out", one)
@@ -196,7 +197,7 @@ def test_too_few_held_out_cells_are_said(tmp_path: Path, model: Model) -> None:
         for kind in drawing.KINDS:
             add(journal, kind, {"Ada": kind})
         cells, _, _ = labelled.together(labels.labelled_cells(journal, model).cells, model.labels)
-        assert labels.advice(journal.path, outcome(journal)) == ""
+        assert advice(journal.path, outcome(journal)) == ""
     out = np.ones(len(cells), bool)
     profile = profiles.Profile("", {}, profiles.LogitOffset(), profiles.LogitOffset(), model.decision)
     found = held.measured(cells, out, model, profile)
