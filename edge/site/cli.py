@@ -14,6 +14,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error, must_be_new
+from edge.site.sensors import SENSORS
 from edge.system.cli import Group, progress_bars, show_log, size
 from edge.system.whole import write_whole
 
@@ -231,6 +232,28 @@ def _option(name: str, value: Path | str | None) -> str:
     metavar="X",
     help="The width of a pixel on the slide, if you know it from a stage micrometer. A red cell is 7.5 wide.",
 )
+@click.option(
+    "--objective",
+    type=click.FloatRange(1),
+    metavar="X",
+    help="Magnification of the objective, such as 40; with --camera-sensor, the width of a pixel is computed.",
+)
+@click.option("--camera-sensor", "sensor", type=click.Choice(list(SENSORS)), help="Sensor of a camera without a lens.")
+@click.option(
+    "--adapter",
+    type=click.FloatRange(0.05, 20),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Magnification of what is between the objective and the sensor, such as 0.5.",
+)
+@click.option(
+    "--binning",
+    "binned",
+    type=click.FloatRange(0.1, 100),
+    metavar="N",
+    help="So many pixels of the sensor, in a row, make one of the picture.  [default: as if it shows the whole sensor]",
+)
 @click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="At most so long."
@@ -243,6 +266,10 @@ def ruler(
     site: str | None,
     picture: str | None,
     micrometres: float | None,
+    objective: float | None,
+    sensor: str | None,
+    adapter: float,
+    binned: float | None,
     size: tuple[int, int] | None,
     seconds: float,
 ) -> None:
@@ -252,12 +279,18 @@ def ruler(
     pictures. A second picture shows circles of the measured size on red cells: look whether it is right.
     """
     from edge.errors import writing
-    from edge.site import circles
+    from edge.site import circles, sensors
     from edge.site import profile as profiles
     from edge.site import ruler as rulers
 
     if bool(pictures) == bool(camera):
         raise UserError("Give either pictures or --camera SOURCE; see edge-site ruler --help.")
+    if bool(objective) != bool(sensor):
+        raise UserError("--objective and --camera-sensor go together: both are needed to compute the width of a pixel.")
+    if sensor and micrometres:
+        raise UserError("--micrometres-per-pixel and --objective give the same thing twice; leave one out.")
+    if not sensor and (binned or adapter != 1):
+        raise UserError("--adapter and --binning need --objective and --camera-sensor.")
     target = Path(picture or f"{out.removesuffix('.json')}.png")
     must_be_new(out)
     must_be_new(target)
@@ -269,6 +302,16 @@ def ruler(
         _watch(camera, size, seconds, fields)
     else:
         _read(pictures, fields)
+    if sensor and objective:
+        shown = binned or sensors.binning(sensor, fields.size)
+        micrometres = sensors.micrometres_per_pixel(sensor, shown, objective, adapter)
+        click.echo(
+            f"Computed: {micrometres:.4g} micrometres per pixel, each of {shown:.3g} pixels of the sensor in a row."
+        )
+        if not binned:
+            click.echo(
+                "Right only if the pictures show the whole width of the sensor; if they are cut out, give --binning."
+            )
     if micrometres:
         found = _given(micrometres, fields)
     else:
