@@ -13,7 +13,7 @@ from edge.errors import UserError
 from edge.model import Model, Prediction
 from edge.share import Share
 from edge.site import recalibration, refit
-from edge.site.figures import LeftOut, figures, recalls
+from edge.site.figures import LeftOut, SiteFigures, figures, recalls
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 from edge.system.progress import Progress, silent
@@ -98,9 +98,13 @@ def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent
     left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
     if why := _worse(left_out, _falls(changes, cells)):
         return Adapted(None, left_out, why)
+    profile = refit.fit(cells, model)
+    # One hard cell may make its limits so strict that hardly a cell is answered, though those of the tests were not.
+    if why := _costly(left_out.before, figures(answers(cells, model, profile), cells.truth, model.labels)):
+        return Adapted(None, left_out, why)
     rounded = replace(left_out, gain=round(gain, 4), standard_error=round(standard_error, 4))
     recall = recalls(after[:once], truth[:once], cells.physical[order[:once]], model.labels)
-    return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out, recall=recall)
+    return Adapted(replace(profile, left_out=rounded), left_out, recall=recall)
 
 
 def _falls(changes: np.ndarray, cells: Cells) -> bool:
@@ -126,6 +130,11 @@ def _worse(found: LeftOut, falls: bool) -> str:
             f"with one, balanced accuracy on left-out cells would fall from {before.balanced_accuracy:.3f} to "
             f"{after.balanced_accuracy:.3f}"
         )
+    return _costly(before, after)
+
+
+def _costly(before: SiteFigures, after: SiteFigures) -> str:
+    """Why a profile costs too many right answers, as a part of a sentence; "" if it doesn't."""
     answered = [each.coverage or 0.0 for each in (before, after)]
     wrong = [share * (each.risk or 0.0) for share, each in zip(answered, (before, after), strict=True)]
     lost = (answered[0] - wrong[0]) - (answered[1] - wrong[1])

@@ -9,9 +9,11 @@ from site_cells import drawn, summary
 from edge.errors import UserError
 from edge.model import Model
 from edge.site import profile as profiles
+from edge.site import refit
 from edge.site.adapt import _falls, _worse, adapt, alone, answers, usable
 from edge.site.figures import LeftOut, SiteFigures
 from edge.site.labelled import Cells
+from edge.site.profile import Profile
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,24 @@ def test_balanced_accuracy_may_fall_by_chance(shipped: Model, lost: int, won: in
     changes = np.zeros(len(cells))
     changes[:lost], changes[45 : 45 + won] = -1, 1
     assert _falls(changes, cells) == falls
+
+
+def test_a_profile_that_leaves_all_cells_for_review_is_refused(shipped: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hard cell may do that to the whole profile, though not to those by which it is tested."""
+    cells = drawn(shipped, 20, 3.0)
+    assert adapt(cells, shipped).profile
+    usual = refit.fit
+
+    def strict(some: Cells, model: Model) -> Profile:
+        found = usual(some, model)
+        if len(some) < len(cells):
+            return found
+        risks = {risk: replace(limits, max_other=0.0) for risk, limits in (found.decision.risks or {}).items()}
+        return replace(found, decision=replace(found.decision, risks=risks))
+
+    monkeypatch.setattr(refit, "fit", strict)
+    found = adapt(cells, shipped)
+    assert found.profile is None and "0% of the lymphocytes and monocytes would get an answer" in found.why
 
 
 def test_the_model_alone_is_measured_as_it_is_used(shipped: Model) -> None:
