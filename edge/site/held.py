@@ -1,9 +1,10 @@
 """Cells that are held out: no profile ever learns from them, so that they show how accurate it is, also over time.
 
-Which cells these are is decided by their pictures alone. So it stays the same as a session grows, in a copy of it, and
+A hash of each cell's identity decides which these are. So it stays the same as a session grows, in a copy of it, and
 when a profile is made again.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,13 +34,13 @@ class HeldOut:
     recall: dict[str, Share]
 
 
-def is_held(digest: str) -> bool:
-    """Whether a cell is held out. digest: the SHA-256 of its picture, in hexadecimal.
+def is_held(identity: str) -> bool:
+    """Whether a cell is held out. identity: what stays the same of this cell, and is different for others.
 
-    >>> is_held("00" * 32), is_held("ff" * 32)
-    (True, False)
+    >>> is_held("cell 15"), is_held("cell 16")
+    (False, True)
     """
-    return int(digest[:8], 16) < SHARE * 16**8
+    return int(hashlib.sha256(identity.encode()).hexdigest()[:8], 16) < SHARE * 16**8
 
 
 def measured(cells: Cells, held: np.ndarray, model: Model, profile: Profile) -> HeldOut | None:

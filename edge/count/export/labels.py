@@ -11,7 +11,7 @@ from edge import classify
 from edge.classify import Search
 from edge.count.journal import Journal
 from edge.count.outcome import outcome
-from edge.count.records import DOUBTFUL, CountedCell
+from edge.count.records import DOUBTFUL, CountedCell, Field
 from edge.count.seen import SIDE
 from edge.decide import OTHER
 from edge.errors import reason
@@ -74,11 +74,20 @@ def labelled_cells(journal: Journal, model: Model, progress: Progress = silent) 
         seen = _seen(frame, cell, _ruler(model.ruler, (field.width, field.height), cell, frame), model, locator)
         label = each.label if each.label in model.labels else OTHER
         if seen and label in model.labels:
-            first = cell.repeats or cell.id  # a cell that was seen again is held out where the first of it is
-            keys = [f"content {digests[cell.id]}", f"name {cell_id(journal.id, first)}"]
-            found.cells.append(LabelledPrediction(source, label, keys, *seen, is_held(digests[first])))
+            first = journal.cell(cell.repeats) if cell.repeats else cell  # one seen again is held out if the first is
+            same = _identity(first, fields[first.field], digests[first.id])
+            keys = [f"content {digests[cell.id]}", f"name {cell_id(journal.id, first.id)}", same]
+            found.cells.append(LabelledPrediction(source, label, keys, *seen, is_held(same)))
     progress("Reading cells", len(taken), len(taken))
     return replace(found, lost=len(taken) - len(found.cells) - len(found.damaged))
+
+
+def _identity(cell: CountedCell, field: Field, digest: str) -> str:
+    """What stays the same of a cell: its place in the picture file, also in another session; else its own picture.
+
+    digest: SHA-256 of its own picture.
+    """
+    return f"place {field.sha256} {field.frame} {cell.x} {cell.y}" if field.sha256 else f"picture {digest}"
 
 
 def _ruler(known: KnownRuler | None, field: tuple[int, int], cell: CountedCell, frame: Frame) -> KnownRuler:

@@ -1,6 +1,5 @@
 """Are held-out cells the same for ever, a fifth of all, and measured only where there are enough?"""
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +18,7 @@ def shipped() -> Model:
 
 
 def test_a_fifth_is_held_out() -> None:
-    count = sum(held.is_held(hashlib.sha256(str(i).encode()).hexdigest()) for i in range(5000))
+    count = sum(held.is_held(str(i)) for i in range(5000))
     assert 900 < count < 1100
 
 

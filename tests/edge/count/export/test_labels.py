@@ -1,6 +1,5 @@
 """Does `edge-site adapt` learn what persons said about the cells of a session, and nothing else?"""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,7 +68,8 @@ def test_only_what_persons_said_is_learned(tmp_path: Path, model: Model) -> None
         digests = journal.picture_hashes()
     assert (found.unused, found.lost, found.damaged, found.doubtful) == (3, 0, [], True)
     assert [each.label for each in found.cells] == ["lymphocyte", "lymphocyte", "other", "lymphocyte", "lymphocyte"]
-    expected = [held.is_held(digests[number]) for number in (*kept, kept[1])]  # a cell seen again goes with the first
+    # A cell seen again goes with the first.
+    expected = [held.is_held(f"picture {digests[number]}") for number in (*kept, kept[1])]
     assert [each.held for each in found.cells] == expected
     gathered, _, _ = labelled.together(found.cells, model.labels)
     assert gathered.physical.tolist() == [0, 1, 2, 3, 1] and again == 8
@@ -84,20 +84,43 @@ def test_where_two_readers_differ_nothing_is_learned_until_a_third_decides(tmp_p
         assert [each.label for each in labels.labelled_cells(journal, model).cells] == ["monocyte", "lymphocyte"]
 
 
-def test_a_cell_is_held_out_for_ever(tmp_path: Path) -> None:
-    """Also as the session grows, in a copy of it, and in a folder that was exported from it."""
+def held_out(path: Path, model: Model) -> dict[str, bool]:
+    with Journal.open(path, read_only=True) as journal:
+        found = labels.labelled_cells(journal, model).cells
+    return {each.keys[-1]: each.held for each in found}
+
+
+def test_a_cell_is_held_out_for_ever(tmp_path: Path, model: Model) -> None:
+    """Also as the session grows, and in a copy of it."""
     with new_session(tmp_path / "a.session") as journal:
-        for _ in range(8):
+        for _ in range(12):
             add(journal, "lymphocyte", {"Ada": "lymphocyte"})
-        before = journal.picture_hashes()
+    before = held_out(tmp_path / "a.session", model)
+    with Journal.open(tmp_path / "a.session") as journal:
         add(journal, "monocyte", {"Ada": "monocyte"})
         journal.copy(tmp_path / "copy.session")
-        cells(journal, tmp_path / "folder", persons=True)
-    with Journal.open(tmp_path / "copy.session", read_only=True) as journal:
-        now = journal.picture_hashes()
-    assert before.items() <= now.items()
-    written = [hashlib.sha256(each.read_bytes()).hexdigest() for each in (tmp_path / "folder").glob("*/*.jpg")]
-    assert sorted(written) == sorted(now.values())
+    now = held_out(tmp_path / "copy.session", model)
+    assert len(now) == 13 and before.items() < now.items() and set(before.values()) == {True, False}
+
+
+def test_cells_of_one_picture_file_are_known_in_another_session(tmp_path: Path, model: Model) -> None:
+    """Though their own pictures differ there; and in a folder that was exported."""
+    for name, quality in (("a", 95), ("b", 80)):
+        with Journal.create(tmp_path / f"{name}.session", Settings()) as journal:
+            journal.begin(Run("r", 1.0, "a.png", "compact.tflite", "0" * 64))
+            journal.add_field(Field("r", "a.png", 0, 1.0, 640, 480, "f" * 64), None)
+            for number, kind in enumerate(drawing.KINDS):
+                image = drawing.picture(kind, np.random.default_rng(number), 200, drawing.Look(red_cell=RED_CELL))
+                cell = CountedCell(1, number, 9.0 + number, 9.0, (1, 1, 9, 9), RED_CELL, "review", "", {}, None, "r")
+                journal.judge("Ada", {journal.add_cell(cell, jpeg(image, 400, quality)): Verdict(kind)})
+            cells(journal, tmp_path / name, persons=True)
+    assert held_out(tmp_path / "a.session", model) == held_out(tmp_path / "b.session", model)
+    found, _ = labelled.predict_pictures(labelled.find(tmp_path / "a", model.labels), model)
+    for name in ("a", "b"):
+        with Journal.open(tmp_path / f"{name}.session", read_only=True) as journal:
+            found += labels.labelled_cells(journal, model).cells
+    gathered, _, contradictory = labelled.together(found, model.labels)
+    assert not contradictory and (len(gathered), gathered.count(0), gathered.count(1)) == (6, 1, 1)
 
 
 def test_the_cell_in_the_middle_is_meant(tmp_path: Path, model: Model) -> None:
