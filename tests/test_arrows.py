@@ -37,9 +37,9 @@ WINGS = {
     "doctor": {"core", "system", "workers", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong
-# The commands above all wings: edge-classify, and edge-count, which also serves the page. Any other wing's own cli.py
-# may import no more than the other files of that wing.
-TOP = ("edge", "edge.__main__", "edge.cli", "edge.count.cli")
+# The commands above all wings: edge-classify, edge-count, which also serves the page, and edge-site, which also learns
+# from sessions. Any other wing's own cli.py may import no more than the other files of that wing.
+TOP = ("edge", "edge.__main__", "edge.cli", "edge.count.cli", "edge.site.cli")
 COMMANDS = ("cli.py", "__main__.py")  # files that may import click
 MOST_FILES = 22  # Python files in one folder of edge/
 MOST_PARAMETERS = 8  # of a function outside cli.py, not counting self and cls

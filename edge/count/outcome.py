@@ -11,7 +11,7 @@ from functools import cached_property
 
 from edge.count.journal import Journal
 from edge.count.records import ALL, CountedCell, Settings
-from edge.count.verdicts import NAMES, WHITE, Verdict
+from edge.count.verdicts import NAMES, UNSURE, WHITE, Verdict
 from edge.decide import REVIEW
 
 Verdicts = Mapping[str, Mapping[int, Verdict]]
@@ -65,6 +65,11 @@ class Outcome:
     def open(self) -> list[Judged]:
         """The cells that wait for a person."""
         return [each for each in self.judged if each.open]
+
+    @property
+    def by_persons(self) -> list[Judged]:
+        """The cells whose labels come from persons: never those that only the machine answered."""
+        return [each for each in self.judged if each.by and each.label not in ("", UNSURE)]
 
     @property
     def counted(self) -> int:

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from edge import __version__
 from edge.count import signing
+from edge.count.export.advice import advice
 from edge.count.journal import Journal
 from edge.count.report import FORMATS
 from edge.count.report.content import content
@@ -111,6 +112,7 @@ class Page:
             about["refused"] = "" if signed else signing.why_not(found)
             about["reader"] = request.query_params.get("reader", "")
             visible = may_see_all(found)
+            about["advice"] = advice(journal.path, found) if visible else ""
         return self._html(request, "report.html", visible=visible, formats=list(FORMATS), **about)
 
     def _doctor(self, request: Request) -> Response:

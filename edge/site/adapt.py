@@ -1,7 +1,8 @@
 """Adapts a model to a site: fits a profile, and keeps it where it is better on cells that it wasn't fitted to."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -10,8 +11,9 @@ from edge import unlike
 from edge.decide import RISK, Decision, decide
 from edge.errors import UserError
 from edge.model import Model, Prediction
+from edge.share import Share
 from edge.site import recalibration, refit
-from edge.site.figures import LeftOut, figures
+from edge.site.figures import LeftOut, SiteFigures, figures, recalls
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, Profile
 from edge.system.progress import Progress, silent
@@ -20,6 +22,9 @@ _REPEATS = 2  # runs of the cross-validation, each with the cells divided in ano
 # A profile may cost right answers, as shares of the cells with a name: as many as the wrong ones that it saves, and
 # _COST more. With one that leaves fewer than _FEWEST_ANSWERED, the model could as well be left out.
 _COST, _FEWEST_ANSWERED = 0.1, 0.1
+# Standard errors: if balanced accuracy falls by less, that is chance: where two cells are lost and none is won, but not
+# where three are lost.
+_CHANCE = 1.5
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,13 @@ class Adapted:
         profile: None where it isn't better than the model alone.
         left_out: how left-out cells were answered without and with a profile.
         why: why there is no profile, as a part of a sentence; "" if there is one.
+        recall: by label, the share of the left-out cells that were found with a profile; see edge.site.figures.recalls.
     """
 
     profile: Profile | None
     left_out: LeftOut
     why: str = ""
+    recall: dict[str, Share] = field(default_factory=dict)
 
 
 def usable(cells: Cells, model: Model) -> Cells:
@@ -59,15 +66,16 @@ def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent
     """Fits a profile to a site's labelled cells and finds out whether it is better than the model alone.
 
     Each cell is answered by a profile that was fitted without it and without other pictures of it. The profile is
-    better where the mean log loss falls by more than one standard error, balanced accuracy doesn't fall, and it doesn't
-    cost many right answers. The model alone is measured as `edge-classify` uses it: as a run that may be unlike home.
+    better where the mean log loss falls by more than one standard error, balanced accuracy doesn't fall by more than
+    chance explains, and it doesn't cost many right answers. The model alone is measured as `edge-classify` uses it: as
+    a run that may be unlike home.
 
     Raises:
         UserError: as `usable` does.
     """
     cells = usable(cells, model)
     own = alone(cells, model)
-    gains, before, after, truth = np.zeros(len(cells)), [], [], []
+    gains, changes, before, after, order = np.zeros(len(cells)), np.zeros(len(cells)), [], [], []
     rng = np.random.default_rng(seed)
     for number in range(_REPEATS):
         part = recalibration.folds(cells.truth, cells.physical, refit.FOLDS, rng)
@@ -78,23 +86,55 @@ def adapt(cells: Cells, model: Model, seed: int = 0, progress: Progress = silent
             for i, decision in zip(rows, adapted, strict=True):
                 label = model.labels[cells.truth[i]]
                 gains[i] += (_log_loss(own[i], label) - _log_loss(decision, label)) / _REPEATS
+                changes[i] += (
+                    _is_named(decision, label, model.labels) - _is_named(own[i], label, model.labels)
+                ) / _REPEATS
                 before.append(own[i])
                 after.append(decision)
-                truth.append(int(cells.truth[i]))
+                order.append(int(i))
     progress("Testing a profile", _REPEATS * refit.FOLDS, _REPEATS * refit.FOLDS)
     gain, standard_error = refit.weighted_gain(gains, cells)
+    truth, once = cells.truth[order], len(cells)
     left_out = LeftOut(figures(before, truth, model.labels), figures(after, truth, model.labels), gain, standard_error)
-    if why := _worse(left_out):
+    if why := _worse(left_out, _falls(changes, cells)):
+        return Adapted(None, left_out, why)
+    profile = refit.fit(cells, model)
+    # One hard cell may make its limits so strict that hardly a cell is answered, though those of the tests were not.
+    if why := _costly(left_out.before, figures(answers(cells, model, profile), cells.truth, model.labels)):
         return Adapted(None, left_out, why)
     rounded = replace(left_out, gain=round(gain, 4), standard_error=round(standard_error, 4))
-    return Adapted(replace(refit.fit(cells, model), left_out=rounded), left_out)
+    recall = recalls(after[:once], truth[:once], cells.physical[order[:once]], model.labels)
+    return Adapted(replace(profile, left_out=rounded), left_out, recall=recall)
 
 
-def _worse(found: LeftOut) -> str:
-    """Why a profile isn't better than the model alone, as a part of a sentence; "" if it is better."""
+def _falls(changes: np.ndarray, cells: Cells) -> bool:
+    """Whether balanced accuracy falls by more than chance explains.
+
+    changes: of each picture, 1 where only the profile gives the right name, -1 where only the model alone does, or 0.
+    """
+    named = cells.truth < 2
+    change, error = refit.weighted_gain(changes[named], cells.at(named))
+    return change < -_CHANCE * error
+
+
+def _worse(found: LeftOut, falls: bool) -> str:
+    """Why a profile isn't better than the model alone, as a part of a sentence; "" if it is better.
+
+    falls: whether balanced accuracy falls by more than chance explains.
+    """
     before, after = found.before, found.after
-    if found.gain <= found.standard_error or (after.balanced_accuracy or 0.0) < (before.balanced_accuracy or 0.0):
+    if found.gain <= found.standard_error:
         return "the answers for left-out cells get no better with one"
+    if falls:
+        return (
+            f"with one, balanced accuracy on left-out cells would fall from {before.balanced_accuracy:.3f} to "
+            f"{after.balanced_accuracy:.3f}"
+        )
+    return _costly(before, after)
+
+
+def _costly(before: SiteFigures, after: SiteFigures) -> str:
+    """Why a profile costs too many right answers, as a part of a sentence; "" if it doesn't."""
     answered = [each.coverage or 0.0 for each in (before, after)]
     wrong = [share * (each.risk or 0.0) for share, each in zip(answered, (before, after), strict=True)]
     lost = (answered[0] - wrong[0]) - (answered[1] - wrong[1])
@@ -139,6 +179,11 @@ def answers(cells: Cells, model: Model, profile: Profile | None = None, risk: fl
             kinds = profile.adjusted(Prediction(kinds, cells.features[i]))
         result.append(decide(kinds, rules, 0.0, float(cells.distance[i]), partial(str, cells.doubts[i])))
     return result
+
+
+def _is_named(decision: Decision, label: str, labels: Sequence[str]) -> bool:
+    """Whether the likelier of the two names is the cell's own."""
+    return label == max(labels[:2], key=decision.probabilities.__getitem__)
 
 
 def _log_loss(decision: Decision, label: str) -> float:

@@ -1,16 +1,16 @@
 """Is a model fit for a site? Figures of the site's unlabelled and labelled cells, and a verdict with advice."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.decide import REVIEW, RISK, Decision, without_numbers
+from edge.decide import REVIEW, RISK, without_numbers
 from edge.model import Model
-from edge.share import Share, exact
+from edge.share import Share
 from edge.site.adapt import Adapted, adapt, alone
-from edge.site.figures import SiteFigures, figures
+from edge.site.figures import SiteFigures, figures, recalls
 from edge.site.labelled import Cells
 from edge.site.profile import FEWEST, SiteModel
 from edge.system.progress import Progress, silent
@@ -117,10 +117,9 @@ def judge(cells: Cells, model: Model, progress: Progress = silent, adapted: Adap
     """
     decisions = alone(cells, model)
     probabilities = np.array([[d.probabilities[label] for label in model.labels] for d in decisions])
-    recall = {label: _recall(i, decisions, cells, model.labels) for i, label in enumerate(model.labels)}
     found = Judgement(
         **vars(figures(decisions, cells.truth, model.labels)),
-        recall={label: each for label, each in recall.items() if each.count},
+        recall=recalls(decisions, cells.truth, cells.physical, model.labels),
         auroc=_auroc(probabilities[cells.truth == 0], probabilities[cells.truth == 1]),
         calibration_error=round(calibration_error(cells.truth, probabilities), 4),
         verdict="",
@@ -161,22 +160,6 @@ def calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 
     _, place = confidence_bins(confidence, bins)
     gaps = [abs(float(right[place == i].sum() - confidence[place == i].sum())) for i in np.unique(place)]
     return sum(gaps) / len(truth)
-
-
-def _recall(label: int, decisions: Sequence[Decision], cells: Cells, labels: Sequence[str]) -> Share:
-    """The share of a label's physical cells that are found. A cell is found if more than half of its pictures are.
-
-    The share and its bounds are rounded to ten-thousandths.
-    """
-    hits: dict[int, list[bool]] = {}
-    for decision, truth, cell in zip(decisions, cells.truth, cells.physical, strict=True):
-        if truth == label:
-            likeliest = max(labels, key=decision.probabilities.__getitem__)
-            hits.setdefault(int(cell), []).append(likeliest == labels[label])
-    found = exact(sum(2 * sum(each) > len(each) for each in hits.values()), len(hits))
-    if found.value is None or found.low is None or found.high is None:
-        return found
-    return replace(found, value=round(found.value, 4), low=round(found.low, 4), high=round(found.high, 4))
 
 
 def _auroc(first: np.ndarray, second: np.ndarray) -> float | None:

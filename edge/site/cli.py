@@ -1,6 +1,7 @@
 """`edge-site`: options and nothing else."""
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -13,14 +14,18 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error, must_be_new
+from edge.site.sensors import SENSORS
 from edge.system.cli import Group, progress_bars, show_log, size
 from edge.system.whole import write_whole
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edge.frames import Unreadable
     from edge.model import Model
+    from edge.share import Share
     from edge.site.figures import SiteFigures
-    from edge.site.labelled import Cells
+    from edge.site.labelled import Cells, LabelledPrediction
     from edge.site.profile import Event, Ruler
     from edge.site.ruler import Fields
 
@@ -38,6 +43,7 @@ def main() -> None:
     Exit code 0: all went well; 1: some pictures could not be used; 2: an error ended the command.
     """
     show_log("edge.site")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in edge-classify: the matrices are small
 
 
 _folder = click.argument("folder", metavar="PICTURES_BY_CLASS", type=click.Path(path_type=Path))
@@ -121,7 +127,7 @@ def check(
     if site and note:
         profile = profiles.read(site)
         counts = {label: cells.count(i) for i, label in enumerate(model.labels)}
-        event = _event("check", model, counts, found["judged"])
+        event = _event("check", model, counts, found["judged"], found["judged"].recall)
         profiles.write(replace(profile, history=(*profile.history, event)), site)
     if target:
         text = json.dumps(document(found), indent=1) + "\n"
@@ -131,16 +137,25 @@ def check(
 
 
 @main.command()
-@_folder
+@click.argument("folder", metavar="[PICTURES_BY_CLASS]", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--from",
+    "sessions",
+    multiple=True,
+    metavar="SESSION",
+    type=click.Path(path_type=Path),
+    help="Learn from the cells that persons judged in this file of edge-count; may be given several times.",
+)
 @_label
 @click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
 @_unlabelled
 @_model
-@click.option("--site", metavar="FILE", help="Use the ruler in this profile, and keep it.")
+@click.option("--site", metavar="FILE", help="Use the ruler in this profile, and keep it and the history.")
 @_whole
 @exits_on_user_error
 def adapt(
-    folder: Path,
+    folder: Path | None,
+    sessions: tuple[Path, ...],
     said: tuple[str, ...],
     out: str,
     unlabelled: tuple[str, ...],
@@ -152,23 +167,33 @@ def adapt(
 
     It is written only if it gives better answers for cells that it wasn't made from.
 
+    From sessions, it learns what persons said about cells, never the program's own answers. A fifth of these cells,
+    drawn at random and always the same, is held out: no profile learns from them, and they show how accurate it is.
+
     --unlabelled pictures should show all cells of a slide. They tell how common lymphocytes and monocytes are. A
     doubtful cell is then more likely to be called what is common there. Without these pictures, both are taken to be
     equally common.
     """
-    from edge.site import adapt, check, prevalence, report
+    from edge.site import adapt, check, held, prevalence, report
     from edge.site import profile as profiles
 
+    if not folder and not sessions:
+        raise UserError("Give PICTURES_BY_CLASS, a folder, or --from SESSION; see edge-site adapt --help.")
+    if whole_image and sessions:
+        raise UserError(
+            "--whole-image can't be used with --from: a session's pictures show the cell's neighbours, too."
+        )
     must_be_new(out)
     model, kept = profiles.open_model(model_path, 1, None), profiles.read(site) if site else profiles.Site()
     model.ruler = kept.ruler.known() if kept.ruler else None
-    cells, left_out = _labelled_cells(folder, said, model, whole_image)
+    cells, is_held, left_out = _gathered(folder, sessions, said, model, whole_image)
+    learned = cells.at(~is_held)
     with progress_bars() as progress:
-        adapted = adapt.adapt(cells, model, progress=progress)
+        adapted = adapt.adapt(learned, model, progress=progress)
     click.echo(report.left_out(adapted.left_out))
     profile = adapted.profile
     if not profile:
-        judged = check.judge(cells, model, adapted=adapted)
+        judged = check.judge(learned, model, adapted=adapted)
         raise UserError(f"No profile was written: {adapted.why}. Without one, {judged.verdict}: {judged.advice}.")
     if unlabelled:
         unknown, bad = _unlabelled_cells(unlabelled, model, whole_image)
@@ -176,7 +201,11 @@ def adapt(
         profile = prevalence.with_prevalence_of(profile, unknown, model)
         shares = ", ".join(f"{share:.0%} {label}s" for label, share in (profile.prevalence or {}).items())
         click.echo(f"Among the unlabelled lymphocytes and monocytes: {shares}. The profile takes that into account.")
-    event = _event("adapt", model, profile.cells, adapted.left_out.after)
+    tested = held.measured(cells, is_held, model, profile) if sessions else None
+    if sessions:
+        click.echo(report.held_out(tested, cells.at(is_held), model.labels))
+    after, recall = (tested.after, tested.recall) if tested else (adapted.left_out.after, adapted.recall)
+    event = replace(_event("adapt", model, profile.cells, after, recall), held=tested is not None)
     profiles.write(profiles.Site(profile, kept.ruler, (*kept.history, event)), out)
     click.echo(f"Written: {out}. For a person to check: not a medical device.")
     used = _option("--model", model_path) + _option("--site", out)
@@ -203,6 +232,28 @@ def _option(name: str, value: Path | str | None) -> str:
     metavar="X",
     help="The width of a pixel on the slide, if you know it from a stage micrometer. A red cell is 7.5 wide.",
 )
+@click.option(
+    "--objective",
+    type=click.FloatRange(1),
+    metavar="X",
+    help="Magnification of the objective, such as 40; with --camera-sensor, the width of a pixel is computed.",
+)
+@click.option("--camera-sensor", "sensor", type=click.Choice(list(SENSORS)), help="Sensor of a camera without a lens.")
+@click.option(
+    "--adapter",
+    type=click.FloatRange(0.05, 20),
+    default=1.0,
+    show_default=True,
+    metavar="X",
+    help="Magnification of what is between the objective and the sensor, such as 0.5.",
+)
+@click.option(
+    "--binning",
+    "binned",
+    type=click.FloatRange(0.1, 100),
+    metavar="N",
+    help="So many pixels of the sensor, in a row, make one of the picture.  [default: as if it shows the whole sensor]",
+)
 @click.option("--size", metavar="WxH", callback=size, help="Size of the camera's pictures, such as 1280x720.")
 @click.option(
     "--seconds", type=click.FloatRange(0, min_open=True), default=120.0, show_default=True, help="At most so long."
@@ -215,6 +266,10 @@ def ruler(
     site: str | None,
     picture: str | None,
     micrometres: float | None,
+    objective: float | None,
+    sensor: str | None,
+    adapter: float,
+    binned: float | None,
     size: tuple[int, int] | None,
     seconds: float,
 ) -> None:
@@ -224,12 +279,18 @@ def ruler(
     pictures. A second picture shows circles of the measured size on red cells: look whether it is right.
     """
     from edge.errors import writing
-    from edge.site import circles
+    from edge.site import circles, sensors
     from edge.site import profile as profiles
     from edge.site import ruler as rulers
 
     if bool(pictures) == bool(camera):
         raise UserError("Give either pictures or --camera SOURCE; see edge-site ruler --help.")
+    if bool(objective) != bool(sensor):
+        raise UserError("--objective and --camera-sensor go together: both are needed to compute the width of a pixel.")
+    if sensor and micrometres:
+        raise UserError("--micrometres-per-pixel and --objective give the same thing twice; leave one out.")
+    if not sensor and (binned or adapter != 1):
+        raise UserError("--adapter and --binning need --objective and --camera-sensor.")
     target = Path(picture or f"{out.removesuffix('.json')}.png")
     must_be_new(out)
     must_be_new(target)
@@ -241,6 +302,16 @@ def ruler(
         _watch(camera, size, seconds, fields)
     else:
         _read(pictures, fields)
+    if sensor and objective:
+        shown = binned or sensors.binning(sensor, fields.size)
+        micrometres = sensors.micrometres_per_pixel(sensor, shown, objective, adapter)
+        click.echo(
+            f"Computed: {micrometres:.4g} micrometres per pixel, each of {shown:.3g} pixels of the sensor in a row."
+        )
+        if not binned:
+            click.echo(
+                "Right only if the pictures show the whole width of the sensor; if they are cut out, give --binning."
+            )
     if micrometres:
         found = _given(micrometres, fields)
     else:
@@ -270,12 +341,14 @@ def history(profile: str) -> None:
     click.echo(report.history(site.history) if site.history else "No history yet: edge-site check --note adds to it.")
 
 
-def _event(what: str, model: "Model", counts: dict[str, int], figures: "SiteFigures") -> "Event":
+def _event(
+    what: str, model: "Model", counts: dict[str, int], figures: "SiteFigures", recall: "dict[str, Share]"
+) -> "Event":
     from edge.site.figures import SiteFigures
     from edge.site.profile import Event
 
     plain = SiteFigures(*(getattr(figures, each.name) for each in fields_of(SiteFigures)))  # not all of a Judgement
-    return Event(time.strftime("%Y-%m-%d"), what, model.sha256, counts, plain)
+    return Event(time.strftime("%Y-%m-%d"), what, model.sha256, counts, plain, recall)
 
 
 def _watch(camera: str, size: tuple[int, int] | None, seconds: float, fields: "Fields") -> None:
@@ -327,14 +400,57 @@ def _given(micrometres: float, fields: "Fields") -> "Ruler":
 
 def _labelled_cells(folder: Path, said: tuple[str, ...], model: "Model", whole: bool) -> "tuple[Cells, int]":
     """The cells, and the number of pictures that can't be used."""
+    cells, _, left_out = _gathered(folder, (), said, model, whole)
+    return cells, left_out
+
+
+def _gathered(
+    folder: Path | None, sessions: tuple[Path, ...], said: tuple[str, ...], model: "Model", whole: bool
+) -> "tuple[Cells, np.ndarray, int]":
+    """The cells of a folder and of sessions, which of their pictures are held out, and how many can't be used."""
     from edge.site import class_names, labelled
 
-    pictures = labelled.find(folder, model.labels, class_names.options(said))
-    click.echo("\n".join([pictures.table.text(), *pictures.notes]), err=True)
-    with progress_bars() as progress:
-        cells, unreadable = labelled.predict_labelled(pictures, model, whole, progress)
-    _report(unreadable)
-    return cells, len(unreadable)
+    found: list[LabelledPrediction] = []
+    unreadable: list[Unreadable] = []
+    if folder:
+        pictures = labelled.find(folder, model.labels, class_names.options(said))
+        click.echo("\n".join([pictures.table.text(), *pictures.notes]), err=True)
+        with progress_bars() as progress:
+            found, unreadable = labelled.predict_pictures(pictures, model, whole, progress)
+    elif said:
+        raise UserError("--label is for the classes of a folder; the verdicts in a session have their names.")
+    for session in sessions:
+        more, damaged = _judged_cells(session, model)
+        found, unreadable = found + more, unreadable + damaged
+    if not found:
+        raise UserError(f"Persons judged no cells in {' '.join(map(str, sessions))}; run edge-count review first.")
+    cells, is_held, contradictory = labelled.together(found, model.labels)
+    _report(unreadable + contradictory)
+    return cells, is_held, len(unreadable) + len(contradictory)
+
+
+def _judged_cells(session: Path, model: "Model") -> "tuple[list[LabelledPrediction], list[Unreadable]]":
+    """The cells that persons judged in a session, and those that are damaged."""
+    from collections import Counter
+
+    from edge.count.export import labels
+    from edge.count.journal import Journal
+
+    with Journal.open(session, read_only=True) as journal, progress_bars() as progress:
+        found = labels.labelled_cells(journal, model, progress)
+    counts = Counter(each.label for each in found.cells)
+    judged = ", ".join(f"{counts[label]} {label}" for label in model.labels if counts[label]) or "no cells"
+    text = f"{session}: persons judged {judged}, of which {sum(each.held for each in found.cells)} are held out."
+    if found.unused:
+        text += f" Not used: {found.unused} that are open, unsure, or answered by the program alone."
+    if found.lost:
+        text += (
+            f" Not used: {found.lost} that can't be found again in their pictures, or that the model has no label for."
+        )
+    if found.doubtful:
+        text += " Only doubtful cells had to be judged, so these are harder than the others (--read all asks for each)."
+    click.echo(text, err=True)
+    return found.cells, found.damaged
 
 
 def _unlabelled_cells(paths: tuple[str, ...], model: "Model", whole: bool) -> "tuple[Cells, int]":

@@ -118,6 +118,27 @@ class LabelledPictures:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LabelledPrediction:
+    """What a model predicts for one picture of a cell that a person labelled.
+
+    Attributes:
+        source: where the picture is, for messages.
+        label: one of the model's labels.
+        keys: what only pictures of the same cell share, such as their content; see `physical_cells`.
+        prediction: the model's.
+        doubt: what is wrong with the picture, in a few words; "" for nothing.
+        held: whether no profile may ever learn from this cell; see edge.site.held.
+    """
+
+    source: str
+    label: str
+    keys: Sequence[str]
+    prediction: Prediction
+    doubt: str = ""
+    held: bool = False
+
+
 def find(folder: Path, labels: Sequence[str], said: Mapping[str, str] | None = None) -> LabelledPictures:
     """The labelled pictures of a folder.
 
@@ -167,9 +188,23 @@ def find(folder: Path, labels: Sequence[str], said: Mapping[str, str] | None = N
 def predict_labelled(
     pictures: LabelledPictures, model: Model, whole: bool = False, progress: Progress = silent
 ) -> tuple[Cells, list[Unreadable]]:
-    """What the model predicts for one cell in each picture.
+    """The cells in labelled pictures, as `predict_pictures` and `together` give them.
 
-    Pictures with the same content show the same physical cell, and so do pictures with the same cell name.
+    Returns:
+        The cells, and the pictures that can't be used: those that can't be read, and those of a cell with two labels.
+
+    Raises:
+        UserError: where no picture can be used.
+    """
+    found, unreadable = predict_pictures(pictures, model, whole, progress)
+    cells, _, contradictory = together(found, model.labels)
+    return cells, unreadable + contradictory
+
+
+def predict_pictures(
+    pictures: LabelledPictures, model: Model, whole: bool = False, progress: Progress = silent
+) -> tuple[list[LabelledPrediction], list[Unreadable]]:
+    """What the model predicts for one cell in each picture.
 
     Args:
         pictures: as `find` returns them.
@@ -178,33 +213,54 @@ def predict_labelled(
         progress: see edge.system.progress.
 
     Returns:
-        The cells, and the pictures that can't be used: those that can't be read, and those of a cell with two labels.
+        The predictions, and the pictures that can't be read.
 
     Raises:
-        UserError: where no picture can be used.
+        UserError: where no picture can be read.
     """
     unreadable: list[Unreadable] = []
-    predictions, doubts, paths = [], [], []
     search = Search(single=True, whole=whole, red_cell=model.ruler)
-    for path, prediction, doubt in _predictions(list(pictures.labels), model, search, unreadable, progress):
-        predictions.append(prediction)
-        doubts.append(doubt)
-        paths.append(path)
-    if not predictions:
+    found = [
+        LabelledPrediction(path, label.label, _keys(path, label.cell), prediction, doubt)
+        for path, prediction, doubt in _predictions(list(pictures.labels), model, search, unreadable, progress)
+        for label in [pictures.labels[path]]
+    ]
+    if not found:
         raise UserError(f"None of the {len(unreadable)} labelled pictures can be read: {unreadable[0].error}")
-    labels = [pictures.labels[path] for path in paths]
-    physical = physical_cells([_keys(path, label.cell) for path, label in zip(paths, labels, strict=True)])
+    return found, unreadable
+
+
+def together(found: Sequence[LabelledPrediction], labels: Sequence[str]) -> tuple[Cells, np.ndarray, list[Unreadable]]:
+    """Finds out which pictures show the same physical cell.
+
+    Args:
+        found: predictions, at least one.
+        labels: the model's.
+
+    Returns:
+        The cells; which of their pictures show a cell that is held out, bool [n]; and the pictures of cells with two
+        labels, which aren't among them.
+
+    Raises:
+        UserError: where all labels contradict each other.
+    """
+    physical = physical_cells([each.keys for each in found])
     known: dict[int, dict[str, str]] = {}  # of each cell, its labels, each with the first picture that has it
-    for path, label, number in zip(paths, labels, physical, strict=True):
-        known.setdefault(number, {}).setdefault(label.label, path)
+    for each, number in zip(found, physical, strict=True):
+        known.setdefault(number, {}).setdefault(each.label, each.source)
+    contradictory: list[Unreadable] = []
+    for each, number in zip(found, physical, strict=True):
+        if len(known[number]) > 1:
+            said = " and ".join(f"{label} ({first})" for label, first in known[number].items())
+            why = f"shows a cell that is labelled {said}; correct one of the labels."
+            contradictory.append(Unreadable(each.source, why))
+    if len(contradictory) == len(found):
+        raise UserError(f"All labels contradict each other: {found[-1].source} {contradictory[-1].error}")
     sure = np.array([len(known[number]) == 1 for number in physical])
-    for i in np.flatnonzero(~sure):
-        said = " and ".join(f"{label} ({first})" for label, first in known[physical[i]].items())
-        unreadable.append(Unreadable(paths[i], f"shows a cell that is labelled {said}; correct one of the labels."))
-    if not sure.any():
-        raise UserError(f"All labels contradict each other: {paths[-1]} {unreadable[-1].error}")
-    truth = [model.labels.index(each.label) for each in labels]
-    return Cells.of(predictions, truth, physical, doubts).at(sure), unreadable
+    held = np.isin(physical, [number for each, number in zip(found, physical, strict=True) if each.held])
+    truth = [labels.index(each.label) for each in found]
+    cells = Cells.of([each.prediction for each in found], truth, physical, [each.doubt for each in found])
+    return cells.at(sure), held[sure], contradictory
 
 
 def predict_unlabelled(

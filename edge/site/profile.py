@@ -20,6 +20,7 @@ from edge.decide import LEAST, OTHER
 from edge.errors import UserError, reason
 from edge.model import SHIPPED, Model, Prediction, try_out
 from edge.red_cells import CERTAIN, PIXELS, KnownRuler
+from edge.share import Share
 from edge.site.figures import LeftOut, SiteFigures
 
 VERSION, WITH_RULER = 1, 2  # of a profile without and with a ruler: programs that know no rulers refuse the second
@@ -129,8 +130,10 @@ class Event:
         day: when it was, as in "2026-11-26".
         what: "adapt" or "check".
         model: sha256 of the model file.
-        cells: number of physical cells, by label.
+        cells: number of physical cells that were learned from or checked, by label.
         figures: how cells were answered that the profile wasn't made from.
+        recall: by label, the share of these that were found; None where it isn't known.
+        held: whether these were held out, so that no profile ever learns from them; see edge.site.held.
     """
 
     day: str
@@ -138,6 +141,8 @@ class Event:
     model: str
     cells: dict[str, Count]
     figures: SiteFigures
+    recall: dict[str, Share] | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True)

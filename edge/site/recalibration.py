@@ -69,6 +69,9 @@ def fit_logit_map(
     """
     own = prior.middle
     free = features if prior.weights else features[:, :0]
+    # The weights are a combination of the cells' features. With few cells, those directions alone are faster to fit.
+    directions = np.linalg.qr(free.T)[0] if free.shape[1] > len(free) else np.eye(free.shape[1])
+    free = free @ directions
     x = np.column_stack([logits, np.ones(len(logits)), free])
     start = np.r_[own.scale, own.shift, np.zeros(free.shape[1])]
     precision = 1 / np.r_[_SCALE * own.scale, prior.shift, np.full(free.shape[1], prior.weights)] ** 2
@@ -77,7 +80,7 @@ def fit_logit_map(
     if not least <= fitted[0] <= most:
         start[0], precision[0] = min(max(fitted[0], least), most), 1e9
         fitted = _newton(x, target, picture_weights, start, precision)
-    return LogitMap(float(fitted[0]), float(fitted[1]), tuple(fitted[2:].tolist()))
+    return LogitMap(float(fitted[0]), float(fitted[1]), tuple((directions @ fitted[2:]).tolist()))
 
 
 def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray, precision: np.ndarray) -> np.ndarray:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from edge.output.tables import Table
 from edge.site.check import Judgement, Statistics
-from edge.site.figures import LeftOut
-from edge.site.profile import Event
+from edge.site.figures import LeftOut, SiteFigures
+from edge.site.held import HeldOut
+from edge.site.labelled import Cells
+from edge.site.profile import FEWEST, Event
 
 
 def statistics(found: Statistics, which: str) -> str:
@@ -45,32 +47,52 @@ def judgement(found: Judgement) -> str:
 
 def left_out(found: LeftOut) -> str:
     """A table of the figures with and without a profile, and the change of the log loss."""
-    pairs = {
-        "balanced accuracy": (found.before.balanced_accuracy, found.after.balanced_accuracy),
-        "mean recall of all labels": (found.before.mean_recall, found.after.mean_recall),
-        "lymphocytes and monocytes answered": (found.before.coverage, found.after.coverage),
-        "wrong answers among them": (found.before.risk, found.after.risk),
-        "other cells taken for one of the two": (found.before.other_named, found.after.other_named),
-    }
-    rows = [[name, *map(_text, pair)] for name, pair in pairs.items() if pair != (None, None)]
-    table = Table(["left-out cells", "model alone", "with profile"], rows).text()
+    table = _compared("left-out cells", found.before, found.after)
     change = f"{'falls' if found.gain > 0 else 'rises'} by {abs(found.gain):.3f}"
     return f"{table}\nThe mean log loss {change} (standard error {found.standard_error:.3f})."
 
 
+def held_out(found: HeldOut | None, cells: Cells, labels: Sequence[str]) -> str:
+    """The figures of held-out cells, or that there are too few. cells: the held-out ones; labels: the model's."""
+    if not found:
+        counts = " and ".join(
+            f"{cells.count(i)} {label}{'' if cells.count(i) == 1 else 's'}" for i, label in enumerate(labels[:2])
+        )
+        return f"{counts} are held out so far; figures from them need at least {FEWEST} of each."
+    recall = "\n".join(f"  {label} recall: {share}" for label, share in reversed(found.recall.items()))
+    return f"{_compared('held-out cells', found.before, found.after)}\nWith the profile:\n{recall}"
+
+
+def _compared(which: str, before: SiteFigures, after: SiteFigures) -> str:
+    """A table of the figures of some cells, without and with a profile."""
+    pairs = {
+        "balanced accuracy": (before.balanced_accuracy, after.balanced_accuracy),
+        "mean recall of all labels": (before.mean_recall, after.mean_recall),
+        "lymphocytes and monocytes answered": (before.coverage, after.coverage),
+        "wrong answers among them": (before.risk, after.risk),
+        "other cells taken for one of the two": (before.other_named, after.other_named),
+    }
+    rows = [[name, *map(_text, pair)] for name, pair in pairs.items() if pair != (None, None)]
+    return Table([which, "model alone", "with profile"], rows).text()
+
+
 def history(events: Sequence[Event]) -> str:
-    """A table of what was learned and checked, a line each."""
+    """A table of what was learned and checked, a line each, with exact 95 % intervals of the recalls."""
+    labels = list(dict.fromkeys(label for each in events for label in (each.recall or {})))
     rows = [
         [
             each.day,
             each.what,
             each.model[:12],
             ", ".join(f"{count} {label}" for label, count in each.cells.items()),
+            "these" if each.what == "check" else "held-out" if each.held else "left-out",
             *map(_text, (each.figures.balanced_accuracy, each.figures.coverage, each.figures.risk)),
+            *(str((each.recall or {}).get(label, "-")) for label in labels),
         ]
         for each in events
     ]
-    return Table(["day", "", "model", "cells", "balanced accuracy", "answered", "wrong of these"], rows).text()
+    heads = ["day", "", "model", "cells", "tested on", "balanced accuracy", "answered", "wrong of these"]
+    return Table([*heads, *(f"{label} recall" for label in labels)], rows).text()
 
 
 def _text(value: float | None) -> str:

@@ -65,6 +65,19 @@ def test_verdicts_undo_redo_add_and_sign(tmp_path: Path) -> None:
         assert b"Signed by Ada" in client.get(f"{here}/report").body
 
 
+def test_the_report_offers_to_learn_from_enough_verdicts(tmp_path: Path) -> None:
+    with served(tmp_path, ["review"] * 10 + ["monocyte"] * 20) as (client, here, file):
+        offered = f"<code>edge-site adapt --from {file.name} --out my-site.json</code>".encode()
+
+        def judge(numbers: range, kind: str) -> bool:
+            client.post(f"{here}/judge", {"reader": "Ada", "cells": list(numbers), "kind": kind})
+            return offered in client.get(f"{here}/report").body
+
+        assert not judge(range(1, 11), "lymphocyte")  # what only the program answered doesn't count
+        assert not judge(range(11, 20), "monocyte")
+        assert judge(range(20, 21), "monocyte")
+
+
 def test_a_blind_reader_gets_nothing_of_the_program(tmp_path: Path) -> None:
     with served(tmp_path, ANSWERS, blind=True) as (client, here, _):
         text = client.get(f"{here}/cells?reader=Ada").body + client.get(f"{here}?reader=Ada").body

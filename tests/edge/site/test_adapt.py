@@ -9,9 +9,11 @@ from site_cells import drawn, summary
 from edge.errors import UserError
 from edge.model import Model
 from edge.site import profile as profiles
-from edge.site.adapt import _worse, adapt, alone, answers, usable
+from edge.site import refit
+from edge.site.adapt import _falls, _worse, adapt, alone, answers, usable
 from edge.site.figures import LeftOut, SiteFigures
 from edge.site.labelled import Cells
+from edge.site.profile import Profile
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +97,39 @@ def left_out(before: tuple[float, float], after: tuple[float, float], gain: floa
 def test_a_profile_may_not_cost_many_right_answers(
     before: tuple[float, float], after: tuple[float, float], why: str
 ) -> None:
-    found = _worse(left_out(before, after))
+    found = _worse(left_out(before, after), False)
     assert why in found and bool(found) == bool(why)
-    assert "no better" in _worse(left_out((0.5, 0.0), (0.5, 0.0), gain=0.05))
+    assert "no better" in _worse(left_out((0.5, 0.0), (0.5, 0.0), gain=0.05), False)
+    assert "fall from 0.900 to 0.900" in _worse(left_out((0.5, 0.0), (0.5, 0.0)), True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "won", "falls"), [(0, 0, False), (2, 0, False), (3, 0, True), (3, 2, False), (9, 2, True)]
+)
+def test_balanced_accuracy_may_fall_by_chance(shipped: Model, lost: int, won: int, falls: bool) -> None:
+    """But by no more: 45 more cells of each name are answered as before."""
+    cells = drawn(shipped, 45)
+    changes = np.zeros(len(cells))
+    changes[:lost], changes[45 : 45 + won] = -1, 1
+    assert _falls(changes, cells) == falls
+
+
+def test_a_profile_that_leaves_all_cells_for_review_is_refused(shipped: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One hard cell may do that to the whole profile, though not to those by which it is tested."""
+    cells = drawn(shipped, 20, 3.0)
+    assert adapt(cells, shipped).profile
+    usual = refit.fit
+
+    def strict(some: Cells, model: Model) -> Profile:
+        found = usual(some, model)
+        if len(some) < len(cells):
+            return found
+        risks = {risk: replace(limits, max_other=0.0) for risk, limits in (found.decision.risks or {}).items()}
+        return replace(found, decision=replace(found.decision, risks=risks))
+
+    monkeypatch.setattr(refit, "fit", strict)
+    found = adapt(cells, shipped)
+    assert found.profile is None and "0% of the lymphocytes and monocytes would get an answer" in found.why
 
 
 def test_the_model_alone_is_measured_as_it_is_used(shipped: Model) -> None:

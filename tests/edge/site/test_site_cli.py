@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,34 @@ def test_adapt_writes_a_profile_only_if_it_is_better(pictures: Path, tmp_path: P
         assert done.returncode == 0 and learned and learned.left_out and learned.left_out.gain > 0
     assert "balanced accuracy" in done.stdout
     assert not list(tmp_path.glob("*.partial"))
+
+
+def test_adapt_goes_on_from_a_profile(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new profile keeps the ruler and the history of the earlier one, and learns anew from the cells."""
+    usual = model.Model.predict
+
+    def leaning(self: model.Model, crop: np.ndarray) -> model.Prediction:
+        """As on a microscope where everything looks like a monocyte."""
+        found = usual(self, crop)
+        kinds = found.kinds * np.array([1e-4, 1, *[1] * (len(found.kinds) - 2)], np.float32)
+        return replace(found, kinds=kinds / kinds.sum())
+
+    monkeypatch.setattr(model.Model, "predict", leaning)
+    earlier = tmp_path / "ruler.json"
+    profile.write(Site(ruler=Ruler(52.0, 49.9, 54.2, 256, 256, 12)), earlier)
+    for number in (1, 2):
+        out = tmp_path / f"{number}.json"
+        done = invoke("edge.site", "adapt", pictures, "--site", earlier, "--out", out)
+        assert done.returncode == 0, done.stderr
+        before, found = profile.read(earlier), profile.read(out)
+        assert found.ruler == before.ruler and found.history[:-1] == before.history and len(found.history) == number
+        event = found.history[-1]
+        assert found.profile and event.cells == found.profile.cells == {"lymphocyte": 8, "monocyte": 8, "other": 6}
+        assert event.recall and event.recall["monocyte"].count == 8 and not event.held  # each cell was left out once
+        earlier = out
+    done = invoke("edge", pictures / "Lymphocytes", "--single", "--no-review", "--site", earlier, "--json", "-")
+    answers = [json.loads(line)["label"] for line in done.stdout.splitlines()]
+    assert done.returncode == 0 and answers.count("lymphocyte") > 4, done.stderr
 
 
 def test_three_cells_teach_nothing(pictures: Path, tmp_path: Path) -> None:
