@@ -74,9 +74,7 @@ def read(file: Path, needed: Sequence[str] = ()) -> Document:
     except ValueError as error:
         raise UserError(f"{file} was not written by `benchmark`: {reason(error)}.") from error
     if found.schema != SCHEMA:
-        raise UserError(
-            f"{file} has the form {found.schema:.80}, which this version doesn't know; use a newer version."
-        )
+        raise UserError(f"{file} has the form {found.schema:.80}, which this version doesn't know; update.")
     for name in needed:
         if name not in found.results:
             raise UserError(f"{file} holds no {name}; it holds {', '.join(found.results)}.")

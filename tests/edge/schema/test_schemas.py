@@ -86,5 +86,5 @@ def test_results_of_benchmarks(tmp_path: Path) -> None:
     newer = document | {"schema": "benchmark/results/2"}
     refused(newer, "benchmark")
     file.write_text(json.dumps(newer))
-    with pytest.raises(UserError, match="doesn't know; use a newer version"):
+    with pytest.raises(UserError, match="doesn't know; update"):
         result.read(file)
