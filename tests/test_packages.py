@@ -1,4 +1,4 @@
-"""What is handed out: do wheel and sdist hold all and only what they should, and does the wheel work where it's installed?"""
+"""What is handed out: do wheel and sdist hold all and only what they should, and does an installed wheel work?"""
 
 import os
 import shutil
@@ -96,14 +96,14 @@ def test_the_installed_wheel_answers_as_this_checkout(wheel: Path, tmp_path: Pat
     place = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", place], check=True)
     clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    line = [place / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", wheel]
+    line = [str(place / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check", str(wheel)]
     done = subprocess.run(line, capture_output=True, text=True, env=clean, cwd=tmp_path)
     if done.returncode and any(sign in done.stderr for sign in OFFLINE):
         pytest.skip("the packages that the wheel needs can't be downloaded on this machine")
     assert done.returncode == 0, done.stderr
 
     def run(name: str, *arguments: str) -> str:
-        line = [place / "bin" / name, *arguments]
+        line = [str(place / "bin" / name), *arguments]
         done = subprocess.run(line, capture_output=True, text=True, env=clean, cwd=tmp_path, timeout=120)
         assert done.returncode == 0, (line, done.stderr)
         return done.stdout
