@@ -8,13 +8,15 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from edge.system.progress import Progress, silent
 from edge.system.streams import printable, standard_streams
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # What an option takes that is text, and mostly a file: SOURCE may be a video, KEY a file with the key.
 _FILES = ("FILE", "FILE|-", "FILE|capture", "DIR", "SOURCE", "PICTURES", "KEY")
@@ -24,7 +26,9 @@ _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO)  # what writing to a full or brok
 class _FileName(click.types.StringParamType):
     """Text that names a file, or several: a shell completes it as such."""
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(incomplete, type="file")]
 
 
