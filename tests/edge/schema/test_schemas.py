@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from conftest import ROOT, assert_fits, invoke
+from conftest import ROOT, assert_fits, assert_refused, invoke
 from PIL import Image
 
 from benchmarks.report import readme, result
@@ -51,6 +51,9 @@ def test_lines_of_pictures(tmp_path: Path) -> None:
     for wrong in ({"schema": "edge-classify/result/2"}, {"error": "no"}, {"box": [1, 2, 3]}, {"model": "abc"}):
         refused(cell | wrong, "result-line")
     refused({"source": "a.png"}, "result-line")
+    (tmp_path / "later.json").write_text(json.dumps(cell | {"schema": "edge-classify/result/2"}) + "\n")
+    done = invoke("edge", tmp_path / "cell.png", "--json", tmp_path / "later.json")
+    assert_refused(done, "holds something other than these results")
 
 
 def test_lines_of_a_camera(tmp_path: Path) -> None:
