@@ -7,7 +7,7 @@ BIN = .venv/bin
 SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test test-slow test-all torture check docs models locator classifier rivals lock pi-bundle pi-proof clean
+.PHONY: help demo test test-slow test-all torture check docs models locator classifier rivals lock pi-bundle pi-proof deb deb-proof dist manual clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
@@ -21,6 +21,10 @@ help:
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
+	@echo "make deb     write dist/edge-classify_VERSION_ARCH.deb for arm64 and amd64 (ARCHS=amd64: for one of them)"
+	@echo "make deb-proof  install, upgrade and remove it on emulated Raspberry Pis"
+	@echo "make dist    write wheel and sdist into dist"
+	@echo "make manual  write man pages and shell completion into build/share"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml and requirements/edge.in"
 
 .venv/made:
@@ -127,6 +131,22 @@ pi-bundle: .venv/edge
 
 pi-proof: pi-bundle
 	@$(BIN)/python -m pi $(BUNDLE) --data $(DATA)
+
+ARCHS ?= arm64 amd64
+deb: .venv/edge
+	@for arch in $(ARCHS); do PYTHON=$(BIN)/python pi/deb $$arch dist || exit; done
+
+deb-proof: deb
+	@$(BIN)/python -m pi.prove_deb dist/edge-classify_*_arm64.deb
+
+# Without what an earlier build left, which setuptools would take for a part of the program.
+dist: .venv/dev
+	rm -rf build/lib build/bdist.*
+	$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist"); build_meta.build_wheel("dist")'
+
+manual: .venv/dev
+	$(BIN)/python -m pi.manual build/share
+	@echo "Written: build/share"
 
 clean:
 	rm -rf .venv .rivals demo dist build *.egg-info .pytest_cache .mypy_cache .ruff_cache

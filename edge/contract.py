@@ -481,7 +481,7 @@ def _shallow(value: Any, where: str, depth: int = 0) -> Any:
 
 def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
     found = {}
-    for name, key, required, hint in _fields(kind):
+    for name, key, required, hint in fields(kind):
         if key in value:
             found[name] = _load(hint, value[key], f"{where}.{key}")
         elif required:
@@ -490,7 +490,7 @@ def _load_dataclass(kind: Any, value: dict[str, Any], where: str) -> Any:
 
 
 @functools.cache
-def _fields(kind: Any) -> list[tuple[str, str, bool, Any]]:
+def fields(kind: Any) -> list[tuple[str, str, bool, Any]]:
     """For each field of a dataclass: its name, its key in the JSON, whether the key is required, and its type."""
     hints = typing.get_type_hints(kind, include_extras=True)
     missing = dataclasses.MISSING

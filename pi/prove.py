@@ -143,15 +143,19 @@ class Pi:
         return done.stdout
 
 
-def system_root(system: str, roots: Path) -> Path:
-    """The root folder of a system, inside `roots`. It is made if it doesn't exist; raises Absent if that fails."""
-    root = roots / system
+def system_root(system: str, roots: Path, *packages: str) -> Path:
+    """The root folder of a system, inside `roots`. It is made if it doesn't exist; raises Absent if that fails.
+
+    packages: Debian packages that it holds besides what edge-classify needs.
+    """
+    root = roots / "-".join((system, *packages))
     if not root.exists():
         roots.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=roots) as unfinished:
             done = subprocess.run(
-                [HERE / "make-root", system, f"{unfinished}/root"], capture_output=True, text=True, check=False
-            )
+                [HERE / "make-root", system, f"{unfinished}/root"],
+                env=os.environ | {"PACKAGES": ",".join(packages)}, capture_output=True, text=True, check=False,
+            )  # fmt: skip
             if done.returncode:
                 raise Absent(f"No root of {system} can be made on this machine: {done.stderr.strip()}")
             Path(unfinished, "root").rename(root)

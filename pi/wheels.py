@@ -1,8 +1,10 @@
-"""`python pi/wheels.py DIR`: downloads the wheels of requirements/edge.txt for 64-bit Raspberry Pi OS, on any machine.
+"""`python pi/wheels.py DIR MACHINE` downloads wheels of requirements/edge.txt for Debian and Raspberry Pi OS (64-bit).
 
-pi/bundle runs it. It also writes DIR/requirements.txt, the list that pip installs on the Pi.
+pi/bundle runs it, on any machine. MACHINE is aarch64 or x86_64. It also writes DIR/requirements.txt, the list that pip
+installs on the Pi. `python pi/wheels.py --into LIB DIR MACHINE`, which pi/deb runs, unpacks the wheels of a bundle DIR.
 """
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -42,11 +44,11 @@ def requirements() -> list[Requirement]:
     return found
 
 
-def needed(requirement: Requirement, python: str) -> bool:
-    """Whether a Pi with that version of Python needs a package. pip itself would check this machine instead."""
+def needed(requirement: Requirement, python: str, machine: str) -> bool:
+    """Whether such a machine with that version of Python needs a package. pip would check this machine instead."""
     pi = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux"}
     return not requirement.marker or Marker(requirement.marker).evaluate(
-        pi | {"platform_machine": "aarch64", "platform_system": "Linux"}
+        pi | {"platform_machine": machine, "platform_system": "Linux"}
     )
 
 
@@ -56,20 +58,25 @@ def pip(command: str, *arguments: object) -> None:
     subprocess.run([*quiet, *map(str, arguments)], check=True)
 
 
-def download(folder: Path) -> None:
+def target(python: str, machine: str) -> list[str]:
+    """The options by which pip works for such a machine with that version of Python."""
+    names = [
+        f"manylinux2014_{machine}",
+        *(f"manylinux_2_{minor}_{machine}" for minor in range(17, SYSTEMS[python] + 1)),
+    ]
+    platforms = [word for name in names for word in ("--platform", name)]
+    abis = [word for abi in (f"cp{python.replace('.', '')}", "abi3", "none") for word in ("--abi", abi)]
+    return ["--no-deps", "--only-binary=:all:", "--implementation", "cp", "--python-version", python, *abis, *platforms]
+
+
+def download(folder: Path, machine: str) -> None:
     """Downloads the wheels for all SYSTEMS, and pip itself, which a Pi may lack."""
     folder.mkdir(parents=True, exist_ok=True)
-    for python, glibc in SYSTEMS.items():
+    for python in SYSTEMS:
         wanted = folder / "wanted.txt"
-        lines = [f"{each.pinned} {each.hashes}" for each in requirements() if needed(each, python)]
+        lines = [f"{each.pinned} {each.hashes}" for each in requirements() if needed(each, python, machine)]
         wanted.write_text("\n".join(lines))
-        names = ["manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(17, glibc + 1))]
-        platforms = [word for name in names for word in ("--platform", name)]
-        abis = [word for abi in (f"cp{python.replace('.', '')}", "abi3", "none") for word in ("--abi", abi)]
-        pip(
-            "download", "--dest", folder, "--only-binary=:all:", "--require-hashes", "-r", wanted, "--no-deps",
-            "--implementation", "cp", "--python-version", python, *abis, *platforms,
-        )  # fmt: skip
+        pip("download", "--dest", folder, "--require-hashes", "-r", wanted, *target(python, machine))
         wanted.unlink()
     pip("download", "--dest", folder, "--no-deps", "--only-binary=:all:", "pip")
 
@@ -85,16 +92,44 @@ def unpack(wheel: Path) -> None:
     plain.replace(wheel)
 
 
+def install(bundle: Path, library: Path, machine: str) -> None:
+    """Unpacks the wheels of a bundle: into LIBRARY/common what fits every Python, the rest into a folder for each.
+
+    Raises:
+        ValueError: if two wheels that fit every Python are of the same package.
+    """
+    wheels = {wheel: wheel.stem.split("-") for wheel in sorted((bundle / "wheels").glob("*.whl"))}
+    common = {wheel: parts[0] for wheel, parts in wheels.items() if parts[-2] in ("none", "abi3") and parts[0] != "pip"}
+    if len(set(common.values())) < len(common):
+        raise ValueError(f"several versions of one package: {', '.join(common.values())}")
+    for python in SYSTEMS:
+        place = library / f"python{python}" / "site-packages"
+        own = [wheel for wheel, parts in wheels.items() if parts[-2] == f"cp{python.replace('.', '')}"]
+        _unpack(own, place, python, machine)
+        (place / "edge-classify.pth").write_text("../../common\n")
+    _unpack(list(common), library / "common", min(SYSTEMS), machine)
+
+
+def _unpack(wheels: list[Path], place: Path, python: str, machine: str) -> None:
+    options = ("--no-index", "--no-compile", "--ignore-requires-python")  # of the Python that runs pip
+    pip("install", *options, "--target", place, *target(python, machine), *wheels)
+    for name in ("bin", "share"):  # commands of the libraries, and their man pages
+        shutil.rmtree(place / name, ignore_errors=True)
+
+
 def main() -> None:
     """See the top of this file."""
-    folder = Path(sys.argv[1])
-    download(folder / "wheels")
+    if sys.argv[1] == "--into":
+        install(Path(sys.argv[3]), Path(sys.argv[2]), sys.argv[4])
+        return
+    folder, machine = Path(sys.argv[1]), sys.argv[2]
+    download(folder / "wheels", machine)
     for wheel in (folder / "wheels").glob("*.whl"):
         unpack(wheel)
     everywhere = [
         f"{each.pinned} ; {each.marker}" if each.marker else each.pinned
         for each in requirements()
-        if any(needed(each, python) for python in SYSTEMS)
+        if any(needed(each, python, machine) for python in SYSTEMS)
     ]
     (folder / "requirements.txt").write_text("\n".join(everywhere) + "\n")
 

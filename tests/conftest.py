@@ -1,12 +1,14 @@
 """What the tests of several packages share: the real data if it is there, drawn pictures, a tiny trained network."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,3 +187,12 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr, done.stderr
+
+
+def assert_fits(document: Any, schema: str) -> None:
+    """Checks a document of a command against edge/schema/SCHEMA.schema.json."""
+    from jsonschema import Draft202012Validator
+
+    read = json.loads((ROOT / "edge" / "schema" / f"{schema}.schema.json").read_text())
+    Draft202012Validator.check_schema(read)
+    Draft202012Validator(read).validate(document)

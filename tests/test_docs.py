@@ -194,6 +194,16 @@ def test_examples_are_short_and_run(file: Path, demo: Path) -> None:
     assert expected in done.stdout
 
 
+def test_what_users_are_shown_is_public() -> None:
+    def names(code: str) -> set[str]:
+        nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+        return {f"{node.module}.{each.name}" for node in nodes for each in node.names if str(node.module)[:4] == "edge"}
+
+    public = names(blocks(PAGES[ROOT / "docs/interfaces.md"], "python")[0])
+    shown = [code for page, code in SNIPPETS if page != "interfaces.md"] + [file.read_text() for file in EXAMPLES]
+    assert public >= set().union(*map(names, shown))
+
+
 def test_there_are_six_examples() -> None:
     assert {file.stem for file in EXAMPLES} == set(GIVEN)
 

@@ -12,6 +12,7 @@ from edge import __version__, contract
 from edge.errors import UserError, reason
 
 GENERATOR = "edge-classify benchmark"  # what a page of results says about itself, near its beginning
+SCHEMA = "benchmark/results/1"  # the form of these files, edge/schema/benchmark.schema.json
 _HEAD = 500  # characters of a page that hold it
 
 
@@ -20,6 +21,7 @@ class Document:
     """The content of a file of results.
 
     Attributes:
+        schema: the form of the file, SCHEMA; files of form 1 may lack it.
         command: the command line.
         version: version of the code.
         machine: the machine on which the command ran.
@@ -27,6 +29,7 @@ class Document:
         results: results by name, such as "accuracy", in the form in which JSON stores them.
     """
 
+    schema: str = SCHEMA
     command: str
     version: str
     machine: Machine
@@ -70,6 +73,8 @@ def read(file: Path, needed: Sequence[str] = ()) -> Document:
         found: Document = contract.load(Document, json.loads(text(file)))
     except ValueError as error:
         raise UserError(f"{file} was not written by `benchmark`: {reason(error)}.") from error
+    if found.schema != SCHEMA:
+        raise UserError(f"{file} has the form {found.schema:.80}, which this version doesn't know; update.")
     for name in needed:
         if name not in found.results:
             raise UserError(f"{file} holds no {name}; it holds {', '.join(found.results)}.")

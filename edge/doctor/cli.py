@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.doctor.examine import examine
-from edge.doctor.finding import worst
+from edge.doctor.finding import SCHEMA, worst
 from edge.errors import exits_on_user_error
 
 try:
@@ -81,7 +81,8 @@ def main(
         click.echo("Next: edge-classify PICTURES, or edge-classify --camera SOURCE")
     if as_json:
         rows = [finding.row() for finding in findings]
-        click.echo(json.dumps({"state": state, "version": __version__, "findings": rows}, indent=1))
+        document = {"schema": SCHEMA, "state": state, "version": __version__, "findings": rows}
+        click.echo(json.dumps(document, indent=1))
     # A camera's driver may hang in a thread. Python can't end it, and a normal exit isn't safe while it runs.
     if threading.active_count() > 1:
         sys.stdout.flush()

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+SCHEMA = "edge-doctor/findings/1"  # of `edge-doctor --json`; its form is edge/schema/doctor.schema.json
 State = Literal["fine", "warn", "bad"]
 
 

@@ -154,6 +154,8 @@ class JsonLines(_Text):
             keys = set(json.loads(line))
         except (ValueError, TypeError):
             return False
+        if "schema" in keys:  # lines of a later form; see edge/schema/result-line.schema.json
+            return False
         if self.live:
             return {"source", "cell", "probabilities", "frames", "taken", "model"} <= keys
         return "source" in keys and bool(keys & {"model", "error"})

@@ -8,14 +8,28 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from edge.system.progress import Progress, silent
 from edge.system.streams import printable, standard_streams
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# What an option takes that is text, and mostly a file: SOURCE may be a video, KEY a file with the key.
+_FILES = ("FILE", "FILE|-", "FILE|capture", "DIR", "SOURCE", "PICTURES", "KEY")
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO)  # what writing to a full or broken disk gives
+
+
+class _FileName(click.types.StringParamType):
+    """Text that names a file, or several: a shell completes it as such."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 class Command(click.Command):
@@ -27,6 +41,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        for each in self.params:
+            is_file = isinstance(each, click.Argument) or each.metavar in _FILES
+            if is_file and type(each.type) is click.types.StringParamType:
+                each.type = _FileName()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)

@@ -58,8 +58,8 @@ def test_the_bundle_is_small_and_holds_nothing_for_training(bundle: Path, unpack
         tops = {name.partition("/")[0] for name in archive.namelist()}
         [about] = [name for name in archive.namelist() if name.endswith("/METADATA")]
         wanted = [line for line in archive.read(about).decode().splitlines() if line.startswith("Requires-Dist")]
-        assert "edge/models/compact-int8.tflite" in archive.namelist()
-        needed = ("templates/report.html", "fonts/DejaVuSans.ttf", "fonts/LICENSE", "session-report.schema.json")
+        assert {"edge/models/compact-int8.tflite", "edge/schema/contract.schema.json"} <= set(archive.namelist())
+        needed = ("templates/report.html", "fonts/DejaVuSans.ttf", "fonts/LICENSE")
         assert {f"edge/count/report/{name}" for name in needed} <= set(archive.namelist())
     assert {top for top in tops if not top.endswith(".dist-info")} == {"edge"}
     assert wanted and not [line for line in wanted if "extra" in line]

@@ -1,4 +1,4 @@
-"""JSON: everything that a report says, with all cells. Its form is session-report.schema.json in this folder."""
+"""JSON: everything that a report says, with all cells. Its form is edge/schema/session-report.schema.json."""
 
 import json
 from collections.abc import Iterator

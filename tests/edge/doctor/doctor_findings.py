@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from conftest import ROOT, assert_fits
 
 from edge.doctor.finding import Finding, worst
 
@@ -20,6 +20,7 @@ def findings(done: subprocess.CompletedProcess[str]) -> tuple[int, dict[str, Fin
     """The exit code, and the findings by name."""
     assert "Traceback" not in done.stderr, done.stderr
     document = json.loads(done.stdout)
+    assert_fits(document, "doctor")
     found = {row["name"]: Finding(**row) for row in document["findings"]}
     assert document["state"] == worst(list(found.values()))
     return done.returncode, found

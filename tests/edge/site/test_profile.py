@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import assert_fits
 from site_cells import drawn
 
 from edge import contract, model
@@ -46,6 +47,7 @@ def test_a_profile_is_read_back_unchanged(shipped: Model, tmp_path: Path) -> Non
         profiles.write(Site(each), tmp_path / f"{i}.json")
     assert (tmp_path / "0.json").read_bytes() == (tmp_path / "1.json").read_bytes()
     assert profiles.read(tmp_path / "0.json") == Site(found[0])
+    assert_fits(json.loads((tmp_path / "0.json").read_text()), "site-profile")
 
 
 def test_a_profile_with_only_a_ruler_fits_every_model(shipped: Model, tmp_path: Path) -> None:
@@ -53,6 +55,7 @@ def test_a_profile_with_only_a_ruler_fits_every_model(shipped: Model, tmp_path: 
     profiles.write(Site(ruler=RULER), file)
     assert profiles.read(file) == Site(ruler=RULER)
     assert list(json.loads(file.read_text())) == ["site_profile", "ruler", "sha256"]
+    assert_fits(json.loads(file.read_text()), "site-profile")
     crop = np.random.default_rng(0).integers(0, 256, shipped.shape, np.uint8)
     for path in (model.SHIPPED, model.SHIPPED.with_name("compact-float32.tflite")):
         alone, found = Model(path), SiteModel(path, 1, file)
@@ -65,6 +68,7 @@ def test_a_profile_gains_a_ruler(profile: Path, tmp_path: Path) -> None:
     """The file is then of a version that programs which know no rulers refuse; without one, it is as it was."""
     learned = profiles.read(profile).profile
     profiles.write(Site(learned, RULER), tmp_path / "both.json")
+    assert_fits(json.loads((tmp_path / "both.json").read_text()), "site-profile")
     found = SiteModel(model.SHIPPED, 1, tmp_path / "both.json")
     assert found.site == Site(learned, RULER) and found.home is None
     assert [json.loads(each.read_text())["site_profile"] for each in (profile, tmp_path / "both.json")] == [1, 2]
@@ -96,6 +100,7 @@ def test_the_history_is_kept(profile: Path, tmp_path: Path) -> None:
     for site in (Site(profiles.read(profile).profile, None, (event, event)), Site(None, RULER, (event,))):
         profiles.write(site, tmp_path / "kept.json")
         assert profiles.read(tmp_path / "kept.json") == site
+        assert_fits(json.loads((tmp_path / "kept.json").read_text()), "site-profile")
     wrongs: tuple[object, ...] = ({}, [1], [{"day": "today"}], None)
     for wrong in wrongs:
         profiles.write(Site(None, RULER, (event,)), tmp_path / "kept.json")
