@@ -45,6 +45,13 @@ def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
     return {"cells": [shown(each) for each in sorted(found.judged, key=order)], "fields": fields}
 
 
+def confirmed(found: Outcome, reader: str) -> dict[int, str]:
+    """What a person said each cell is, as far as this reader may know: by the cell's number, the latest last."""
+    if may_see_all(found):
+        return {each.cell.id: each.label for each in found.judged if each.by}
+    return {cell: verdict.kind for cell, verdict in found.verdicts.get(reader, {}).items()}
+
+
 def said(verdict: Verdict | None) -> list[str] | None:
     """A verdict as JSON values."""
     return [verdict.kind, verdict.note] if verdict else None

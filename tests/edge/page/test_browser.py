@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +59,11 @@ def opened(browser: Any, path: str, viewport: str = "desktop", **options: Any) -
 
 def waits(page: Any, text: str) -> None:
     page.wait_for_function("text => document.getElementById('waiting').textContent.startsWith(text)", arg=text)
+
+
+def shown(page: Any) -> None:
+    """Waits for a picture of the camera."""
+    page.wait_for_function("() => document.getElementById('age').textContent")
 
 
 def said(page: Any, text: str) -> None:
@@ -157,13 +163,19 @@ def test_ten_thousand_cells_load_only_what_is_in_view(browser: Any, tmp_path: Pa
 
 def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "sim.session"
-    process, port = started("start", file, "--camera", "sim", "--target", 500, "--page", "127.0.0.1:0")
+    process, port = started("start", file, "--camera", "sim", "--target", 500, "--page", "127.0.0.1:0", "--wait")
     try:
         client = Client(port)
         silent = [client.silent("/live/picture") for _ in range(9)]
         page = opened(browser, f"http://127.0.0.1:{port}/live")
-        page.wait_for_function("() => document.getElementById('picture').naturalWidth === 1280")
+        shown(page)
+        page.get_by_role("button", name="Start").click()
         page.wait_for_function("() => document.querySelectorAll('#latest li').length > 2", timeout=30_000)
+        page.get_by_label("Scale bar").check()
+        page.get_by_text("a red cell is taken to be 7.5 µm wide").wait_for()
+        assert page.text_content("#over text").endswith(" µm")
+        page.get_by_role("button", name="Brighter").click()
+        page.get_by_text("12500", exact=True).wait_for()
         before = client.get("/live/state").json["cells"]
         latest = f"Cell {before + 2}"
         page.get_by_alt_text(latest, exact=True).wait_for(timeout=30_000)
@@ -176,15 +188,18 @@ def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, t
         page.get_by_text("Paused").wait_for()
         page.get_by_role("button", name="Go on").click()
         page.on("dialog", lambda dialog: dialog.accept())
-        page.get_by_role("button", name="Finish the count").click()
-        page.get_by_text("The count has ended.").wait_for(timeout=30_000)
+        for _ in range(2):
+            page.get_by_role("button", name="Finish the count").click()
+            page.get_by_text("The count has ended.").wait_for(timeout=30_000)
+            page.get_by_role("button", name="Go on counting").click()
+            page.wait_for_selector("#view:not(.stale)")
         assert len(silent) == 9 and not page.faults
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     finally:
         process.kill()
     with Journal.open(file, read_only=True) as journal:
-        assert journal.count() >= before
+        assert journal.count() >= before and len(journal.runs()) == 3
 
 
 def test_a_camera_that_sends_nothing_is_told_within_a_second(browser: Any, tmp_path: Path) -> None:
@@ -199,22 +214,38 @@ def test_a_camera_that_sends_nothing_is_told_within_a_second(browser: Any, tmp_p
             camera.grab()
             frame = Frame(camera.retrieve(), "sim", number, number / 30, time.monotonic())
             session.step(frame)
-            live.look(frame, session, ["10 frames a second"])
+            live.look(frame, session, SimpleNamespace(exposure=None, live=True), ["10 frames a second"])  # type: ignore[arg-type]
+            time.sleep(0.1)
 
     with Server(tmp_path / "slide.session", "127.0.0.1:0", live) as server:
         frames(1)
         page = opened(browser, server.address)
-        while not live.watched:
-            page.wait_for_timeout(50)
-        frames(3)
-        page.wait_for_function("() => document.getElementById('picture').naturalWidth === 1280")
+        page.wait_for_selector("#doing:not(:empty)")
+        while not page.inner_text("#age"):
+            frames(1)
         page.wait_for_selector("#view.stale", timeout=1500)
         assert "No new picture" in page.inner_text("#warnings")
-        frames(1)
+        frames(3)
         page.wait_for_selector("#view:not(.stale)")
         live.over = True
         page.get_by_text("The count has ended.").wait_for()
         assert not page.faults
+
+
+def test_a_look_without_a_session(browser: Any) -> None:
+    process, port = started("--camera", "sim", "--page", "127.0.0.1:0", module="edge")
+    try:
+        page = opened(browser, f"http://127.0.0.1:{port}/")
+        shown(page)
+        page.wait_for_selector("#counts .mark", timeout=30_000)
+        assert page.locator("nav a").all_inner_texts() == ["Live", "This machine"]
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.get_by_role("button", name="Even out the light").click()
+        page.get_by_text("The spot isn't empty").wait_for()
+        page.get_by_role("button", name="Finish the count").click()
+        assert process.wait(20) == 0 and not page.faults
+    finally:
+        process.kill()
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core's axe.min.js; AXE_CORE names it")

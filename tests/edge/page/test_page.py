@@ -97,6 +97,19 @@ def test_readers_dont_see_each_other_until_the_third_decides(tmp_path: Path) -> 
         assert client.get(f"{here}/report.json").status == 200
 
 
+def test_cells_that_look_alike_are_those_that_the_reader_may_know(tmp_path: Path) -> None:
+    with served(tmp_path, ["review"] * 5, blind=True) as (client, here, _):
+        assert client.get(f"{here}/alike/1?reader=Ada").json == {"alike": []}
+        client.post(f"{here}/judge", {"reader": "Ada", "cells": [1, 2, 3], "kind": "monocyte"})
+        found = client.get(f"{here}/alike/1?reader=Ada").json["alike"]
+        assert sorted(found) == [[2, "monocyte"], [3, "monocyte"]]
+        assert client.get(f"{here}/alike/1?reader=Grace").json == {"alike": []}
+        client.post(f"{here}/judge", {"reader": "Ada", "cells": [4, 5], "kind": "other"})
+        assert len(client.get(f"{here}/alike/1?reader=Grace").json["alike"]) == 4, "the only reader is done"
+        assert client.get(f"{here}/alike/99?reader=Ada").status == 400
+        assert client.get(f"{here}/focus").json.keys() == {"1", "2", "3", "4", "5"}
+
+
 def test_downloads_in_all_formats(tmp_path: Path) -> None:
     begins = {"pdf": b"%PDF", "html": b"<!doctype html>", "hl7": b"MSH|", "json": b"{", "fhir": b"{"}
     with served(tmp_path, ["lymphocyte", "monocyte"]) as (client, here, file):
