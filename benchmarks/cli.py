@@ -560,6 +560,25 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
 
 
 @main.command()
+@click.option("--seconds", type=click.FloatRange(3), default=30.0, show_default=True, help="How long a browser looks.")
+@_rounds
+@_json_option
+@exits_on_user_error
+def page(seconds: float, rounds: int, target: Path | None) -> None:
+    """What the page shows, and what it costs.
+
+    Measures how old pictures are in a browser, and by how much people who look on slow down the count and enlarge its
+    memory. Needs Playwright and Chromium.
+    """
+    with _installed():
+        from benchmarks.live import page
+
+    with progress_bars() as progress:
+        found = page.measure(seconds, rounds, progress)
+    _finish({"page": found}, target, page.table(found))
+
+
+@main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @data_option
 @click.option("--count", type=click.IntRange(16), default=200, show_default=True, help="Number of test pictures.")

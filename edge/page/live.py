@@ -64,9 +64,9 @@ class Live:
         self._begun = not waiting
         self._retake, self._steps = False, 0  # what browsers asked for
         self._last_draw = 0.0  # when a frame was drawn, monotonic
-        self._began = math.inf  # when the run began, monotonic
-        self._state: dict[str, Any] = {"doing": "", "warnings": [], "rate": "", "flat": "", "answers": {}}
-        self._state |= dict.fromkeys(("focus", "light", "exposure", "red_cell", "size", "scale"))
+        self._began, self._first = math.inf, 0.0  # when the run began, and had its first frame, monotonic
+        self._state: dict[str, Any] = {"doing": "", "warnings": [], "rate": "", "frames": 0, "flat": ""}
+        self._state |= {"answers": {}} | dict.fromkeys(("focus", "light", "exposure", "red_cell", "size", "scale"))
         self._wanted: tuple[Frame, float, list[tuple[Cell, Decision | None]]] | None = None
         self._ready = threading.Condition()
         self._picture = Picture(0, 0.0, b"")
@@ -83,6 +83,7 @@ class Live:
             "focus": status.focus if quality else None,
             "light": quality.light[1] / 255 if quality else None,
             "rate": parts[-1],
+            "frames": status.frames,
             "flat": status.flat,
             "exposure": camera.exposure,
             "red_cell": session.red_cell,
@@ -94,6 +95,7 @@ class Live:
             # A frame tells when it was taken since the run's start, which the frame that came fastest tells best.
             now = time.monotonic()
             self._began = min(self._began, now - frame.clock)
+            self._first = self._first or now
             if self._waiting and now - self._last_draw >= _EVERY:
                 self._last_draw = now
                 with self._ready:
@@ -121,16 +123,20 @@ class Live:
         while True:
             with self._ready:
                 self._ready.wait_for(lambda: self._wanted is not None)
-                assert self._wanted is not None
-                (frame, taken, cells), self._wanted = self._wanted, None
-            if self._blind:
-                cells = [(cell, None) for cell, _ in cells]
-            picture = cv2.cvtColor(np.asarray(drawn(frame.image, cells, _WIDTH)), cv2.COLOR_RGB2BGR)
-            # OpenCV, because it lets the run go on meanwhile
-            jpeg = cv2.imencode(".jpg", picture, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1].tobytes()
-            self._picture = Picture(self._picture.number + 1, taken, jpeg)
+                wanted, self._wanted = self._wanted, None
+            assert wanted is not None
+            self._picture = Picture(self._picture.number + 1, wanted[1], self._jpeg(wanted[0], wanted[2]))
+            del wanted  # a frame takes some megabytes
             if self._loop:
                 self._loop.call_soon_threadsafe(self._tell)
+
+    def _jpeg(self, frame: Frame, cells: list[tuple[Cell, Decision | None]]) -> bytes:
+        if self._blind:
+            cells = [(cell, None) for cell, _ in cells]
+        picture = drawn(frame.image, cells, _WIDTH)
+        pixels = np.frombuffer(picture.tobytes("raw", "BGR"), np.uint8).reshape(picture.height, picture.width, 3)
+        # OpenCV, because it lets the run go on meanwhile
+        return cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1].tobytes()
 
     def _tell(self) -> None:
         for each in self._waiting:
@@ -157,9 +163,9 @@ class Live:
         return self._picture if self._picture.number > after else None
 
     def state(self) -> dict[str, Any]:
-        """How the run goes, as JSON values. now: seconds of this machine's monotonic clock."""
+        """How the run goes, as JSON values. now, and began, with the first frame: of the monotonic clock, seconds."""
         steering = {"paused": self.paused, "over": self.over, "begun": self._begun}
-        return {**self._state, **steering, "now": time.monotonic()}
+        return {**self._state, **steering, "now": time.monotonic(), "began": self._first}
 
     def pause(self) -> None:
         """Lets the run wait, or go on."""

@@ -1,7 +1,6 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -12,11 +11,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import ROOT
 from page_helpers import Client, fill, key_of, new_session, started
 
 from edge.count.cli import main
 from edge.count.journal import Journal
 from edge.count.outcome import outcome
+from edge.count.review import Review
+from edge.count.verdicts import Verdict
 from edge.frames import Frame
 from edge.live.session import Session
 from edge.locate import Locator
@@ -34,8 +36,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 VIEWPORTS = {"desktop": {"width": 1366, "height": 800}, "phone": {"width": 360, "height": 740}}
-# axe-core's script, if npm or a person has put it somewhere.
-AXE = Path(os.environ.get("AXE_CORE", "/usr/share/javascript/axe-core/axe.min.js"))
+AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 @pytest.fixture(scope="module")
@@ -248,16 +249,18 @@ def test_a_look_without_a_session(browser: Any) -> None:
         process.kill()
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core's axe.min.js; AXE_CORE names it")
+@pytest.mark.skipif(not AXE.is_file(), reason="needs axe-core: make axe, with npm")
 @pytest.mark.parametrize("viewport", VIEWPORTS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing(browser: Any, tmp_path: Path, viewport: str, scheme: str) -> None:
     with new_session(tmp_path) as journal:
         fill(journal, ["lymphocyte", "review", "monocyte"])
-        key = journal.id
-    with Server(tmp_path, "127.0.0.1:0") as server:
-        for path in ("", f"s/{key}", f"s/{key}?reader=Ada", f"s/{key}/report", "sign-in", "doctor", "nothing"):
-            page = opened(browser, f"{server.address}{path}", viewport, color_scheme=scheme)
+        Review(journal, "Ada").judge([3], Verdict("monocyte"))
+        key, file = journal.id, Path(journal.path)
+    paths = (f"s/{key}", f"s/{key}?reader=Ada", f"s/{key}/report", "sign-in", "doctor", "nothing")
+    with Server(tmp_path, "127.0.0.1:0") as many, Server(file, "127.0.0.1:0", Live(Stop())) as one:
+        for address in (many.address, f"{one.address}live", *(f"{many.address}{path}" for path in paths)):
+            page = opened(browser, address, viewport, color_scheme=scheme)
             page.wait_for_timeout(400)
             page.evaluate(AXE.read_text())
             found = page.evaluate("axe.run(document, {iframes: false}).then(found => found.violations)")
