@@ -208,7 +208,7 @@ class Page:
         found = await self._live.picture(_after(request))
         if found is None:
             return Response(status_code=204)
-        headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}"}
+        headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}", "x-boxes": found.boxes}
         return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
     def _state(self, _: Request) -> Response:

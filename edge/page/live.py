@@ -1,10 +1,11 @@
 """The live run for the page: its newest picture with the answers, how it goes, and what a browser may change of it.
 
 The run never waits for a browser. Where one asks for a picture, the run leaves its newest frame here, and another
-thread draws it, once for all browsers. A browser that is slow asks less often.
+thread makes a JPEG of it, once for all browsers. A browser that is slow asks less often.
 """
 
 import asyncio
+import json
 import math
 import threading
 import time
@@ -21,7 +22,6 @@ from edge.decide import Decision
 from edge.errors import UserError
 from edge.frames import Frame
 from edge.live.session import Session
-from edge.live.window import drawn
 from edge.red_cells import INSIDE, KnownRuler
 from edge.system.signals import Stop
 
@@ -34,10 +34,18 @@ MOST = 30  # browsers that wait for a picture at the same time
 
 
 class Picture(NamedTuple):
-    """A drawn frame: its number, from 1; when it was taken, seconds of this machine's monotonic clock; as JPEG."""
+    """A frame for browsers.
+
+    Attributes:
+        number: from 1.
+        taken: seconds of this machine's monotonic clock.
+        boxes: of its cells with their answers, as JSON. The browser draws them, which would slow down the run here.
+        jpeg: without them.
+    """
 
     number: int
     taken: float
+    boxes: str
     jpeg: bytes
 
 
@@ -63,16 +71,16 @@ class Live:
         self._stop, self._blind, self._scale = stop, blind, scale
         self._begun = not waiting
         self._retake, self._steps = False, 0  # what browsers asked for
-        self._last_draw = 0.0  # when a frame was drawn, monotonic
+        self._latest = 0.0  # when the latest frame for browsers was taken over, monotonic
         self._began, self._first = math.inf, 0.0  # when the run began, and had its first frame, monotonic
         self._state: dict[str, Any] = {"doing": "", "warnings": [], "rate": "", "frames": 0, "flat": ""}
         self._state |= {"answers": {}} | dict.fromkeys(("focus", "light", "exposure", "red_cell", "size", "scale"))
-        self._wanted: tuple[Frame, float, list[tuple[Cell, Decision | None]]] | None = None
+        self._wanted: tuple[Frame, float, str] | None = None
         self._ready = threading.Condition()
-        self._picture = Picture(0, 0.0, b"")
+        self._picture = Picture(0, 0.0, "[]", b"")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: list[asyncio.Future[None]] = []  # of the requests that wait for the next picture
-        threading.Thread(target=self._draw, daemon=True, name="page pictures").start()
+        threading.Thread(target=self._encode, daemon=True, name="page pictures").start()
 
     def look(self, frame: Frame | None, session: Session, camera: Camera, parts: Sequence[str]) -> None:
         """Takes the run's newest frame, or None where there is none, and does what browsers asked for."""
@@ -96,10 +104,10 @@ class Live:
             now = time.monotonic()
             self._began = min(self._began, now - frame.clock)
             self._first = self._first or now
-            if self._waiting and now - self._last_draw >= _EVERY:
-                self._last_draw = now
+            if self._waiting and now - self._latest >= _EVERY:
+                self._latest = now
                 with self._ready:
-                    self._wanted = seen, self._began + frame.clock, session.view(seen)
+                    self._wanted = seen, self._began + frame.clock, self._boxes(session.view(seen))
                     self._ready.notify()
         if self._retake:
             self._retake = False
@@ -119,24 +127,29 @@ class Live:
             return INSIDE * MICROMETRES / (times * self._scale.diameter), True
         return (INSIDE * MICROMETRES / red_cell, False) if red_cell else None
 
-    def _draw(self) -> None:
+    def _encode(self) -> None:
         while True:
             with self._ready:
                 self._ready.wait_for(lambda: self._wanted is not None)
                 wanted, self._wanted = self._wanted, None
             assert wanted is not None
-            self._picture = Picture(self._picture.number + 1, wanted[1], self._jpeg(wanted[0], wanted[2]))
+            self._picture = Picture(self._picture.number + 1, wanted[1], wanted[2], self._jpeg(wanted[0].image))
             del wanted  # a frame takes some megabytes
             if self._loop:
                 self._loop.call_soon_threadsafe(self._tell)
 
-    def _jpeg(self, frame: Frame, cells: list[tuple[Cell, Decision | None]]) -> bytes:
-        if self._blind:
-            cells = [(cell, None) for cell, _ in cells]
-        picture = drawn(frame.image, cells, _WIDTH)
-        pixels = np.frombuffer(picture.tobytes("raw", "BGR"), np.uint8).reshape(picture.height, picture.width, 3)
-        # OpenCV, because it lets the run go on meanwhile
-        return cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, _QUALITY))[1].tobytes()
+    def _jpeg(self, image: np.ndarray) -> bytes:
+        """A frame as JPEG. OpenCV lets the run go on meanwhile, which Pillow doesn't."""
+        height, width = image.shape[:2]
+        if width > _WIDTH:
+            image = cv2.resize(image, (_WIDTH, round(height * _WIDTH / width)), interpolation=cv2.INTER_AREA)
+        quality = (cv2.IMWRITE_JPEG_QUALITY, _QUALITY)
+        return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+    def _boxes(self, cells: Sequence[tuple[Cell, Decision | None]]) -> str:
+        """The cells of a frame as JSON: of each its box, its answer, "" for none yet, and the answer's probability."""
+        decided = [(cell.box, None if self._blind else decision) for cell, decision in cells]
+        return json.dumps([[*box, *((each.label, _likely(each)) if each else ("", 0))] for box, each in decided])
 
     def _tell(self) -> None:
         for each in self._waiting:
@@ -194,3 +207,8 @@ class Live:
     def darker(self) -> None:
         """Lowers it by a step."""
         self._steps -= 1
+
+
+def _likely(decision: Decision) -> float:
+    """The probability of an answer; 0 for a cell that is left for review."""
+    return round(decision.probabilities.get(decision.label, 0.0), 2)

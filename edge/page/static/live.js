@@ -1,5 +1,5 @@
 // The live view: the newest picture with its age, how the run goes, and within a second a word where no picture comes.
-import { $, element, get, key, mark, post, say, svg, t } from "./page.js";
+import { $, element, get, key, mark, marks, post, say, svg, t } from "./page.js";
 
 const EVERY = 250; // milliseconds
 const STALE = 700; // milliseconds
@@ -7,6 +7,7 @@ const LOST = 700; // milliseconds without an answer
 const NARROWEST = 0.15; // of the picture's width; the scale bar is at least so long
 const percent = (value) => `${(100 * value).toFixed(1)}`;
 let lastAnswer = performance.now();
+let lastFrame = lastAnswer; // when the program last said that it has another frame
 let latest = "";
 let state = null;
 let taken = null; // when the picture was taken, by the server's clock, milliseconds
@@ -30,6 +31,7 @@ async function watch() {
       if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
       bitmap.close();
+      boxes(JSON.parse(response.headers.get("x-boxes")));
       number = Number(response.headers.get("x-number"));
       taken = 1000 * response.headers.get("x-taken");
       canvas.dispatchEvent(new CustomEvent("shown", { detail: age(), bubbles: true })); // for benchmark page
@@ -42,6 +44,23 @@ async function watch() {
 }
 let watching = false;
 
+/** Draws a box around each cell, with the mark of its answer and the probability. */
+function boxes(cells) {
+  if (!state?.size) return;
+  const text = (12 * state.size[0]) / $("picture").clientWidth; // 12 pixels of the screen
+  const drawn = cells.flatMap(([x, y, width, height, answer, share]) => {
+    const label = marks[answer] ?? "…";
+    const box = svg("rect", { x, y, width, height, "data-mark": answer && label });
+    if (!answer) return [box];
+    const words = `${label}${share ? ` ${share.toFixed(2)}` : ""}`;
+    const top = y > 1.3 * text ? y - 1.3 * text : y + height;
+    const back = svg("rect", { x, y: top, width: (0.62 * words.length + 0.5) * text, height: 1.3 * text, class: "back", "data-mark": label });
+    return [box, back, svg("text", { x: x + 0.3 * text, y: top + text, "font-size": text }, words)];
+  });
+  $("over").setAttribute("viewBox", `0 0 ${state.size.join(" ")}`);
+  $("over").firstElementChild.replaceChildren(...drawn);
+}
+
 /** Says how old the picture is, and whether that is too old. */
 function fresh() {
   const lost = performance.now() - lastAnswer > LOST;
@@ -50,7 +69,8 @@ function fresh() {
   $("age").textContent = lost || state?.over || age() === null ? "" : `${t.age} ${Math.round(age())} ms · ${state?.rate ?? ""}`;
   if (lost) $("doing").textContent = "";
   const warnings = state && !state.over ? state.warnings.map((each) => t[each] ?? each) : [];
-  const text = lost ? t.lost : [...(stale ? [t.stale] : []), ...warnings, ...(state?.unlike ?? [])].join(" · ");
+  const late = performance.now() - lastFrame > STALE ? t.stale : t.slow;
+  const text = lost ? t.lost : [...(stale ? [late] : []), ...warnings, ...(state?.unlike ?? [])].join(" · ");
   if ($("warnings").textContent !== text) $("warnings").textContent = text;
 }
 
@@ -59,8 +79,10 @@ function fresh() {
 async function ask() {
   try {
     const asked = performance.now();
+    const before = state?.frames;
     state = await get("/live/state", 2 * LOST);
     lastAnswer = performance.now();
+    if (state.frames !== before) lastFrame = lastAnswer;
     // The answer left the server at some time in between. The quickest answer tells best; clocks drift, so it is forgotten.
     const doubt = (lastAnswer - asked) / 2;
     clock.doubt += EVERY / 1000;
@@ -122,7 +144,6 @@ function scale() {
   if (wanted && state.scale && state.size) {
     const [width, height] = state.size;
     const [pixel, known] = state.scale;
-    $("over").setAttribute("viewBox", `0 0 ${width} ${height}`);
     $("scale").textContent = known ? t.by_profile : t.by_red_cell;
     if ($("bar").checked) {
       const least = NARROWEST * width * pixel;
@@ -137,7 +158,7 @@ function scale() {
       drawn.push(svg("circle", { ...at, class: "under" }), svg("circle", at));
     }
   } else $("scale").textContent = wanted ? t.no_ruler : "";
-  $("over").replaceChildren(...drawn);
+  $("over").lastElementChild.replaceChildren(...drawn);
 }
 let place = [0.5, 0.5]; // of the red cell's circle, shares of the picture
 $("picture").addEventListener("click", ({ offsetX, offsetY, target }) => {
