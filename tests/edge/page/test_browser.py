@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="needs the browser: apt-get install chromium"),
     pytest.mark.slow,
 ]
+SIM = "sim:seed=3,width=480,height=360,red_cell=30,fps=15,white=5,faults=0,defocus=0"
 VIEWPORTS = {"desktop": {"width": 1366, "height": 800}, "phone": {"width": 360, "height": 740}}
 AXE = ROOT / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -164,7 +165,7 @@ def test_ten_thousand_cells_load_only_what_is_in_view(browser: Any, tmp_path: Pa
 
 def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "sim.session"
-    process, port = started("start", file, "--camera", "sim", "--target", 500, "--page", "127.0.0.1:0", "--wait")
+    process, port = started("start", file, "--camera", SIM, "--target", 500, "--page", "127.0.0.1:0", "--wait")
     try:
         client = Client(port)
         silent = [client.silent("/live/picture") for _ in range(9)]
@@ -174,7 +175,7 @@ def test_the_count_grows_in_the_browser_though_others_never_read(browser: Any, t
         page.wait_for_function("() => document.querySelectorAll('#latest li').length > 2", timeout=30_000)
         page.get_by_label("Scale bar").check()
         page.get_by_text("a red cell is taken to be 7.5 µm wide").wait_for()
-        assert page.text_content("#over text").endswith(" µm")
+        assert page.text_content("#over .scale text").endswith(" µm")
         page.get_by_role("button", name="Brighter").click()
         page.get_by_text("12500", exact=True).wait_for()
         before = client.get("/live/state").json["cells"]
@@ -234,7 +235,7 @@ def test_a_camera_that_sends_nothing_is_told_within_a_second(browser: Any, tmp_p
 
 
 def test_a_look_without_a_session(browser: Any) -> None:
-    process, port = started("--camera", "sim", "--page", "127.0.0.1:0", module="edge")
+    process, port = started("--camera", SIM, "--page", "127.0.0.1:0", module="edge")
     try:
         page = opened(browser, f"http://127.0.0.1:{port}/")
         shown(page)
