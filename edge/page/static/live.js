@@ -21,6 +21,7 @@ const age = () => (taken === null ? null : Math.max(0, performance.now() + clock
 async function watch() {
   const canvas = $("picture");
   for (let number = 0; !state?.over; ) {
+    if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
     try {
       const response = await fetch(`/live/picture?after=${number}`, { signal: AbortSignal.timeout(5000) });
       if (response.status !== 200) {
