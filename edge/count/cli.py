@@ -182,7 +182,11 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
             if outcome(journal).counted < journal.settings.target:
                 live.restart()
                 run = counting.new(camera, model, _risk(options), options["site"])
-                code = _from_camera(journal, run, model, options, (stop, live))
+                try:
+                    code = _from_camera(journal, run, model, options, (stop, live))
+                except UserError as error:  # the camera may be unplugged; the page stays
+                    live.problem = error.message
+                    click.echo(f"Error: {error}", err=True)
             live.again, live.over = False, True
             journal.close()
     sys.exit(code)

@@ -11,12 +11,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from edge.camera.reader import Camera
 from edge.cell import MICROMETRES, Cell
 from edge.decide import Decision
 from edge.errors import UserError
@@ -24,6 +23,9 @@ from edge.frames import Frame
 from edge.live.session import Session
 from edge.red_cells import INSIDE, KnownRuler
 from edge.system.signals import Stop
+
+if TYPE_CHECKING:
+    from edge.camera.reader import Camera
 
 _EVERY = 0.1  # seconds between two pictures
 _POLL = 0.02  # seconds
@@ -56,6 +58,7 @@ class Live:
         over: whether the run has ended.
         paused: whether it waits.
         again: whether somebody wants an ended run to go on.
+        problem: why it could not go on; "" where it could.
     """
 
     def __init__(self, stop: Stop, blind: bool = False, scale: KnownRuler | None = None, waiting: bool = False) -> None:
@@ -67,7 +70,7 @@ class Live:
             scale: the site's ruler, if a person gave it in micrometres per pixel.
             waiting: whether the run begins paused.
         """
-        self.over, self.paused, self.again = False, waiting, False
+        self.over, self.paused, self.again, self.problem = False, waiting, False, ""
         self._stop, self._blind, self._scale = stop, blind, scale
         self._begun = not waiting
         self._retake, self._steps = False, 0  # what browsers asked for
@@ -82,7 +85,7 @@ class Live:
         self._waiting: list[asyncio.Future[None]] = []  # of the requests that wait for the next picture
         threading.Thread(target=self._encode, daemon=True, name="page pictures").start()
 
-    def look(self, frame: Frame | None, session: Session, camera: Camera, parts: Sequence[str]) -> None:
+    def look(self, frame: Frame | None, session: Session, camera: "Camera", parts: Sequence[str]) -> None:
         """Takes the run's newest frame, or None where there is none, and does what browsers asked for."""
         status, quality, seen = session.status, session.status.quality, session.frame
         self._state = {
@@ -177,7 +180,7 @@ class Live:
 
     def state(self) -> dict[str, Any]:
         """How the run goes, as JSON values. now, and began, with the first frame: of the monotonic clock, seconds."""
-        steering = {"paused": self.paused, "over": self.over, "begun": self._begun}
+        steering = {"paused": self.paused, "over": self.over, "begun": self._begun, "problem": self.problem}
         return {**self._state, **steering, "now": time.monotonic(), "began": self._first}
 
     def pause(self) -> None:
@@ -189,8 +192,9 @@ class Live:
 
     def restart(self) -> None:
         """Shows another run after one that has ended."""
-        self.over = self.paused = self.again = self._stop.asked = False
-        self._began = math.inf
+        self.over = self.paused = self.again = False
+        self._stop.asked = self._stop.by_signal
+        self._began, self.problem = math.inf, ""
 
     def finish(self) -> None:
         """Ends the run after its current work."""

@@ -99,7 +99,7 @@ async function ask() {
 
 function show() {
   fresh();
-  $("doing").textContent = state.over ? t.over : state.paused ? t.paused : state.doing;
+  $("doing").textContent = state.over ? state.problem || t.over : state.paused ? t.paused : state.doing;
   for (const name of ["focus", "light"]) $(name).value = state[name] ?? 0;
   $("pause").textContent = state.over ? t.go_on : state.paused ? (state.begun ? t.resume : t.start) : t.pause;
   $("pause").hidden = state.over && !(key && state.counted < state.target);

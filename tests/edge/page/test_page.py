@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from click.testing import CliRunner
 from page_helpers import Client, fill, key_of, new_session, started
 
+from edge.cli import main as classify
+from edge.count.cli import main as counting
 from edge.count.journal import Journal
 from edge.count.outcome import must_judge, outcome
 from edge.count.report import FORMATS
@@ -161,6 +164,17 @@ def test_what_was_shown_as_saved_outlives_the_server(tmp_path: Path) -> None:
         process.wait()
     with Journal.open(file) as journal:
         assert journal.verdicts()["Ada"] == saved
+
+
+def test_options_of_the_page_need_a_camera(tmp_path: Path) -> None:
+    session = str(tmp_path / "slide.session")
+    for command, arguments in (
+        (counting, ["start", session, "--camera", "sim", "--wait"]),
+        (counting, ["start", session, str(tmp_path), "--page", "--wait"]),
+        (classify, [str(tmp_path), "--page"]),
+    ):
+        found = CliRunner().invoke(command, arguments)
+        assert found.exit_code == 2 and "--camera" in found.output and not (tmp_path / "slide.session").exists()
 
 
 def test_all_words_are_there_in_each_language() -> None:
