@@ -7,13 +7,18 @@ BIN = .venv/bin
 SOURCES = edge train convert benchmarks pi tests docs examples
 BUNDLE = dist/edge-classify-pi.tar.xz
 
-.PHONY: help demo test test-slow test-all torture check docs models locator classifier rivals lock pi-bundle pi-proof deb deb-proof dist manual clean
+# axe-core, by which a test looks for barriers on the page; its version and hash are in package-lock.json.
+AXE = build/axe/node_modules/axe-core/axe.min.js
+
+.PHONY: help demo test test-slow test-all torture axe check docs models locator classifier rivals lock pi-bundle pi-proof deb deb-proof dist \
+  manual clean
 
 help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests, without those that take long"
 	@echo "make test-slow, make test-all  those that take long (training, an emulated Pi); all of them"
 	@echo "make torture  try to break the commands for hours: damaged files, kill -9 (SHARE=0.01: for two minutes; SEED=1)"
+	@echo "make axe     get axe-core by npm, for the test that looks for barriers on the page"
 	@echo "make check   lint and check types"
 	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
 	@echo "make models  train and convert the shipped models again (DATA=folder, an hour); make locator or"
@@ -67,6 +72,13 @@ test-slow: .venv/dev
 	$(PYTEST) -m slow
 
 test-all: test test-slow
+
+axe: $(AXE)
+$(AXE): tests/edge/page/axe/package.json tests/edge/page/axe/package-lock.json
+	@mkdir -p build/axe
+	cp $^ build/axe
+	cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
+	@touch $@
 
 # The report is build/torture.json. Each failure is printed with what repeats it.
 SHARE ?= 1

@@ -622,6 +622,44 @@ def live(folder: Path, cells: int, seconds: float, minutes: float, target: Path 
     _finish({"live": found}, target, session.table(found))
 
 
+@main.command("review-order")
+@_models
+@data_option
+@_json_option
+@exits_on_user_error
+def review_order(models: tuple[Path, ...], folder: Path, target: Path | None) -> None:
+    """Whether the review shows wrong answers first.
+
+    Puts the test cells of each source into a session, and counts how many of the wrong answers of MODELS the first
+    fifth of the page's gallery holds. MODELS are .tflite files; without them the shipped ones are measured.
+    """
+    with _installed():
+        from benchmarks import review_order
+
+    with progress_bars() as progress:
+        found = review_order.measure(folder, models or SHIPPED, progress)
+    _finish({"review_order": found}, target, review_order.table(found))
+
+
+@main.command()
+@click.option("--seconds", type=click.FloatRange(3), default=30.0, show_default=True, help="How long a browser looks.")
+@_rounds
+@_json_option
+@exits_on_user_error
+def page(seconds: float, rounds: int, target: Path | None) -> None:
+    """What the page shows, and what it costs.
+
+    Measures how old pictures are in a browser, and by how much people who look on slow down the count and enlarge its
+    memory. Needs Playwright and Chromium.
+    """
+    with _installed():
+        from benchmarks.live import page
+
+    with progress_bars() as progress:
+        found = page.measure(seconds, rounds, progress)
+    _finish({"page": found}, target, page.table(found))
+
+
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @data_option

@@ -16,7 +16,7 @@ from edge.page.server import Server
 
 with tempfile.TemporaryDirectory() as folder:
     file = Path(folder) / "slide-7.session"
-    count = ["start", str(file), "--camera", "sim:seed=3", "--target", "30", "--slide", "7"]
+    count = ["start", str(file), "--camera", "sim:seed=3,every=1", "--target", "30", "--slide", "7"]
     subprocess.run([sys.executable, "-m", "edge.count.cli", *count], check=True)
     with Journal.open(file) as journal:
         key = journal.id

@@ -11,13 +11,15 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
-from edge.system.cli import Grouped, fourcc, progress_bars, ruler, signed, size
+from edge.system.cli import Grouped, fourcc, page_option, progress_bars, ruler, signed, size, tls
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
+    from edge.live.run import Look
     from edge.model import Model
     from edge.output.sinks import Sink
     from edge.reading.finding import Listing
+    from edge.system.signals import Stop
 
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
 _FOR_JOBS = 50  # pictures: with this many or more, all cores are used
@@ -26,6 +28,7 @@ _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads", "--jobs"),
     "What to write": ("--json", "--csv", "--annotate", "--explain", "--save", "--show"),
+    "The page": ("--page", "--tls-certificate", "--tls-key"),
     "The camera": ("--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds", "--cells"),
     "Other options": ("--verify", "--require-signed", "--version", "--help"),
 }
@@ -137,6 +140,8 @@ class _EdgeClassify(Grouped):
 )
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Stop after this many seconds.")
 @click.option("--cells", type=click.IntRange(1), metavar="N", help="Stop after this many cells.")
+@page_option("With --camera: serve a page on which a browser shows picture and answers.")
+@tls
 @click.option(
     "--verify", is_flag=True, help="Check that this device gives the right answers for the samples in the model file."
 )
@@ -222,9 +227,23 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
         seconds=options["seconds"] or 0.0,
         cells=options["cells"] or 0,
     )
-    targets = run.Targets(options["json_target"], options["csv_target"], options["save"], options["show"])
-    with Stop().listening() as stop:
-        sys.exit(run.watch(job, targets, stop))
+    with ExitStack() as stack, Stop().listening() as stop:
+        look = _paged(stack, model, options, stop) if options["page"] else None
+        targets = run.Targets(options["json_target"], options["csv_target"], options["save"], options["show"], look)
+        code = run.watch(job, targets, stop)
+    sys.exit(code)
+
+
+def _paged(stack: ExitStack, model: "Model", options: dict[str, Any], stop: "Stop") -> "Look":
+    """Serves the page while the run goes on. Returns what is called with each frame."""
+    from edge.page.live import Live
+    from edge.page.server import Server
+    from edge.site.profile import given
+
+    live = Live(stop, scale=given(model))
+    server = Server(None, options["page"], live, (options["tls_certificate"], options["tls_key"]))
+    click.echo(stack.enter_context(server).invitation(sys.stderr.isatty()), err=True)
+    return live.look
 
 
 def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, options: dict[str, Any]) -> None:
@@ -236,7 +255,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     from edge.reading import finding
     from edge.system.signals import Stop
 
-    for name in ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show"):
+    camera = ("size", "fps", "exposure", "white_balance", "fourcc", "flat", "save", "seconds", "cells", "show", "page")
+    for name in camera:
         if options[name] is not None and options[name] is not False:
             raise UserError(f"--{name.replace('_', '-')} can only be used with --camera.")
     listing = finding.find(_named(paths))

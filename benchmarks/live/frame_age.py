@@ -146,13 +146,16 @@ def pace(seconds: float, scenario: Scenario | None = None) -> PaceFigures:
 
 
 @contextmanager
-def _sending() -> Iterator[str]:
-    """Sends a stream from another process inside a `with` block, and yields its address."""
-    command = [sys.executable, "-m", mjpeg_sender.__name__, *map(str, _SENT)]
+def sending(width: int, height: int, rate: float) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Sends a stream from another process inside a `with` block. Yields its address and the process.
+
+    width, height: pixels; rate: frames per second.
+    """
+    command = [sys.executable, "-m", mjpeg_sender.__name__, *map(str, (width, height, rate))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None
-            yield f"http://127.0.0.1:{int(child.stdout.readline())}/"
+            yield f"http://127.0.0.1:{int(child.stdout.readline())}/", child
         finally:
             child.kill()
 
@@ -162,7 +165,7 @@ def stream(seconds: float) -> StreamFigures:
 
     seconds: duration of the measurement for each of the two ways.
     """
-    with _sending() as address:
+    with sending(*_SENT) as (address, _):
         camera = Camera(opener(address), "stream")
 
         def newest() -> np.ndarray | None:
@@ -171,7 +174,7 @@ def stream(seconds: float) -> StreamFigures:
 
         ours = _read(newest, seconds)
         camera.close()
-    with _sending() as address:
+    with sending(*_SENT) as (address, _):
         capture = cv2.VideoCapture(address)
         plain = _read(lambda: capture.read()[1][..., ::-1], seconds)
         capture.release()

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -65,6 +65,18 @@ class Device(Protocol):
 
     def close(self) -> None:
         """Releases the source. May be called more than once."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A Device whose exposure can be changed while it is open."""
+
+    @property
+    def exposure(self) -> float | None:
+        """Now, in the camera's own units, as in CameraSettings; None where the camera doesn't say."""
+
+    def expose(self, exposure: float) -> None:
+        """Fixes the exposure, from one of the next pictures on."""
 
 
 class Pictures:

@@ -42,7 +42,7 @@ class Picamera:
         try:
             self._camera = Picamera2(number)
             size = self._start(settings)
-            metadata = self._wait(self._camera.capture_metadata)
+            self._metadata = metadata = self._wait(self._camera.capture_metadata)
         except (RuntimeError, ValueError, TimeoutError) as error:
             self.close()
             raise UserError(f"The Pi's camera {number} doesn't start: {reason(error)}.") from error
@@ -57,8 +57,8 @@ class Picamera:
         controls: dict[str, object] = {}
         if settings.fps:
             controls["FrameDurationLimits"] = (round(1e6 / settings.fps),) * 2
-        if settings.exposure is not None:  # the gain is fixed as well: it would keep changing otherwise
-            controls |= {"AeEnable": False, "ExposureTime": round(settings.exposure), "AnalogueGain": 1.0}
+        if settings.exposure is not None:
+            controls |= _fixed(settings.exposure)
         if settings.white_balance is not None:
             if "ColourTemperature" not in self._camera.camera_controls:
                 raise RuntimeError("its libcamera is too old for --white-balance; update Raspberry Pi OS")
@@ -89,6 +89,15 @@ class Picamera:
             self._camera.cancel_all_and_flush()  # otherwise closing would wait for the frame
             raise TimeoutError(f"no picture in {_PATIENCE:.0f} s; is its cable loose?") from error
 
+    @property
+    def exposure(self) -> float | None:
+        """Of the latest picture, microseconds. A gain counts as a longer exposure, because `expose` ends it."""
+        found = self._request.get_metadata() if self._request else self._metadata
+        return found["ExposureTime"] * found.get("AnalogueGain", 1.0) if "ExposureTime" in found else None
+
+    def expose(self, exposure: float) -> None:
+        self._camera.set_controls(_fixed(exposure))
+
     def retrieve(self) -> np.ndarray | None:
         return np.ascontiguousarray(self._request.make_array("main"))
 
@@ -102,3 +111,8 @@ class Picamera:
             self._release()
             self._camera.close()
             self._camera = None
+
+
+def _fixed(exposure: float) -> dict[str, object]:
+    """Controls for a fixed exposure. The gain is fixed as well: it would keep changing otherwise."""
+    return {"AeEnable": False, "ExposureTime": round(exposure), "AnalogueGain": 1.0}

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from edge.camera.device import Device
+from edge.camera.device import Adjustable, Device
 from edge.errors import UserError
 from edge.frames import Frame
 
@@ -15,6 +15,7 @@ FIRST = 8.0  # seconds that a source may take to send its first frame
 _BACK_OFF = (0.5, 1.0, 2.0, 4.0, 8.0)  # seconds between attempts to reopen a lost camera; the last is repeated
 _OLD = 0.05  # seconds; a live frame that has waited longer is thrown away
 _BROKEN = 60  # frames in a row that can't be decoded, after which the camera counts as lost
+_STEP = 1.25  # times; one step of the exposure
 _PATIENCE = 1.0  # seconds that the thread may take to end; on a busy machine, reading one frame takes half of that
 
 
@@ -35,6 +36,7 @@ class Camera:
         broken: how many frames could not be decoded.
         reconnections: how often the source was lost and opened again.
         age: how long ago the frame that newest() returned last arrived, seconds.
+        exposure: in the camera's own units; None where it can't be changed.
     """
 
     def __init__(self, open_device: Callable[[], Device], name: str) -> None:
@@ -51,6 +53,8 @@ class Camera:
         self._device = device = open_device()
         self.facts, self.unrelated_frames, self.live = device.facts, device.unrelated_frames, device.live
         self.broken = self.reconnections = 0
+        self.exposure = device.exposure if isinstance(device, Adjustable) else None
+        self._steps = self._fixed = 0  # by how many steps to change the exposure, and to what it was changed
         self.over = False
         self._frame: Frame | None = None
         self._arrived = self._handed = 0.0  # when that frame arrived, and the one that newest() returned last; seconds
@@ -87,6 +91,10 @@ class Camera:
         if self._device.comes_back:
             self._hangs.set()
 
+    def expose(self, steps: int) -> None:
+        """Has the thread make the next pictures brighter, or darker (steps < 0); nothing where exposure is None."""
+        self._steps += steps
+
     def close(self) -> bool:
         """Ends the thread. Returns False where the thread hangs in the camera's driver."""
         self._stop.set()
@@ -110,6 +118,8 @@ class Camera:
         while not self._stop.is_set():
             device = self._device
             lost = device.comes_back and broken_in_a_row >= _BROKEN
+            if self._steps:
+                self._adjust(device)
             if not device.grab() or lost or self._hangs.is_set():
                 if device.missing_frames:
                     logger.info(
@@ -142,6 +152,16 @@ class Camera:
                 self._wanted.clear()
                 self._ready.notify_all()
 
+    def _adjust(self, device: Device) -> None:
+        steps, self._steps = self._steps, 0
+        if isinstance(device, Adjustable) and (now := device.exposure):
+            asked = round(now * _STEP**steps)
+            if asked == round(now):
+                asked += 1 if steps > 0 else -1
+            self._fixed = max(1, asked)
+            device.expose(self._fixed)
+            self.exposure = device.exposure
+
     def _reconnect(self) -> bool:
         """Closes the lost device and tries to open it until it is back. Returns False where close() was called."""
         lost = time.monotonic()
@@ -161,6 +181,8 @@ class Camera:
             except UserError:
                 continue
             self.reconnections += 1
+            if self._fixed and isinstance(self._device, Adjustable):
+                self._device.expose(self._fixed)
             logger.info("Back after %.0f s. %s", time.monotonic() - lost, self._device.facts)
             return True
         return False

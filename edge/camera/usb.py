@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import cv2
 
@@ -14,6 +15,18 @@ from edge.errors import UserError, reason
 _FILES, _NAMES, _LINKS = Path("/dev"), Path("/sys/class/video4linux"), Path("/dev/v4l/by-id")
 
 _RECEIVERS = ("unicam", "rp1-cfe")  # drivers of the Pi's camera socket; Linux lists them only where a sensor answers
+
+
+class UsbCapture(Capture):
+    """An opened USB camera. Its exposure is in V4L2's units, usually 100 microseconds."""
+
+    @property
+    def exposure(self) -> float | None:
+        found = float(self._capture.get(cv2.CAP_PROP_EXPOSURE))
+        return found if found > 0 else None
+
+    def expose(self, exposure: float) -> None:
+        _fix_exposure(self._capture, exposure)
 
 
 class Usb:
@@ -29,7 +42,7 @@ class Usb:
         self._link: Path | None = None
         self._identity: tuple[str, str] | None = None
 
-    def open(self) -> Capture:
+    def open(self) -> UsbCapture:
         """Opens the camera. Raises UserError where it isn't there or can't be used."""
         path = self.where()
         capture = _open(path, self._settings)
@@ -86,7 +99,7 @@ def _identity(node: str) -> tuple[str, str] | None:
         return None
 
 
-def _open(path: str, settings: CameraSettings) -> Capture:
+def _open(path: str, settings: CameraSettings) -> UsbCapture:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
     except OSError as error:
@@ -107,8 +120,7 @@ def _open(path: str, settings: CameraSettings) -> Capture:
     for key, value in zip(properties[::2], properties[1::2], strict=True):
         capture.set(key, value)
     if settings.exposure is not None:
-        capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2's "manual"
-        capture.set(cv2.CAP_PROP_EXPOSURE, settings.exposure)
+        _fix_exposure(capture, settings.exposure)
     if settings.white_balance is not None:
         capture.set(cv2.CAP_PROP_AUTO_WB, 0)
         capture.set(cv2.CAP_PROP_WB_TEMPERATURE, settings.white_balance)
@@ -116,7 +128,12 @@ def _open(path: str, settings: CameraSettings) -> Capture:
         f"exposure {capture.get(cv2.CAP_PROP_EXPOSURE):g}",
         f"white balance {capture.get(cv2.CAP_PROP_WB_TEMPERATURE):g}",
     ]
-    return Capture(capture, path, live=True, extra=extra)
+    return UsbCapture(capture, path, live=True, extra=extra)
+
+
+def _fix_exposure(capture: Any, exposure: float) -> None:
+    capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2's "manual"
+    capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
 
 
 def _cannot_open(path: str, error: OSError) -> str:

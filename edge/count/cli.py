@@ -15,7 +15,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Group, Grouped, fourcc, progress_bars, ruler, signed, size
+from edge.system.cli import Group, Grouped, fourcc, page_option, progress_bars, ruler, signed, size, tls
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _GROUPS = {
     "Who judges": ("--readers", "--read", "--blind"),
     "How to answer": ("--model", "--site", "--risk", "--ruler", "--threads"),
     "The camera": ("--show", "--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds"),
-    "The page": ("--page", "--tls-certificate", "--tls-key"),
+    "The page": ("--page", "--wait", "--tls-certificate", "--tls-key"),
     "Other options": ("--keep", "--quality", "--require-signed", "--help"),
 }
 
@@ -55,10 +55,6 @@ class _Start(Grouped):
 
 _path = click.Path(path_type=Path)
 _file = click.argument("file", type=_path)
-_certificate = click.option(
-    "--tls-certificate", type=_path, metavar="FILE", help="Serve the page by https, with this certificate (PEM)."
-)
-_key = click.option("--tls-key", type=_path, metavar="FILE", help="The certificate's key (PEM).")
 _reader = click.option("--reader", metavar="NAME", required=True, help="Your name, the same each time.")
 
 
@@ -123,15 +119,9 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
     help="How many pictures of whole fields to keep; beyond that, the oldest without a doubtful cell are dropped. "
     "Pictures of cells are always kept.  [default: 500]",
 )
-@click.option(
-    "--page",
-    is_flag=False,
-    flag_value="127.0.0.1:8080",
-    metavar="[HOST:PORT]",
-    help="Serve a page for a browser, as edge-count page does; it stays after the count, until ctrl-C.",
-)
-@_certificate
-@_key
+@page_option("Serve a page for a browser, as edge-count page does; it stays after the count, until ctrl-C.")
+@click.option("--wait", is_flag=True, help="With --page and --camera: count once somebody presses Start on the page.")
+@tls
 @click.option("--quality", type=click.IntRange(50, 100), help="Of the pictures of cells, as JPEG.  [default: 90]")
 @signed
 @exits_on_user_error
@@ -145,20 +135,22 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
     camera = options["camera"]
     if bool(pictures) == bool(camera):
         raise UserError("Give either pictures or --camera SOURCE; see edge-count start --help.")
+    if options["wait"] and not (camera and options["page"]):
+        raise UserError("--wait needs --page and --camera.")
     if options["ruler"] == "picture":
         raise UserError("A session is of one microscope: --ruler picture can't be used.")
     from edge import locate
     from edge.count import counting
     from edge.count.outcome import outcome
     from edge.model import SHIPPED
-    from edge.site.profile import open_model
+    from edge.site import profile
     from edge.system import signature
     from edge.system.signals import Stop
 
     if options["key"]:
         site = [options["site"]] if options["site"] else []
         signature.require(options["key"], [options["model_path"] or SHIPPED, locate.SHIPPED, *site])
-    model = open_model(options["model_path"], options["threads"], options["site"])
+    model = profile.open_model(options["model_path"], options["threads"], options["site"])
     chosen = {name: options[name] for name in _SETTINGS if options[name] is not None}
     with ExitStack() as stack:
         journal, stop = stack.enter_context(_journal(file, chosen)), stack.enter_context(Stop().listening())
@@ -180,7 +172,7 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
         if options["page"]:
             from edge.page.live import Live
 
-            live = Live(stop, journal.settings.blind) if camera else None
+            live = Live(stop, journal.settings.blind, profile.given(model), options["wait"]) if camera else None
             _serve(stack, file, options["page"], live, (options["tls_certificate"], options["tls_key"]))
         run = counting.new(camera or " ".join(pictures), model, _risk(options), options["site"])
         if camera:
@@ -191,24 +183,36 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
             live.over = True
         if options["page"]:
             journal.close()
-            _wait(stop)
+        while options["page"] and _wait(stop, live):
+            assert live
+            journal = stack.enter_context(_journal(file, {}))
+            if outcome(journal).counted < journal.settings.target:
+                live.restart()
+                run = counting.new(camera, model, _risk(options), options["site"])
+                try:
+                    code = _from_camera(journal, run, model, options, (stop, live))
+                except UserError as error:  # the camera may be unplugged; the page stays
+                    live.problem = error.message
+                    click.echo(f"Error: {error}", err=True)
+            live.again, live.over = False, True
+            journal.close()
     sys.exit(code)
 
 
 def _serve(stack: ExitStack, place: Path, at: str, live: "Live | None", tls: tuple[Path | None, Path | None]) -> None:
-    from edge.page.server import Server, qr_code
+    from edge.page.server import Server
 
     server = stack.enter_context(Server(place, at, live, tls))
-    code = qr_code(server.address) if "#" in server.address and sys.stderr.isatty() else ""
-    click.echo(f"{code}The page: {server.address}", err=True)
+    click.echo(server.invitation(sys.stderr.isatty()), err=True)
 
 
-def _wait(stop: "Stop") -> None:
-    """Waits for a signal."""
+def _wait(stop: "Stop", live: "Live | None" = None) -> bool:
+    """Waits for a signal, or until somebody wants a run that has ended to go on. Returns whether that is so."""
     if not stop.by_signal:
         click.echo("The page stays until ctrl-C.", err=True)
-    while not stop.by_signal:
+    while not stop.by_signal and not (live and live.again):
         time.sleep(0.1)
+    return not stop.by_signal
 
 
 @main.command()
@@ -221,8 +225,7 @@ def _wait(stop: "Stop") -> None:
     metavar="HOST:PORT",
     help="Where to listen. Beyond this machine, such as 0.0.0.0:8080, a browser has to give a token.",
 )
-@_certificate
-@_key
+@tls
 @exits_on_user_error
 def page(place: Path, at: str, tls_certificate: Path | None, tls_key: Path | None) -> None:
     """Show the session FILE, or all sessions of the folder DIR, in a browser: review, sign, report.

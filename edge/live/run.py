@@ -40,7 +40,7 @@ _WAIT = 0.05  # seconds to wait for a frame; then signals and limits are checked
 _SILENT = 2.0  # seconds without a frame, after which the status line says so
 _RECENT = 3.0  # seconds over which the frame rate is measured
 
-Look = Callable[[Frame | None, Session, Sequence[str]], None]
+Look = Callable[[Frame | None, Session, Camera, Sequence[str]], None]
 Show = Callable[[Frame | None, Sequence[str]], None]
 """Called with the latest frame, or None where there is no new one, and with the parts of the status line."""
 
@@ -82,7 +82,7 @@ class Targets:
         csv: file for CSV, or None.
         save: folder for pictures of the cells, or None.
         show: whether the live picture is shown in a window.
-        look: called with each frame, or None where there is no new one, the session and the status line.
+        look: called with each frame, or None where there is no new one, the session, the camera and the status line.
     """
 
     json: str | None = None
@@ -156,7 +156,7 @@ def watch(job: Job, targets: Targets, stop: Stop, further: Sequence[Sink] = ()) 
             outputs = [*(stack.enter_context(each) for each in chosen), tally, terminal]
             for note in filter(None, (each.note for each in outputs)):
                 logger.info("%s", note)
-            run(camera, session, outputs, _show(terminal, session, targets, stop), stop, job.seconds, job.cells)
+            run(camera, session, outputs, _show(terminal, session, camera, targets, stop), stop, job.seconds, job.cells)
         text = f"{summary(session.status, camera)}{tally}{sentence(session.status.unlike, job.rules)}"
         for line in text.splitlines():
             logger.info("%s", line)
@@ -249,7 +249,7 @@ def _same(one: str, other: str) -> bool:
     return False
 
 
-def _show(terminal: LiveTerminal, session: Session, targets: Targets, stop: Stop) -> Show:
+def _show(terminal: LiveTerminal, session: Session, camera: Camera, targets: Targets, stop: Stop) -> Show:
     """Shows the status line on the terminal and, if the user wants it and it is possible, the frames in a window."""
 
     def end() -> None:
@@ -267,12 +267,12 @@ def _show(terminal: LiveTerminal, session: Session, targets: Targets, stop: Stop
     def show(frame: Frame | None, parts: Sequence[str]) -> None:
         terminal.status(parts, session.status.warnings)
         if targets.look:
-            targets.look(frame, session, parts)
+            targets.look(frame, session, camera, parts)
         if window:
-            if frame is None or session.status.fault:
+            if frame is None or session.status.fault or session.frame is None:
                 window.show(None, (), parts)
             else:
-                window.show(frame.image, session.view(frame), parts)
+                window.show(session.frame.image, session.view(session.frame), parts)
 
     return show
 

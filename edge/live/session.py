@@ -11,9 +11,10 @@ from functools import partial
 import numpy as np
 
 from edge.camera.faults import Faults
-from edge.cell import Cell
+from edge.cell import NO_RULER, Cell
 from edge.classify import Answer, Sighting, predict
 from edge.decide import Decision, Rules, decide
+from edge.errors import UserError
 from edge.frames import Frame
 from edge.live.flat_field import FlatField
 from edge.live.focus_monitor import FocusMonitor
@@ -77,6 +78,7 @@ class Status:
         faults: how many frames had each fault.
         counts: number of cells by answer.
         unlike: how unlike home the run has been so far.
+        flat: what became of the picture of an empty spot that was taken last; "" before there is one.
     """
 
     doing: str = "waiting for the camera"
@@ -88,6 +90,7 @@ class Status:
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     unlike: Unlike = Unlike()
+    flat: str = ""
 
 
 class Session:
@@ -99,6 +102,8 @@ class Session:
         stage: where the view lies on the slide.
         tracker: the cells that are remembered.
         flat: evens out the light; None where the light is left as it is.
+        paused: whether no cells are counted. The stage is followed, and focus and light are measured all the same.
+        frame: the latest good frame as it is looked at: evenly lit, and without its surround. None before the first.
     """
 
     def __init__(self, model: Model, locator: Locator, settings: SessionSettings | None = None) -> None:
@@ -109,6 +114,8 @@ class Session:
         # Measured of a cell in each frame: the probability of each kind, and the distance from the training cells.
         self.stage, self.tracker = StageTracker(), Tracker(len(model.kinds) + 1, settings.unrelated_frames)
         self.flat = settings.flat
+        self.paused = False
+        self.frame: Frame | None = None
         self._lit_part = LitPart()
         self._model, self._locator = model, locator
         self._rules = settings.rules or model.rules(None)
@@ -119,8 +126,10 @@ class Session:
         self._predictions: deque[Prediction] = deque(maxlen=_JUDGED)
         self._looks: deque[Look] = deque(maxlen=_LOOKED_AT)
         self._blanks: list[np.ndarray] | None = [] if settings.capture_flat else None
+        self._retaken = False  # whether the run goes on where they show no empty spot
         self._judged = -1e9  # time when focus and light were last measured, seconds
         self._red_cell = 0.0  # pixels, running mean of the diameter of red cells
+        self._measured = False  # whether the latest field had a ruler
         self._changed = -1e9  # time when a frame last differed from the one before, seconds
         self._place = (0.0, 0.0)  # where the latest frame with cells lies on the slide, widths
         self._decided: dict[int, Decision] = {}  # the answers of remembered cells, by number
@@ -148,20 +157,36 @@ class Session:
                 self._changed = frame.clock
             return []
         self._changed = frame.clock
+        self.frame = frame
         if self._blanks is not None:
             self._capture_flat(frame, self._blanks)
             return []
         if self.flat:
-            frame = replace(frame, image=self.flat.apply(frame.image))
+            self.frame = frame = replace(frame, image=self.flat.apply(frame.image))
         self._size = (frame.width, frame.height)
         if not self._unrelated_frames:
-            frame = self._lit_part.cut(frame)
+            self.frame = frame = self._lit_part.cut(frame)
             self.stage.update(frame.image, frame.clock)
             if not self.stage.resting:
                 status.doing, self._rested = "the stage moves", False
                 here = self.stage.place
                 return self._answers(self.tracker.prune(frame, here, self.stage.places) if self.stage.known else [])
+        if self.paused:
+            self._wait(frame)
+            return []
         return self._answers(self._count(frame))
+
+    @property
+    def red_cell(self) -> float | None:
+        """The diameter of a red cell in `frame`, pixels; None where there is no ruler worth the name."""
+        return self._red_cell if self._measured else None
+
+    def retake_flat(self) -> None:
+        """Takes the picture of an empty spot anew, from the next frames.
+
+        Where they show cells, or are too dark, the light stays as it is, and status.flat says why.
+        """
+        self._blanks, self._retaken = [], True
 
     def stuck(self, now: float) -> bool:
         """Whether the camera has sent the same picture for so long that it must hang. True once every _STUCK seconds.
@@ -179,7 +204,7 @@ class Session:
 
     def _count(self, frame: Frame) -> list[Counted]:
         """The cells that are counted with this frame, which was taken at rest."""
-        visible = self._locate(frame)
+        visible = self._locate(frame, new=self._unrelated_frames or not self._rested)
         if self._unrelated_frames or not self._rested or abs(frame.clock - self._judged) >= _EVERY:
             self._judge(frame)
         self._rested = True
@@ -237,17 +262,24 @@ class Session:
                 track.seen_before = track.seen_before or likeness >= _PERHAPS_SAME
         return False
 
-    def _locate(self, frame: Frame) -> list[Cell]:
+    def _wait(self, frame: Frame) -> None:
+        """What a paused session does with a frame at rest."""
+        self.status.doing, self._rested = "paused", False
+        if abs(frame.clock - self._judged) >= _EVERY:
+            self._locate(frame, new=False)
+            self._judge(frame)
+
+    def _locate(self, frame: Frame, new: bool) -> list[Cell]:
         """The cells of a frame. Where the view is new, its red cells are added to the ruler."""
         located = self._locator.locate(frame)
-        if self._ruler.measures and (self._unrelated_frames or not self._rested):
+        if self._ruler.measures and new:
             self._ruler.add(located.red_cells, self._size)
             if not self._complained and (text := self._ruler.complaint()):
                 self._complained = True
                 logger.info("%s", text)
         measure = located.measure(self._ruler, self._size)
-        new = measure.diameter
-        self._red_cell = (1 - _NEW) * self._red_cell + _NEW * new if self._red_cell else new
+        now, self._measured = measure.diameter, measure.uncertainty < NO_RULER
+        self._red_cell = (1 - _NEW) * self._red_cell + _NEW * now if self._red_cell else now
         return cells(located, measure)
 
     def _judge_run(self, frame: Frame, cell: Cell, prediction: Prediction) -> None:
@@ -274,9 +306,14 @@ class Session:
             blanks.clear()
         blanks.append(frame.image)
         if len(blanks) == _BLANKS:
-            self.flat = FlatField(np.mean(blanks, axis=0).astype(np.uint8))
-            self._blanks = None
-            logger.info("The light is evened out from now on: move to the cells.")
+            self._blanks, self.status.flat = None, "The light is evened out from now on: move to the cells."
+            try:
+                self.flat = FlatField(np.mean(blanks, axis=0).astype(np.uint8))
+            except UserError as error:
+                if not self._retaken:
+                    raise
+                self.status.flat = error.message
+            logger.info("%s", self.status.flat)
 
     def _answers(self, counted: list[Counted]) -> list[Answer]:
         """The answers of cells that were just counted."""

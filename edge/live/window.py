@@ -90,8 +90,8 @@ class Window:
 def drawn(image: np.ndarray, cells: Sequence[tuple[Cell, Decision | None]], widest: int = _WIDTH) -> Image.Image:
     """The picture in the window: at most `widest` pixels wide, with a box around each cell and its answer."""
     step = max(1, -(-image.shape[1] // widest))
-    picture = Image.fromarray(np.ascontiguousarray(image))
-    picture = picture.reduce(step) if step > 1 else picture.copy()  # means, because single pixels would flicker
+    picture = Image.fromarray(np.ascontiguousarray(image))  # a copy
+    picture = picture.reduce(step) if step > 1 else picture  # means, because single pixels would flicker
     draw = ImageDraw.Draw(picture)
     decided = []
     for cell, decision in cells:

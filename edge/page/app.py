@@ -1,8 +1,11 @@
 """The page's addresses: what each shows, and what each changes."""
 
 import json
+import math
 import re
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +16,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from edge import __version__
 from edge.count import signing
+from edge.count.alike import alike
 from edge.count.export.advice import advice
 from edge.count.journal import Journal
 from edge.count.report import FORMATS
@@ -28,14 +32,16 @@ from edge.count.review import Review
 from edge.count.summary import summary
 from edge.count.verdicts import KEYS, LONGEST_NOTE, Verdict
 from edge.errors import UserError
-from edge.page import live as run
-from edge.page.gallery import gallery, may_see_all, said
+from edge.page.gallery import confirmed, gallery, may_see_all, said
 from edge.page.guard import Guard
+from edge.page.live import Live
 from edge.page.sessions import Sessions, version
 from edge.page.words import language, words
 
 _LARGEST = 2**53  # a JSON number that is exact everywhere
 _LATEST = 12  # cells on the live page
+_ALIKE, _COMPARED = 6, 1000  # so many cells are shown that look like one, of so many that are compared
+_EVERY = 0.25  # seconds; how old what it says of the session may be
 _CLOSED = "Answers and verdicts stay hidden until every reader is done."
 _KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a cell's picture never changes
 _REPORT = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
@@ -45,10 +51,13 @@ Values = dict[str, Any]
 
 
 class Page:
-    """The page of some sessions, and of the run that counts into one of them."""
+    """The page of some sessions, and of the run that counts into one of them, or into none."""
 
-    def __init__(self, sessions: Sessions, live: run.Live | None = None) -> None:
-        self._sessions, self._live = sessions, live
+    def __init__(self, sessions: Sessions | None, live: Live | None = None) -> None:
+        self._held, self._live = sessions, live
+        self._only = sessions.only if sessions else ""  # "" for no session, None for many
+        self._counted: tuple[float, Values] = (-math.inf, {})  # what the live page says of the session, and since when
+        self._asking = threading.Lock()
         self._templates = Environment(loader=PackageLoader("edge.page"), autoescape=True, undefined=StrictUndefined)
 
     def guarded(self, token: str = "", secure: bool = False) -> Guard:
@@ -58,23 +67,30 @@ class Page:
             Route("/sign-in", lambda request: self._html(request, "sign-in.html")),
             Route("/doctor", self._doctor),
             Route("/doctor.json", self._doctor),
-            Route("/s/{key}", self._review),
-            Route("/s/{key}/report", self._report),
-            Route("/s/{key}/cells", self._cells),
-            Route("/s/{key}/version", self._version),
-            Route("/s/{key}/crops/{number}.jpg", self._crop),
-            Route("/s/{key}/fields/{number}.jpg", self._field),
-            Route("/s/{key}/report.{name}", self._download),
-            *(Route(f"/s/{{key}}/{name}", self._changing(each), methods=["POST"]) for name, each in _CHANGES.items()),
             Mount("/static", StaticFiles(packages=[("edge.page", "static")])),
         ]
-        if self._live:
+        if self._held:
             routes += [
-                Route("/live", lambda request: self._html(request, "live.html", key=self._sessions.only)),
+                Route("/s/{key}", self._review),
+                Route("/s/{key}/report", self._report),
+                Route("/s/{key}/cells", self._cells),
+                Route("/s/{key}/version", self._version),
+                Route("/s/{key}/focus", self._focus),
+                Route("/s/{key}/alike/{number}", self._alike),
+                Route("/s/{key}/crops/{number}.jpg", self._crop),
+                Route("/s/{key}/fields/{number}.jpg", self._field),
+                Route("/s/{key}/report.{name}", self._download),
+                *(Route(f"/s/{{key}}/{each}", self._changing(do), methods=["POST"]) for each, do in _CHANGES.items()),
+            ]
+        if live := self._live:
+            routes += [
+                Route("/live", lambda request: self._html(request, "live.html", key=self._only)),
                 Route("/live/picture", self._picture),
                 Route("/live/state", self._state),
-                Route("/live/pause", self._steer(self._live.pause), methods=["POST"]),
-                Route("/live/finish", self._steer(self._live.finish), methods=["POST"]),
+                *(
+                    Route(f"/live/{change.__name__}", self._steer(change), methods=["POST"])
+                    for change in (live.pause, live.finish, live.flat, live.brighter, live.darker)
+                ),
             ]
         handlers: Any = {UserError: self._failed, HTTPException: self._missing}
         return Guard(Starlette(routes=routes, exception_handlers=handlers), token, secure)
@@ -85,12 +101,12 @@ class Page:
         chosen = language(request.headers.get("accept-language", ""))
         texts = words()[chosen]
         marks = {kind: letter for kind, (letter, _) in MARKS.items()} | {"review": "…"}
-        common = {"language": chosen, "t": texts, "marks": marks, "live": self._live, "only": self._sessions.only}
+        common = {"language": chosen, "t": texts, "marks": marks, "live": self._live, "only": self._only is not None}
         return HTMLResponse(self._templates.get_template(template).render(**common, **values), status)
 
     def _list(self, request: Request) -> Response:
-        if self._sessions.only:
-            return RedirectResponse("/live" if self._live else f"/s/{self._sessions.only}", 303)
+        if self._only is not None:
+            return RedirectResponse("/live" if self._live else f"/s/{self._only}", 303)
         listed, broken = self._sessions.listed()
         return self._html(request, "list.html", sessions=listed, broken=broken)
 
@@ -119,7 +135,7 @@ class Page:
         """What edge-doctor finds without the camera, which a run may have; as a file, without this machine's paths."""
         from edge.doctor import runtime_checks, system_checks
 
-        folder = self._sessions.folder
+        folder = self._held.folder if self._held else Path()
         found = [system_checks.python(), *system_checks.libraries(), system_checks.disk(folder), system_checks.clock()]
         if not self._live or self._live.over:  # answering pictures would slow down the run
             found += runtime_checks.models()
@@ -143,6 +159,21 @@ class Page:
     def _version(self, request: Request) -> Response:
         with self._journal(request) as journal:
             return JSONResponse({"version": version(journal)})
+
+    def _focus(self, request: Request) -> Response:
+        with self._journal(request) as journal:
+            return JSONResponse({cell.id: self._sessions.focus(journal, cell.id) for cell in journal.cells()})
+
+    def _alike(self, request: Request) -> Response:
+        """The cells that look most like one, among the latest that a person has named."""
+        number, reader = _number(request), request.query_params.get("reader", "").strip()
+        with self._journal(request) as journal:
+            named = confirmed(self._sessions.outcome(journal), reader)
+            named.pop(number, None)
+            latest = list(named)[-_COMPARED:]
+            look = self._sessions.look(journal, number)
+            found = alike(look, [self._sessions.look(journal, each) for each in latest], _ALIKE)
+        return JSONResponse({"alike": [[latest[place], named[latest[place]]] for place in found]})
 
     def _crop(self, request: Request) -> Response:
         with self._journal(request) as journal:
@@ -173,46 +204,54 @@ class Page:
 
     # The live run
 
-    async def _picture(self, _: Request) -> Response:
+    async def _picture(self, request: Request) -> Response:
+        """The next picture after the one that a browser has. Its headers say which it is, and when it was taken."""
         assert self._live
-        if self._live.watched >= run.MOST:
-            raise HTTPException(503)
-        return StreamingResponse(
-            self._live.pictures(), media_type=f"multipart/x-mixed-replace; boundary={run.BOUNDARY}"
-        )
+        found = await self._live.picture(_after(request))
+        if found is None:
+            return Response(status_code=204)
+        headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}", "x-boxes": found.boxes}
+        return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
     def _state(self, _: Request) -> Response:
-        assert self._live and self._sessions.only
-        file = self._sessions.file(self._sessions.only)
-        assert file
-        with Journal.open(file, read_only=True) as journal:
+        assert self._live
+        with self._asking:  # once for all browsers
+            if self._held and time.monotonic() - self._counted[0] > _EVERY:
+                self._counted = time.monotonic(), self._of_session()
+            state = self._live.state() | self._counted[1]
+        if self._held:
+            del state["answers"]  # they are no secret only where nobody reviews
+        return JSONResponse(state)
+
+    def _of_session(self) -> Values:
+        """What the live page says of the session that is counted into."""
+        with Journal.open(self._sessions.place, read_only=True) as journal:
             found = self._sessions.outcome(journal)
             about = summary(journal, found) if may_see_all(found) else None
         settings = found.settings
         latest = [each.cell for each in found.judged[-_LATEST:] if not each.cell.added]
-        state = self._live.state() | {"counted": found.counted, "target": settings.target, "cells": len(found.judged)}
-        state["latest"] = [[cell.id, "" if settings.blind else cell.answer] for cell in reversed(latest)]
+        values: Values = {"counted": found.counted, "target": settings.target, "cells": len(found.judged)}
+        values["latest"] = [[cell.id, "" if settings.blind else cell.answer] for cell in reversed(latest)]
         if about:
-            shares = {label: asdict(share) for label, share in about.shares.items()}
-            state |= {
-                "counts": dict(about.counts),
-                "shares": shares,
-                "waiting": len(found.open),
-                "unlike": about.unlike,
-            }
+            values["shares"] = {label: asdict(share) for label, share in about.shares.items()}
+            values |= {"counts": dict(about.counts), "waiting": len(found.open), "unlike": about.unlike}
         elif settings.blind:
-            state["counted"] = None
-        return JSONResponse(state)
+            values["counted"] = None
+        return values
 
     def _steer(self, change: Callable[[], None]) -> Callable[[Request], Response]:
         def endpoint(_: Request) -> Response:
-            assert self._live
             change()
-            return JSONResponse(self._live.state())
+            return JSONResponse({})
 
         return endpoint
 
     # Helpers
+
+    @property
+    def _sessions(self) -> Sessions:
+        assert self._held
+        return self._held
 
     def _journal(self, request: Request, read_only: bool = True) -> Journal:
         file = self._sessions.file(request.path_params["key"])
@@ -313,6 +352,11 @@ def _real(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST:
         raise UserError("x and y are numbers, in pixels of the field.")
     return float(value)
+
+
+def _after(request: Request) -> int:
+    digits = request.query_params.get("after", "0")
+    return int(digits) if re.fullmatch(r"[0-9]{1,15}", digits) else 0
 
 
 def _number(request: Request) -> int:

@@ -18,14 +18,8 @@ def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
     reader's verdict goes only to the person who has the last word.
     """
     settings, mine = journal.settings, found.verdicts.get(reader, {})
-    must = {cell.id: place for place, cell in enumerate(must_judge(found, reader))}
+    must = {cell.id for cell in must_judge(found, reader)}
     last = has_last_word(found, reader)
-
-    def order(each: Judged) -> tuple[float, ...]:
-        cell = each.cell
-        if settings.blind:
-            return (cell.id not in must, cell.id)
-        return must.get(cell.id, len(must)), _KINDS.index(cell.answer), -expected_error(cell), cell.id
 
     def shown(each: Judged) -> dict[str, Any]:
         cell = each.cell
@@ -42,7 +36,27 @@ def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
         return values
 
     fields = {number: [each.width, each.height] for number, each in journal.fields().items()}
-    return {"cells": [shown(each) for each in sorted(found.judged, key=order)], "fields": fields}
+    return {"cells": [shown(each) for each in ordered(found, reader)], "fields": fields}
+
+
+def ordered(found: Outcome, reader: str) -> list[Judged]:
+    """The cells in the order in which a reader looks at them; see gallery."""
+    must = {cell.id: place for place, cell in enumerate(must_judge(found, reader))}
+
+    def order(each: Judged) -> tuple[float, ...]:
+        cell = each.cell
+        if found.settings.blind:
+            return (cell.id not in must, cell.id)
+        return must.get(cell.id, len(must)), _KINDS.index(cell.answer), -expected_error(cell), cell.id
+
+    return sorted(found.judged, key=order)
+
+
+def confirmed(found: Outcome, reader: str) -> dict[int, str]:
+    """What a person said each cell is, as far as this reader may know: by the cell's number, the latest last."""
+    if may_see_all(found):
+        return {each.cell.id: each.label for each in found.judged if each.by}
+    return {cell: verdict.kind for cell, verdict in found.verdicts.get(reader, {}).items()}
 
 
 def said(verdict: Verdict | None) -> list[str] | None:

@@ -29,7 +29,7 @@ class Server:
 
     def __init__(
         self,
-        place: Path,
+        place: Path | None,
         at: str = USUAL,
         live: Live | None = None,
         tls: tuple[Path | None, Path | None] = (None, None),
@@ -37,7 +37,7 @@ class Server:
         """Starts to serve.
 
         Args:
-            place: a session file, or a folder with them.
+            place: a session file, or a folder with them; None to show a run without a session.
             at: HOST:PORT, or HOST, PORT alone. Port 0 takes any that is free.
             live: the run that counts into the session, if one does.
             tls: files with the certificate and its key, PEM; None for no TLS.
@@ -54,7 +54,7 @@ class Server:
             raise UserError("The page needs more libraries: pip install 'edge-classify[page]'.") from None
         host, port = parse(at)
         certificate, key = _checked(tls)
-        sessions = Sessions(place)
+        sessions = Sessions(place) if place else None
         self._socket = _bound(host, port)
         self.port = self._socket.getsockname()[1]
         token = "" if host in LOCAL else secrets.token_urlsafe(16)
@@ -84,6 +84,10 @@ class Server:
         until = time.monotonic() + _PATIENCE
         while not self._server.started and self._thread.is_alive() and time.monotonic() < until:
             time.sleep(0.01)
+
+    def invitation(self, code: bool) -> str:
+        """The line that says where the page is. code: whether the token's address is drawn above it as a QR code."""
+        return f"{qr_code(self.address) if code and '#' in self.address else ''}The page: {self.address}"
 
     def __enter__(self) -> Self:
         return self

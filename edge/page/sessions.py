@@ -1,14 +1,19 @@
 """The sessions that the page shows: one file, or all of a folder. A browser names a session by its identifier only."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from edge.count import listing
+import numpy as np
+
+from edge.count import alike, listing
 from edge.count.journal import Journal
 from edge.count.outcome import Outcome, outcome
 from edge.errors import UserError
 
 _REMEMBERED = 4  # outcomes; one of 10,000 cells takes about 10 MB
+_MEASURED = 12_000  # of cells; a look takes about 1 kB, their focus less
 
 
 class Sessions:
@@ -22,6 +27,7 @@ class Sessions:
         self.place = place
         self._files: dict[str, Path] = {}
         self._known: dict[tuple[str, str], tuple[tuple[int, int], Outcome]] = {}
+        self._measured: dict[tuple[str, str, int, Callable[[bytes], Any]], Any] = {}
         self._lock = threading.Lock()
         if not place.is_dir():
             self._find()
@@ -73,6 +79,26 @@ class Sessions:
             except UserError as error:
                 broken.append(str(error))
         return sorted(found, key=lambda each: -each[1].began), broken
+
+    def look(self, journal: Journal, cell: int) -> np.ndarray:
+        """How a cell looks; see edge.count.alike. Raises UserError where there is no such cell."""
+        return self._once(alike.look, journal, cell)
+
+    def focus(self, journal: Journal, cell: int) -> str:
+        """How sharp a cell's picture is; see edge.count.alike."""
+        return self._once(alike.focus, journal, cell)
+
+    def _once(self, measure: Callable[[bytes], Any], journal: Journal, cell: int) -> Any:
+        """Measures the picture of a cell, which never changes, and remembers the result."""
+        key = (journal.path, journal.id, cell, measure)
+        found = self._measured.get(key)
+        if found is None:
+            found = measure(journal.crop(cell))
+            with self._lock:
+                self._measured[key] = found
+                if len(self._measured) > _MEASURED:
+                    del self._measured[next(iter(self._measured))]
+        return found
 
     def outcome(self, journal: Journal) -> Outcome:
         """The session's outcome as of now, computed anew only where something was added."""

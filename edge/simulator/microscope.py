@@ -19,6 +19,7 @@ _FAULTS = {"black": 5, "frozen": 12, "torn": 1, "saturated": 4, "dropped": 8, "u
 # Pixels: all frames get the same picture of sensor noise, each shifted by a random distance below this.
 _NOISE_SHIFT = 96
 _SHAKE = 1.2  # pixels; standard deviation of the stage's shake
+_USUAL = 10_000.0  # microseconds; the exposure at which glass has its usual level
 _TORN_BY = 0.4  # widths of the field; how far the lower part of a torn frame is shifted
 
 
@@ -44,9 +45,12 @@ class SimulatedCamera:
         scenario: what it shows.
         number: number of the latest frame; -1 before the first.
         live, comes_back, unrelated_frames, fps, facts, missing_frames: as in Device.
+        exposure: as in Adjustable, microseconds.
     """
 
     unrelated_frames, comes_back, missing_frames = False, True, 0
+
+    exposure: float | None = _USUAL
 
     def __init__(self, scenario: Scenario, paced: bool = True) -> None:
         """paced: whether frames come at the scenario's rate, as from a camera; else grab() gives them at once."""
@@ -109,6 +113,9 @@ class SimulatedCamera:
     def close(self) -> None:
         pass
 
+    def expose(self, exposure: float) -> None:
+        self.exposure = exposure
+
     def fault(self, number: int) -> Fault | None:
         """What is wrong with a frame; None for a good one."""
         minute = max(0, number) // round(60 * self.fps)
@@ -161,7 +168,7 @@ class SimulatedCamera:
             image = cv2.blur(image, (max(1, int(speed / 3)), 1))
         if not self.sharp(number):
             image = cv2.GaussianBlur(image, (0, 0), 0.2 * self.scenario.red_cell)
-        cv2.multiply(image, self._lit(number), image, 1 / 255)
+        cv2.multiply(image, self._lit(number), image, (self.exposure or _USUAL) / _USUAL / 255)
         top, left = np.random.default_rng([self.scenario.seed, 5, number]).integers(_NOISE_SHIFT, size=2)
         window = slice(top, top + image.shape[0]), slice(left, left + image.shape[1])
         cv2.add(image, self._noise[0][window], image)

@@ -220,6 +220,12 @@ def open_model(path: Path | None, threads: int, site: str | None) -> Model:
     return SiteModel(path or SHIPPED, threads, site)
 
 
+def given(model: Model) -> KnownRuler | None:
+    """The ruler of the model's site, if a person gave it in micrometres per pixel; else None."""
+    ruler = model.site.ruler if isinstance(model, SiteModel) else None
+    return ruler.known() if ruler and not ruler.pictures else None
+
+
 def write(site: Site, path: str | Path) -> None:
     """Writes a profile file, whole or not at all. Raises UserError where it can't be written."""
     target = Path(path)

@@ -6,8 +6,9 @@ import math
 import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -185,3 +186,16 @@ def ruler(_: click.Context, __: click.Parameter, text: str | None) -> str | floa
     if not 3 <= pixels <= 10_000:
         raise click.BadParameter(f"{text!r} is not run, picture, or a red cell's diameter in pixels (3 to 10000).")
     return pixels
+
+
+def page_option(text: str) -> Callable[[Any], Any]:
+    """The option --page. text: its help."""
+    return click.option("--page", is_flag=False, flag_value="127.0.0.1:8080", metavar="[HOST:PORT]", help=text)
+
+
+def tls(command: Any) -> Any:
+    """The options for serving the page by https."""
+    path = click.Path(path_type=Path)
+    key = click.option("--tls-key", type=path, metavar="FILE", help="The certificate's key (PEM).")
+    text = "Serve the page by https, with this certificate (PEM)."
+    return click.option("--tls-certificate", type=path, metavar="FILE", help=text)(key(command))

@@ -48,3 +48,11 @@ export function mark(label, extra = "") {
   made.dataset.mark = made.textContent;
   return made;
 }
+
+/** A new element of a drawing. */
+export function svg(name, attributes, text = "") {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [each, value] of Object.entries(attributes)) made.setAttribute(each, value);
+  made.textContent = text;
+  return made;
+}

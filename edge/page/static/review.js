@@ -1,5 +1,5 @@
 // The review: a gallery of which only the rows in view exist, and the cell that is looked at beside it.
-import { $, element, get, key, mark, marks, post, reader, say, t } from "./page.js";
+import { $, element, get, key, mark, marks, post, reader, say, svg, t } from "./page.js";
 
 const PADDING = 2; // rows beyond what is in view
 const LATER = 120; // milliseconds before a field is loaded, so that fast keys don't load each
@@ -12,6 +12,7 @@ const cells = new Map(); // by id, in the server's order
 const chosen = new Set();
 let shown = []; // ids after the filter; it stays as it is while cells are judged
 let fields = {};
+let focus = {}; // by id
 let at = 0; // place in `shown`
 let columns = 1;
 let size = 100;
@@ -110,16 +111,21 @@ function update() {
   $("facts").replaceChildren(...lines);
   $("note").value = cell.mine?.[1] ?? "";
   clearTimeout(timer);
-  timer = setTimeout(showField, LATER);
+  timer = setTimeout(() => (showField(), showAlike()), LATER);
+}
+
+/** The cells that look most like this one, among those that a person has named. */
+async function showAlike() {
+  const cell = current();
+  if (!cell) return;
+  const { alike } = await get(`${here}/alike/${cell.id}?${who}`).catch(() => ({ alike: [] }));
+  if (cell !== current()) return;
+  $("alike").hidden = !alike.length;
+  const items = alike.map(([id, kind]) => element("li", {}, element("img", { src: `${here}/crops/${id}.jpg`, width: 80, height: 80, alt: `${t.cell} ${id}: ${t[kind]}` }), mark(kind)));
+  $("alike").lastElementChild.replaceChildren(...items);
 }
 
 const words = (verdict) => (verdict ? t[verdict[0]] + (verdict[1] ? ` (${verdict[1]})` : "") : "–");
-
-function svg(name, attributes) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [each, value] of Object.entries(attributes)) made.setAttribute(each, value);
-  return made;
-}
 
 /** Shows a picture, and nothing until it is there: never the one before beside what is said of this one. */
 function picture(image, path) {
@@ -223,16 +229,35 @@ async function load() {
   for (const cell of loaded.cells) cells.set(cell.id, Object.assign(cells.get(cell.id) ?? {}, cell, { must: cell.must || cells.get(cell.id)?.must }));
   fields = loaded.fields;
   version = JSON.stringify(loaded.version);
-  const reasons = $("reason");
-  const known = new Set([...(reasons?.options ?? [])].map((each) => each.value));
-  for (const why of new Set(loaded.cells.map((cell) => cell.why))) if (why && !known.has(why)) reasons.add(new Option(why, why));
+  const reasons = new Set(loaded.cells.map((cell) => cell.why).filter(Boolean));
+  offer("reason", [...reasons].map((why) => [why, why]));
+  const readers = new Set(loaded.cells.flatMap((cell) => Object.keys(cell.others ?? {})));
+  offer("by", [...readers].map((name) => [`=${name}`, name]));
+}
+
+/** Adds to a filter what it doesn't offer yet: pairs of value and text. */
+function offer(filter, choices) {
+  const known = new Set([...($(filter)?.options ?? [])].map((each) => each.value));
+  for (const [value, text] of choices) if (!known.has(value)) $(filter).add(new Option(text, value));
+}
+
+/** How sharp the pictures of the cells are is measured only if somebody asks. */
+async function measureFocus() {
+  if ($("focus").value === "*" || [...cells.keys()].every((id) => id in focus)) return;
+  say("…");
+  focus = await get(`${here}/focus`, 300_000).catch((error) => (say(error.message, true), {}));
+  say("");
 }
 
 /** Chooses the cells that are shown, and goes to one of them. */
 function filter(id = shown[at]) {
   const kind = $("kind").value;
   const why = $("reason")?.value ?? "*";
-  const fits = (cell) => (kind === "*" || (kind === "!" ? cell.must && !cell.mine : label(cell) === kind)) && (why === "*" || cell.why === why);
+  const sharp = $("focus").value;
+  const by = $("by").value;
+  const judged = (cell) => (by === "!" ? !cell.mine && !last(cell) : by === "=" ? cell.mine : (cell.others ?? {})[by.slice(1)]);
+  const fits = (cell) =>
+    (kind === "*" || (kind === "!" ? cell.must && !cell.mine : label(cell) === kind)) && (why === "*" || cell.why === why) && (sharp === "*" || focus[cell.id] === sharp) && (by === "*" || judged(cell));
   shown = [...cells.values()].filter(fits).map((cell) => cell.id);
   chosen.clear();
   at = 0;
@@ -325,7 +350,7 @@ $("noting").addEventListener("submit", (event) => {
   judge(current()?.mine?.[0] ?? "other", $("note").value.trim());
   toGallery();
 });
-for (const each of [$("kind"), $("reason")]) each?.addEventListener("change", () => filter());
+for (const each of ["kind", "reason", "focus", "by"]) $(each)?.addEventListener("change", async () => (await measureFocus(), filter()));
 for (const option of $("kind").options) if (t[option.value]) option.label = `${marks[option.value]} ${t[option.value]}`;
 gallery.addEventListener("scroll", draw, { passive: true });
 new ResizeObserver(draw).observe(gallery);

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.camera.device import CameraSettings
+from edge.camera.device import Adjustable, CameraSettings
+from edge.camera.picamera import Picamera
 from edge.camera.reader import Camera
 from edge.camera.source import opener
 from edge.errors import UserError
@@ -36,6 +37,10 @@ class Request:
         image[:] = order
         image[0, : self.number % width] = 255  # no two frames alike
         return image
+
+    def get_metadata(self) -> dict[str, Any]:
+        assert self.held
+        return {"ExposureTime": self.camera.controls.get("ExposureTime", 8000), "AnalogueGain": 2.0}
 
     def release(self) -> None:
         if not self.held:
@@ -110,6 +115,14 @@ class Picamera2:
         self._next(wait).release()
         controls = self.config["controls"]
         return {"ExposureTime": controls.get("ExposureTime", 9999), "FrameDuration": 33333, "ColourTemperature": 4200}
+
+    @property
+    def controls(self) -> dict[str, Any]:
+        return self.config["controls"]
+
+    def set_controls(self, controls: dict[str, Any]) -> None:
+        assert set(controls) <= set(self.camera_controls)
+        self.controls.update(controls)
 
     def cancel_all_and_flush(self) -> None:
         self.waiting = False
@@ -197,3 +210,11 @@ def test_without_libcamera_one_sentence_says_what_to_do(tmp_path: Path, monkeypa
     monkeypatch.delitem(sys.modules, "picamera2", raising=False)
     with pytest.raises(UserError, match="libcamera is missing: run `sudo apt install python3-picamera2`"):
         opener("picamera")()
+
+
+def test_the_exposure_is_changed_while_it_runs(module: type[Picamera2]) -> None:
+    camera = Picamera(0, CameraSettings())
+    assert isinstance(camera, Adjustable) and camera.exposure == 9999
+    assert camera.grab() and camera.exposure == 16_000, "the gain counts, because it ends"
+    camera.expose(20_000)
+    assert module.opened[-1].controls == {"AeEnable": False, "ExposureTime": 20_000, "AnalogueGain": 1.0}

@@ -11,6 +11,8 @@ from PIL import Image
 from edge.camera.device import CameraSettings
 from edge.camera.reader import Camera
 from edge.camera.source import opener
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import parse
 
 
 def test_a_recording_played_like_a_camera_is_live_and_drops_unwanted_frames(tmp_path: Path) -> None:
@@ -87,6 +89,24 @@ def test_a_simulated_camera_unplugged_and_back(caplog: pytest.LogCaptureFixture)
         camera.newest(0.2)
     assert camera.reconnections >= 1 and "Back after" in " ".join(caplog.messages)
     assert camera.newest(10) is not None
+    camera.close()
+
+
+def test_the_exposure_is_changed_in_steps_and_kept_when_the_camera_comes_back() -> None:
+    device = SimulatedCamera(parse("faults=0,width=320,height=240,red_cell=20", None, None)).open()
+    camera = Camera(lambda: device, "sim")
+    before = camera.newest(5)
+    camera.expose(-3)
+    while device.exposure == 10_000:
+        camera.newest(1)
+    after = camera.newest(5)
+    assert before and after and camera.exposure == device.exposure == 5120
+    assert after.image.mean() == pytest.approx(0.512 * before.image.mean(), rel=0.05)
+    device.exposure = 10_000  # as a camera does that is plugged in again
+    camera.reopen()
+    while not camera.reconnections:
+        camera.newest(1)
+    assert device.exposure == 5120
     camera.close()
 
 

@@ -206,6 +206,25 @@ def test_flat_is_captured_from_an_empty_spot(parts: tuple[Model, Locator], caplo
         run(Session(*parts, SessionSettings(capture_flat=True)), [noisy(FIELD, i) for i in range(16)])
 
 
+def test_a_flat_field_that_is_taken_again_may_fail(parts: tuple[Model, Locator]) -> None:
+    session = Session(*parts)
+    session.retake_flat()
+    run(session, [noisy(FIELD, i) for i in range(17)])
+    assert session.flat is None and "isn't empty" in session.status.flat
+    session.retake_flat()
+    run(session, [noisy(np.full_like(FIELD, 230), i) for i in range(16)], 17)
+    assert session.flat is not None and "now on: move to the cells" in session.status.flat
+
+
+def test_a_paused_session_looks_but_counts_nothing(parts: tuple[Model, Locator]) -> None:
+    session = Session(*parts)
+    session.paused = True
+    assert not run(session, [noisy(FIELD, i) for i in range(20)]) and session.status.doing == "paused"
+    assert session.status.quality and session.red_cell == pytest.approx(36, rel=0.2)
+    session.paused = False
+    assert len(run(session, [noisy(FIELD, i) for i in range(20, 40)], 20)) >= 3
+
+
 def test_the_view_has_the_answers_of_its_cells_and_follows_the_stage(parts: tuple[Model, Locator]) -> None:
     session = Session(*parts)
     frame = Frame(noisy(FIELD, 3), "test", 3, 3 / 15, 3 / 15)

@@ -72,9 +72,9 @@ class Client:
         assert self.post("/sign-in", server.address.partition("#")[2].encode()).status == 200
 
 
-def started(*arguments: object) -> tuple[subprocess.Popen[str], int]:
-    """`edge-count` in a process of its own, and the port of its page."""
-    command = [sys.executable, "-m", "edge.count.cli", *map(str, arguments)]
+def started(*arguments: object, module: str = "edge.count.cli") -> tuple[subprocess.Popen[str], int]:
+    """`edge-count` in a process of its own, and the port of its page. module: another command's."""
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     for line in process.stderr:

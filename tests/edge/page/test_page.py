@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from click.testing import CliRunner
 from page_helpers import Client, fill, key_of, new_session, started
 
+from edge.cli import main as classify
+from edge.count.cli import main as counting
 from edge.count.journal import Journal
 from edge.count.outcome import must_judge, outcome
 from edge.count.report import FORMATS
@@ -110,6 +113,19 @@ def test_readers_dont_see_each_other_until_the_third_decides(tmp_path: Path) -> 
         assert client.get(f"{here}/report.json").status == 200
 
 
+def test_cells_that_look_alike_are_those_that_the_reader_may_know(tmp_path: Path) -> None:
+    with served(tmp_path, ["review"] * 5, blind=True) as (client, here, _):
+        assert client.get(f"{here}/alike/1?reader=Ada").json == {"alike": []}
+        client.post(f"{here}/judge", {"reader": "Ada", "cells": [1, 2, 3], "kind": "monocyte"})
+        found = client.get(f"{here}/alike/1?reader=Ada").json["alike"]
+        assert sorted(found) == [[2, "monocyte"], [3, "monocyte"]]
+        assert client.get(f"{here}/alike/1?reader=Grace").json == {"alike": []}
+        client.post(f"{here}/judge", {"reader": "Ada", "cells": [4, 5], "kind": "other"})
+        assert len(client.get(f"{here}/alike/1?reader=Grace").json["alike"]) == 4, "the only reader is done"
+        assert client.get(f"{here}/alike/99?reader=Ada").status == 400
+        assert client.get(f"{here}/focus").json.keys() == {"1", "2", "3", "4", "5"}
+
+
 def test_downloads_in_all_formats(tmp_path: Path) -> None:
     begins = {"pdf": b"%PDF", "html": b"<!doctype html>", "hl7": b"MSH|", "json": b"{", "fhir": b"{"}
     with served(tmp_path, ["lymphocyte", "monocyte"]) as (client, here, file):
@@ -161,6 +177,17 @@ def test_what_was_shown_as_saved_outlives_the_server(tmp_path: Path) -> None:
         process.wait()
     with Journal.open(file) as journal:
         assert journal.verdicts()["Ada"] == saved
+
+
+def test_options_of_the_page_need_a_camera(tmp_path: Path) -> None:
+    session = str(tmp_path / "slide.session")
+    for command, arguments in (
+        (counting, ["start", session, "--camera", "sim", "--wait"]),
+        (counting, ["start", session, str(tmp_path), "--page", "--wait"]),
+        (classify, [str(tmp_path), "--page"]),
+    ):
+        found = CliRunner().invoke(command, arguments)
+        assert found.exit_code == 2 and "--camera" in found.output and not (tmp_path / "slide.session").exists()
 
 
 def test_all_words_are_there_in_each_language() -> None:
