@@ -103,6 +103,6 @@ def prove(package: Path, systems: Sequence[str], roots: Path, report: Callable[[
 
 if __name__ == "__main__":
     try:
-        prove(Path(sys.argv[1]), SYSTEMS, Path(*sys.argv[2:3] or [ROOTS]), print)
+        prove(Path(sys.argv[1]), SYSTEMS, Path((sys.argv[2:3] or [str(ROOTS)])[0]), print)
     except UserError as error:
         sys.exit(f"Error: {error}")
