@@ -42,10 +42,11 @@ class Job:
         model: an opened classifier.
         rules: how answers are made, from Model.rules.
         search: which cells get an answer.
-        jobs: number of processes that read pictures, on Linux; elsewhere one does. The answers are the same.
         threshold: a function such as edge.site.unlabelled_threshold.shift. It gets edge.classify.second_name_shares of
             all cells, and returns what to subtract from the logit of the second name (monocyte), or None for nothing.
             With such a function, all pictures are read before the first is answered; None to do without.
+        jobs: number of processes that read pictures, on Linux, if the model has one thread; else this one alone does.
+            The answers are the same.
     """
 
     files: Sequence[str]
