@@ -243,12 +243,11 @@ def find_cells(
 
 def to_survey(run: Sequence[str], policy: str, search: Search) -> list[str]:
     """The pictures of a run in which red cells are measured before the first cell is cut out, at most _SURVEY."""
-    known = search.red_cell
     if policy == "whole-image" or search.whole or not search.pooled:
         return []
     from edge.red_cells import FEWEST, RedCellRuler
 
-    ruler = RedCellRuler(fixed=known)
+    ruler = RedCellRuler(fixed=search.red_cell)
     if not ruler.measures or not (ruler.fixed or _are_at_least(FEWEST, run, search)):
         return []
     return list(run[:: -(-len(run) // _SURVEY)])
@@ -380,7 +379,7 @@ class Finder:
         return path in self._held
 
     def found(self, path: str) -> Iterator[Found | Unreadable]:
-        """The pictures in one file with their cells, in the order of its pages. All was surveyed before."""
+        """The pictures in one file with their cells, in the order of its pages. Ask once all files are surveyed."""
         if not self._locator or not self.ruler:
             for frame in _frames(path, self._search, self._observe):
                 yield frame if isinstance(frame, Unreadable) else Found(frame, whole_image(frame))

@@ -3,8 +3,8 @@
 The first pictures of a run are read before any is answered, because they show whether the run is unlike home.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Protocol
@@ -42,10 +42,11 @@ class Job:
         model: an opened classifier.
         rules: how answers are made, from Model.rules.
         search: which cells get an answer.
-        jobs: number of processes that read pictures, on Linux; elsewhere one does. The answers are the same.
         threshold: a function such as edge.site.unlabelled_threshold.shift. It gets edge.classify.second_name_shares of
             all cells, and returns what to subtract from the logit of the second name (monocyte), or None for nothing.
             With such a function, all pictures are read before the first is answered; None to do without.
+        jobs: number of processes that read pictures, on Linux, if the model has one thread; else this one alone does.
+            The answers are the same.
     """
 
     files: Sequence[str]
@@ -102,19 +103,19 @@ def run(
 
     while_reading: bool | None = None  # whether the run was stopped before its first answer
     source = None
-    answers = _answers(job, outcome, watched)
-    for result in answers:
-        while_reading = stopped() if while_reading is None else while_reading
-        here = result.source if isinstance(result, Unreadable) else result.picture.source
-        outcome.pictures += here != source
-        source = here
-        outcome.unreadable += isinstance(result, Unreadable) and not isinstance(result, LeftOut)
-        for sink in sinks:
-            sink.add(result)
-        if stopped() and not while_reading:  # else what was read is still answered
-            # The last file may have further pages.
-            outcome.stopped = outcome.pictures == len(job.files) and next(answers, None) is not None
-            break
+    with closing(_answers(job, outcome, watched)) as answers:  # which ends its processes, also after an error
+        for result in answers:
+            while_reading = stopped() if while_reading is None else while_reading
+            here = result.source if isinstance(result, Unreadable) else result.picture.source
+            outcome.pictures += here != source
+            source = here
+            outcome.unreadable += isinstance(result, Unreadable) and not isinstance(result, LeftOut)
+            for sink in sinks:
+                sink.add(result)
+            if stopped() and not while_reading:  # else what was read is still answered
+                # The last file may have further pages.
+                outcome.stopped = outcome.pictures == len(job.files) and next(answers, None) is not None
+                break
     outcome.stopped = outcome.stopped or outcome.pictures < len(job.files)
     return outcome
 
@@ -123,7 +124,7 @@ class _Stopped(Exception):
     """The run was stopped before its first answer."""
 
 
-def _answers(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Answer | Unreadable]:
+def _answers(job: Job, outcome: Outcome, progress: Progress) -> Generator[Answer | Unreadable, None, None]:
     predicted = _predicted(job, outcome, progress)
     if job.threshold is None and job.model.home is None:
         with suppress(_Stopped):

@@ -114,6 +114,13 @@ def test_ctrl_c_ends_all_processes_and_leaves_whole_lines(pictures: Path) -> Non
     assert not any(Path(f"/proc/{each}").exists() for each in started)
 
 
+def test_an_error_of_the_disk_ends_all_processes(pictures: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "edge", str(pictures), "--jobs", "2", "--json", "-"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 2 and "No space left" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_jobs_and_threads_exclude_each_other(pictures: Path) -> None:
     code, _, err = run(pictures, "--jobs", 2, "--threads", 2)
     assert code == 2 and "give only --jobs" in err
