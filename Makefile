@@ -136,8 +136,9 @@ ARCHS ?= arm64 amd64
 deb: .venv/edge
 	@for arch in $(ARCHS); do PYTHON=$(BIN)/python pi/deb $$arch dist || exit; done
 
+deb-proof: ARCHS = arm64
 deb-proof: deb
-	@$(BIN)/python -m pi.prove_deb dist/edge-classify_*_arm64.deb
+	@$(BIN)/python -m pi.prove_deb "$$(ls -t dist/edge-classify_*_arm64.deb | head -1)"
 
 # Without what an earlier build left, which setuptools would take for a part of the program.
 dist: .venv/dev
