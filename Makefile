@@ -101,8 +101,12 @@ docs: .venv/dev
 models: locator classifier
 
 locator: .venv/dev
-	$(BIN)/train locator --data $(DATA) --out runs/locator-1
-	$(BIN)/train locator --data $(DATA) --out runs/locator --start runs/locator-1 --drawn 0.4 --rate 1e-3 --epochs 9
+	$(BIN)/train locator --data $(DATA) --out runs/locator-large-1 --large
+	$(BIN)/train locator --data $(DATA) --out runs/locator-large --large --start runs/locator-large-1 \
+	  --drawn 0.4 --rate 1e-3 --epochs 9
+	$(BIN)/convert --int8 runs/locator-large --data $(DATA)
+	$(BIN)/train locator --data $(DATA) --out runs/locator --teacher runs/locator-large/locator-int8.tflite \
+	  --pool 4000 --epochs 25 --drawn 0.3
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 
 classifier: .venv/dev
@@ -148,8 +152,9 @@ ARCHS ?= arm64 amd64
 deb: .venv/edge
 	@for arch in $(ARCHS); do PYTHON=$(BIN)/python pi/deb $$arch dist || exit; done
 
+deb-proof: ARCHS = arm64
 deb-proof: deb
-	@$(BIN)/python -m pi.prove_deb dist/edge-classify_*_arm64.deb
+	@$(BIN)/python -m pi.prove_deb "$$(ls -t dist/edge-classify_*_arm64.deb | head -1)"
 
 # Without what an earlier build left, which setuptools would take for a part of the program.
 dist: .venv/dev

@@ -12,6 +12,7 @@ The roots hold dpkg, but not its list of what Debian installed. So dependencies 
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.errors import UserError
+from edge.errors import exits_on_user_error
 from edge.simulator import demo
 from pi.prove import ROOTS, SYSTEMS, Failed, Pi, Task, answer_here, compare, need_tools, run_doctor, script, system_root
 
@@ -80,7 +81,8 @@ def prove(package: Path, systems: Sequence[str], roots: Path, report: Callable[[
             pi, theirs = Pi(root, CORE, [folder, package.resolve().parent]), folder / system
             theirs.mkdir()
             (theirs / "list").write_text((ours / "list").read_text())
-            pi.run(f"{DPKG} --purge edge-classify || :")
+            pi.run(f"{DPKG} --purge edge-classify || :")  # what an interrupted proof left
+            shutil.rmtree((root / DATA).parent, ignore_errors=True)
             before = files(root)
             pi.run(f"{DPKG} --install {package.resolve()}")
             report(f"{system}: installed; edge-doctor: {run_doctor(pi)}")
@@ -96,13 +98,9 @@ def prove(package: Path, systems: Sequence[str], roots: Path, report: Callable[[
             left = files(root) - before
             if left != {DATA, str(Path(DATA).parent)}:
                 raise Failed(f"{system}: after the removal, these files are left: {', '.join(sorted(left))}")
-            (root / DATA).unlink()
-            (root / DATA).parent.rmdir()
             report(f"  removed, without a trace but the user's data; {time.monotonic() - began:.0f} s")
 
 
 if __name__ == "__main__":
-    try:
-        prove(Path(sys.argv[1]), SYSTEMS, Path((sys.argv[2:3] or [str(ROOTS)])[0]), print)
-    except UserError as error:
-        sys.exit(f"Error: {error}")
+    place = Path(sys.argv[2]) if sys.argv[2:] else ROOTS
+    exits_on_user_error(prove)(Path(sys.argv[1]), SYSTEMS, place, print)

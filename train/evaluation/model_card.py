@@ -235,7 +235,8 @@ def _network(contract: Contract) -> str:
 
 
 def _settings(training: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in training.items())
+    # Those of the teacher and of an earlier run are in the commands.
+    return ", ".join(f"{name} {value}" for name, value in training.items() if not isinstance(value, Mapping))
 
 
 def _origin(contract: Contract, sha256: str) -> dict[str, str]:
