@@ -94,7 +94,7 @@ class Live:
             "focus": status.focus if quality else None,
             "light": quality.light[1] / 255 if quality else None,
             "rate": parts[-1],
-            "frames": status.frames,
+            "frames": status.frames - status.faults.total(),  # good ones
             "flat": status.flat,
             "exposure": camera.exposure,
             "red_cell": session.red_cell,

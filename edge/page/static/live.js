@@ -7,7 +7,7 @@ const LOST = 700; // milliseconds without an answer
 const NARROWEST = 0.15; // of the picture's width; the scale bar is at least so long
 const percent = (value) => `${(100 * value).toFixed(1)}`;
 let lastAnswer = performance.now();
-let lastFrame = lastAnswer; // when the program last said that it has another frame
+let lastFrame = lastAnswer; // when the program last said that it has another good frame
 let latest = "";
 let state = null;
 let taken = null; // when the picture was taken, by the server's clock, milliseconds

@@ -134,6 +134,29 @@ def test_two_readers_review_sign_and_download(browser: Any, tmp_path: Path, view
         assert [len(mine) for mine in journal.verdicts().values()] == [cells, cells, 1]
 
 
+def test_filters_and_cells_that_look_alike(browser: Any, tmp_path: Path) -> None:
+    with new_session(tmp_path) as journal:
+        fill(journal, ["review"] * 6)
+        file = Path(journal.path)
+    with Server(file, "127.0.0.1:0") as server:
+        page = opened(browser, f"{server.address}s/{key_of(file)}?reader=Ada")
+        waits(page, "6 ")
+        page.keyboard.press("1")
+        page.keyboard.press("2")
+        waits(page, "4 ")
+        page.wait_for_selector("#alike img")
+        assert sorted(page.locator("#alike .mark").all_inner_texts()) == ["L", "M"]
+
+        tiles = "n => document.querySelectorAll('#gallery [role=option][id]').length === n"
+        for who, count in (("=", 2), ("!", 4), ("*", 6)):
+            page.select_option("#by", who)
+            page.wait_for_function(tiles, arg=count)
+        with page.expect_response(lambda answer: answer.url.endswith("/focus")) as answer:
+            page.select_option("#focus", "blurred")
+        page.wait_for_function(tiles, arg=list(answer.value.json().values()).count("blurred"))
+        assert not page.faults
+
+
 def test_the_token_in_the_address_signs_in(browser: Any, tmp_path: Path) -> None:
     with new_session(tmp_path) as journal:
         fill(journal, ["lymphocyte"])
