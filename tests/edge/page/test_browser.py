@@ -144,7 +144,7 @@ def test_filters_and_cells_that_look_alike(browser: Any, tmp_path: Path) -> None
         page.keyboard.press("1")
         page.keyboard.press("2")
         waits(page, "4 ")
-        page.wait_for_selector("#alike img")
+        page.wait_for_function("() => document.querySelectorAll('#alike img').length === 2")
         assert sorted(page.locator("#alike .mark").all_inner_texts()) == ["L", "M"]
 
         tiles = "n => document.querySelectorAll('#gallery [role=option][id]').length === n"
