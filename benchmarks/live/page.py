@@ -57,7 +57,8 @@ class AgeFigures:
         pictures: number of pictures that the browser drew.
         p50, p95: median and 95th percentile of the time from the moment before the sender encodes a picture to the
             moment when the browser has drawn it, milliseconds. The pixels hold the time.
-        said: median of the age that the page says, milliseconds. It begins when the picture arrives at the program.
+        said, said95: median and 95th percentile of the age that the page says, milliseconds. It begins when the picture
+            arrives at the program.
         first: from the program's first picture to the browser's, seconds. The browser opens the page once it is served.
         grey: from the end of the stream to a grey picture, seconds.
     """
@@ -66,6 +67,7 @@ class AgeFigures:
     p50: float
     p95: float
     said: float
+    said95: float
     first: float
     grey: float
 
@@ -159,7 +161,8 @@ def browser(seconds: float) -> AgeFigures:
     ages = (seen[:, 0] - clock - seen[:, 1]) % (1 << mjpeg_sender.BITS)
     first = (seen[0, 0] - clock) / 1000 - first_taken
     p50, p95 = np.percentile(ages, (50, 95))
-    return AgeFigures(len(seen), float(p50), float(p95), float(np.median(seen[:, 2])), float(first), grey)
+    said, said95 = np.percentile(seen[:, 2], (50, 95))
+    return AgeFigures(len(seen), *map(float, (p50, p95, said, said95, first, grey)))
 
 
 def rate(seconds: float, rounds: int) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
@@ -299,7 +302,8 @@ def table(found: PageFigures) -> str:
         [
             f"{machine()}; load {found.load:.1f}.",
             f"In the browser: {age.pictures} pictures, {age.p50:.0f} ms old (median), {age.p95:.0f} ms (p95), from "
-            f"before they are encoded; the page says {age.said:.0f} ms, from when they have arrived (median).",
+            "before they are encoded.",
+            f"The page says {age.said:.0f} ms, {age.said95:.0f} ms (p95), from when they have arrived.",
             f"The first {age.first:.2f} s after the program's own; grey {age.grey:.2f} s after the stream has ended.",
             "",
             Table(heads, rows).text(),

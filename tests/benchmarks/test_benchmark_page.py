@@ -23,5 +23,5 @@ def test_what_people_who_look_on_cost() -> None:
     assert without["0"] > 50
     by_number = {str(count): values[0] for count, values in rates.items()}
     cost = page.CostFigures(by_number, by_number, by_number, by_number, without, without)
-    text = page.table(page.PageFigures(page.AgeFigures(9, 60, 90, 50, 0.2, 0.8), cost, 1.0))
+    text = page.table(page.PageFigures(page.AgeFigures(9, 60, 90, 50, 80, 0.2, 0.8), cost, 1.0))
     assert "60 ms old (median), 90 ms (p95)" in text and "MB more" in text
