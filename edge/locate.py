@@ -44,8 +44,8 @@ _GOOD = 0.55  # mean mark (0 to 1) that a nucleus must reach; its stain is judge
 _NUCLEI = (0.7, 2.6)
 _RULER = (4, 256)  # smallest and largest red cell that the network can measure, pixels of its input
 # Logits that a mark is a nucleus, by edge.stain.evidence. Below the first it is none; below the second it gets no
-# name. In the measuring half of the marked fields and 600 test pictures, the first refuses 5 of 966 nuclei, and 223 of
-# 228 marks in fields of red cells alone (chula_rbc12).
+# name. In the measuring half of the marked fields and 600 test pictures, the first refused 5 of 966 nuclei, and 223 of
+# 228 marks of the locator before this one in fields of red cells alone (chula_rbc12).
 _REFUSED, _DOUBTFUL = -0.5, 0.5
 _UNCOMPARED = 0.5  # the logit of a mark that has no red cells around it to be compared with
 _RED = "stained like the red cells around it"

@@ -68,7 +68,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("edge-classify --js", "--json"),
         ("edge-count rep", "report"),
         ("edge-count start --rea", "--read --readers"),
-        ("edge-site ruler --ca", "--camera"),
+        ("edge-site ruler --ca", "--camera --camera-sensor"),
         ("edge-doctor --fo", "--folder"),
         ("edge-classify pic", "pictures.tif"),  # a file of the folder
         ("edge-classify --site pic", "pictures.tif"),
