@@ -87,7 +87,8 @@ class Seen:
     def _prepared(self, image: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray, float]:
         """The grey values around the cell in even light; where there are any, 0 or 1; their standard deviation."""
         self._scale = self._scale or COMPARED * width
-        half, middle = self._scale / width * len(image) / 2, len(image) / 2
+        side = min(image.shape[:2])  # rounding may have left one row or column more
+        half, middle = self._scale / width * side / 2, side / 2
         reach = min(half, middle)
         box = (middle - reach, middle - reach, middle + reach, middle + reach)
         size = max(1, round(_SIZE * reach / half))

@@ -27,7 +27,8 @@ def test_one_file_tells_what_was_measured(measured: Path) -> None:
     found = json.loads(measured.read_text())
     assert found["format"] == speed.FORMAT and found["board"] and found["packages"]["numpy"]
     for name in ("fields", "fields_all_cores", "whole_image"):
-        assert found[name]["pictures"] == 3 and found[name]["per_second"] > 0 and 20 < found[name]["megabytes"] < 1000
+        # Linux counts the memory of the process that started it, too, and a process of tests may be large.
+        assert found[name]["pictures"] == 3 and found[name]["per_second"] > 0 and found[name]["megabytes"] > 20
     assert str(Path.home()) not in measured.read_text()
 
 

@@ -35,6 +35,16 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def many(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same pictures under so many names that a run of them lasts for seconds."""
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(30):
+        for each in pictures.iterdir():
+            os.link(each, folder / f"{number:02} {each.name}")
+    return folder
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "edge", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
@@ -86,11 +96,10 @@ def test_annotated_pictures_are_the_same(pictures: Path, tmp_path: Path) -> None
     assert files(tmp_path / "1") == files(tmp_path / "2") and len(files(tmp_path / "1")) == 10
 
 
-def test_a_killed_worker_loses_nothing_and_repeats_nothing(pictures: Path) -> None:
-    many = [pictures]
-    expected = run(*many, "--jobs", 1, "--json", "-")
+def test_a_killed_worker_loses_nothing_and_repeats_nothing(many: Path) -> None:
+    expected = run(many, "--jobs", 1, "--json", "-")
     for patience in (0.0, 0.5):  # during the start and the survey
-        with start(*many, "--jobs", 2, "--json", "-") as process:
+        with start(many, "--jobs", 2, "--json", "-") as process:
             first, _ = workers(process, 2)
             time.sleep(patience)
             os.kill(first, signal.SIGKILL)
@@ -102,8 +111,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing(pictures: Path) -> No
         )
 
 
-def test_ctrl_c_ends_all_processes_and_leaves_whole_lines(pictures: Path) -> None:
-    with start(pictures, "--jobs", 2, "--json", "-") as process:
+def test_ctrl_c_ends_all_processes_and_leaves_whole_lines(many: Path) -> None:
+    with start(many, "--jobs", 2, "--json", "-") as process:
         started = workers(process, 2)
         time.sleep(0.3)
         for each in (process.pid, *started):  # as a terminal does
