@@ -18,7 +18,12 @@ from edge.doctor import finding
 from edge.site import profile
 
 FOLDER = Path(__file__).parent.parent / "edge" / "schema"
-_TYPES: dict[Any, dict[str, Any]] = {float: {"type": "number"}, int: {"type": "integer"}, str: {"type": "string"}, bool: {"type": "boolean"}}
+_TYPES: dict[Any, dict[str, Any]] = {
+    float: {"type": "number"},
+    int: {"type": "integer"},
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+}
 
 
 class Definitions(dict[str, dict[str, Any]]):
