@@ -6,7 +6,7 @@ Debian root:
 1. the two commands of README that install the bundle,
 2. edge-doctor,
 3. edge-classify on real cells and fields, whose JSON is compared,
-4. edge-classify --camera sim, whose counted cells are compared,
+4. edge-classify --camera, with frames that this machine has drawn, whose counted cells are compared,
 5. the command that removes edge-classify.
 
 The time that this takes on an emulated Pi says nothing about a real one.
@@ -25,15 +25,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from edge.errors import UserError
+from edge.simulator.microscope import SimulatedCamera
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parent
 SYSTEMS = ("bookworm", "trixie")
 CORES = {"cortex-a72": "Pi 4", "cortex-a76": "Pi 5"}
 TOOLS = ("qemu-aarch64-static", "mmdebstrap", "proot")
-# With every=1 no frame is left out, however slow the emulator is, so that the counted cells don't depend on its speed.
-SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8,every=1"
+_SIMULATED = "sim:width=640,height=480,red_cell=40,fps=8"
+_EVERY = 4  # a cell is counted again in each frame of a folder, so half a second lies between two frames
 ROOTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edge-classify" / "pi"
 
 
@@ -54,7 +57,7 @@ class Task:
     Attributes:
         folder: the data set.
         names: paths of the pictures, relative to the folder.
-        seconds: how long the simulated camera sends pictures.
+        seconds: how long the simulated camera is watched.
     """
 
     folder: Path
@@ -162,17 +165,34 @@ def system_root(system: str, roots: Path, *packages: str) -> Path:
     return root
 
 
+def hand_out(task: Task, place: Path) -> None:
+    """Writes what is answered into a folder: the list of pictures, and the frames of the simulated camera.
+
+    They are drawn here, because a drawing's last digits differ from machine to machine.
+    """
+    from edge.camera.source import opener
+
+    place.mkdir(exist_ok=True)
+    (place / "list").write_text("\n".join(task.names) + "\n")
+    (place / "frames").mkdir()
+    camera = opener(_SIMULATED)()
+    assert isinstance(camera, SimulatedCamera)
+    for number in range(0, round(task.seconds * camera.fps), _EVERY):
+        Image.fromarray(camera.frame(number)).save(place / "frames" / f"{number:04}.png")
+
+
 def script(task: Task, out: str) -> str:
     """The shell script that both machines run: it writes pictures.json and camera.json into the folder `out`."""
     return (
         f"cd '{task.folder}' && edge-classify --json {out}/pictures.json - < {out}/list > /dev/null && "
-        f"edge-classify --camera {SIMULATED},end={task.seconds:g} --json {out}/camera.json > /dev/null"
+        f"edge-classify --camera {out}/frames --json {out}/camera.json > /dev/null"
     )
 
 
-def counted_cells(file: Path) -> list[tuple[int, str]]:
-    """The number and the answer of each cell that a run at the camera counted."""
-    return [(row["cell"], row["label"]) for row in map(json.loads, file.read_text().splitlines())]
+def counted_cells(file: Path) -> list[tuple[int, str, dict[str, float]]]:
+    """The number, the answer and its probabilities of each cell that a run at the camera counted."""
+    rows = map(json.loads, file.read_text().splitlines())
+    return [(row["cell"], row["label"], row["probabilities"]) for row in rows]
 
 
 def answer_here(task: Task, out: Path) -> None:
@@ -254,15 +274,13 @@ def prove(
     need_tools()
     with tempfile.TemporaryDirectory() as folder:
         ours = Path(folder, "here")
-        ours.mkdir()
-        (ours / "list").write_text("\n".join(task.names) + "\n")
+        hand_out(task, ours)
         answer_here(task, ours)
         report(f"{os.uname().machine}: {len(task.names)} pictures answered.")
         for system, core in itertools.product(systems, cores):
             root = system_root(system, roots.resolve())
             began, theirs = time.monotonic(), Path(folder, f"{system}-{core}")
-            theirs.mkdir()
-            shutil.copy(ours / "list", theirs)
+            hand_out(task, theirs)
             pi = Pi(root, core, [task.folder, theirs])
             report(f"{system}, {core} ({CORES[core]}): {install(pi, bundle)}")
             report(f"  edge-doctor: {run_doctor(pi)}")

@@ -22,7 +22,20 @@ from pathlib import Path
 
 from edge.errors import exits_on_user_error
 from edge.simulator import demo
-from pi.prove import ROOTS, SYSTEMS, Failed, Pi, Task, answer_here, compare, need_tools, run_doctor, script, system_root
+from pi.prove import (
+    ROOTS,
+    SYSTEMS,
+    Failed,
+    Pi,
+    Task,
+    answer_here,
+    compare,
+    hand_out,
+    need_tools,
+    run_doctor,
+    script,
+    system_root,
+)
 
 CORE = "cortex-a72"
 DPKG = "dpkg --force-depends --force-bad-path"
@@ -72,15 +85,13 @@ def prove(package: Path, systems: Sequence[str], roots: Path, report: Callable[[
         demo.draw(folder / "demo")
         task = Task(folder / "demo", sorted(file.name for file in (folder / "demo").glob("*.png")), 6.0)
         ours = folder / "here"
-        ours.mkdir()
-        (ours / "list").write_text("\n".join(task.names) + "\n")
+        hand_out(task, ours)
         answer_here(task, ours)
         newer = later(package, folder)
         for system in systems:
             began, root = time.monotonic(), system_root(system, roots.resolve(), "dpkg")
             pi, theirs = Pi(root, CORE, [folder, package.resolve().parent]), folder / system
-            theirs.mkdir()
-            (theirs / "list").write_text((ours / "list").read_text())
+            hand_out(task, theirs)
             pi.run(f"{DPKG} --purge edge-classify || :")  # what an interrupted proof left
             shutil.rmtree((root / DATA).parent, ignore_errors=True)
             before = files(root)
