@@ -170,7 +170,7 @@ def main(
         from edge import locate
         from edge.system import signature
 
-        signature.require(options["key"], [model_path or model.SHIPPED, locate.SHIPPED, *([site] if site else [])])
+        signature.require(options["key"], (model_path or model.SHIPPED, locate.SHIPPED, site))
     if verify:
         _verify(model_path, options["threads"])
         if not paths and not camera:

@@ -148,8 +148,7 @@ def start(file: Path, pictures: tuple[str, ...], **options: Any) -> None:
     from edge.system.signals import Stop
 
     if options["key"]:
-        site = [options["site"]] if options["site"] else []
-        signature.require(options["key"], [options["model_path"] or SHIPPED, locate.SHIPPED, *site])
+        signature.require(options["key"], (options["model_path"] or SHIPPED, locate.SHIPPED, options["site"]))
     model = profile.open_model(options["model_path"], options["threads"], options["site"])
     chosen = {name: options[name] for name in _SETTINGS if options[name] is not None}
     with ExitStack() as stack:

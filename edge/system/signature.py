@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from minisign import PublicKey
 
 
-def require(key: str, files: Iterable[str | Path]) -> None:
+def require(key: str, files: Iterable[str | Path | None]) -> None:
     """Checks that each file has a signature beside it that this key made.
 
     Args:
         key: a public key: the file that `minisign -G` wrote, or its second line.
-        files: paths of the files.
+        files: paths of the files; None is left out.
 
     Raises:
         UserError: if a signature is missing, is another key's or doesn't fit the file. Also if the key or a file can't
@@ -30,7 +30,7 @@ def require(key: str, files: Iterable[str | Path]) -> None:
     except ImportError as error:
         raise UserError("--require-signed needs a library; run `pip install 'edge-classify[signed]'`.") from error
     public = _public(key)
-    for file in files:
+    for file in filter(None, files):
         beside = f"{file}.minisig"
         try:
             public.verify_file(file, minisign.Signature.from_file(beside))

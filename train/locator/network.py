@@ -29,19 +29,7 @@ def network(size: int = FIELD) -> keras.Model:
 
     Source: Ronneberger et al., MICCAI 2015; Howard et al., MobileNets, arXiv 1704.04861.
     """
-    layers = keras.layers
-
-    def normalised(x: tf.Tensor) -> tf.Tensor:
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-
-    def conv(x: tf.Tensor, filters: int, strides: int = 1, kernel: int = 3) -> tf.Tensor:
-        return normalised(layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x))
-
-    def separable(x: tf.Tensor, filters: int, strides: int = 1) -> tf.Tensor:
-        return conv(
-            normalised(layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(x)), filters, kernel=1
-        )
-
+    layers, conv, separable = keras.layers, _conv, _separable
     inputs = keras.Input((size, size, 3))
     rows = size // 4
     blocks = layers.Permute((1, 3, 2, 4))(layers.Reshape((rows, 4, rows, 12))(inputs))
@@ -75,12 +63,7 @@ def teacher(size: int = FIELD) -> keras.Model:
 
     Source: Ronneberger et al., MICCAI 2015.
     """
-    layers = keras.layers
-
-    def conv(x: tf.Tensor, filters: int, strides: int = 1, kernel: int = 3) -> tf.Tensor:
-        x = layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x)
-        return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
-
+    layers, conv = keras.layers, _conv
     inputs = keras.Input((size, size, 3))
     x = layers.Rescaling(1 / 127.5, -1)(inputs)
     skips = []
@@ -99,6 +82,19 @@ def teacher(size: int = FIELD) -> keras.Model:
     marks = layers.Conv2D(1, 1, activation="sigmoid")(x)
     outputs = layers.Concatenate()([marks, layers.UpSampling2D(2 ** (len(skips) - 1))(length)])
     return keras.Model(inputs, outputs, name="locator")
+
+
+def _conv(x: tf.Tensor, filters: int, strides: int = 1, kernel: int = 3) -> tf.Tensor:
+    return _normalised(keras.layers.Conv2D(filters, kernel, strides, padding="same", use_bias=False)(x))
+
+
+def _separable(x: tf.Tensor, filters: int, strides: int = 1) -> tf.Tensor:
+    x = _normalised(keras.layers.DepthwiseConv2D(3, strides, padding="same", use_bias=False)(x))
+    return _conv(x, filters, kernel=1)
+
+
+def _normalised(x: tf.Tensor) -> tf.Tensor:
+    return keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.95)(x))
 
 
 def target(lesson: Lesson) -> np.ndarray:
@@ -124,7 +120,7 @@ def loss(target: tf.Tensor, answer: tf.Tensor) -> tf.Tensor:
 
     It is the sum of three times the cross-entropy, the soft Dice loss, and three times `length`. Cross-entropy and Dice
     use only the pixels whose outline is known. In cross-entropy, nuclei count twice and gaps between nuclei four times.
-    With a teacher, half of this is added to three times the cross-entropy and three times the length by its answer.
+    With a teacher, only half of this counts. Its answer adds three times a cross-entropy and three times a length.
 
     Args:
         target: from `target`, [batch, 160, 160, 4].
