@@ -43,11 +43,9 @@ def find(small: np.ndarray) -> Outline | None:
     height, width = small.shape[:2]
     if min(height, width) < _LEAST:
         return None
-    red, green, blue = cv2.split(small)
-    top = cv2.max(cv2.max(red, green), blue)
-    light = cv2.calcHist([top], [0], None, [256], [0, 256]).ravel().cumsum() > top.size * 3 // 4
-    dark = (top <= min(_DARK, int(light.argmax()) // _FRACTION)).astype(np.uint8)
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
+    dim = any(int(small[y, x].max()) <= _DARK for x, y in corners)  # in most fields none is: the light isn't needed
+    top, dark = _dark(small) if dim else (None, np.zeros((height, width), np.uint8))
     surround, ringing = np.zeros_like(dark), np.zeros_like(dark)
     for x, y in corners:
         if surround[y, x]:
@@ -66,7 +64,7 @@ def find(small: np.ndarray) -> Outline | None:
     if not 1 / _SMALLEST <= surround.mean() <= 1 - 1 / _FIELD:
         return None
     field = _hull(1 - surround)
-    if any(dark[y, x] & surround[y, x] for x, y in corners):
+    if top is not None and any(dark[y, x] & surround[y, x] for x, y in corners):
         least = int(quantile(top[field > 0], 3, 4)) * _LIT[0] // _LIT[1]
         field = _hull(field & (1 - surround) & (top >= least).astype(np.uint8))
     elif not _has_shape(field):
@@ -78,6 +76,14 @@ def find(small: np.ndarray) -> Outline | None:
         return None
     inner = cv2.erode(field, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=(1,))
     return _outline(inner)
+
+
+def _dark(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The brightest channel of each pixel, and 1 for each pixel that is dark: both uint8 [h, w]."""
+    red, green, blue = cv2.split(small)
+    top = cv2.max(cv2.max(red, green), blue)
+    light = cv2.calcHist([top], [0], None, [256], [0, 256]).ravel().cumsum() > top.size * 3 // 4
+    return top, (top <= min(_DARK, int(light.argmax()) // _FRACTION)).astype(np.uint8)
 
 
 def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
