@@ -1,0 +1,80 @@
+"""Draws docs/ruler.jpg and docs/figures/unseen.svg. Run as `python docs/plots.py`; needs the extra train (Matplotlib).
+
+The first shows how red cells become a ruler, on a drawn slide. The second shows the table in docs/figures/unseen.md.
+"""
+
+import re
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot as plt
+
+from edge.frames import Frame
+from edge.locate import Locator
+from edge.red_cells import RedCellRuler, diameter, round_things
+from edge.simulator.microscope import SimulatedCamera
+from edge.simulator.slide import parse
+
+DOCS = Path(__file__).parent
+RIGHT, WRONG, REVIEW = "#0072b2", "#d55e00", "#d0d0d0"  # Okabe and Ito's colours, told apart by the colour-blind
+ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [\d.]+ \| [\d.]+ (\d+)/(\d+) \| (?:(\d+)/\d+|-) \|", re.M)
+
+
+def ruler(to: Path, fields: int = 40) -> None:
+    """One field with the outlines of its red cells, and how many outlines of each diameter a run has."""
+    locator, run = Locator(), RedCellRuler()
+    camera = SimulatedCamera(parse("seed=5,faults=0,defocus=0"), paced=False)
+    sizes: list[float] = []
+    shown: tuple[Frame, list[tuple[float, ...]]] | None = None
+    for number in range(0, 30 * fields, 30):
+        frame = Frame(camera.frame(number), "sim", number, 0.0)
+        located = locator.locate(frame)
+        assert located.trace
+        things, _ = round_things(located.trace.small, located.trace.not_red)
+        run.add(located.red_cells, (frame.width, frame.height))
+        sizes += [located.scale * diameter(size) for _, _, size in things]
+        shown = shown or (frame, [tuple(located.scale * each for each in (x, y, diameter(s))) for x, y, s in things])
+    assert shown
+    measured = run.pooled(located.side, located.scale, located.estimate)
+    assert measured
+    frame, circles = shown
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), width_ratios=(1.6, 1), layout="constrained")
+    left.imshow(frame.image)
+    for x, y, width in circles:
+        left.add_patch(plt.Circle((x, y), width / 2, fill=False, color=RIGHT, linewidth=1))
+    left.set_axis_off()
+    left.set_title("Round things that touch no other, in one field", fontsize=10)
+    right.hist(sizes, bins=np.arange(10, 90), color=RIGHT)
+    right.axvline(measured.diameter, color=WRONG)
+    right.set_title(f"Those of {fields} fields; the ruler is {measured.diameter:.1f} pixels", fontsize=10)
+    right.set_xlabel("diameter, pixels")
+    right.set_ylabel("outlines")
+    figure.savefig(to, dpi=100, pil_kwargs={"quality": 85})
+
+
+def unseen(to: Path) -> None:
+    """Which share of lymphocytes and monocytes is named rightly, wrongly, or left for review, by source."""
+    rows = ROW.findall((DOCS / "figures" / "unseen.md").read_text())[::-1]
+    figure, axes = plt.subplots(figsize=(9, 0.34 * len(rows) + 0.9), layout="constrained")
+    for place, (*_, named, cells, wrong) in enumerate(rows):
+        bad, of = int(wrong or 0), int(cells)
+        parts = ((int(named) - bad, RIGHT), (bad, WRONG), (of - int(named), REVIEW))
+        start = 0.0
+        for count, colour in parts:
+            axes.barh(place, count / of, left=start, color=colour, height=0.7)
+            start += count / of
+        counts = f"{int(named) - bad} right, {bad} wrong, {of - int(named)} to review"
+        axes.text(1.01, place, counts, va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [f"{source} ({file})" for file, source, *_ in rows], fontsize=8)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of lymphocytes and monocytes")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(to, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    matplotlib.rcParams["svg.hashsalt"] = "edge-classify"  # the same bytes each time
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    ruler(DOCS / "ruler.jpg")
+    unseen(DOCS / "figures" / "unseen.svg")
