@@ -1,11 +1,11 @@
 // The live view: the newest picture with its age, how the run goes, and within a second a word where no picture comes.
-import { $, element, get, key, mark, marks, post, say, svg, t } from "./page.js";
+import { $, element, fixed, get, key, mark, marks, post, say, svg, t } from "./page.js";
 
 const EVERY = 250; // milliseconds
 const STALE = 700; // milliseconds
 const LOST = 700; // milliseconds without an answer
 const NARROWEST = 0.15; // of the picture's width; the scale bar is at least so long
-const percent = (value) => `${(100 * value).toFixed(1)}`;
+const percent = (value) => fixed(100 * value, 1);
 let lastAnswer = performance.now();
 let lastFrame = lastAnswer; // when the program last said that it has another good frame
 let latest = "";
@@ -53,7 +53,7 @@ function boxes(cells) {
     const label = marks[answer] ?? "…";
     const box = svg("rect", { x, y, width, height, "data-mark": answer && label });
     if (!answer) return [box];
-    const words = `${label}${share ? ` ${share.toFixed(2)}` : ""}`;
+    const words = `${label}${share ? ` ${fixed(share, 2)}` : ""}`;
     const top = y > 1.3 * text ? y - 1.3 * text : y + height;
     const back = svg("rect", { x, y: top, width: (0.62 * words.length + 0.5) * text, height: 1.3 * text, class: "back", "data-mark": label });
     return [box, back, svg("text", { x: x + 0.3 * text, y: top + text, "font-size": text }, words)];

@@ -8,6 +8,9 @@ export const say = (text, bad = false) => {
   said.className = bad ? "bad" : "";
 };
 
+/** A number with so many decimals, as the language writes it. */
+export const fixed = (value, digits) => value.toFixed(digits).replace(".", t.decimal);
+
 /** Loads JSON. Throws an Error whose message may be shown. */
 export async function get(path, patience = 20_000) {
   return answer(fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(patience) }));

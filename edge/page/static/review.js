@@ -1,5 +1,5 @@
 // The review: a gallery of which only the rows in view exist, and the cell that is looked at beside it.
-import { $, element, get, key, mark, marks, post, reader, say, svg, t } from "./page.js";
+import { $, element, fixed, get, key, mark, marks, post, reader, say, svg, t } from "./page.js";
 
 const PADDING = 2; // rows beyond what is in view
 const LATER = 120; // milliseconds before a field is loaded, so that fast keys don't load each
@@ -102,7 +102,7 @@ function update() {
     const shares = Object.entries(cell.shares).map(([name, share]) => {
       const meter = element("meter", { min: 0, max: 1, value: share });
       meter.ariaLabel = t[name] ?? name;
-      return element("tr", {}, element("th", { scope: "row", textContent: t[name] ?? name }), element("td", {}, meter), element("td", { textContent: `${(100 * share).toFixed(1)} %` }));
+      return element("tr", {}, element("th", { scope: "row", textContent: t[name] ?? name }), element("td", {}, meter), element("td", { textContent: `${fixed(100 * share, 1)} %` }));
     });
     lines.push(element("table", {}, ...shares));
   }

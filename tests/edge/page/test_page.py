@@ -15,7 +15,6 @@ from edge.count.outcome import must_judge, outcome
 from edge.count.report import FORMATS
 from edge.count.verdicts import Verdict
 from edge.page.server import Server
-from edge.page.words import language, words
 
 ANSWERS = ["lymphocyte", "review", "monocyte", "review", "other"]
 
@@ -188,12 +187,3 @@ def test_options_of_the_page_need_a_camera(tmp_path: Path) -> None:
     ):
         found = CliRunner().invoke(command, arguments)
         assert found.exit_code == 2 and "--camera" in found.output and not (tmp_path / "slide.session").exists()
-
-
-def test_all_words_are_there_in_each_language() -> None:
-    english = words()["en"]
-    for name, texts in words().items():
-        assert texts.keys() == english.keys() and all(texts.values()), name
-    assert words()["fr"]["undo"] == "Annuler"
-    assert language("fr-CH, en;q=0.8") == "fr" and language("en;q=0.5,pt-BR") == "pt"
-    assert language("") == language("ja, *") == language(";q=,=;q=x") == "en"
