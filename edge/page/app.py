@@ -165,7 +165,7 @@ class Page:
 
     def _alike(self, request: Request) -> Response:
         """The cells that look most like one, among the latest that a person has named."""
-        number, reader = _number(request), request.query_params.get("reader", "").strip()
+        number, reader = _number(request.path_params["number"]), request.query_params.get("reader", "").strip()
         with self._journal(request) as journal:
             named = confirmed(self._sessions.outcome(journal), reader)
             named.pop(number, None)
@@ -176,11 +176,12 @@ class Page:
 
     def _crop(self, request: Request) -> Response:
         with self._journal(request) as journal:
-            return Response(journal.crop(_number(request)), media_type="image/jpeg", headers=_KEPT)
+            jpeg = journal.crop(_number(request.path_params["number"]))
+        return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
 
     def _field(self, request: Request) -> Response:
         with self._journal(request) as journal:
-            jpeg = journal.field_picture(_number(request))
+            jpeg = journal.field_picture(_number(request.path_params["number"]))
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
@@ -206,7 +207,7 @@ class Page:
     async def _picture(self, request: Request) -> Response:
         """The next picture after the one that a browser has. Its headers say which it is, and when it was taken."""
         assert self._live
-        found = await self._live.picture(_after(request))
+        found = await self._live.picture(_number(request.query_params.get("after", "0")))
         if found is None:
             return Response(status_code=204)
         headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}", "x-boxes": found.boxes}
@@ -295,14 +296,6 @@ def _judge(review: Review, values: Values) -> Values:
     return _now(review, cells)
 
 
-def _undo(review: Review, _: Values) -> Values:
-    return _now(review, review.undo())
-
-
-def _redo(review: Review, _: Values) -> Values:
-    return _now(review, review.redo())
-
-
 def _add(review: Review, values: Values) -> Values:
     x, y = (_real(values.get(name)) for name in ("x", "y"))
     number = review.add(_whole(values.get("field")), x, y, Verdict(_text(values, "kind")))
@@ -310,8 +303,7 @@ def _add(review: Review, values: Values) -> Values:
 
 
 def _sign(review: Review, _: Values) -> Values:
-    found = signing.sign(review.journal, review.reader)
-    return {"signed": found.reader, "version_signed": found.version}
+    return {"signed": signing.sign(review.journal, review.reader).reader}
 
 
 def _now(review: Review, cells: list[int]) -> Values:
@@ -319,7 +311,13 @@ def _now(review: Review, cells: list[int]) -> Values:
     return {"mine": {cell: said(verdict) for cell, verdict in mine.items()}}
 
 
-_CHANGES = {"judge": _judge, "undo": _undo, "redo": _redo, "add": _add, "sign": _sign}
+_CHANGES: dict[str, Callable[[Review, Values], Values]] = {
+    "judge": _judge,
+    "undo": lambda review, _: _now(review, review.undo()),
+    "redo": lambda review, _: _now(review, review.redo()),
+    "add": _add,
+    "sign": _sign,
+}
 
 # What comes from outside
 
@@ -358,13 +356,7 @@ def _real(value: object) -> float:
     return float(value)
 
 
-def _after(request: Request) -> int:
-    digits = request.query_params.get("after", "0")
-    return int(digits) if re.fullmatch(r"[0-9]{1,15}", digits) else 0
-
-
-def _number(request: Request) -> int:
-    digits = request.path_params["number"]
+def _number(digits: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", digits):
         raise HTTPException(404)
     return int(digits)

@@ -52,6 +52,15 @@ export function mark(label, extra = "") {
   return made;
 }
 
+/** A label's mark with its name in this language. */
+export const named = (label) => [mark(label), ` ${t[label] ?? label}`];
+
+/** A small picture of a cell in a list. */
+export function thumbnail(id, ...caption) {
+  const image = element("img", { src: `/s/${key}/crops/${id}.jpg`, width: 80, height: 80, alt: `${t.cell} ${id}` });
+  return element("li", {}, image, ...caption);
+}
+
 /** A new element of a drawing. */
 export function svg(name, attributes, text = "") {
   const made = document.createElementNS("http://www.w3.org/2000/svg", name);
