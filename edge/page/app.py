@@ -1,10 +1,10 @@
 """The page's addresses: what each shows, and what each changes."""
 
+import asyncio
 import json
 import math
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -57,7 +57,7 @@ class Page:
         self._held, self._live = sessions, live
         self._only = sessions.only if sessions else ""  # "" for no session, None for many
         self._counted: tuple[float, Values] = (-math.inf, {})  # what the live page says of the session, and since when
-        self._asking = threading.Lock()
+        self._asking = asyncio.Lock()
         self._templates = Environment(loader=PackageLoader("edge.page"), autoescape=True, undefined=StrictUndefined)
 
     def guarded(self, token: str = "", secure: bool = False) -> Guard:
@@ -213,11 +213,11 @@ class Page:
         headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}", "x-boxes": found.boxes}
         return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
-    def _state(self, request: Request) -> Response:
+    async def _state(self, request: Request) -> Response:
         assert self._live
-        with self._asking:  # once for all browsers
+        async with self._asking:  # once for all browsers; another thread would take more time than the answer does
             if self._held and time.monotonic() - self._counted[0] > _EVERY:
-                self._counted = time.monotonic(), self._of_session()
+                self._counted = time.monotonic(), await run_in_threadpool(self._of_session)
             state = self._live.state() | self._counted[1]
         if self._held:
             del state["answers"]  # they are no secret only where nobody reviews

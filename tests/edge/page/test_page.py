@@ -134,6 +134,22 @@ def test_downloads_in_all_formats(tmp_path: Path) -> None:
             assert answer.headers["content-disposition"] == f'attachment; filename="{key_of(file)}-v1{ending}"'
 
 
+def test_a_report_is_in_the_language_of_the_page(tmp_path: Path) -> None:
+    with served(tmp_path, ["review", "lymphocyte"]) as (client, here, _):
+        french = {"Accept-Language": "fr-CA,fr;q=0.9,en;q=0.5"}
+        said = {
+            "fr": ("1 cellule attend une personne", "Seulement"),
+            "en": ("1 cell of it waits", "Only 1"),
+        }
+        for language, (refused, notice) in said.items():
+            headers = french if language == "fr" else {}
+            page, report = (client.get(f"{here}/{name}", **headers).body.decode() for name in ("report", "report.html"))
+            assert f'<html lang="{language}">' in page and refused in page
+            assert f'<html lang="{language}">' in report and notice in report
+        assert client.get(f"{here}/report.csv", **french).body == client.get(f"{here}/report.csv").body
+        assert client.get(f"{here}/cells?reader=Ada", **french).json["cells"][0]["why"] == "cas limite"
+
+
 def test_the_support_file_names_no_folder(tmp_path: Path) -> None:
     with served(tmp_path, ["lymphocyte"]) as (client, _, _file):
         assert str(tmp_path) in client.get("/doctor").body.decode()
