@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 
@@ -105,6 +106,7 @@ def exact(right: int, count: int, level: float = 0.95) -> Share:
     return Share(right / count, low, high, right, count) if count else Share(None, None, None, 0, 0)
 
 
+@lru_cache(maxsize=64)  # a page asks for the same shares again and again
 def clopper_pearson(right: float, count: float, level: float = 0.95) -> tuple[float, float]:
     """The bounds of the exact two-sided interval of a proportion, each 0 to 1.
 

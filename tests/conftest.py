@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -196,3 +197,8 @@ def assert_fits(document: Any, schema: str) -> None:
     read = json.loads((ROOT / "edge" / "schema" / f"{schema}.schema.json").read_text())
     Draft202012Validator.check_schema(read)
     Draft202012Validator(read).validate(document)
+
+
+def english_in(text: str) -> list[str]:
+    """English words that none of the other languages has."""
+    return re.findall(r"\b(?:the|of|and|with|was|were|is|are|by|that|cells?|like|perhaps|not|this|white)\b", text)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 OFFLINE = ("NewConnectionError", "Max retries", "Temporary failure", "Network is unreachable")
 BUILD = "from setuptools import build_meta; build_meta.build_{}({!r})"
 # Beside the Python files of the four rooms.
-FURTHER = ("edge/py.typed", "edge/page/strings.json", *(f"edge/{name}/*" for name in (
+FURTHER = ("edge/py.typed", "edge/count/strings.json", *(f"edge/{name}/*" for name in (
     "models", "schema", "count/report/templates", "count/report/fonts", "page/templates", "page/static"
 )), "train/evaluation/templates/*", "convert/templates/*", "benchmarks/templates/*")  # fmt: skip
 COMMANDS = ("edge-classify", "edge-count", "edge-site", "edge-doctor")

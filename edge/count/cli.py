@@ -437,8 +437,15 @@ def amend(file: Path, reader: str, why: str) -> None:
     help="Hand the report to a folder that a laboratory's system watches, under a name that no other report has.",
 )
 @click.option("--format", "name", metavar="FORMAT", default="hl7", show_default=True, help="Of the report for --into.")
+@click.option(
+    "--language",
+    type=click.Choice(["en", "fr", "es", "pt"]),
+    default="en",
+    show_default=True,
+    help="What a person reads is in English, French, Spanish or Portuguese; forms for programs are the same in each.",
+)
 @exits_on_user_error
-def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str) -> None:
+def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str, language: str) -> None:
     """Report what the session FILE holds: on the terminal, or as files whose endings choose the form.
 
     .pdf and .html are for a person; .csv, .json, .hl7, .fhir.json and .openelis.csv for programs.
@@ -452,12 +459,12 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
     try:
         with Journal.open(file, read_only=True) as journal:
             for target in targets:
-                write(journal, target)
+                write(journal, target, language)
                 click.echo(f"Written: {target}", err=True)
             if folder:
-                click.echo(f"Written: {hand_over(journal, folder, name)}", err=True)
+                click.echo(f"Written: {hand_over(journal, folder, name, language)}", err=True)
             if not targets and not folder:
-                click.echo(text(summary(journal)))
+                click.echo(text(summary(journal), language))
     finally:
         gc.enable()
 

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from edge import __version__
@@ -69,8 +70,6 @@ class Summary:
         ratio: of monocytes to lymphocytes.
         nucleated_red: how many nucleated red cells there are.
         nucleated_red_factor: by which a white cell count is to be multiplied; None below 5 in 100 white cells.
-        needed: how many cells had to be counted for the monocytes' share to be known within WITHIN; None if there is
-            no share yet.
         machine: the machine's answers, by answer, with "review" for doubtful cells.
         corrected: by answer of the machine, what persons made of it.
         readers: who judged cells.
@@ -98,7 +97,6 @@ class Summary:
     ratio: Ratio
     nucleated_red: int
     nucleated_red_factor: float | None
-    needed: int | None
     machine: Mapping[str, int]
     corrected: Sequence[Corrected]
     readers: Sequence[str]
@@ -109,15 +107,22 @@ class Summary:
     notices: Sequence[str]
     doubtful: Sequence[Judged]
 
+    @cached_property
+    def needed(self) -> int | None:
+        """How many cells have to be counted for the monocytes' share to be known within WITHIN; None without a share.
+
+        It is found only if it is asked for: it takes 10 to 100 ms, which a run at the camera hasn't got.
+        """
+        monocytes, named = self.ratio.numerator, self.ratio.numerator + self.ratio.denominator
+        return statistics.target_for(monocytes / named, WITHIN) if named else None
+
 
 def summary(journal: Journal, found: Outcome | None = None) -> Summary:
     """Summarises a session as of now, and changes nothing in it. Reads no picture. found: its outcome, if known."""
     found, runs = found or outcome(journal), journal.runs()
     labels, settings = found.labels, journal.settings
-    named, white = found.named, found.white
     starts = [action.at for action in journal.actions(kinds=("start",))]
     ends = [action.at for action in journal.actions(kinds=("end",))]
-    share = exact(labels[MONOCYTE], named)
     unlike = _unlike(journal)
     signed = signature(journal)
     return Summary(
@@ -138,8 +143,7 @@ def summary(journal: Journal, found: Outcome | None = None) -> Summary:
         },
         ratio=statistics.ratio(labels[MONOCYTE], labels[LYMPHOCYTE]),
         nucleated_red=labels[RED],
-        nucleated_red_factor=statistics.nucleated_red_factor(labels[RED], white),
-        needed=statistics.target_for(share.value, WITHIN) if share.value is not None else None,
+        nucleated_red_factor=statistics.nucleated_red_factor(labels[RED], found.white),
         machine=Counter(each.cell.answer for each in found.judged if not each.cell.added),
         corrected=_corrected(found),
         readers=found.readers,
@@ -207,10 +211,10 @@ def _notices(found: Outcome, unlike: Sequence[str], signed: Signature | None) ->
         notices.append("The session was changed after it was signed: the signature is broken.")
     waiting = len(found.open)
     if waiting:
-        notices.append(
-            f"Preliminary: {waiting} cell{'' if waiting == 1 else 's'} still wait{'s' if waiting == 1 else ''} for a "
-            "person and count nowhere."
-        )
+        wait = "1 cell still waits for a person and counts"
+        if waiting > 1:
+            wait = f"{waiting} cells still wait for a person and count"
+        notices.append(f"Preliminary: {wait} nowhere.")
     if found.counted < found.settings.target:
         notices.append(f"Only {found.counted} of {found.settings.target} cells were counted.")
     notices += unlike

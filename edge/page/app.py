@@ -1,10 +1,10 @@
 """The page's addresses: what each shows, and what each changes."""
 
+import asyncio
 import json
 import math
 import re
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -31,17 +31,17 @@ from edge.count.report.page import MARKS
 from edge.count.review import Review
 from edge.count.summary import summary
 from edge.count.verdicts import KEYS, LONGEST_NOTE, Verdict
+from edge.count.words import Words, accepted
 from edge.errors import UserError
 from edge.page.gallery import confirmed, gallery, may_see_all, said
 from edge.page.guard import Guard
 from edge.page.live import Live
 from edge.page.sessions import Sessions, version
-from edge.page.words import language, words
 
 _LARGEST = 2**53  # a JSON number that is exact everywhere
 _LATEST = 12  # cells on the live page
 _ALIKE, _COMPARED = 6, 1000  # so many cells are shown that look like one, of so many that are compared
-_EVERY = 0.25  # seconds; how old what it says of the session may be
+_EVERY = 0.5  # seconds; how old what it says of the session may be
 _CLOSED = "Answers and verdicts stay hidden until every reader is done."
 _KEPT = {"cache-control": "private, max-age=86400, immutable"}  # a cell's picture never changes
 _REPORT = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'; sandbox"
@@ -57,7 +57,7 @@ class Page:
         self._held, self._live = sessions, live
         self._only = sessions.only if sessions else ""  # "" for no session, None for many
         self._counted: tuple[float, Values] = (-math.inf, {})  # what the live page says of the session, and since when
-        self._asking = threading.Lock()
+        self._asking = asyncio.Lock()
         self._templates = Environment(loader=PackageLoader("edge.page"), autoescape=True, undefined=StrictUndefined)
 
     def guarded(self, token: str = "", secure: bool = False) -> Guard:
@@ -98,10 +98,9 @@ class Page:
     # Pages
 
     def _html(self, request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        chosen = language(request.headers.get("accept-language", ""))
-        texts = words()[chosen]
+        say = _words(request)
         marks = {kind: letter for kind, (letter, _) in MARKS.items()} | {"review": "…"}
-        common = {"language": chosen, "t": texts, "marks": marks, "live": self._live, "only": self._only is not None}
+        common = {"say": say, "t": say.page, "marks": marks, "live": self._live, "only": self._only is not None}
         return HTMLResponse(self._templates.get_template(template).render(**common, **values), status)
 
     def _list(self, request: Request) -> Response:
@@ -125,7 +124,7 @@ class Page:
             found = self._sessions.outcome(journal)
             signed = signing.signature(journal)
             about: Values = {"key": request.path_params["key"], "name": Path(journal.path).stem, "signed": signed}
-            about["refused"] = "" if signed else signing.why_not(found)
+            about["refused"] = "" if signed else _words(request).translated(signing.why_not(found))
             about["reader"] = request.query_params.get("reader", "")
             visible = may_see_all(found)
             about["advice"] = advice(journal.path, found) if visible else ""
@@ -153,7 +152,7 @@ class Page:
     def _cells(self, request: Request) -> Response:
         with self._journal(request) as journal:
             stamp, found = version(journal), self._sessions.outcome(journal)
-            values = gallery(journal, found, request.query_params.get("reader", "").strip())
+            values = gallery(journal, found, request.query_params.get("reader", "").strip(), _words(request))
         return JSONResponse({**values, "version": stamp})
 
     def _version(self, request: Request) -> Response:
@@ -166,7 +165,7 @@ class Page:
 
     def _alike(self, request: Request) -> Response:
         """The cells that look most like one, among the latest that a person has named."""
-        number, reader = _number(request), request.query_params.get("reader", "").strip()
+        number, reader = _number(request.path_params["number"]), request.query_params.get("reader", "").strip()
         with self._journal(request) as journal:
             named = confirmed(self._sessions.outcome(journal), reader)
             named.pop(number, None)
@@ -177,11 +176,12 @@ class Page:
 
     def _crop(self, request: Request) -> Response:
         with self._journal(request) as journal:
-            return Response(journal.crop(_number(request)), media_type="image/jpeg", headers=_KEPT)
+            jpeg = journal.crop(_number(request.path_params["number"]))
+        return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
 
     def _field(self, request: Request) -> Response:
         with self._journal(request) as journal:
-            jpeg = journal.field_picture(_number(request))
+            jpeg = journal.field_picture(_number(request.path_params["number"]))
         if jpeg is None:
             raise HTTPException(404)
         return Response(jpeg, media_type="image/jpeg", headers=_KEPT)
@@ -194,7 +194,7 @@ class Page:
         with self._journal(request) as journal, tempfile.TemporaryDirectory() as folder:
             if not may_see_all(self._sessions.outcome(journal)):
                 raise UserError(_CLOSED)
-            about, part = content(journal), Path(folder) / "report"
+            about, part = content(journal, _words(request).language), Path(folder) / "report"
             write(about, part)
             body = part.read_bytes()
         headers = {"content-security-policy": _REPORT, "x-frame-options": "SAMEORIGIN"} if name == "html" else {}
@@ -207,21 +207,22 @@ class Page:
     async def _picture(self, request: Request) -> Response:
         """The next picture after the one that a browser has. Its headers say which it is, and when it was taken."""
         assert self._live
-        found = await self._live.picture(_after(request))
+        found = await self._live.picture(_number(request.query_params.get("after", "0")))
         if found is None:
             return Response(status_code=204)
         headers = {"x-number": str(found.number), "x-taken": f"{found.taken:.4f}", "x-boxes": found.boxes}
         return Response(found.jpeg, media_type="image/jpeg", headers=headers)
 
-    def _state(self, _: Request) -> Response:
+    async def _state(self, request: Request) -> Response:
         assert self._live
-        with self._asking:  # once for all browsers
+        async with self._asking:  # once for all browsers; another thread would take more time than the answer does
             if self._held and time.monotonic() - self._counted[0] > _EVERY:
-                self._counted = time.monotonic(), self._of_session()
+                self._counted = time.monotonic(), await run_in_threadpool(self._of_session)
             state = self._live.state() | self._counted[1]
         if self._held:
             del state["answers"]  # they are no secret only where nobody reviews
-        return JSONResponse(state)
+        unlike = [_words(request).translated(each) for each in state.get("unlike", ())]
+        return JSONResponse(state | {"unlike": unlike})
 
     def _of_session(self) -> Values:
         """What the live page says of the session that is counted into."""
@@ -279,8 +280,7 @@ class Page:
         return self._html(request, "message.html", 400, message=error.message)
 
     def _missing(self, request: Request, error: HTTPException) -> Response:
-        missing = words()[language(request.headers.get("accept-language", ""))]["missing"]
-        message = missing if error.status_code == 404 else error.detail
+        message = _words(request).page["missing"] if error.status_code == 404 else error.detail
         return self._html(request, "message.html", error.status_code, message=message)
 
 
@@ -296,14 +296,6 @@ def _judge(review: Review, values: Values) -> Values:
     return _now(review, cells)
 
 
-def _undo(review: Review, _: Values) -> Values:
-    return _now(review, review.undo())
-
-
-def _redo(review: Review, _: Values) -> Values:
-    return _now(review, review.redo())
-
-
 def _add(review: Review, values: Values) -> Values:
     x, y = (_real(values.get(name)) for name in ("x", "y"))
     number = review.add(_whole(values.get("field")), x, y, Verdict(_text(values, "kind")))
@@ -311,8 +303,7 @@ def _add(review: Review, values: Values) -> Values:
 
 
 def _sign(review: Review, _: Values) -> Values:
-    found = signing.sign(review.journal, review.reader)
-    return {"signed": found.reader, "version_signed": found.version}
+    return {"signed": signing.sign(review.journal, review.reader).reader}
 
 
 def _now(review: Review, cells: list[int]) -> Values:
@@ -320,9 +311,20 @@ def _now(review: Review, cells: list[int]) -> Values:
     return {"mine": {cell: said(verdict) for cell, verdict in mine.items()}}
 
 
-_CHANGES = {"judge": _judge, "undo": _undo, "redo": _redo, "add": _add, "sign": _sign}
+_CHANGES: dict[str, Callable[[Review, Values], Values]] = {
+    "judge": _judge,
+    "undo": lambda review, _: _now(review, review.undo()),
+    "redo": lambda review, _: _now(review, review.redo()),
+    "add": _add,
+    "sign": _sign,
+}
 
 # What comes from outside
+
+
+def _words(request: Request) -> Words:
+    """The words of the language that the browser asks for."""
+    return accepted(request.headers.get("accept-language", ""))
 
 
 def _object(body: bytes) -> Values:
@@ -354,13 +356,7 @@ def _real(value: object) -> float:
     return float(value)
 
 
-def _after(request: Request) -> int:
-    digits = request.query_params.get("after", "0")
-    return int(digits) if re.fullmatch(r"[0-9]{1,15}", digits) else 0
-
-
-def _number(request: Request) -> int:
-    digits = request.path_params["number"]
+def _number(digits: str) -> int:
     if not re.fullmatch(r"[0-9]{1,15}", digits):
         raise HTTPException(404)
     return int(digits)

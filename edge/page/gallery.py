@@ -5,12 +5,13 @@ from typing import Any
 from edge.count.journal import Journal
 from edge.count.outcome import DIFFER, Judged, Outcome, expected_error, has_last_word, must_judge
 from edge.count.verdicts import VERDICTS, Verdict
+from edge.count.words import Words
 from edge.decide import REVIEW, without_numbers
 
 _KINDS = (REVIEW, *VERDICTS, "")
 
 
-def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
+def gallery(journal: Journal, found: Outcome, reader: str, words: Words) -> dict[str, Any]:
     """The cells as JSON values, in the order in which to look at them: those that wait for this reader, the likeliest
     errors first, and then all others by kind.
 
@@ -28,7 +29,8 @@ def gallery(journal: Journal, found: Outcome, reader: str) -> dict[str, Any]:
         if cell.added:
             values["added"] = True
         elif not settings.blind:
-            values |= {"answer": cell.answer, "reason": cell.reason, "why": without_numbers(cell.reason)}
+            reason, why = map(words.translated, (cell.reason, without_numbers(cell.reason)))
+            values |= {"answer": cell.answer, "reason": reason, "why": why}
             values["shares"] = cell.probabilities
         if last and (settings.readers == 1 or each.open in ("", DIFFER)):
             others = {name: verdicts[cell.id] for name, verdicts in found.verdicts.items() if cell.id in verdicts}

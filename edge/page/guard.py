@@ -5,12 +5,11 @@ import hmac
 import logging
 import secrets
 import time
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -103,11 +102,8 @@ class Guard:
         return f"edge-count-{self._secret[:6]}"  # browsers send cookies to every port of a host
 
     def _signed_in(self, headers: Headers) -> bool:
-        try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return False
-        return found is not None and hmac.compare_digest(found.value.encode(), self._secret.encode())
+        found = cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
+        return hmac.compare_digest(found.encode(), self._secret.encode())
 
     def _sign_in(self, body: bytes) -> Response:
         """Takes the token, and gives a cookie for it."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from edge.count import alike, listing
 from edge.count.journal import Journal
 from edge.count.outcome import Outcome, outcome
 from edge.errors import UserError
+
+_Value = TypeVar("_Value")
 
 _REMEMBERED = 4  # outcomes; one of 10,000 cells takes about 10 MB
 _MEASURED = 12_000  # of cells; a look takes about 1 kB, their focus less
@@ -92,27 +94,23 @@ class Sessions:
         """Measures the picture of a cell, which never changes, and remembers the result."""
         key = (journal.path, journal.id, cell, measure)
         found = self._measured.get(key)
-        if found is None:
-            found = measure(journal.crop(cell))
-            with self._lock:
-                self._measured[key] = found
-                if len(self._measured) > _MEASURED:
-                    del self._measured[next(iter(self._measured))]
-        return found
+        return self._kept(self._measured, key, measure(journal.crop(cell)), _MEASURED) if found is None else found
 
     def outcome(self, journal: Journal) -> Outcome:
         """The session's outcome as of now, computed anew only where something was added."""
         session, stamp = (journal.path, journal.id), version(journal)
-        with self._lock:
-            held = self._known.get(session)
-        if held and held[0] == stamp:
-            return held[1]
-        found = outcome(journal)
-        with self._lock:
-            self._known[session] = (stamp, found)
-            if len(self._known) > _REMEMBERED:
-                del self._known[next(iter(self._known))]
+        known, found = self._known.get(session, (None, None))
+        if found is None or known != stamp:
+            _, found = self._kept(self._known, session, (stamp, outcome(journal)), _REMEMBERED)
         return found
+
+    def _kept(self, held: dict[Any, _Value], key: object, value: _Value, most: int) -> _Value:
+        """Remembers a value, and forgets the oldest one beyond so many."""
+        with self._lock:
+            held[key] = value
+            if len(held) > most:
+                del held[next(iter(held))]
+        return value
 
 
 def version(journal: Journal) -> tuple[int, int]:

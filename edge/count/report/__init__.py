@@ -12,6 +12,7 @@ from pathlib import Path
 from edge.count.journal import Journal
 from edge.count.report import document, fhir, hl7, html, pdf, tables
 from edge.count.report.content import Content, content
+from edge.count.words import ENGLISH
 from edge.errors import UserError, must_be_new, writing
 from edge.system.whole import write_new, write_whole
 
@@ -27,12 +28,13 @@ FORMATS: dict[str, tuple[str, Callable[[Content, Path], None]]] = {
 """The formats by name: how a file's name ends, and the function that writes it."""
 
 
-def write(journal: Journal, path: Path) -> None:
+def write(journal: Journal, path: Path, language: str = ENGLISH) -> None:
     """Writes a report of a session as of now, whole or not at all.
 
     Args:
         journal: an open session.
         path: the new file. Its ending chooses one of FORMATS.
+        language: of HTML and PDF, one of edge.count.words.languages. The other forms are for programs.
 
     Raises:
         UserError: for another ending, where there is a file already, where it can't be written, or where a library of
@@ -40,12 +42,12 @@ def write(journal: Journal, path: Path) -> None:
     """
     _, to = FORMATS[_format_of(path)]
     must_be_new(path)
-    about = content(journal)
+    about = content(journal, language)
     with writing(path):
         write_whole(path, lambda part: to(about, part))
 
 
-def hand_over(journal: Journal, folder: Path, name: str) -> Path:
+def hand_over(journal: Journal, folder: Path, name: str, language: str = ENGLISH) -> Path:
     """Writes a report into a folder that another program watches, under a name that no other report has.
 
     The name is made of the session's identifier and version, with a number where an earlier report has it. While the
@@ -55,6 +57,7 @@ def hand_over(journal: Journal, folder: Path, name: str) -> Path:
         journal: an open session.
         folder: an existing folder.
         name: of the format, one of FORMATS.
+        language: as in `write`.
 
     Returns:
         The path of the new file.
@@ -67,7 +70,7 @@ def hand_over(journal: Journal, folder: Path, name: str) -> Path:
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; make it, or name the one that your laboratory's system watches.")
     ending, to = FORMATS[name]
-    about = content(journal)
+    about = content(journal, language)
     with writing(folder):
         number = write_new(folder, about.name, ending[1:], lambda part: to(about, part))
     return folder / f"{about.name}{f'-{number}' if number > 1 else ''}{ending}"

@@ -8,6 +8,7 @@ from edge.count.outcome import Outcome, outcome
 from edge.count.records import WHITE as ALL_WHITE
 from edge.count.summary import Summary, summary
 from edge.count.verdicts import UNSURE
+from edge.count.words import ENGLISH, Words, words
 
 PRELIMINARY, FINAL, AMENDED = "preliminary", "final", "amended"
 
@@ -23,6 +24,7 @@ class Content:
         version: of the session: 1, or more after amendments.
         status: PRELIMINARY while the session isn't signed or its signature is broken, FINAL for the first version that
             is signed, and AMENDED for later ones.
+        say: the words of the forms that a person reads.
     """
 
     journal: Journal
@@ -30,6 +32,7 @@ class Content:
     summary: Summary
     version: int
     status: str
+    say: Words
 
     @property
     def name(self) -> str:
@@ -49,8 +52,12 @@ class Content:
         return list(self.summary.readers) or [name for name in [self.summary.settings.operator] if name]
 
 
-def content(journal: Journal) -> Content:
+def content(journal: Journal, language: str = ENGLISH) -> Content:
     """Gathers what a report says. It doesn't change the session.
+
+    Args:
+        journal: an open session.
+        language: of the forms that a person reads, one of edge.count.words.languages.
 
     Raises:
         UserError: if the session can't be read.
@@ -60,8 +67,10 @@ def content(journal: Journal) -> Content:
     if about.signature:
         version = about.signature.version
         signed = FINAL if version == 1 else AMENDED
-        return Content(journal, found, about, version, signed if about.signature.intact else PRELIMINARY)
-    return Content(journal, found, about, 1 + len(journal.actions(kinds=("sign",))), PRELIMINARY)
+        status = signed if about.signature.intact else PRELIMINARY
+    else:
+        version, status = 1 + len(journal.actions(kinds=("sign",))), PRELIMINARY
+    return Content(journal, found, about, version, status, words(language))
 
 
 def utc(seconds: float) -> str:

@@ -22,5 +22,5 @@ def write(content: Content, path: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters["jpeg"] = lambda jpeg: f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
-    text = environment.get_template("report.html").render(page=page(content))
+    text = environment.get_template("report.html").render(page=page(content), say=content.say)
     path.write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -8,11 +8,13 @@ from datetime import datetime
 from PIL import Image
 
 from edge.count.outcome import Judged
-from edge.count.records import ALL, Run
+from edge.count.records import ALL, Run, Settings
 from edge.count.report.content import AMENDED, FINAL, PRELIMINARY, Content
+from edge.count.signing import Signature
 from edge.count.statistics import Agreement
 from edge.count.summary import WITHIN, Summary
-from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NOT_A_CELL, OTHER, RED, UNSURE
+from edge.count.verdicts import LYMPHOCYTE, MONOCYTE, NOT_A_CELL, OTHER, RED, UNSURE, Verdict
+from edge.count.words import Words
 from edge.system.paths import clean
 
 MOST_PICTURES = 200
@@ -39,6 +41,20 @@ _TITLES = {
     FINAL: "Signed",
     AMENDED: "Amended and signed",
 }
+# Names in the file of words
+_CUT = "{count} more of these cells are not shown; the CSV report lists all."
+_FOOT = "{name}, written {when} by edge-classify {software}. Not a medical device."
+_RATIO = "Monocytes per lymphocyte: {ratio} (95 % interval {low} to {high})."
+_NEEDED = (
+    "For the monocytes' share to be known within {within} % to either side, {needed} lymphocytes and monocytes have to "
+    "be counted; here there are {count}."
+)
+_FACTOR = "Nucleated red cells: {count}; a white cell count that includes them is to be multiplied by {factor}."
+_NO_FACTOR = "Nucleated red cells: {count}; fewer than 5 per 100 white cells, so no count is corrected."
+_CELLS = "{counted} of {target} {cells}; {repeated} seen again, counted once"
+_SIGNED = "{reader}, {when}, version {version}, sha256 {sha256}"
+_STOOD = "Of {count} {answer} answers that persons judged, {right} stood"
+_BOTH = "{first} (rows) and {second} (columns) both judged {count} cells, and {same} the same."
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,7 @@ class Pictured:
 
 @dataclass(frozen=True)
 class Page:
-    """A report as a person reads it.
+    """A report as a person reads it, in one language.
 
     Attributes:
         title: what was counted.
@@ -122,29 +138,36 @@ class Page:
 
 def page(content: Content) -> Page:
     """The report in words. Reads the pictures of the gallery's cells, and of no others."""
-    summary = content.summary
+    summary, say = content.summary, content.say
     shown = sorted(summary.doubtful, key=lambda each: not each.open)[:MOST_PICTURES]
     hidden = len(summary.doubtful) - len(shown)
     return Page(
-        title=f"Cell count: {clean(summary.settings.slide or summary.name)}",
-        status=_TITLES[content.status] + (f", version {content.version}" if content.version > 1 else ""),
+        title=say("Cell count: {slide}", slide=clean(summary.settings.slide or summary.name)),
+        status=_status(content),
         signed=content.status != PRELIMINARY,
-        notices=[clean(each) for each in summary.notices],
-        whole=summary.settings.cells,
-        rows=_rows(summary),
-        results=_results(summary),
+        notices=[say.translated(clean(each)) for each in summary.notices],
+        whole=say(summary.settings.cells),
+        rows=_rows(summary, say),
+        results=_results(summary, say),
         facts=_facts(content),
-        machine=_machine(summary),
-        agreement=_agreement(summary.agreement, summary.readers) if summary.agreement else [],
+        machine=_machine(summary, say),
+        agreement=_agreement(summary.agreement, summary.readers, say) if summary.agreement else [],
         table=_table(summary.agreement) if summary.agreement else [],
         differences=_differences(content),
         pictures=[_pictured(content, each) for each in shown],
-        cut=f"{hidden} more of these cells are not shown; the CSV report lists all." if hidden else "",
-        foot=f"{content.name}, written {_when(summary.written)} by edge-classify {summary.software}",
+        cut=say(_CUT, count=hidden) if hidden else "",
+        foot=say(_FOOT, name=content.name, when=_when(summary.written), software=summary.software),
     )
 
 
-def _rows(summary: Summary) -> list[Row]:
+def _status(content: Content) -> str:
+    status = content.say(_TITLES[content.status])
+    if content.version == 1:
+        return status
+    return content.say("{status}, version {version}", status=status, version=content.version)
+
+
+def _rows(summary: Summary, say: Words) -> list[Row]:
     rows = []
     for label in MARKS:
         share, count = summary.shares.get(label), summary.counts.get(label, 0)
@@ -152,98 +175,119 @@ def _rows(summary: Summary) -> list[Row]:
             count = summary.open
         if not count and label not in summary.shares:
             continue
-        name = label or "open: waits for a person"
+        name = say(label or "open: waits for a person")
         if share is None or share.value is None or share.low is None or share.high is None:
             rows.append(Row(name, *MARKS[label], count))
         else:
-            interval = f"{100 * share.low:.1f} to {100 * share.high:.1f} %"
+            low, value, high = (say.number(100 * each, 1) for each in (share.low, share.value, share.high))
             bar = (share.low, share.value, share.high)
-            rows.append(Row(name, *MARKS[label], count, f"{100 * share.value:.1f} %", interval, bar))
+            interval = say("{low} to {high} %", low=low, high=high)
+            rows.append(Row(name, *MARKS[label], count, f"{value} %", interval, bar))
     return rows
 
 
-def _results(summary: Summary) -> list[str]:
+def _results(summary: Summary, say: Words) -> list[str]:
     found, ratio = [], summary.ratio
     if ratio.value is not None and ratio.low is not None:
-        high = "no bound" if ratio.high is None else f"{ratio.high:.3f}"
-        found.append(f"Monocytes per lymphocyte: {ratio.value:.3f} (95 % interval {ratio.low:.3f} to {high}).")
+        value, low = say.number(ratio.value, 3), say.number(ratio.low, 3)
+        high = say("no bound") if ratio.high is None else say.number(ratio.high, 3)
+        found.append(say(_RATIO, ratio=value, low=low, high=high))
     if summary.needed:
-        found.append(
-            f"For the monocytes' share to be known within {100 * WITHIN:.0f} % to either side, {summary.needed} "
-            f"lymphocytes and monocytes have to be counted; here there are {ratio.numerator + ratio.denominator}."
-        )
+        count = ratio.numerator + ratio.denominator
+        found.append(say(_NEEDED, within=f"{100 * WITHIN:.0f}", needed=summary.needed, count=count))
     if summary.nucleated_red:
         factor = summary.nucleated_red_factor
-        correction = (
-            "fewer than 5 per 100 white cells, so no count is corrected"
-            if factor is None
-            else f"a white cell count that includes them is to be multiplied by {factor:.3f}"
-        )
-        found.append(f"Nucleated red cells: {summary.nucleated_red}; {correction}.")
+        multiplier = "" if factor is None else say.number(factor, 3)
+        found.append(say(_FACTOR if multiplier else _NO_FACTOR, count=summary.nucleated_red, factor=multiplier))
     return found
 
 
 def _facts(content: Content) -> list[tuple[str, str]]:
-    summary = content.summary
-    settings, signed = summary.settings, summary.signature
-    kinds = settings.cells
-    reading = "all cells" if settings.read == ALL else "the doubtful cells"
-    reading += ", without the machine's answers" if settings.blind else ""
+    summary, say = content.summary, content.say
+    settings, runs = summary.settings, summary.runs
+    counted = say("not yet")
+    if summary.began:
+        counted = say("{first} to {last}", first=_when(summary.began), last=_when(summary.ended))
     found = [
-        ("Slide", settings.slide or "not named"),
-        ("Operator", settings.operator or "not named"),
+        ("Slide", settings.slide or say("not named")),
+        ("Operator", settings.operator or say("not named")),
         ("Note", settings.note),
-        ("Counted", f"{_when(summary.began)} to {_when(summary.ended)}" if summary.began else "not yet"),
-        ("Cells", f"{summary.counted} of {settings.target} {kinds}; {summary.repeated} seen again, counted once"),
-        ("Readers", f"{', '.join(summary.readers) or 'none yet'}; {settings.readers} to judge {reading}"),
-        ("Source", _each(run.source for run in summary.runs)),
-        ("Model", _each(f"{run.model}, sha256 {run.model_sha256}" for run in summary.runs)),
-        ("Site profile", _each(_profile(run) for run in summary.runs)),
-        (
-            "Stated risk",
-            _each("none, each cell answered" if run.risk is None else f"{run.risk:g}" for run in summary.runs),
-        ),
-        ("Software", _each(f"edge-classify {run.software}" for run in summary.runs)),
+        ("Counted", counted),
+        ("Cells", _cells(summary, say)),
+        ("Readers", _readers(summary.readers, settings, say)),
+        ("Source", _each((run.source for run in runs), say)),
+        ("Model", _each((f"{run.model}, sha256 {run.model_sha256}" for run in runs), say)),
+        ("Site profile", _each((_profile(run, say) for run in runs), say)),
+        ("Stated risk", _each((_risk(run, say) for run in runs), say)),
+        ("Software", _each((f"edge-classify {run.software}" for run in runs), say)),
         ("Session", f"{summary.name}, {summary.id}"),
+        ("Signature", _signature(summary.signature, say)),
     ]
-    if signed:
-        state = "" if signed.intact else "BROKEN: "
-        replaces = f"; replaces the version of sha256 {signed.replaces}" if signed.replaces else ""
-        text = f"{state}{signed.reader}, {_when(signed.at)}, version {signed.version}, sha256 {signed.sha256}{replaces}"
-        found.append(("Signature", text))
-    else:
-        found.append(("Signature", "not signed"))
-    return [(name, _short(value, _LONGEST)) for name, value in found if value]
+    return [(say(name), _short(value, _LONGEST)) for name, value in found if value]
 
 
-def _profile(run: Run) -> str:
-    return f"{run.profile}, sha256 {run.profile_sha256}" if run.profile else "none"
+def _cells(summary: Summary, say: Words) -> str:
+    settings = summary.settings
+    cells, repeated = say(settings.cells), summary.repeated
+    return say(_CELLS, counted=summary.counted, target=settings.target, cells=cells, repeated=repeated)
 
 
-def _each(values: Iterable[str]) -> str:
-    return "; ".join(dict.fromkeys(values)) or "none"
+def _readers(readers: Sequence[str], settings: Settings, say: Words) -> str:
+    cells = say("all cells" if settings.read == ALL else "the doubtful cells")
+    if settings.blind:
+        cells = say("{cells}, without the machine's answers", cells=cells)
+    names = ", ".join(readers) or say("none yet")
+    return say("{readers}; {count} to judge {cells}", readers=names, count=settings.readers, cells=cells)
 
 
-def _machine(summary: Summary) -> list[str]:
+def _profile(run: Run, say: Words) -> str:
+    return f"{run.profile}, sha256 {run.profile_sha256}" if run.profile else say("none")
+
+
+def _risk(run: Run, say: Words) -> str:
+    return say("none, each cell answered") if run.risk is None else f"{run.risk:g}".replace(".", say.page["decimal"])
+
+
+def _signature(signed: Signature | None, say: Words) -> str:
+    if not signed:
+        return say("not signed")
+    text = say(_SIGNED, reader=signed.reader, when=_when(signed.at), version=signed.version, sha256=signed.sha256)
+    if signed.replaces:
+        text = say("{signature}; replaces the version of sha256 {sha256}", signature=text, sha256=signed.replaces)
+    return text if signed.intact else say("BROKEN: {signature}", signature=text)
+
+
+def _each(values: Iterable[str], say: Words) -> str:
+    return "; ".join(dict.fromkeys(values)) or say("none")
+
+
+def _machine(summary: Summary, say: Words) -> list[str]:
     if not summary.machine:
         return []
-    found = ["Answers: " + ", ".join(f"{count} {answer}" for answer, count in sorted(summary.machine.items())) + "."]
+    found = [say("Answers: {answers}.", answers=_counts(sorted(summary.machine.items()), say))]
     for each in summary.corrected:
-        other = ", ".join(f"{count} {label}" for label, count in each.table.items() if label != each.answer)
-        stood = f"Of {each.right.count} {each.answer} answers that persons judged, {each.right.right} stood"
-        if each.right.low is not None and each.right.high is not None:
-            stood += f" (95 % interval {100 * each.right.low:.1f} to {100 * each.right.high:.1f} %)"
-        found.append(stood + (f"; the others: {other}." if other else "."))
+        right, others = each.right, [(label, count) for label, count in each.table.items() if label != each.answer]
+        text = say(_STOOD, count=right.count, answer=say(each.answer), right=right.right)
+        if right.low is not None and right.high is not None:
+            low, high = (say.number(100 * bound, 1) for bound in (right.low, right.high))
+            text = say("{sentence} (95 % interval {low} to {high} %)", sentence=text, low=low, high=high)
+        if others:
+            text = say("{sentence}; the others: {others}", sentence=text, others=_counts(others, say))
+        found.append(f"{text}.")
     return found
 
 
-def _agreement(agreement: Agreement, readers: Sequence[str]) -> list[str]:
+def _counts(counts: Iterable[tuple[str, int]], say: Words) -> str:
+    return ", ".join(say("{count} {label}", count=count, label=say(label)) for label, count in counts)
+
+
+def _agreement(agreement: Agreement, readers: Sequence[str], say: Words) -> list[str]:
     same = agreement.same
     first, second = (_short(name, 40) for name in readers[:2])
-    found = [f"{first} (rows) and {second} (columns) both judged {same.count} cells, and {same.right} the same."]
-    if agreement.kappa is not None:
-        interval = f"95 % interval {agreement.low:.2f} to {agreement.high:.2f}"
-        found.append(f"Cohen's kappa: {agreement.kappa:.2f} ({interval}).")
+    found = [say(_BOTH, first=first, second=second, count=same.count, same=same.right)]
+    if agreement.kappa is not None and agreement.low is not None and agreement.high is not None:
+        kappa, low, high = (say.number(each, 2) for each in (agreement.kappa, agreement.low, agreement.high))
+        found.append(say("Cohen's kappa: {kappa} (95 % interval {low} to {high}).", kappa=kappa, low=low, high=high))
     return found
 
 
@@ -263,25 +307,33 @@ def _differences(content: Content) -> str:
         letters = [MARKS[verdicts[name][each.cell].kind][0] if name in each.said else "-" for name in readers]
         shown.append(f"#{each.cell} {' '.join(letters)}")
     more = len(differences) - len(shown)
-    names = ", ".join(_short(name, 40) for name in readers)
-    return f"They differ (by the letters of {names}) about {'; '.join(shown)}" + (
-        f"; and {more} more, which the CSV report lists." if more else "."
-    )
+    names, say = ", ".join(_short(name, 40) for name in readers), content.say
+    text = say("They differ (by the letters of {readers}) about {cells}", readers=names, cells="; ".join(shown))
+    if more:
+        text = say("{sentence}; and {more} more, which the CSV report lists", sentence=text, more=more)
+    return f"{text}."
 
 
 def _pictured(content: Content, each: Judged) -> Pictured:
-    cell = each.cell
+    cell, say = each.cell, content.say
     said = [
-        f"{_short(name, 30)}: {_short(str(verdicts[cell.id]), 80)}"
+        say("{who}: {what}", who=_short(name, 30), what=_short(_verdict(verdicts[cell.id], say), 80))
         for name, verdicts in content.found.verdicts.items()
         if cell.id in verdicts
     ]
-    machine = f"machine: {cell.answer}" if cell.answer else "missed by the machine"
+    machine = say("machine: {answer}", answer=say(cell.answer)) if cell.answer else say("missed by the machine")
     if cell.reason:
-        machine = f"{cell.answer}: {_short(cell.reason, 80)}"
-    label = "" if len(said) == 1 and each.by else each.label or f"open: {each.open}"
+        machine = say("{who}: {what}", who=say(cell.answer), what=_short(say.translated(cell.reason), 80))
+    label = say(each.label) if each.label else say("open: {why}", why=say(each.open))
+    if len(said) == 1 and each.by:
+        label = ""
     lines = [label, machine, *said]
     return Pictured(cell.id, *MARKS[each.label], list(filter(None, lines)), _small(content.journal.crop(cell.id)))
+
+
+def _verdict(verdict: Verdict, say: Words) -> str:
+    kind = say(verdict.kind)
+    return f"{kind} ({verdict.note})" if verdict.note else kind
 
 
 def _short(text: str, longest: int) -> str:

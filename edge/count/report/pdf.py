@@ -7,6 +7,7 @@ from typing import Any
 
 from edge.count.report.content import Content
 from edge.count.report.page import Page, Pictured, page
+from edge.count.words import Words
 from edge.errors import UserError
 
 _FONTS = Path(__file__).parent / "fonts"
@@ -33,28 +34,29 @@ def write(content: Content, path: Path) -> None:
         bottomMargin=_MARGIN + 6,
         title=about.title,
         creator="edge-count",
-        lang="en",
+        lang=content.say.language,
     )
 
     def foot(canvas: Any, document: Any) -> None:
         canvas.setFont("DejaVu", 6.5)
-        canvas.drawString(_MARGIN, 22, f"{about.foot}. Not a medical device.")
-        canvas.drawRightString(_MARGIN + _WIDTH, 22, f"page {document.page}")
+        canvas.drawString(_MARGIN, 22, about.foot)
+        canvas.drawRightString(_MARGIN + _WIDTH, 22, content.say("page {number}", number=document.page))
 
-    document.build(_Setter().story(about), onFirstPage=foot, onLaterPages=foot)
+    document.build(_Setter(content.say).story(about), onFirstPage=foot, onLaterPages=foot)
 
 
 class _Setter:
     """Sets a Page as ReportLab's flowables."""
 
-    def __init__(self) -> None:
-        """Loads ReportLab and the fonts."""
+    def __init__(self, say: Words) -> None:
+        """Loads ReportLab and the fonts. say: the words of the report."""
         from reportlab import platypus
         from reportlab.graphics import shapes
         from reportlab.lib import colors
         from reportlab.lib.styles import ParagraphStyle
         from reportlab.pdfbase import pdfmetrics, ttfonts
 
+        self.say = say
         self.kit, self.shapes, self.colour = platypus, shapes, colors.HexColor
         pdfmetrics.registerFont(ttfonts.TTFont("DejaVu", str(_FONTS / "DejaVuSans.ttf")))
         pdfmetrics.registerFont(ttfonts.TTFont("DejaVu-Bold", str(_FONTS / "DejaVuSans-Bold.ttf")))
@@ -70,13 +72,15 @@ class _Setter:
 
     def story(self, about: Page) -> list[Any]:
         """The whole report, in order."""
-        left = [self._heading(f"Count, with shares of {about.whole}"), self._counts(about)]
+        left = [self._heading(self.say("Count, with shares of {cells}", cells=about.whole)), self._counts(about)]
         left += self._lines(about.results)
-        right = [self._heading("Session"), self._facts(about)]
-        machine = [self._heading("The machine's answers"), *self._lines(about.machine)] if about.machine else []
+        right = [self._heading(self.say("Session")), self._facts(about)]
+        machine = self._lines(about.machine)
+        if machine:
+            machine.insert(0, self._heading(self.say("The machine's answers")))
         if about.agreement or about.differences:
             left += machine
-            right += [self._heading("The readers"), *self._lines(about.agreement)]
+            right += [self._heading(self.say("The readers")), *self._lines(about.agreement)]
             right += [self._agreement(about)] if about.table else []
             right += self._lines([about.differences] if about.differences else [])
         else:
@@ -85,7 +89,7 @@ class _Setter:
         found = [self._head(about), self.kit.Spacer(1, 5), self._notices(about), self.kit.Spacer(1, 5)]
         found.append(self._table([[columns[0], "", columns[1]]], [_COLUMN, _GAP, _COLUMN], [("VALIGN", "TOP")]))
         if about.pictures:
-            found += [self._heading("Cells that were doubtful or corrected"), self._gallery(about)]
+            found += [self._heading(self.say("Cells that were doubtful or corrected")), self._gallery(about)]
         return found + self._lines([about.cut] if about.cut else [])
 
     def _head(self, about: Page) -> Any:
@@ -112,7 +116,7 @@ class _Setter:
         return self.kit.Paragraph(markup, style)
 
     def _counts(self, about: Page) -> Any:
-        head = ["", "kind", "cells", "share", "95 % interval"]
+        head = ["", *map(self.say, ("kind", "cells", "share", "95 % interval"))]
         styles = [self.small, self.small, self.small_right, self.small_right, self.small_right]
         rows: list[list[Any]] = [
             [

@@ -1,36 +1,51 @@
 """A report for the terminal, in a few lines."""
 
+from collections.abc import Sequence
+
 from edge.count.summary import Summary
+from edge.count.words import ENGLISH, Words, words
 from edge.output.tables import Table
 from edge.share import Share
 from edge.system.streams import printable
 
 
-def text(summary: Summary) -> str:
-    """The counts with their intervals, what a reader has to know, and who stands for it."""
-    settings, rows = summary.settings, []
-    for label, count in summary.counts.items():
-        rows.append([label, str(count), _percent(summary.shares[label]) if label in summary.shares else ""])
+def text(summary: Summary, language: str = ENGLISH) -> str:
+    """The counts with their intervals, what a reader has to know, and who stands for it.
+
+    language: one of edge.count.words.languages.
+    """
+    say, settings, shares = words(language), summary.settings, summary.shares
+    rows = [[say(label), str(count), _percent(shares.get(label), say)] for label, count in summary.counts.items()]
     if summary.open:
-        rows.append(["open", str(summary.open), ""])
-    of = f"% of the {settings.cells}"
-    lines = [
-        f"{printable(summary.name)}: slide {printable(settings.slide or '-')}, {printable(settings.operator or '-')}"
-    ]
-    lines += [Table(["", "cells", f"{of} (95 %)"], rows).text()]
-    if summary.ratio.value is not None:
-        lines.append(f"Monocytes to lymphocytes: {summary.ratio}")
-    if summary.nucleated_red_factor is not None:
-        lines.append(f"Nucleated red cells: multiply a white cell count by {summary.nucleated_red_factor:.3f}.")
-    if summary.agreement and summary.agreement.kappa is not None:
-        found = summary.agreement
-        lines.append(f"The readers agree on {found.same}; kappa {found.kappa:.2f} [{found.low:.2f}, {found.high:.2f}]")
-    if summary.signature:
-        lines.append(f"Signed by {printable(summary.signature.reader)}, version {summary.signature.version}.")
-    return "\n".join([*lines, *map(printable, summary.notices)])
+        rows.append([say("open"), str(summary.open), ""])
+    name, slide, operator = (printable(each or "-") for each in (summary.name, settings.slide, settings.operator))
+    lines = [say("{name}: slide {slide}, {operator}", name=name, slide=slide, operator=operator)]
+    lines += [Table(["", say("cells"), say("% of the {cells} (95 %)", cells=say(settings.cells))], rows).text()]
+    ratio, factor, agreement, signed = summary.ratio, summary.nucleated_red_factor, summary.agreement, summary.signature
+    if ratio.value is not None:
+        found = f"{_within((ratio.value, ratio.low, ratio.high), 3, say)} {ratio.numerator}:{ratio.denominator}"
+        lines.append(say("Monocytes to lymphocytes: {ratio}", ratio=found))
+    if factor is not None:
+        lines.append(say("Nucleated red cells: multiply a white cell count by {factor}.", factor=say.number(factor, 3)))
+    if agreement and agreement.kappa is not None:
+        same = agreement.same
+        found = f"{_within((same.value, same.low, same.high), 3, say)} {same.right}/{same.count}"
+        kappa = _within((agreement.kappa, agreement.low, agreement.high), 2, say)
+        lines.append(say("The readers agree on {same}; kappa {kappa}", same=found, kappa=kappa))
+    if signed:
+        reader = printable(signed.reader)
+        lines.append(say("Signed by {reader}, version {version}.", reader=reader, version=signed.version))
+    return "\n".join([*lines, *(say.translated(printable(each)) for each in summary.notices)])
 
 
-def _percent(share: Share) -> str:
-    if share.value is None or share.low is None or share.high is None:
+def _percent(share: Share | None, say: Words) -> str:
+    """A share in percent; "" for a label that has none."""
+    return _within((share.value, share.low, share.high), 1, say, times=100) if share else ""
+
+
+def _within(bounds: Sequence[float | None], digits: int, say: Words, times: int = 1) -> str:
+    """A value with its interval. bounds: the value, the lower and the upper bound."""
+    if None in bounds:
         return "-"
-    return f"{100 * share.value:.1f} [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+    value, low, high = (say.number(times * each, digits) for each in bounds if each is not None)
+    return say("{value} [{low}, {high}]", value=value, low=low, high=high)

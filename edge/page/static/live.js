@@ -1,11 +1,11 @@
 // The live view: the newest picture with its age, how the run goes, and within a second a word where no picture comes.
-import { $, element, get, key, mark, marks, post, say, svg, t } from "./page.js";
+import { $, element, fixed, get, key, marks, named, post, say, svg, t, thumbnail } from "./page.js";
 
 const EVERY = 250; // milliseconds
 const STALE = 700; // milliseconds
 const LOST = 700; // milliseconds without an answer
 const NARROWEST = 0.15; // of the picture's width; the scale bar is at least so long
-const percent = (value) => `${(100 * value).toFixed(1)}`;
+const percent = (value) => fixed(100 * value, 1);
 let lastAnswer = performance.now();
 let lastFrame = lastAnswer; // when the program last said that it has another good frame
 let latest = "";
@@ -20,14 +20,12 @@ const age = () => (taken === null ? null : Math.max(0, performance.now() + clock
 
 async function watch() {
   const canvas = $("picture");
-  for (let number = 0; !state?.over; ) {
-    if (document.hidden) await new Promise((seen) => document.addEventListener("visibilitychange", seen, { once: true }));
+  for (let number = 0; ; ) {
     try {
+      if (document.hidden || state?.over) throw new Error("Nobody looks.");
       const response = await fetch(`/live/picture?after=${number}`, { signal: AbortSignal.timeout(5000) });
-      if (response.status !== 200) {
-        if (response.status !== 204) await new Promise((done) => setTimeout(done, EVERY));
-        continue;
-      }
+      if (response.status === 204) continue;
+      if (!response.ok) throw new Error(response.statusText);
       const bitmap = await createImageBitmap(await response.blob());
       if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
       canvas.getContext("2d").drawImage(bitmap, 0, 0);
@@ -41,9 +39,7 @@ async function watch() {
       await new Promise((done) => setTimeout(done, EVERY));
     }
   }
-  watching = false;
 }
-let watching = false;
 
 /** Draws a box around each cell, with the mark of its answer and the probability. */
 function boxes(cells) {
@@ -53,7 +49,7 @@ function boxes(cells) {
     const label = marks[answer] ?? "…";
     const box = svg("rect", { x, y, width, height, "data-mark": answer && label });
     if (!answer) return [box];
-    const words = `${label}${share ? ` ${share.toFixed(2)}` : ""}`;
+    const words = `${label}${share ? ` ${fixed(share, 2)}` : ""}`;
     const top = y > 1.3 * text ? y - 1.3 * text : y + height;
     const back = svg("rect", { x, y: top, width: (0.62 * words.length + 0.5) * text, height: 1.3 * text, class: "back", "data-mark": label });
     return [box, back, svg("text", { x: x + 0.3 * text, y: top + text, "font-size": text }, words)];
@@ -89,10 +85,6 @@ async function ask() {
     clock.doubt += EVERY / 1000;
     if (doubt <= clock.doubt) clock = { apart: 1000 * state.now - asked - doubt, doubt };
     show();
-    if (!watching && !state.over) {
-      watching = true;
-      watch();
-    }
   } catch {}
   setTimeout(ask, EVERY);
 }
@@ -122,17 +114,12 @@ function show() {
   const ids = JSON.stringify(state.latest);
   if (ids === latest) return;
   latest = ids;
-  const items = state.latest.map(([id, answer]) => {
-    const image = element("img", { src: `/s/${key}/crops/${id}.jpg`, width: 80, height: 80, alt: `${t.cell} ${id}` });
-    const caption = answer ? [mark(answer), ` ${t[answer] ?? answer}`] : [];
-    return element("li", {}, image, ...caption);
-  });
-  $("latest").replaceChildren(...items);
+  $("latest").replaceChildren(...state.latest.map(([id, answer]) => thumbnail(id, ...(answer ? named(answer) : []))));
 }
 
 function list(counts) {
   const rows = counts.map(([label, ...values]) => {
-    const head = element("th", { scope: "row" }, mark(label), ` ${t[label] ?? label}`);
+    const head = element("th", { scope: "row" }, ...named(label));
     return element("tr", {}, head, ...values.map((each) => element("td", { textContent: each })));
   });
   $("counts").tBodies[0].replaceChildren(...rows);
@@ -180,3 +167,4 @@ for (const each of ["pause", "finish", "flat", "brighter", "darker"]) {
 for (const each of ["bar", "circle"]) $(each).addEventListener("change", () => state && scale());
 setInterval(fresh, EVERY / 2);
 ask();
+watch();

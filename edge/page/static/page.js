@@ -8,6 +8,9 @@ export const say = (text, bad = false) => {
   said.className = bad ? "bad" : "";
 };
 
+/** A number with so many decimals, as the language writes it. */
+export const fixed = (value, digits) => value.toFixed(digits).replace(".", t.decimal);
+
 /** Loads JSON. Throws an Error whose message may be shown. */
 export async function get(path, patience = 20_000) {
   return answer(fetch(path, { headers: { accept: "application/json" }, signal: AbortSignal.timeout(patience) }));
@@ -47,6 +50,15 @@ export function mark(label, extra = "") {
   const made = element("span", { className: `mark ${extra}`, textContent: marks[label] ?? "…" });
   made.dataset.mark = made.textContent;
   return made;
+}
+
+/** A label's mark with its name in this language. */
+export const named = (label) => [mark(label), ` ${t[label] ?? label}`];
+
+/** A small picture of a cell in a list. */
+export function thumbnail(id, ...caption) {
+  const image = element("img", { src: `/s/${key}/crops/${id}.jpg`, width: 80, height: 80, alt: `${t.cell} ${id}` });
+  return element("li", {}, image, ...caption);
 }
 
 /** A new element of a drawing. */

@@ -1,5 +1,5 @@
 // The review: a gallery of which only the rows in view exist, and the cell that is looked at beside it.
-import { $, element, get, key, mark, marks, post, reader, say, svg, t } from "./page.js";
+import { $, element, fixed, get, key, mark, marks, named, post, reader, say, svg, t, thumbnail } from "./page.js";
 
 const PADDING = 2; // rows beyond what is in view
 const LATER = 120; // milliseconds before a field is loaded, so that fast keys don't load each
@@ -72,8 +72,7 @@ function go(place, extend = false) {
   at = Math.min(shown.length - 1, Math.max(0, place));
   if (extend) chosen.add(shown[at]);
   const top = Math.floor(at / columns) * size;
-  if (top < gallery.scrollTop) gallery.scrollTop = top;
-  else if (top + size > gallery.scrollTop + gallery.clientHeight) gallery.scrollTop = top + size - gallery.clientHeight;
+  gallery.scrollTop = Math.min(top, Math.max(gallery.scrollTop, top + size - gallery.clientHeight));
   update();
 }
 
@@ -97,12 +96,12 @@ function update() {
   const lines = [element("h2", { textContent: `${t.cell} ${cell.id}` })];
   if (cell.added) lines.push(element("p", { textContent: t.by_hand }));
   if (cell.answer) {
-    lines.push(element("p", {}, `${t.machine}: `, mark(cell.answer), ` ${t[cell.answer] ?? cell.answer}`));
+    lines.push(element("p", {}, `${t.machine}: `, ...named(cell.answer)));
     if (cell.reason) lines.push(element("p", { className: "reason", textContent: cell.reason }));
     const shares = Object.entries(cell.shares).map(([name, share]) => {
       const meter = element("meter", { min: 0, max: 1, value: share });
       meter.ariaLabel = t[name] ?? name;
-      return element("tr", {}, element("th", { scope: "row", textContent: t[name] ?? name }), element("td", {}, meter), element("td", { textContent: `${(100 * share).toFixed(1)} %` }));
+      return element("tr", {}, element("th", { scope: "row", textContent: t[name] ?? name }), element("td", {}, meter), element("td", { textContent: `${fixed(100 * share, 1)} %` }));
     });
     lines.push(element("table", {}, ...shares));
   }
@@ -121,8 +120,7 @@ async function showAlike() {
   const { alike } = await get(`${here}/alike/${cell.id}?${who}`).catch(() => ({ alike: [] }));
   if (cell !== current()) return;
   $("alike").hidden = !alike.length;
-  const items = alike.map(([id, kind]) => element("li", {}, element("img", { src: `${here}/crops/${id}.jpg`, width: 80, height: 80, alt: `${t.cell} ${id}: ${t[kind]}` }), mark(kind)));
-  $("alike").lastElementChild.replaceChildren(...items);
+  $("alike").lastElementChild.replaceChildren(...alike.map(([id, kind]) => thumbnail(id, ...named(kind))));
 }
 
 const words = (verdict) => (verdict ? t[verdict[0]] + (verdict[1] ? ` (${verdict[1]})` : "") : "–");
@@ -272,8 +270,7 @@ async function poll() {
     if (JSON.stringify(now) !== version) {
       const known = new Set(cells.keys());
       await load();
-      if ([...cells.keys()].some((id) => !known.has(id))) shown = [...shown, ...[...cells.keys()].filter((id) => !known.has(id))];
-      shown = shown.filter((id) => cells.has(id));
+      shown = [...shown.filter((id) => cells.has(id)), ...[...cells.keys()].filter((id) => !known.has(id))];
       update();
     }
   } catch {}
@@ -340,10 +337,9 @@ for (const button of document.querySelectorAll("[data-kind]")) {
   button.addEventListener("click", () => (judge(button.dataset.kind), toGallery()));
   button.addEventListener("keyup", (event) => event.key === " " && event.preventDefault());
 }
-$("undo").addEventListener("click", () => (back("undo"), toGallery()));
-$("redo").addEventListener("click", () => (back("redo"), toGallery()));
-$("add").addEventListener("click", () => setCross(cross ? null : centre()));
-$("help").addEventListener("click", () => $("keys").showModal());
+for (const [button, name] of [["undo", "Backspace"], ["redo", "r"], ["add", "a"], ["help", "?"]]) {
+  $(button).addEventListener("click", () => (KEYS[name](), toGallery()));
+}
 $("several").addEventListener("click", ({ target }) => (target.ariaPressed = String(target.ariaPressed !== "true")));
 $("noting").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -15,7 +15,6 @@ from edge.count.outcome import must_judge, outcome
 from edge.count.report import FORMATS
 from edge.count.verdicts import Verdict
 from edge.page.server import Server
-from edge.page.words import language, words
 
 ANSWERS = ["lymphocyte", "review", "monocyte", "review", "other"]
 
@@ -135,6 +134,22 @@ def test_downloads_in_all_formats(tmp_path: Path) -> None:
             assert answer.headers["content-disposition"] == f'attachment; filename="{key_of(file)}-v1{ending}"'
 
 
+def test_a_report_is_in_the_language_of_the_page(tmp_path: Path) -> None:
+    with served(tmp_path, ["review", "lymphocyte"]) as (client, here, _):
+        french = {"Accept-Language": "fr-CA,fr;q=0.9,en;q=0.5"}
+        said = {
+            "fr": ("1 cellule attend une personne", "Seulement"),
+            "en": ("1 cell of it waits", "Only 1"),
+        }
+        for language, (refused, notice) in said.items():
+            headers = french if language == "fr" else {}
+            page, report = (client.get(f"{here}/{name}", **headers).body.decode() for name in ("report", "report.html"))
+            assert f'<html lang="{language}">' in page and refused in page
+            assert f'<html lang="{language}">' in report and notice in report
+        assert client.get(f"{here}/report.csv", **french).body == client.get(f"{here}/report.csv").body
+        assert client.get(f"{here}/cells?reader=Ada", **french).json["cells"][0]["why"] == "cas limite"
+
+
 def test_the_support_file_names_no_folder(tmp_path: Path) -> None:
     with served(tmp_path, ["lymphocyte"]) as (client, _, _file):
         assert str(tmp_path) in client.get("/doctor").body.decode()
@@ -188,12 +203,3 @@ def test_options_of_the_page_need_a_camera(tmp_path: Path) -> None:
     ):
         found = CliRunner().invoke(command, arguments)
         assert found.exit_code == 2 and "--camera" in found.output and not (tmp_path / "slide.session").exists()
-
-
-def test_all_words_are_there_in_each_language() -> None:
-    english = words()["en"]
-    for name, texts in words().items():
-        assert texts.keys() == english.keys() and all(texts.values()), name
-    assert words()["fr"]["undo"] == "Annuler"
-    assert language("fr-CH, en;q=0.8") == "fr" and language("en;q=0.5,pt-BR") == "pt"
-    assert language("") == language("ja, *") == language(";q=,=;q=x") == "en"

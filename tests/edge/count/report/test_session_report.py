@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
-from conftest import assert_fits
+from conftest import assert_fits, english_in
 from fhir.resources.R4B.bundle import Bundle
 from fontTools.ttLib import TTFont
 from hl7apy.consts import VALIDATION_LEVEL
@@ -26,10 +26,14 @@ from edge.count.records import ALL, NAMED, WHITE, CountedCell, Field, Run, Setti
 from edge.count.report import FORMATS, hand_over, page, write
 from edge.count.report.content import Content, content
 from edge.count.report.observations import observations
+from edge.count.report.text import text as terminal
 from edge.count.review import Review
+from edge.count.summary import summary
 from edge.count.verdicts import VERDICTS, Verdict
+from edge.count.words import languages
 from edge.errors import UserError
 from edge.simulator import drawing
+from edge.unlike import _OTHERWISE
 
 NAMES = ("lymphocyte", "monocyte", "neutrophil")
 ODD = "Zoë Łuk & <b>Д</b> Ω|^~\\ 漢 😀"
@@ -159,6 +163,33 @@ def test_html_asks_for_nothing_and_shows_every_doubtful_cell(make: Make, tmp_pat
         assert part in found
 
 
+@pytest.mark.parametrize("language", ["fr", "es", "pt"])
+def test_a_report_in_another_language_has_no_english(language: str, make: Make, tmp_path: Path) -> None:
+    open_, signed = make(30, counted=WHITE, note="nota"), make(60, readers=2, read=ALL)
+    open_.end("20261126T094908Z-5f3a1c9b02", {"unlike": {"value": 1.0, "why": _OTHERWISE, "moves": {}}})
+    for kind in ("lymphocyte", "nucleated red cell", "unsure"):
+        Review(open_, "Ada").judge([Review(open_, "Ada").waiting()[0].id], Verdict(kind))
+    Review(open_, "Ada").judge([2], Verdict("monocyte"))
+    judge(signed, "Ada"), judge(signed, "Bob", ("lymphocyte", "monocyte")), judge(signed, "Eve", ("monocyte",))
+    for reason in ("a mistake", ""):
+        signing.sign(signed, "Eve")
+        if reason:
+            signing.amend(signed, "Eve", reason)
+    for number, journal in enumerate((open_, signed, make(0, blind=True))):
+        said = []
+        for name in ("en", language):
+            path = tmp_path / f"{number}-{name}.html"
+            write(journal, path, name)
+            html = re.sub("(?s)<style>.*</style>", "", path.read_text())
+            assert f'<html lang="{name}">' in html
+            said.append({*re.findall(r">\s*([^<>]+?)\s*<", html), *re.findall('alt="(.+?)"', html)})
+        english, other = said
+        assert len(other) > 20 and not [each for each in other if english_in(each)]
+        assert not [each for each in english & other if re.search("[a-z]{3} [a-z]{3}", each)]
+        lines = terminal(summary(journal), language).splitlines()
+        assert not [each for each in lines if english_in(each)]
+
+
 def test_open_cells_come_first_where_the_gallery_is_cut(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,10 +212,11 @@ def test_each_label_has_its_letter_and_white_on_its_colour_can_be_read() -> None
     assert all(1.05 / (luminance(colour) + 0.05) >= 4.5 for _, colour in page.MARKS.values())
 
 
-def test_a_usual_session_is_one_page_of_pdf_and_a_larger_one_more(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", languages())
+def test_a_usual_session_is_one_page_of_pdf_and_a_larger_one_more(language: str, make: Make, tmp_path: Path) -> None:
     for cells, pages in ((200, {1}), (1500, {2, 3, 4, 5})):
         path = tmp_path / f"{cells}.pdf"
-        write(judge(make(cells)), path)
+        write(judge(make(cells)), path, language)
         assert len(re.findall(rb"/Type\s*/Page\b", path.read_bytes())) in pages
 
 
@@ -197,10 +229,11 @@ def test_long_names_and_notes_fit_the_pdf(make: Make, tmp_path: Path) -> None:
     write(journal, tmp_path / "long.html")
 
 
-def test_the_fonts_have_the_scripts_of_names_and_are_small() -> None:
+def test_the_fonts_have_all_words_and_the_scripts_of_names_and_are_small() -> None:
     folder = Path(str(files("edge.count.report"))) / "fonts"
     for font in folder.glob("*.ttf"):
-        assert {ord(character) for character in "éŁőşžДжіΩλ→←…×–„ßẞ€№"} <= set(TTFont(font).getBestCmap())
+        text = "éŁőşžДжіΩλ→←…×–„ßẞ€№" + (Path(str(files("edge.count"))) / "strings.json").read_text().replace("\n", "")
+        assert {ord(character) for character in text} <= set(TTFont(font).getBestCmap())
     assert sum(file.stat().st_size for file in folder.iterdir()) < 300_000
     assert "Bitstream" in (folder / "LICENSE").read_text()
 
