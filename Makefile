@@ -80,14 +80,14 @@ $(AXE): tests/edge/page/axe/package.json tests/edge/page/axe/package-lock.json
 	cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
 	@touch $@
 
-# The report is build/torture.json. Each failure is printed with what repeats it.
+# The report is build/torture.md, and build/torture.json for programs. Each failure is printed with what repeats it.
 SHARE ?= 1
 SEED ?= 0
 PATIENCE ?= 1
 torture: .venv/dev
 	@mkdir -p build
 	PYTHONPATH=. $(BIN)/python tests/torture/runner.py --share $(SHARE) --seed $(SEED) --patience $(PATIENCE) \
-	  --json build/torture.json
+	  --json build/torture.json --report build/torture.md
 
 check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)
