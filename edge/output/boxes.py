@@ -149,6 +149,7 @@ def label_studio(file: Path, kinds: Kinds) -> Iterator[Add]:
     its folder of local files is the one that FILE is in. `labelling.xml` beside the pictures is the labelling interface
     that the tasks need.
     """
+    from urllib.parse import quote
     from xml.sax.saxutils import quoteattr
 
     tasks: list[dict[str, Any]] = []
@@ -162,7 +163,7 @@ def label_studio(file: Path, kinds: Kinds) -> Iterator[Add]:
             {"result": [_region(picture, each, each.verdicts[name], name) for each in cells if name in each.verdicts]}
             for name in readers
         ]
-        image = f"/data/local-files/?d={_pictures(file).name}/{picture.file}"
+        image = f"/data/local-files/?d={quote(f'{_pictures(file).name}/{picture.file}')}"
         tasks.append(
             {
                 "data": {"image": image, **picture.about},
