@@ -182,6 +182,7 @@ def main() -> int:
     if asked.child:
         _attempts(asked.kind[0], asked.seed, range(asked.first, asked.first + asked.count))
         return 0
+    about = _about() | {"seed": asked.seed, "share": asked.share}
     outcomes = {}
     print(f"{'kind':10}{'attempts':>10}{'broke':>8}{'slowest':>10}{'seconds':>10}")
     for kind in asked.kind or KINDS:
@@ -191,7 +192,6 @@ def main() -> int:
         print(f"{kind:10}{found.attempts:>10}{len(found.broke):>8}{found.slowest:>10}{found.seconds:>10}", flush=True)
         for number, what in found.broke.items():
             print(f"  --seed {asked.seed} --kind {kind} --only {number}: {what.strip()}", flush=True)
-    about = _about() | {"seed": asked.seed, "share": asked.share}
     if asked.json:
         report = about | {"kinds": {kind: asdict(each) for kind, each in outcomes.items()}}
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
