@@ -88,7 +88,6 @@ def attempt(random: np.random.Generator, folder: Path) -> str | None:
             return [*journal.rows(10**9), steered]
 
     with _log() as log, Server(path, f"{host}:0", live) as server:
-        logging.getLogger("uvicorn").setLevel(logging.ERROR)
         known = _signed_in(server)
         for _ in range(REQUESTS):
             stranger = random.random() < 0.5
@@ -191,7 +190,7 @@ def _signed_in(server: Server) -> list[str]:
 
 @contextmanager
 def _log() -> Iterator[list[str]]:
-    """What is logged as an error."""
+    """What is logged as an error, with the levels that the page sets: what h11 refuses by itself is no news."""
     heard: list[str] = []
 
     class Ears(logging.Handler):
