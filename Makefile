@@ -17,7 +17,7 @@ help:
 	@echo "make demo    classify a few drawn cells with the shipped model"
 	@echo "make test    run the tests, without those that take long"
 	@echo "make test-slow, make test-all  those that take long (training, an emulated Pi); all of them"
-	@echo "make torture  try to break the commands for hours: damaged files, kill -9 (SHARE=0.01: for two minutes; SEED=1)"
+	@echo "make torture  try to break the commands for hours: damaged files, kill -9 (SHARE=0.01: for minutes; SEED=1)"
 	@echo "make axe     get axe-core by npm, for the test that looks for barriers on the page"
 	@echo "make check   lint and check types"
 	@echo "make docs    build the documentation as a site into build/docs; a broken link is an error"
@@ -80,14 +80,14 @@ $(AXE): tests/edge/page/axe/package.json tests/edge/page/axe/package-lock.json
 	cd build/axe && npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
 	@touch $@
 
-# The report is build/torture.json. Each failure is printed with what repeats it.
+# The report is build/torture.md, and build/torture.json for programs. Each failure is printed with what repeats it.
 SHARE ?= 1
 SEED ?= 0
 PATIENCE ?= 1
 torture: .venv/dev
 	@mkdir -p build
 	PYTHONPATH=. $(BIN)/python tests/torture/runner.py --share $(SHARE) --seed $(SEED) --patience $(PATIENCE) \
-	  --json build/torture.json
+	  --json build/torture.json --report build/torture.md
 
 check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)

@@ -16,6 +16,7 @@ from edge.system.quiet import quiet
 
 if TYPE_CHECKING:
     from convert import locator, run
+    from convert.source import Source
 
 _KINDS = ("int8", "dynamic", "float16", "float32")
 _METHODS = ("auto", "min-max", "percentile", "mse")
@@ -26,7 +27,7 @@ class _Make(Grouped):
 
     groups = {  # noqa: RUF012 the base class declares it this way
         "What to convert": ("--data", "--labels", "--preprocess", "--size", "--crop"),
-        "Which kind": ("--int8", "--dynamic", "--float16", "--float32", "--all"),
+        "Which kind": ("--int8", "--dynamic", "--float16", "--float32", "--all", "--onnx"),
         "How int8 is made": ("--calibration", "--method", "--rescue"),
         "The gate": ("--max-drop",),
         "What to write": ("--out", "--help"),
@@ -70,6 +71,7 @@ def main() -> None:
 )
 @click.option("--float32", "kind", flag_value="float32", help="Not quantized, for comparison.")
 @click.option("--all", "kind", flag_value="all", help="All four kinds.")
+@click.option("--onnx", "kind", flag_value="onnx", help="Not .tflite but ONNX, not quantized, for other programs.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -168,6 +170,8 @@ def make(
                 f"{', '.join(given)} is for a Keras file; leave it out, since the training run {source} records it."
             )
         if network(source) == "locator":
+            if kind == "onnx":
+                raise UserError("--onnx is for classifiers; a locator becomes a .tflite file only.")
             with progress_bars() as progress:
                 located = locator.convert(source, kind, out, folder, limits, progress)
             _show_locator(located)
@@ -182,12 +186,30 @@ def make(
     )
     kinds = _KINDS if kind == "all" else (kind,)
     place = out or (source.parent if own else source)
+    if kind == "onnx":
+        _onnx(network_source, place, options)
+        return
     with progress_bars() as progress:
         results = runs.converted(network_source, kinds, place, options, progress)
     for result in results:
         _show(result)
     if failed := [result.report.sentences[-1] for result in results if result.path is None]:
         raise gate.NotProven(" ".join(failed))
+
+
+def _onnx(source: "Source", out: Path, options: "run.Options") -> None:
+    from convert import gate, onnx_file
+
+    with progress_bars() as progress:
+        result = onnx_file.convert(source, out, options, progress)
+    said = (
+        f"ONNX Runtime and Keras name the same kind for {result.same} of {result.pictures} pictures of the val split; "
+        f"their probabilities differ by at most {result.difference:.1e}."
+    )
+    if not result.path:
+        raise gate.NotProven(f"{said} No file was written, since {onnx_file.LARGEST:g} is the limit; use --float32.")
+    click.echo(said)
+    click.echo(f"Written: {result.path}, {result.bytes / 1e3:.0f} kB, with labels and contract in its metadata.")
 
 
 def _show_locator(result: "locator.Result") -> None:

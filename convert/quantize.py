@@ -40,8 +40,7 @@ def quantize(model: keras.Model, kind: str, calibration: np.ndarray | None = Non
         raise UserError(f"Unknown kind {kind!r}; known are {', '.join(KINDS)}.")
     if kind == "int8":
         return checked(integer(calibrate(model, calibration)), kind)
-    inputs = _new_input(model, "uint8")
-    converter = _converter(inputs, shown(model)(keras.ops.cast(inputs, "float32")))
+    converter = tf.lite.TFLiteConverter.from_keras_model(raw(model))
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
@@ -67,12 +66,18 @@ def calibrate(model: keras.Model, calibration: np.ndarray | None) -> bytes:
     if calibration is None or not len(calibration):
         raise UserError("Quantizing to int8 needs training pictures to calibrate on, and there are none.")
     inputs = _new_input(model, None)
-    converter = _converter(inputs, shown(model)(inputs))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, shown(model)(inputs)))
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _batches(calibration)
     converter._experimental_calibrate_only = True
     with converting():
         return _ordered(converter.convert())
+
+
+def raw(model: keras.Model) -> keras.Model:
+    """The model as it is shown (see `shown`), with one uint8 picture [1, size, size, 3] as its input."""
+    inputs = _new_input(model, "uint8")
+    return keras.Model(inputs, shown(model)(keras.ops.cast(inputs, "float32")))
 
 
 def shown(model: keras.Model) -> keras.Model:
@@ -151,10 +156,6 @@ def _new_input(model: keras.Model, dtype: str | None) -> keras.KerasTensor:
     """
     keras.utils.clear_session()
     return keras.Input(batch_shape=(1, *model.input_shape[1:]), dtype=dtype)
-
-
-def _converter(inputs: keras.KerasTensor, outputs: keras.KerasTensor) -> tf.lite.TFLiteConverter:
-    return tf.lite.TFLiteConverter.from_keras_model(keras.Model(inputs, outputs))
 
 
 @contextmanager

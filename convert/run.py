@@ -10,11 +10,12 @@ from convert.candidate import Candidate, Validation
 from convert.gate import Both
 from convert.home import home
 from convert.int8 import Int8Options
+from convert.model_file import Arrays
 from convert.report import Conversion, Report, changed, page
 from convert.source import Source, of_run
 from edge import __version__
 from edge import contract as contracts
-from edge.contract import Figures, Loss
+from edge.contract import Contract, Figures, Loss
 from edge.errors import UserError
 from edge.model import Model
 from edge.system.progress import Progress, silent
@@ -106,12 +107,13 @@ def converted(
     reports.write(out, {})  # if the folder can't be made, the user should know before the work begins
     validation = Validation(source, options.limits, progress)
     return [
-        _written(validation, kind, _converted(validation, kind, options, progress), out, options.command)
+        _written(validation, kind, converted_to(validation, kind, options, progress), out, options.command)
         for kind in kinds
     ]
 
 
-def _converted(validation: Validation, kind: str, options: Options, progress: Progress) -> Conversion:
+def converted_to(validation: Validation, kind: str, options: Options, progress: Progress = silent) -> Conversion:
+    """Makes a file of one kind, and lets it answer the val split; nothing is written."""
     if kind == "int8":
         return int8.converted(validation, options.int8, progress)
     model, before = validation.source.model, None
@@ -166,7 +168,12 @@ def _written(validation: Validation, asked: str, conversion: Conversion, out: Pa
 
 
 def _sealed(validation: Validation, conversion: Conversion) -> bytes:
-    """The bytes of the model file, for a candidate that passed the gate.
+    """The bytes of the model file, for a candidate that passed the gate."""
+    return conversion.candidate.draft.sealed(*final_contract(validation, conversion))
+
+
+def final_contract(validation: Validation, conversion: Conversion) -> tuple[Contract, Arrays]:
+    """The contract of a candidate that passed the gate, and the arrays of edge.mahalanobis.
 
     The contract also holds figures of the test split and of camera fields. The candidate answers them only now.
     """
@@ -186,7 +193,7 @@ def _sealed(validation: Validation, conversion: Conversion) -> bytes:
         doubt=selective.proof(candidate.draft.model, decision, validation.test, answers["test"], distances),
         home=home(validation, candidate, usual),
     )
-    return candidate.draft.sealed(contract, usual)
+    return contract, usual
 
 
 def _metrics(

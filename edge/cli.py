@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from edge.system.streams import printable
 if TYPE_CHECKING:
     from edge.live.run import Look
     from edge.model import Model
+    from edge.output.exported import Exported
     from edge.output.sinks import Sink
     from edge.reading.finding import Listing
     from edge.system.signals import Stop
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 _MANY = 20  # pictures: with this many or more, a progress bar helps more than it distracts
 _FOR_JOBS = 50  # pictures: with this many or more, all cores are used
 _PATIENCE = 3.0  # seconds: so does it if fewer pictures take longer
+_FORMS = ("coco", "yolo", "label_studio", "geojson")  # of edge.output.boxes
 _GROUPS = {
     "What to read": ("--camera", "--whole-image", "--single"),
     "How to answer": ("--model", "--site", "--risk", "--no-review", "--adapt", "--ruler", "--threads", "--jobs"),
     "What to write": ("--json", "--csv", "--annotate", "--explain", "--save", "--show"),
+    "For other tools": ("--coco", "--yolo", "--label-studio", "--geojson"),
     "The page": ("--page", "--tls-certificate", "--tls-key"),
     "The camera": ("--size", "--fps", "--exposure", "--white-balance", "--fourcc", "--flat", "--seconds", "--cells"),
     "Other options": ("--verify", "--require-signed", "--version", "--help"),
@@ -112,6 +116,10 @@ class _EdgeClassify(Grouped):
     "becomes a-2.annotated.jpg.",
 )
 @click.option("--explain", metavar="DIR", help="Write pictures of what the locator saw, kept and refused, and why.")
+@click.option("--coco", metavar="FILE", help="Write the pictures with a box around each cell, as COCO.")
+@click.option("--yolo", metavar="DIR", help="The same as YOLO.")
+@click.option("--label-studio", metavar="FILE", help="The same as tasks for Label Studio.")
+@click.option("--geojson", metavar="DIR", help="Write the cells' outlines for QuPath, a file for each picture.")
 @click.option("--save", metavar="DIR", help="With --camera: write a picture of each cell and of its field.")
 @click.option(
     "--show",
@@ -208,7 +216,7 @@ def _watch(camera: str, paths: tuple[str, ...], model: "Model", options: dict[st
     from edge.model import answering, known_ruler
     from edge.system.signals import Stop
 
-    for name in ("annotate", "explain", "single", "whole_image", "adapt", "jobs"):
+    for name in ("annotate", "explain", *_FORMS, "single", "whole_image", "adapt", "jobs"):
         if options[name]:
             raise UserError(f"--{name.replace('_', '-')} can't be used with --camera; see --help.")
     if paths:
@@ -259,7 +267,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     for name in camera:
         if options[name] is not None and options[name] is not False:
             raise UserError(f"--{name.replace('_', '-')} can only be used with --camera.")
-    listing = finding.find(_named(paths))
+    named = _named(paths)
+    listing = finding.find(named)
     found = listing.files
     if not any(Path(file).exists() for file in found):
         raise UserError(_nothing_found(paths, listing))
@@ -271,6 +280,8 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
         raise UserError(
             "--single searches for the cell in the middle, --whole-image doesn't search; use only one of them."
         )
+    for name in _FORMS:
+        _check_outside(options[name], named)
     model = _opened(model_path, options["threads"], site)
     rules = answering(model, options["risk"], options["no_review"])
     search = classify.Search(
@@ -293,14 +304,15 @@ def _answer(paths: tuple[str, ...], model_path: Path | None, site: str | None, o
     watched = len(found) >= _MANY and sys.stderr.isatty()
     tally, ruled = Tally(), Rulers()
     with ExitStack() as stack:
-        chosen = [tally, ruled, *(stack.enter_context(each) for each in _sinks(model, options, watched))]
+        exports = list(_exports(model, options))
+        chosen = [tally, ruled, *map(stack.enter_context, chain(exports, _sinks(model, options, watched)))]
         for note in filter(None, (each.note for each in chosen)):
             click.echo(printable(note), err=True)
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars(delay=0.0 if watched else _PATIENCE))
         job = files.Job(found, model, rules, search, threshold, _jobs(options["jobs"], options["threads"], len(found)))
         outcome = files.run(job, chosen, progress, lambda: stop.asked)
-    for note in outcome.notes:
+    for note in (*outcome.notes, *(printable(each.summary()) for each in exports)):
         click.echo(note, err=True)
     if threshold:
         if outcome.shift is None:
@@ -362,6 +374,25 @@ def _sinks(model: "Model", options: dict[str, Any], hold: bool) -> "Iterator[Sin
         yield sinks.Explained(options["explain"], model)
     if options["json_target"] != "-":
         yield sinks.Table(model.labels, hold=hold)
+
+
+def _exports(model: "Model", options: dict[str, Any]) -> "Iterator[Exported]":
+    """The sinks for other tools. QuPath opens the user's own pictures."""
+    if not any(options[name] for name in _FORMS):
+        return
+    from edge.output.boxes import FORMS
+    from edge.output.exported import Exported
+
+    for name, form in FORMS.items():
+        if options[name]:
+            yield Exported(form, Path(options[name]), model, copies=name != "geojson")
+
+
+def _check_outside(target: str | None, named: list[str]) -> None:
+    """Raises UserError if copies of pictures would lie in a folder that is read, where a later run would find them."""
+    for folder in named if target else ():
+        if Path(folder).is_dir() and Path(str(target)).resolve().is_relative_to(Path(folder).resolve()):
+            raise UserError(f"{target} lies in {folder}, whose pictures are read; name a place outside of it.")
 
 
 def _opened(path: Path | None, threads: int, site: str | None) -> "Model":

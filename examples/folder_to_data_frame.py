@@ -1,37 +1,32 @@
-"""Classify a folder of pictures into a pandas data frame: `python examples/folder_to_data_frame.py FOLDER`.
+"""Classify a folder of pictures into a pandas data frame: `python examples/folder_to_data_frame.py FOLDER [OUT]`.
 
-Without pandas (`pip install pandas`) it prints the same columns as CSV.
+A row is a cell, a picture without one, or a picture that can't be read. OUT is a file in Parquet's form. Without pandas
+(`pip install pandas pyarrow`) the same columns are printed as CSV.
 """
 
 import csv
 import importlib.util
 import sys
-from typing import Any
 
 from edge.classify import classify
-from edge.frames import Unreadable, expand
+from edge.frames import expand
 from edge.model import Model
+from edge.output.sinks import flat, rows
 
 model = Model()
-rules = model.rules(0.01)
-rows: list[dict[str, Any]] = []
-
 # All pictures in one call, so that their red cells are measured together.
-for result in classify(expand([sys.argv[1]]), model, rules):
-    if isinstance(result, Unreadable):
-        print(f"{result.source} {result.error}", file=sys.stderr)
-        continue
-    for cell, decision in result.cells:
-        row = {"picture": result.picture.source, "cell": cell.number, "answer": decision.label}
-        rows.append(row | decision.probabilities | {"reason": decision.reason})
+results = classify(expand([sys.argv[1]]), model, model.rules(0.01))
+table = [flat(row) for result in results for row in rows(result, model.sha256)]
 
 if importlib.util.find_spec("pandas"):
     import pandas  # type: ignore[import-untyped]
 
-    frame = pandas.DataFrame(rows)
+    frame = pandas.DataFrame(table)
     print(frame.to_string())
-    print(frame["answer"].value_counts())
-elif rows:
-    table = csv.DictWriter(sys.stdout, rows[0])
-    table.writeheader()
-    table.writerows(rows)
+    print(frame.filter(["label"]).value_counts())
+    if len(sys.argv) > 2:
+        frame.to_parquet(sys.argv[2])
+else:
+    writer = csv.DictWriter(sys.stdout, list(dict.fromkeys(name for row in table for name in row)))
+    writer.writeheader()
+    writer.writerows(table)

@@ -123,9 +123,10 @@ def run(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that contains demo/, the pictures that `make demo` draws."""
+    """A folder that contains demo/, the pictures that `make demo` draws, and outlines/, one of them for QuPath."""
     folder = tmp_path_factory.mktemp("docs")
     assert run("-m", "edge.simulator", "demo", folder=folder).returncode == 0
+    assert run("-m", "edge", "demo/drawn-field-1.png", "--geojson", "outlines", folder=folder).returncode == 0
     return folder
 
 
@@ -178,6 +179,7 @@ def test_the_python_page_runs(demo: Path) -> None:
 GIVEN: dict[str, tuple[list[object], str]] = {
     "one_picture": (["demo/drawn-lymphocyte-1.png"], "lymphocyte"),
     "folder_to_data_frame": (["demo"], "drawn-field-1.png"),
+    "napari_reader": (["outlines/drawn-field-1.geojson"], "('shapes', 4, ['lymphocyte', "),
     "camera_loop": (["sim:every=1", "3"], "#0"),
     "own_model": ([model.SHIPPED, "demo/drawn-monocyte-1.png"], "monocyte"),
     "read_contract": ([], "lymphocyte, monocyte, other"),
@@ -204,7 +206,7 @@ def test_what_users_are_shown_is_public() -> None:
     assert public >= set().union(*map(names, shown))
 
 
-def test_there_are_six_examples() -> None:
+def test_each_example_is_run() -> None:
     assert {file.stem for file in EXAMPLES} == set(GIVEN)
 
 

@@ -38,8 +38,9 @@ def run(runner: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_whatever_breaks_is_reported_with_its_number(tmp_path: Path) -> None:
     shutil.copy(RUNNER, tmp_path)
     (tmp_path / "seen").mkdir()
-    (tmp_path / "tables.py").write_text(f"HOME = {str(tmp_path / 'seen')!r}\n{FAKE}")
-    done = run(tmp_path / "runner.py", "--kind", "tables", "--seed", "7", "--json", str(tmp_path / "report.json"))
+    (tmp_path / "tables.py").write_text(f"'Tries what fails.'\nHOME = {str(tmp_path / 'seen')!r}\n{FAKE}")
+    reports = ("--json", str(tmp_path / "report.json"), "--report", str(tmp_path / "report.md"))
+    done = run(tmp_path / "runner.py", "--kind", "tables", "--seed", "7", *reports)
     assert done.returncode == 1, done.stderr
     report = json.loads((tmp_path / "report.json").read_text())
     found = report["kinds"]["tables"]
@@ -47,9 +48,14 @@ def test_whatever_breaks_is_reported_with_its_number(tmp_path: Path) -> None:
     assert found["broke"]["1"] == "a row is lost" and "didn't end within 1 s" in found["broke"]["2"]
     assert "SIGABRT" in found["broke"]["3"] and found["broke"]["4"] == "ValueError: odd"
     assert "--seed 7 --kind tables --only 3" in done.stdout
+    assert report["commit"] and report["date"] and report["machine"]
+    words = (tmp_path / "report.md").read_text()
+    assert f"commit {report['commit']}, {report['date']}, seed 7" in words
+    assert "| tables | Tries what fails | 6 | 4 |" in words
+    assert "- `--seed 7 --kind tables --only 4`: ValueError: odd" in words and "Nothing failed" not in words
 
 
-@pytest.mark.parametrize("kind", ["pictures", "models", "profiles", "tables"])
+@pytest.mark.parametrize("kind", ["pictures", "models", "profiles", "tables", "pages", "faults"])
 def test_a_few_real_attempts_hold(kind: str) -> None:
     done = run(RUNNER, "--kind", kind, "--share", "0.002", "--patience", "10")
     assert done.returncode == 0, done.stdout

@@ -476,17 +476,17 @@ def report(file: Path, targets: tuple[Path, ...], folder: Path | None, name: str
 @click.option("--coco", type=_path, metavar="FILE", help="Fields with boxes, as COCO.")
 @click.option("--yolo", type=_path, metavar="DIR", help="Fields with boxes, as YOLO.")
 @click.option("--label-studio", type=_path, metavar="FILE", help="Fields with boxes, as tasks for Label Studio.")
+@click.option("--geojson", type=_path, metavar="DIR", help="Fields with the cells' outlines, for QuPath.")
 @exits_on_user_error
-def export(
-    file: Path, cells: Path | None, persons: bool, coco: Path | None, yolo: Path | None, label_studio: Path | None
-) -> None:
+def export(file: Path, cells: Path | None, persons: bool, **targets: Path | None) -> None:
     """Export the cells or the fields of the session FILE for training and for other programs."""
     from edge.count.export import boxes
     from edge.count.export import cells as folders
     from edge.count.journal import Journal
+    from edge.output.boxes import FORMS
 
-    if not (cells or coco or yolo or label_studio):
-        raise UserError("Give what to write: --cells, --coco, --yolo or --label-studio.")
+    if not (cells or any(targets.values())):
+        raise UserError("Give what to write: --cells, --coco, --yolo, --label-studio or --geojson.")
     with Journal.open(file, read_only=True) as journal:
         if cells:
             _written(cells, "cells", folders.cells(journal, cells, persons))
@@ -498,9 +498,9 @@ def export(
                     "export with --persons.",
                     err=True,
                 )
-        for target, write in ((coco, boxes.coco), (yolo, boxes.yolo), (label_studio, boxes.label_studio)):
-            if target:
-                _written(target, "fields", write(journal, target))
+        for name, form in FORMS.items():
+            if target := targets[name]:
+                _written(target, "fields", boxes.write(journal, form, target))
 
 
 def _written(target: Path, what: str, counts: tuple[int, int]) -> None:

@@ -36,6 +36,11 @@ class Label(NamedTuple):
     answer: str
 
 
+def colour(answer: str) -> tuple[int, int, int]:
+    """The colour of an answer's boxes, RGB."""
+    return _COLOURS.get(answer, _OTHERS)
+
+
 def annotate(answer: Answer) -> Image.Image:
     """The picture with a box around each cell and a label at the box: the cell's number, its answer, and the reason.
 
@@ -59,11 +64,11 @@ def draw_answers(picture: Image.Image, cells: Sequence[tuple[Cell, Decision]], n
 
     for cell, decision in cells:
         left, top, right, bottom = _box(cell)
-        colour = _COLOURS.get(decision.label, _OTHERS)
-        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=max(1, height // 8))
+        line = max(1, height // 8)
+        draw.rectangle((left, top, right - 1, bottom - 1), outline=colour(decision.label), width=line)
     for label in labels(cells, picture.size, size, numbered):
         left, top, right, bottom = label.box
-        draw.rectangle((left, top, right - 1, bottom - 1), fill=_COLOURS.get(label.answer, _OTHERS))
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=colour(label.answer))
         draw.text((left + height // 4, top), label.text, "white", font)
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -205,6 +205,29 @@ def rows(result: Answer | Unreadable, model_sha256: str) -> list[dict[str, Any]]
     ]
 
 
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """One of these objects with one value a column, as tables need it, such as a pandas data frame.
+
+    The box becomes x, y, width and height; each probability p_LABEL; what stands in `run` unlike, why and moved_KIND.
+
+    >>> flat({"source": "a.png", "box": [1, 2, 3, 4], "probabilities": {"monocyte": 0.9}})
+    {'source': 'a.png', 'x': 1, 'y': 2, 'width': 3, 'height': 4, 'p_monocyte': 0.9}
+    """
+    columns: dict[str, Any] = {}
+    for key, value in row.items():
+        if key == "box":
+            columns |= dict(zip(("x", "y", "width", "height"), value, strict=True))
+        elif key == "probabilities":
+            columns |= {f"p_{label}": p for label, p in value.items()}
+        elif key == "run":
+            columns |= flat(value)
+        elif key == "moved":
+            columns |= {f"moved_{kind}": logit for kind, logit in value.items()}
+        else:
+            columns[key] = value
+    return columns
+
+
 def _judged(run: Unlike) -> dict[str, Any]:
     return {"unlike": run.value, "why": run.why, **({"moved": dict(run.moves)} if run.moves else {})}
 
@@ -243,7 +266,7 @@ class Csv(_Text):
         self.columns = [*self.earlier, "id", "seconds", "seen_before"] if live else columns
         super().__init__(target, live)
         # The csv module quotes the characters of its line end, so that a file name with a line break stays one value.
-        self.writer = csv.DictWriter(self, self.columns, lineterminator="\r\n")
+        self.writer = csv.DictWriter(self, self.columns, lineterminator="\r\n", extrasaction="ignore")
         if not self.appends:
             self.writer.writeheader()
 
@@ -258,14 +281,7 @@ class Csv(_Text):
 
     def add(self, result: Answer | Unreadable) -> None:
         for row in rows(result, self.model):
-            row.pop("cells", None)
-            row.pop("red_cell_uncertainty", None)
-            row.pop("shift", None)
-            row.pop("run", None)
-            if "box" in row:
-                row |= dict(zip(("x", "y", "width", "height"), row.pop("box"), strict=True))
-                row |= {f"p_{label}": p for label, p in row.pop("probabilities").items()}
-            self.writer.writerow({key: harmless(value) for key, value in row.items()})
+            self.writer.writerow({key: harmless(value) for key, value in flat(row).items()})
 
     def write(self, text: str) -> None:
         super().write(text.removesuffix("\r\n") + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-COUNT, SECONDS = 500, 60
+COUNT, SECONDS = 1000, 60
 _LATER = 1.5  # seconds after the first cell, at most
 
 

@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import os
+import platform
 import select
 import subprocess
 import sys
@@ -16,13 +17,26 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edge.system.apart import crash
 
-KINDS = ("pictures", "models", "profiles", "tables", "kills", "counts", "sessions", "streams", "soak")
-_EACH = 200  # attempts of one child
+KINDS = (
+    "pictures",
+    "models",
+    "profiles",
+    "tables",
+    "kills",
+    "counts",
+    "sessions",
+    "streams",
+    "soak",
+    "pages",
+    "faults",
+)
+_EACH = 200  # attempts of one child, unless the kind has a number of its own
 _START = 60  # seconds that a child may take for its imports
 
 
@@ -46,10 +60,11 @@ class Outcome:
 def torture(kind: str, seed: int, numbers: range, patience: float) -> Outcome:
     """Makes the attempts of one kind. patience: how many times the kind's own deadline an attempt may take."""
     outcome, began = Outcome(), time.monotonic()
-    deadline = importlib.import_module(kind).SECONDS * patience
+    module = importlib.import_module(kind)
+    deadline, each = module.SECONDS * patience, getattr(module, "EACH", _EACH)
     first = numbers.start
     while first < numbers.stop:
-        first = _child(kind, seed, range(first, min(first + _EACH, numbers.stop)), deadline, outcome)
+        first = _child(kind, seed, range(first, min(first + each, numbers.stop)), deadline, outcome)
     outcome.seconds = round(time.monotonic() - began, 1)
     return outcome
 
@@ -103,6 +118,54 @@ def _attempts(kind: str, seed: int, numbers: range) -> None:
         report.write(json.dumps(broke) + "\n")
 
 
+def _about() -> dict[str, Any]:
+    """What was tortured, when, and on what."""
+    here = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", here, *arguments], capture_output=True, text=True).stdout.strip()
+
+    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no") else ""
+    return {
+        "commit": f"{git('rev-parse', '--short=10', 'HEAD') or 'unknown'}{changed}",
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+
+
+def _in_words(about: dict[str, Any], outcomes: dict[str, Outcome]) -> str:
+    """The report as Markdown: what was tried, and what failed."""
+    failed = [
+        f"- `--seed {about['seed']} --kind {kind} --only {number}`: {' '.join(what.split())[:500]}"
+        for kind, each in outcomes.items()
+        for number, what in each.broke.items()
+    ]
+    rows = []
+    for kind, each in outcomes.items():
+        tried = (importlib.import_module(kind).__doc__ or "").strip().splitlines()[0].rstrip(".")
+        rows.append(
+            f"| {kind} | {tried} | {each.attempts:,} | {len(each.broke):,} | {each.slowest:g} | {each.seconds:,} |"
+        )
+    whole = "whole" if about["share"] == 1 else f"{about['share']:g} of the attempts of the whole"
+    return "\n".join(
+        [
+            "# Torture",
+            "",
+            f"`make torture`, {whole}: commit {about['commit']}, {about['date']}, seed {about['seed']}, "
+            f"{about['machine']}.",
+            "",
+            "| kind | what was tried, and what has to hold | attempts | failed | slowest, s | all, s |",
+            "|---|---|---|---|---|---|",
+            *rows,
+            "",
+            "An attempt of the kind `pages` is ten requests, one of `faults` ten faults, one of `soak` a minute.",
+            "",
+            *(["What failed, and what repeats it:", "", *failed] if failed else ["Nothing failed."]),
+            "",
+        ]
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tries to break the commands; see tests/torture.")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; may be given several times")
@@ -110,7 +173,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="repeat this attempt alone")
     parser.add_argument("--patience", type=float, default=1.0, help="factor for deadlines, on a slow machine")
-    parser.add_argument("--json", type=Path, help="write the report here, too")
+    parser.add_argument("--json", type=Path, help="write the report here, as JSON")
+    parser.add_argument("--report", type=Path, help="write the report here, in words (Markdown)")
     for name in ("--first", "--count"):
         parser.add_argument(name, type=int, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
@@ -118,6 +182,7 @@ def main() -> int:
     if asked.child:
         _attempts(asked.kind[0], asked.seed, range(asked.first, asked.first + asked.count))
         return 0
+    about = _about() | {"seed": asked.seed, "share": asked.share}
     outcomes = {}
     print(f"{'kind':10}{'attempts':>10}{'broke':>8}{'slowest':>10}{'seconds':>10}")
     for kind in asked.kind or KINDS:
@@ -128,12 +193,10 @@ def main() -> int:
         for number, what in found.broke.items():
             print(f"  --seed {asked.seed} --kind {kind} --only {number}: {what.strip()}", flush=True)
     if asked.json:
-        report = {
-            "seed": asked.seed,
-            "share": asked.share,
-            "kinds": {kind: asdict(each) for kind, each in outcomes.items()},
-        }
+        report = about | {"kinds": {kind: asdict(each) for kind, each in outcomes.items()}}
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
+    if asked.report:
+        asked.report.write_text(_in_words(about, outcomes))
     return int(any(each.broke for each in outcomes.values()))
 
 

@@ -9,7 +9,7 @@ from attempts import classify, damaged, picture
 from edge.errors import UserError
 from edge.site import labelled
 
-COUNT, SECONDS = 500, 5
+COUNT, SECONDS = 1000, 5
 
 
 def attempt(random: np.random.Generator, folder: Path) -> str | None:

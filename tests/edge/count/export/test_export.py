@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge.count.export import boxes as export
+from edge.count.export.boxes import write
 from edge.count.export.cells import cells
 from edge.count.journal import Journal
 from edge.count.recorder import jpeg
@@ -20,6 +20,7 @@ from edge.count.review import Review
 from edge.count.verdicts import Verdict
 from edge.errors import UserError
 from edge.model import Model
+from edge.output import boxes as forms
 from edge.simulator import drawing
 from edge.site import labelled
 from train.data import boxes
@@ -131,20 +132,20 @@ def assert_boxes(marked: list[boxes.Marked]) -> None:
 
 def test_coco_and_yolo_are_read_back(session: Journal, tmp_path: Path) -> None:
     (tmp_path / "coco").mkdir()
-    assert export.coco(session, tmp_path / "coco" / "x.json") == (2, 1)
+    assert write(session, forms.coco, tmp_path / "coco" / "x.json") == (2, 1)
     assert boxes.form(tmp_path / "coco") == "COCO"
     assert_boxes(boxes.read(tmp_path / "coco"))
-    assert export.yolo(session, tmp_path / "yolo") == (2, 1)
+    assert write(session, forms.yolo, tmp_path / "yolo") == (2, 1)
     assert boxes.form(tmp_path / "yolo") == "YOLO"
     assert_boxes(boxes.read(tmp_path / "yolo"))
-    for write, place in ((export.coco, tmp_path / "coco" / "x.json"), (export.yolo, tmp_path / "yolo")):
+    for form, place in ((forms.coco, tmp_path / "coco" / "x.json"), (forms.yolo, tmp_path / "yolo")):
         with pytest.raises(UserError, match="exists"):
-            write(session, place)
+            write(session, form, place)
 
 
 def test_pycocotools_reads_coco(session: Journal, tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco")
-    export.coco(session, tmp_path / "x.json")
+    write(session, forms.coco, tmp_path / "x.json")
     with contextlib.redirect_stdout(io.StringIO()):
         read = coco.COCO(str(tmp_path / "x.json"))
     [monocyte] = read.getAnnIds(catIds=read.getCatIds(["monocyte"]))
@@ -154,7 +155,7 @@ def test_pycocotools_reads_coco(session: Journal, tmp_path: Path) -> None:
 
 
 def test_label_studio_gets_predictions_and_annotations(session: Journal, tmp_path: Path) -> None:
-    assert export.label_studio(session, tmp_path / "x.json") == (2, 1)
+    assert write(session, forms.label_studio, tmp_path / "x.json") == (2, 1)
     first, second = json.loads((tmp_path / "x.json").read_text())
     assert (tmp_path / first["data"]["image"].removeprefix("/data/local-files/?d=")).is_file()
     [machine], [ada] = first["predictions"], first["annotations"]
@@ -167,3 +168,18 @@ def test_label_studio_gets_predictions_and_annotations(session: Journal, tmp_pat
     assert [each["value"]["rectanglelabels"][0] for each in second["annotations"][0]["result"]] == SAID[2:5]
     config = (tmp_path / "x-pictures" / "labelling.xml").read_text()
     assert all(f'value="{name}"' in config for name in (*SAID, "review"))
+
+
+def test_qupath_gets_outlines_beside_their_pictures(session: Journal, tmp_path: Path) -> None:
+    shapely = pytest.importorskip("shapely")
+    assert write(session, forms.geojson, tmp_path / "out") == (2, 1)
+    files = sorted((tmp_path / "out").glob("*.geojson"))
+    assert [path.with_suffix(".jpg").is_file() for path in files] == [True, True]
+    for path, expected in zip(files, NAMED.values(), strict=True):
+        features = json.loads(path.read_text())["features"]
+        names = [each["properties"]["classification"]["name"] for each in features]
+        assert names == [name.replace("white cell", "review") for name, *_ in expected]
+        for shape, (_, left, width) in zip(shapely.from_geojson(path.read_text()).geoms, expected, strict=True):
+            assert shape.bounds == pytest.approx((left, 50, left + width, 150), abs=0.01)
+        assert features[0]["properties"]["measurements"]["red cell, pixels"] == 40  # half of 80, as the picture is
+    assert features[1]["properties"]["metadata"] == {"answer": "review", "reader": "Ada"}
