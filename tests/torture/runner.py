@@ -23,18 +23,8 @@ import numpy as np
 
 from edge.system.apart import crash
 
-KINDS = (
-    "pictures",
-    "models",
-    "profiles",
-    "tables",
-    "kills",
-    "counts",
-    "sessions",
-    "streams",
-    "soak",
-    "pages",
-    "faults",
+KINDS = (  # a new one comes last, because an attempt's seed holds the place of its kind
+    *("pictures", "models", "profiles", "tables", "kills", "counts", "sessions", "streams", "soak", "pages", "faults"),
 )
 _EACH = 200  # attempts of one child, unless the kind has a number of its own
 _START = 60  # seconds that a child may take for its imports

@@ -8,11 +8,8 @@ from streams import feed, session
 
 COUNT, SECONDS = 60, 600
 EACH = 1_000_000  # all in one process; make torture SHARE=24 is a day
-_MINUTE, _WARM, _GROWTH = (
-    60.0,
-    300,
-    24e6,
-)  # seconds of an attempt; frames before memory counts; bytes by which it may grow
+_MINUTE = 60.0  # seconds of an attempt
+_WARM, _GROWTH = 300, 24e6  # frames before memory counts; bytes by which it may grow after them
 _running: list[tuple] = []  # the camera, the session and the memory after _WARM frames
 
 

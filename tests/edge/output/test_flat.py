@@ -18,7 +18,8 @@ def table() -> list[dict[str, object]]:
     cell = Cell((1, 2, 30, 40), 7, (16.0, 22.0), 20.0, 35.0, 12.0, False, 1.0)
     decision = Decision("review", {"lymphocyte": 0.25, "monocyte": 0.75}, reason="close call 75:25")
     run = Unlike(1.5, "the nuclei are paler", {"monocyte": -0.5})
-    results = [Answer(frame, [(cell, decision)], run=run), Answer(frame, []), Unreadable("b.png", "is empty.")]
+    results: list[Answer | Unreadable] = [Answer(frame, [(cell, decision)], run=run), Answer(frame, [])]
+    results.append(Unreadable("b.png", "is empty."))
     return [flat(row) for result in results for row in rows(result, "m")]
 
 
