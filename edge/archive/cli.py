@@ -120,16 +120,16 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
     for note in found.notes:
         click.echo(printable(note), err=True)
     jobs = options["jobs"] or most()
-    if options["ray"]:
-        _needed("ray")
-        from edge.archive import cluster
-
-        engine = partial(cluster.results, address=options["ray"], jobs=jobs)
-    else:
-        from edge.archive import pool
-
-        engine = partial(pool.results, jobs=jobs)
     with ExitStack() as stack:
+        if options["ray"]:
+            _needed("ray")
+            from edge.archive import cluster
+
+            engine = partial(cluster.results, ray=stack.enter_context(cluster.connected(options["ray"], jobs)))
+        else:
+            from edge.archive import pool
+
+            engine = partial(pool.results, jobs=jobs)
         stop = stack.enter_context(Stop().listening())
         progress = stack.enter_context(progress_bars())
         job = archive.Job(found.sites, out, settings, engine, options["look_again"])

@@ -8,9 +8,11 @@ first part of each site is to do that, and what it finds is handed on to whoever
 import hashlib
 import json
 import os
+import platform
+import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ from edge.model import SHIPPED, Model, answering, known_ruler
 from edge.output.sinks import rows
 from edge.red_cells import RedCellRuler, RedCells
 from edge.site.profile import SiteModel
+from edge.system import memory
 from edge.unlike import Unlike
 
 if TYPE_CHECKING:
@@ -151,11 +154,17 @@ class Result:
         site: its name.
         answers: one for each picture.
         first: what the first look found, packed; None if it wasn't that.
+        process: machine and number of the process that did it.
+        seconds: that it took.
+        memory: bytes that the process holds after it; 0 where that isn't known.
     """
 
     site: str
     answers: list[Answered]
     first: bytes | None = None
+    process: str = ""
+    seconds: float = 0.0
+    memory: int = 0
 
 
 class Reader:
@@ -178,8 +187,11 @@ class Reader:
         self._site = lru_cache(maxsize=1)(self._prepared)  # the tasks of a site come one after the other
 
     def __call__(self, task: Task) -> Result:
+        began = time.monotonic()
         with storage.Copies() as copies:
-            return self._first(task, copies) if task.first else self._rest(task, copies)
+            result = self._first(task, copies) if task.first else self._rest(task, copies)
+        process = f"{platform.node()}:{os.getpid()}"
+        return replace(result, process=process, seconds=time.monotonic() - began, memory=memory.held())
 
     def _rest(self, task: Task, copies: storage.Copies) -> Result:
         ruler, rules, run = self._site(task.site)

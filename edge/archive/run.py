@@ -6,6 +6,7 @@ The folder of an archive:
     journal/             what is done; see edge.archive.journal
     rows/site=NAME/      the rows of each site that is done whole, as Parquet
     summary.parquet      see edge.archive.summary
+    processes.jsonl      which process did how much, in which time
 
 Only this process writes, so that nothing is written twice, whatever becomes of the others.
 """
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,10 +29,11 @@ from edge.classify import Search
 from edge.errors import UserError, writing
 from edge.files import JUDGED
 from edge.model import Model, known_ruler
+from edge.system import memory
 from edge.system.lock import lock
 from edge.system.progress import Progress, silent
 
-LOCK, JOURNAL, ROWS = "edge-archive.lock", "journal", "rows"
+LOCK, JOURNAL, ROWS, LOG = "edge-archive.lock", "journal", "rows", "processes.jsonl"
 _BATCH = 32  # pictures of a task: enough to be worth its way, and few enough to be done again after a kill
 _ROUNDS = 3  # how often pictures are given out that came back without an answer, as from a machine that was lost
 Engine = Callable[[Settings, Mapping[str, bytes], Sequence[Task]], Generator[Result, None, None]]
@@ -196,6 +199,7 @@ class _Run:
                     journal.save()
                     self._looked.add(result.site)
                 self._keep(journal, answers)
+                self._log(result)
                 awaited.difference_update(each.path for each in answers)
                 self._progress("Answering pictures", count - len(awaited), count)
                 if self._stopped():
@@ -206,6 +210,20 @@ class _Run:
         journal.add([(each, self._stamps[each.path]) for each in answers], self._by(journal))
         self._tried.update(each.path for each in answers)
         self._outcome.answered += sum(each.rows is not None for each in answers)
+
+    def _log(self, result: Result) -> None:
+        line = {
+            "at": round(time.time(), 3),
+            "process": result.process,
+            "site": result.site,
+            "first_look": result.first is not None,
+            "pictures": len(result.answers),
+            "seconds": round(result.seconds, 3),
+            "memory": result.memory,
+            "memory_here": memory.held(),
+        }
+        with writing(self._job.out), (self._job.out / LOG).open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def _write(self, site: Site) -> None:
         """Writes the rows of a site, if all its pictures are done and there is something new."""

@@ -72,12 +72,12 @@ def text(rows: Sequence[Row], most: int) -> str:
     A slide is bad if many of its cells are left for review or many of its pictures can't be read. By the lower ends of
     the intervals, so that few cells don't make the worst slide.
 
-    most: number of slides to show.
+    most: number of slides to show; 0 for none.
     """
     sites = [row for row in rows if row["level"] == SITE]
     slides = sorted((row for row in rows if row["level"] == SLIDE), key=_trouble, reverse=True)
     parts = [_table("site", sites)]
-    if len(slides) > len(sites):
+    if most and len(slides) > len(sites):
         parts.append(_table("slide, the worst first", slides[:most]))
         more = len(slides) - most
         parts += [f"and {more} more slides"] if more > 0 else []
