@@ -1,6 +1,8 @@
 """The command `edge-archive`: options and nothing else."""
 
+import importlib.util
 import os
+import shlex
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -32,7 +34,6 @@ def main() -> None:
     Exit code 0: all went well; 1: some pictures could not be read, or the run was stopped; 2: an error ended the
     command.
     """
-    _needed("pyarrow")
 
 
 class _Run(Grouped):
@@ -91,6 +92,7 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
     SOURCE is a folder, a glob pattern, a file, an address of object storage (s3://, gs://), or a table (CSV or Parquet)
     with the column path and perhaps site and slide. A site is one microscope: its red cells are measured together.
     """
+    _needed("pyarrow")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in edge-classify
     from edge import locate
     from edge.archive import run as archive
@@ -110,7 +112,7 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
     if model_path:
         try_out(model_path)
     names = ("profile", "risk", "no_review", "ruler", "whole_image")
-    settings = Settings(str(model_path.resolve()) if model_path else None, *(options[name] for name in names))
+    settings = Settings(str(model_path.resolve()) if model_path else None, *(options[name] for name in names), os.getcwd())
     answering(settings.opened(), settings.risk, settings.no_review)
     found = listing.find(sources)
     if options["profile"] and len(found.sites) > 1:
@@ -147,8 +149,6 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
 
 def _needed(package: str) -> None:
     """Raises UserError if a package of the extra isn't installed."""
-    import importlib.util
-
     if not importlib.util.find_spec(package):
         raise UserError(f"edge-archive needs {package}; run `pip install 'edge-classify[archive]'`.")
 
@@ -164,6 +164,31 @@ _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path
 @exits_on_user_error
 def show(folder: Path, most: int) -> None:
     """Show what is in the folder DIR of `edge-archive run`: its sites, and its slides, the worst first."""
+    _needed("pyarrow")
     from edge.archive import summary
 
     click.echo(summary.text(summary.read(folder), most))
+
+
+@main.command()
+@_folder
+@click.option(
+    "--doubtful", "count", type=click.IntRange(1), default=200, show_default=True, metavar="N", help="So many cells."
+)
+@click.option("--site", metavar="NAME", help="Take cells of this site alone, such as to adapt the model to it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The new session.")
+@exits_on_user_error
+def sample(folder: Path, count: int, site: str | None, out: Path) -> None:
+    """Make a counting session of the cells in DIR that are most worth a person's look.
+
+    These are cells left for review, the least sure first, in turns from all slides.
+    """
+    _needed("pyarrow")
+    from edge.archive import sample as sampling
+
+    with progress_bars() as progress:
+        found = sampling.sample(folder, count, out, site, progress)
+    left_out = f"; {found.repeated} that show the same were left out" if found.repeated else ""
+    left_out += f"; {found.gone} pictures are gone or changed" if found.gone else ""
+    click.echo(f"{found.cells} doubtful cells of {found.slides} slides{left_out}.", err=True)
+    click.echo(f"Next: edge-count review {shlex.quote(printable(str(out)))} --reader NAME", err=True)

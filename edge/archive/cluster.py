@@ -17,6 +17,7 @@ from typing import Any
 import edge
 from edge.archive.reader import Reader, Result, Settings, Task
 from edge.errors import UserError, reason
+from edge.system.quiet import quiet
 
 LOCAL = "local"
 # Cores that an actor asks for. There is one actor for each core; as it asks for half of one, a machine has room for the
@@ -55,7 +56,8 @@ def connected(address: str, jobs: int) -> Iterator[Any]:
         options |= {"num_cpus": jobs, "object_store_memory": _STORE, "include_dashboard": False, "_temp_dir": folder}
         options["_node_ip_address"] = "127.0.0.1"  # a machine without a network has no other one
     try:
-        ray.init(**options)
+        with quiet():  # it says from C++ that it says nothing
+            ray.init(**options)
     except Exception as error:  # of a dozen types, by what isn't there
         raise UserError(f"The cluster of Ray {address!r} can't be reached: {reason(error)}.") from error
     ray.data.DataContext.get_current().enable_progress_bars = False

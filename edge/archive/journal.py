@@ -44,6 +44,7 @@ class Record:
     Attributes:
         site: its name.
         source: where its pictures come from.
+        folder: what relative paths of pictures are relative to.
         settings: names what the first look was made with; see edge.archive.reader.Settings.digest.
         looked: how many pictures the site had at the first look.
         first: what the first look found, packed; b"" before it.
@@ -53,6 +54,7 @@ class Record:
 
     site: str
     source: str
+    folder: str = ""
     settings: str = ""
     looked: int = 0
     first: bytes = b""

@@ -49,6 +49,7 @@ class Settings:
         no_review: whether every cell gets an answer.
         ruler: "run", "picture", or the diameter of a red cell in pixels; None for the profile's, else "run".
         whole_image: whether each picture is one cell.
+        folder: what relative paths are relative to; "" for the folder where a process is.
     """
 
     model: str | None = None
@@ -57,6 +58,7 @@ class Settings:
     no_review: bool = False
     ruler: str | float | None = None
     whole_image: bool = False
+    folder: str = ""
 
     def opened(self) -> Model:
         """Raises UserError where model or profile can't be used."""
@@ -175,7 +177,7 @@ class Reader:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in edge-classify
         self.model = settings.opened()
         self._rules = answering(self.model, settings.risk, settings.no_review)
-        self._firsts = firsts
+        self._firsts, self._folder = firsts, settings.folder
         self.search = Search(
             whole=settings.whole_image,
             red_cell=known_ruler(self.model, settings.ruler),
@@ -188,7 +190,7 @@ class Reader:
 
     def __call__(self, task: Task) -> Result:
         began = time.monotonic()
-        with storage.Copies() as copies:
+        with storage.Copies(self._folder) as copies:
             result = self._first(task, copies) if task.first else self._rest(task, copies)
         process = f"{platform.node()}:{os.getpid()}"
         return replace(result, process=process, seconds=time.monotonic() - began, memory=memory.held())

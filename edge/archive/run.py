@@ -140,7 +140,9 @@ class _Run:
         return self._outcome
 
     def _of(self, site: Site) -> Journal:
-        return Journal(self._journal, site.name, site.source)
+        journal = Journal(self._journal, site.name, site.source)
+        journal.record.folder = self._job.settings.folder
+        return journal
 
     def _by(self, journal: Journal) -> str:
         """Names what answers the pictures of a site."""

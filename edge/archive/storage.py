@@ -68,16 +68,17 @@ def stamps(urls: list[str]) -> dict[str, str]:
 
 
 class Copies:
-    """Local copies of pictures, in a temporary folder, until the `with` block ends. A file on disk is its own copy.
+    """Local copies of pictures, until the `with` block ends. A file on disk is its own copy.
 
     Attributes:
         errors: by path, why no copy could be made, to complete a sentence that begins with the path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str = "") -> None:
+        """folder: what relative paths are relative to; "" for the folder where this process is."""
         self.errors: dict[str, str] = {}
         self._copies: dict[str, str] = {}
-        self._folder = ""
+        self._base, self._folder = folder, ""
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +92,7 @@ class Copies:
     def of(self, path: str) -> str:
         """The path of the copy; where it couldn't be made, that of a file that doesn't exist."""
         if not is_url(path):
-            return path
+            return os.path.join(self._base, path)  # noqa: PTH118 a path stays as it was given
         if path not in self._copies:
             self._folder = self._folder or tempfile.mkdtemp(prefix="edge-archive-")
             # The ending stays, since some formats are known by it; the rest of the name may be anything.
