@@ -120,7 +120,11 @@ def archive(pictures: Sequence[str], count: int, seed: int = 0, progress: Progre
             kills.done,
             len(named - {source for source, _, _ in found}),
             sum(number - 1 for number in found.values()),
-            {name: _same(outs["one process"] / ROWS, out / ROWS) for name, out in outs.items() if name != "one process"},
+            {
+                name: _same(outs["one process"] / ROWS, out / ROWS)
+                for name, out in outs.items()
+                if name != "one process"
+            },
             len(_children(b"ray::")),
         )
 
@@ -129,7 +133,9 @@ def repeated(pictures: Sequence[str], count: int, target: Path) -> None:
     """Makes a folder with `count` pictures in some slides: links to copies of the given ones. Raises OSError."""
     originals = target.with_name("originals")
     originals.mkdir(parents=True)
-    copies = [Path(shutil.copy(path, originals / f"{number}{Path(path).suffix}")) for number, path in enumerate(pictures)]
+    copies = [
+        Path(shutil.copy(path, originals / f"{number}{Path(path).suffix}")) for number, path in enumerate(pictures)
+    ]
     for slide in range(min(_SLIDES, count)):
         (target / f"slide-{slide:02}").mkdir(parents=True)
     for number in range(count):
@@ -141,7 +147,9 @@ def repeated(pictures: Sequence[str], count: int, target: Path) -> None:
 def cluster(nodes: int = NODES) -> Iterator[tuple[str, Any]]:
     """A cluster of Ray on this machine: its address, and what ends its nodes. Each node has a core for one worker."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(edge.__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(edge.__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    )
     from ray.cluster_utils import Cluster
 
     each = {"num_cpus": 1, "object_store_memory": _STORE, "include_dashboard": False}
@@ -222,7 +230,9 @@ def speed(log: Path) -> Speed:
         by_process[line["process"]].append(line)
     pictures = sum(line["pictures"] for line in lines)
     seconds = max(line["at"] for line in lines) - min(line["at"] - line["seconds"] for line in lines)
-    own = sum(sum(line["pictures"] for line in each) / sum(line["seconds"] for line in each) for each in by_process.values())
+    own = sum(
+        sum(line["pictures"] for line in each) / sum(line["seconds"] for line in each) for each in by_process.values()
+    )
     memory = {name: _thirds([line["memory"] for line in each]) for name, each in by_process.items()}
     memory["edge-archive"] = _thirds([line["memory_here"] for line in lines])
     return Speed(pictures, pictures / seconds, own, memory)
@@ -244,7 +254,9 @@ def _lines(log: Path) -> list[dict[str, Any]]:
 
 def _same(one: Path, other: Path) -> bool:
     """Whether two folders hold the same files."""
-    here, there = ({path.relative_to(top): path.read_bytes() for path in top.rglob("*.parquet")} for top in (one, other))
+    here, there = (
+        {path.relative_to(top): path.read_bytes() for path in top.rglob("*.parquet")} for top in (one, other)
+    )
     return here == there
 
 
@@ -271,7 +283,9 @@ def table(found: Archive) -> str:
     for name, seconds in found.seconds.items():
         line = [name, f"{seconds:.0f} s", f"{found.pictures / seconds:.0f}"]
         each = found.speed.get(name)
-        share = [f"{each.rate:.0f}", f"{each.own:.0f}", f"{100 * each.rate / each.own:.0f} %"] if each and each.own else []
+        share = (
+            [f"{each.rate:.0f}", f"{each.own:.0f}", f"{100 * each.rate / each.own:.0f} %"] if each and each.own else []
+        )
         lines.append([*line, *(share or ["-"] * 3)])
     heads = ["run", "whole", "pictures/s", "at work", "sum of the workers' own", "share"]
     memory = [
@@ -284,8 +298,8 @@ def table(found: Archive) -> str:
         [
             str(machine()),
             f"{found.pictures} pictures, {NODES} nodes. Killed: {kills}.",
-            f"{found.lost} lost, {found.twice} twice; rows {'as' if same else 'NOT as'} those of one process, to the byte; "
-            f"{found.left} processes left.",
+            f"{found.lost} lost, {found.twice} twice, {found.left} processes left; the rows are "
+            f"{'those' if same else 'NOT those'} of one process, to the byte.",
             Table(heads, lines).text(),
             Table(["memory on the cluster", "first third", "last third"], memory).text(),
         ]

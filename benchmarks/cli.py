@@ -807,7 +807,9 @@ def readme(files: tuple[Path, ...]) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
-@click.option("--pictures", "count", default=2000, show_default=True, type=click.IntRange(10), help="Number of pictures.")
+@click.option(
+    "--pictures", "count", default=2000, show_default=True, type=click.IntRange(10), help="Number of pictures."
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random moments at which is killed.")
 @_json_option
 @exits_on_user_error
@@ -815,8 +817,8 @@ def archive(folder: Path, count: int, seed: int, target: Path | None) -> None:
     """Does edge-archive lose a picture, or answer one twice, when workers and nodes of a cluster are killed?
 
     The pictures of FOLDER are repeated under other names, and answered by one process, by a cluster of Ray of three
-    nodes on this machine, and by one in which a worker, a node and the command are killed. Prints what was lost, pictures
-    a second against the sum of what the workers do alone, and the memory of each. Exit code 1 if rows differ.
+    nodes on this machine, and by one in which a worker, a node and the command are killed. Prints what was lost,
+    pictures a second against the sum of what the workers do alone, and the memory of each. Exit code 1 if rows differ.
     """
     with _installed():
         from benchmarks import archive

@@ -1,6 +1,6 @@
 """The command `edge-archive`: options and nothing else."""
 
-import importlib.util
+import importlib
 import os
 import shlex
 import sys
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from edge import __version__
-from edge.errors import UserError, exits_on_user_error
+from edge.errors import UserError, broken, exits_on_user_error
 from edge.system.cli import Group, Grouped, progress_bars, ruler, signed
 from edge.system.streams import printable
 
@@ -111,8 +111,8 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
         signature.require(options["key"], (model_path or SHIPPED, locate.SHIPPED, options["profile"]))
     if model_path:
         try_out(model_path)
-    names = ("profile", "risk", "no_review", "ruler", "whole_image")
-    settings = Settings(str(model_path.resolve()) if model_path else None, *(options[name] for name in names), os.getcwd())
+    chosen = {name: options[name] for name in ("profile", "risk", "no_review", "ruler", "whole_image")}
+    settings = Settings(model=str(model_path.resolve()) if model_path else None, folder=str(Path.cwd()), **chosen)
     answering(settings.opened(), settings.risk, settings.no_review)
     found = listing.find(sources)
     if options["profile"] and len(found.sites) > 1:
@@ -141,7 +141,9 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
     else:
         before = outcome.pictures - outcome.answered
         known = f", {before} were done before or name no picture" if before else ""
-        click.echo(f"{outcome.answered} pictures were answered{known}; {outcome.unreadable} could not be read.", err=True)
+        click.echo(
+            f"{outcome.answered} pictures were answered{known}; {outcome.unreadable} could not be read.", err=True
+        )
         click.echo(summary.text(summary.read(out), 0))
         click.echo(f"{NOTICE} Next: edge-archive show {printable(str(out))}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.stopped else 0)
@@ -149,8 +151,12 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
 
 def _needed(package: str) -> None:
     """Raises UserError if a package of the extra isn't installed."""
-    if not importlib.util.find_spec(package):
-        raise UserError(f"edge-archive needs {package}; run `pip install 'edge-classify[archive]'`.")
+    try:
+        importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(
+            f"edge-archive needs {package} ({broken(error)}); run `pip install 'edge-classify[archive]'`."
+        ) from error
 
 
 _folder = click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))

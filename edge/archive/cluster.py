@@ -1,7 +1,7 @@
 """The engine on many machines: Ray Data, whose actors each open the model once.
 
-Only paths travel to the actors, and only rows come back. What a killed actor or a lost machine had in hand, Ray gives to
-others.
+Only paths travel to the actors, and only rows come back. What a killed actor or a lost machine had in hand, Ray gives
+to others.
 """
 
 import logging

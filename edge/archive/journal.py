@@ -1,7 +1,7 @@
 """What is done at a site: a file to which each answered picture is added, so that a run that was killed goes on.
 
-A line is written at once and whole; what was cut off by a crash is removed when the file is opened. The latest line about
-a picture counts. What the first look at the site found is in a file beside it.
+A line is written at once; what a crash cut off is removed when the file is opened. The latest line about a picture
+counts. What the first look at the site found is in a file beside it.
 """
 
 import base64

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.archive.reader import Answered, Reader, Result, Settings, Task
 from edge.errors import UserError
@@ -50,7 +50,8 @@ def results(
                     yield from _after(end, *busy.pop(worker), again)
             if not busy:
                 return
-            for worker in wait(list(busy)):
+            watched: list[Any] = list(busy)
+            for worker in wait(watched):
                 task, tries = busy.pop(worker)
                 try:
                     result = worker.receive()
@@ -70,8 +71,8 @@ def _after(end: Ended, task: Task, tries: int, again: "deque[tuple[Task, int]]")
     if tries + 1 < _TRIES or task.first:
         if tries + 1 >= 2 * _TRIES:
             raise UserError(
-                f"The first look at the site {task.site!r} can't be done: the process that does it {end}. Leave out the "
-                "picture that is too large for this machine."
+                f"The first look at the site {task.site!r} can't be done: its process {end}. Leave out the picture "
+                "that is too large for this machine."
             )
         again.append((task, tries + 1))
     elif len(task.paths) > 1:

@@ -1,8 +1,8 @@
-"""What each process of a run does: it opens the model once, and answers the pictures that it is told to, part by part.
+"""What each process of a run does: it opens the model once, and answers the pictures that it is given.
 
-The answers are those that `edge-classify` gives to all pictures of a site in one run. It looks at some of them before it
-answers the first: it measures red cells in up to 200, and asks of the first 1000 whether they are unlike home. So the
-first part of each site is to do that, and what it finds is handed on to whoever answers the rest.
+The answers are those that `edge-classify` gives to all pictures of a site in one run. That looks at some of them before
+it answers any: it measures red cells in up to 200, and asks of the first 1000 whether they are unlike home. So the
+first task of each site is to do this, and what it finds is handed on to whoever answers the rest.
 """
 
 import hashlib
@@ -204,7 +204,7 @@ class Reader:
                 answers.append(Answered(path, before.sha256, None))
                 continue
             finder = self._finder([before.copy], ruler)
-            found = [each for each in self._predicted(finder, before.copy)]
+            found = self._predicted(finder, before.copy)
             made = (each if isinstance(each, Unreadable) else answer(each, rules, run=run) for each in found)
             answers.append(self._answered(before, made, copies))
         return Result(task.site, answers)

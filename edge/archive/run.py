@@ -186,7 +186,7 @@ class _Run:
         return tasks
 
     def _give_out(self, tasks: Sequence[Task]) -> None:
-        """Lets the engine do tasks, and keeps what comes back: each picture once, though an engine may send it twice."""
+        """Lets the engine do tasks, and keeps what comes back: each picture once, also if an engine sends it twice."""
         sites = {site.name: site for site in self._job.sites}
         firsts = {task.site: self._of(sites[task.site]).record.first for task in tasks if not task.first}
         awaited = {path for task in tasks for path in task.paths}

@@ -1,6 +1,6 @@
 """The cells of an archive that are most worth a person's look, as a counting session.
 
-Cells that are left for review, the least sure first, in turns from all slides: so one bad slide doesn't fill the session.
+Cells that are left for review, the least sure first, in turns from all slides, so that one bad slide doesn't fill it.
 """
 
 import heapq

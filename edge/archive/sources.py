@@ -154,10 +154,10 @@ def _in_table(source: str) -> Iterator[_Named]:
     folder = source.rpartition("/")[0]
     own = _name(source.rpartition("/")[2].rpartition(".")[0] or "table")
     rows = _rows(source)
-    paths = [_place(str(row.get("path") or ""), folder) for _, row, _ in rows]
+    paths = [_place(_said(row, "path"), folder) for _, row, _ in rows]
     stamps = storage.stamps([path for path in paths if storage.is_url(path)])
     for (where, row, wrong), path in zip(rows, paths, strict=True):
-        name, slide = (clean(str(row.get(key) or "")) for key in ("site", "film"))
+        name, slide = (clean(_said(row, key)) for key in ("site", "film"))
         if not wrong and not path:
             wrong = "names no picture: its column path is empty."
         if len(name) > LONGEST:
@@ -166,6 +166,11 @@ def _in_table(source: str) -> Iterator[_Named]:
             yield name or own, source, (f"{source}, {where}", wrong)
         else:
             yield name or own, source, Picture(path, slide, stamps.get(path) or storage.stamp(path))
+
+
+def _said(row: dict[str, Any], column: str) -> str:
+    value = row.get(column)
+    return "" if value is None else str(value)
 
 
 def _place(path: str, folder: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures on disk or in object storage (s3://, gs://): are they there, have they changed, and a copy to read them by."""
+"""Pictures on disk or in object storage (s3://, gs://): what is there, whether it has changed, and copies to read."""
 
 import hashlib
 import os
@@ -92,7 +92,7 @@ class Copies:
     def of(self, path: str) -> str:
         """The path of the copy; where it couldn't be made, that of a file that doesn't exist."""
         if not is_url(path):
-            return os.path.join(self._base, path)  # noqa: PTH118 a path stays as it was given
+            return os.path.join(self._base, path)
         if path not in self._copies:
             self._folder = self._folder or tempfile.mkdtemp(prefix="edge-archive-")
             # The ending stays, since some formats are known by it; the rest of the name may be anything.
@@ -155,7 +155,7 @@ def _stamp(info: Mapping[str, Any]) -> str:
 
 def _is_picture(name: str, top: str) -> bool:
     parts = name.removeprefix(top).strip("/").split("/")
-    return not any(part.startswith(".") for part in parts) and os.path.splitext(name)[1].lower() in SUFFIXES  # noqa: PTH122
+    return not any(part.startswith(".") for part in parts) and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def _order(name: str) -> list[tuple[bool, str]]:

@@ -1,4 +1,4 @@
-"""What an archive shows, in numbers: of each site and each slide, how many cells have which answer, and how sure that is.
+"""An archive in numbers: of each site and each slide, how many cells have which answer, and how sure that is.
 
 >>> from edge.archive import summary
 >>> for row in summary.read(Path("answers")):
@@ -46,7 +46,9 @@ def write(out: Path, records: Sequence[Record]) -> None:
     import pyarrow as arrow
     from pyarrow import parquet
 
-    labels = sorted({label for each in records for counts in (each.counts or {}).values() for label in counts["labels"]})
+    labels = sorted(
+        {label for each in records for counts in (each.counts or {}).values() for label in counts["labels"]}
+    )
     rows = [row for each in records if each.counts for row in _rows(each, sorted({*labels, REVIEW}))]
     if rows:
         write_whole(out / FILE, lambda part: parquet.write_table(arrow.Table.from_pylist(rows), part))

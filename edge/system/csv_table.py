@@ -66,7 +66,7 @@ def numbered(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str,
         text = _text(path)
     except (OSError, UnicodeError) as error:
         raise UserError(f"{path} is not a readable table: {reason(error)}.") from error
-    found = [(number, cells, wrong) for number, cells, wrong in _lines(text) if wrong or any(cells)]
+    found = [(number, cells, unreadable) for number, cells, unreadable in _lines(text) if unreadable or any(cells)]
     if found and isinstance(found[0][2], csv.Error):
         raise UserError(f"{path} is not a readable table: {reason(found[0][2])}.")
     if "\0" in text:
@@ -81,8 +81,8 @@ def numbered(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str,
     twice = [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice; rename one.")
-    for number, cells, error in found[1:]:
-        wrong: csv.Error | str = error or ""
+    for number, cells, unreadable in found[1:]:
+        wrong: csv.Error | str = unreadable or ""
         if any(cells[len(columns) :]):
             wrong = "has more cells than columns; put quotes around what holds commas."
         named = zip(columns, cells, strict=False)
