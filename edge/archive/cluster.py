@@ -23,6 +23,7 @@ LOCAL = "local"
 # Cores that an actor asks for. There is one actor for each core; as it asks for half of one, a machine has room for the
 # actors of another one that is lost.
 _CORES = 0.5
+_TRIES = 2  # how often Ray gives a task to another actor after one has ended
 _STORE = 200_000_000  # bytes of Ray's own store on a local cluster: only paths and rows are in it
 
 
@@ -60,7 +61,9 @@ def connected(address: str, jobs: int) -> Iterator[Any]:
             ray.init(**options)
     except Exception as error:  # of a dozen types, by what isn't there
         raise UserError(f"The cluster of Ray {address!r} can't be reached: {reason(error)}.") from error
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1  # what fails has no result
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield ray
@@ -73,7 +76,7 @@ def connected(address: str, jobs: int) -> Iterator[Any]:
 def results(
     settings: Settings, firsts: Mapping[str, bytes], tasks: Sequence[Task], ray: Any
 ) -> Generator[Result, None, None]:
-    """The results of tasks, in the order in which they are ready; perhaps one twice, and none of a lost machine.
+    """The results of tasks, in the order in which they are ready; none of a task that ends its actors.
 
     Args:
         settings: how pictures are answered. Each machine must reach the model and the pictures under the same paths.
@@ -93,6 +96,7 @@ def results(
             batch_size=1,
             num_cpus=_CORES,
             compute=ray.data.ActorPoolStrategy(size=actors),
+            max_task_retries=_TRIES,
         )
         for row in answered.iter_rows():
             yield pickle.loads(row["result"])

@@ -115,6 +115,9 @@ class Journal:
 
     def rows(self, paths: Iterable[str]) -> Iterator[tuple[str, Done, list[Row]]]:
         """The rows of each picture that is done, in the order of the paths."""
+        paths = list(paths)
+        if not paths:
+            return
         with self._file.open("rb") as file:
             for path in paths:
                 done = self.done[path]

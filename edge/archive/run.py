@@ -34,8 +34,11 @@ from edge.system.lock import lock
 from edge.system.progress import Progress, silent
 
 LOCK, JOURNAL, ROWS, LOG = "edge-archive.lock", "journal", "rows", "processes.jsonl"
-_BATCH = 32  # pictures of a task: enough to be worth its way, and few enough to be done again after a kill
-_ROUNDS = 3  # how often pictures are given out that came back without an answer, as from a machine that was lost
+# Pictures of a task. 32 are worth their way, and few enough to be done again after a kill. What comes back without an
+# answer, as from a machine that was lost, is given out again, picture by picture.
+_SIZES = (32, 1, 1)
+_ROUNDS = 3  # how often a first look is given out
+_ENDED = "can't be answered: the processes that read it ended; perhaps it needs more memory than there is."
 Engine = Callable[[Settings, Mapping[str, bytes], Sequence[Task]], Generator[Result, None, None]]
 
 
@@ -85,7 +88,7 @@ def run(job: Job, progress: Progress = silent, stopped: Callable[[], bool] = lam
 
     Raises:
         UserError: where another run writes to the folder, or where it can't be written; where the model can't be used;
-            and where pictures came back without an answer again and again.
+            and where a first look fails again and again.
     """
     with locked(job.out):
         return _Run(job, progress, stopped).run()
@@ -123,14 +126,8 @@ class _Run:
             (job.out / ROWS).mkdir(exist_ok=True)
 
     def run(self) -> Outcome:
-        for step in (self._first_looks, self._rest):
-            for _ in range(_ROUNDS):
-                if self._outcome.stopped or not (tasks := step()):
-                    break
-                self._give_out(tasks)
-            else:
-                if left := sum(len(task.paths) for task in step()):
-                    raise UserError(f"{left} pictures came back without an answer; the same command goes on with them.")
+        self._first_looks()
+        self._rest()
         for number, site in enumerate(self._job.sites):
             self._progress("Writing sites", number, len(self._job.sites))
             self._write(site)
@@ -148,48 +145,69 @@ class _Run:
         """Names what answers the pictures of a site."""
         return hashlib.sha256(self._digest.encode() + journal.record.first).hexdigest()
 
-    def _first_looks(self) -> list[Task]:
-        """The first look at each site that had none with these settings. It isn't repeated because pictures were added,
-        unless there were too few of them at first: else all would have to be answered again.
+    def _first_looks(self) -> None:
+        """Has a first look at each site that had none with these settings. It isn't repeated because pictures were
+        added, unless there were too few of them at first: else all would have to be answered again.
         """
-        model, ruler = self._model, self._job.settings.ruler
+        for _ in range(_ROUNDS):
+            tasks = [] if self._outcome.stopped else [task for site in self._job.sites if (task := self._first(site))]
+            self._give_out(tasks)
+        if not self._outcome.stopped and any(self._first(site) for site in self._job.sites):
+            raise UserError(
+                "The first look at a site failed again and again: the processes ended. Is a picture among its first "
+                f"{JUDGED} too large for the memory, or is a machine of the cluster without the model?"
+            )
+
+    def _first(self, site: Site) -> Task | None:
+        ruler, model, record = self._job.settings.ruler, self._model, self._of(site).record
         search = Search(
             whole=self._job.settings.whole_image, red_cell=known_ruler(model, ruler), pooled=ruler != "picture"
         )
-        tasks = []
-        for site in self._job.sites:
-            paths = [each.path for each in site.pictures]
-            record = self._of(site).record
-            few = record.looked < JUDGED and len(paths) > 2 * record.looked
-            wanted = record.settings != self._digest or few or self._job.anew
-            if paths and wanted and site.name not in self._looked:
-                surveyed = survey(paths, model.policy, search)
-                tasks.append(Task(site.name, tuple(paths[:JUDGED]), first=True, surveyed=surveyed))
-        return tasks
+        paths = [each.path for each in site.pictures]
+        few = record.looked < JUDGED and len(paths) > 2 * record.looked
+        wanted = record.settings != self._digest or few or self._job.anew
+        if not paths or not wanted or site.name in self._looked:
+            return None
+        surveyed = survey(paths, model.policy, search)
+        return Task(site.name, tuple(paths[:JUDGED]), first=True, surveyed=surveyed)
 
-    def _rest(self) -> list[Task]:
-        """What isn't done yet of all sites."""
-        tasks = []
-        for site in self._job.sites:
-            journal = self._of(site)
-            by, known, paths = self._by(journal), {}, []
-            for each in site.pictures:
-                done = journal.done.get(each.path)
-                mine = done is not None and done.by == by and bool(done.sha256)
-                if done and mine:
-                    known[each.path] = done.sha256
-                if not (done and mine and done.stamp == each.stamp) and each.path not in self._tried:
-                    paths.append(each.path)
-            for start in range(0, len(paths), _BATCH):
-                some = tuple(paths[start : start + _BATCH])
-                tasks.append(Task(site.name, some, {path: known[path] for path in some if path in known}))
-        return tasks
+    def _rest(self) -> None:
+        """Has the pictures answered that aren't done yet."""
+        for size in _SIZES:
+            tasks = (
+                [] if self._outcome.stopped else [task for site in self._job.sites for task in self._left(site, size)]
+            )
+            self._give_out(tasks)
+        if not self._outcome.stopped:
+            for site in self._job.sites:
+                paths = [path for task in self._left(site, 1) for path in task.paths]
+                if paths:
+                    self._keep(
+                        self._of(site), [Answered(path, "", [{"source": path, "error": _ENDED}]) for path in paths]
+                    )
+
+    def _left(self, site: Site, size: int) -> Iterator[Task]:
+        """What isn't done yet of a site, in tasks of so many pictures."""
+        journal = self._of(site)
+        by, known, paths = self._by(journal), {}, []
+        for each in site.pictures:
+            done = journal.done.get(each.path)
+            mine = done is not None and done.by == by and bool(done.sha256)
+            if done and mine:
+                known[each.path] = done.sha256
+            if not (done and mine and done.stamp == each.stamp) and each.path not in self._tried:
+                paths.append(each.path)
+        for start in range(0, len(paths), size):
+            some = tuple(paths[start : start + size])
+            yield Task(site.name, some, {path: known[path] for path in some if path in known})
 
     def _give_out(self, tasks: Sequence[Task]) -> None:
         """Lets the engine do tasks, and keeps what comes back: each picture once, also if an engine sends it twice."""
         sites = {site.name: site for site in self._job.sites}
         firsts = {task.site: self._of(sites[task.site]).record.first for task in tasks if not task.first}
         awaited = {path for task in tasks for path in task.paths}
+        if not tasks:
+            return
         count = len(awaited)
         with closing(self._job.engine(self._job.settings, firsts, tasks)) as results:
             for result in results:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import assert_fits, assert_refused, invoke
+from conftest import assert_fits, assert_refused, command, invoke
 
 pytest.importorskip("pyarrow", reason="needs the extra archive")
 
@@ -22,7 +22,6 @@ from archive_helpers import ENVIRONMENT, answer, draw, files, here, lines, rows
 from edge.archive import run, sources
 from edge.archive.reader import Settings
 from edge.model import SHIPPED
-from edge.workers.process import Ended
 
 PICTURES = 14
 ALL = PICTURES + 3
@@ -236,20 +235,31 @@ def test_a_picture_that_changes_while_it_is_read_is_read_again(
     assert answer(own, out=tmp_path / "out").answered == 0
 
 
-def test_a_picture_that_ends_its_process_is_a_row() -> None:
-    from collections import deque
-
-    from edge.archive import pool
-    from edge.archive.reader import Task
-
-    end, again = Ended("was ended by SIGKILL (is the memory full?)"), deque[tuple[Task, int]]()
-    assert not list(pool._after(end, Task("a", ("x", "y")), 0, again))
-    task, tries = again.popleft()
-    assert (task.paths, tries) == (("x", "y"), 1)
-    assert not list(pool._after(end, task, tries, again))
-    assert [(each.paths, tries) for each, tries in again] == [(("x",), 0), (("y",), 0)]
-    [result] = pool._after(end, again[0][0], 1, again)
-    assert result.answers[0].sha256 == "" and "is the memory full?" in str(result.answers[0].rows)
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [["--jobs", "2"], ["--ray", "local", "--jobs", "2"]], ids=["pool", "ray"])
+def test_a_picture_that_ends_its_processes_is_a_row(engine: list[str], own: Path, tmp_path: Path) -> None:
+    if engine[0] == "--ray":
+        pytest.importorskip("ray")
+    answer(own, out=tmp_path / "out")
+    before = rows(tmp_path / "out", "fields")
+    deadly = own / "slide-1" / "zz-deadly.jpg"
+    shutil.copy(own / "slide-0" / "000.jpg", deadly)
+    shutil.copy(own / "slide-0" / "000.jpg", own / "slide-1" / "zz-harmless.jpg")
+    # Python runs this at its start: opening the picture ends the process, as a crash of a decoder would.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "def watch(event, arguments):\n"
+        "    if event == 'open' and str(arguments[0]).endswith('zz-deadly.jpg'): os._exit(9)\n"
+        "sys.addaudithook(watch)\n"
+    )
+    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path), ENVIRONMENT["PYTHONPATH"]])}
+    done = command("edge.archive", "run", own, "--out", tmp_path / "out", *engine, environment=environment)
+    assert done.stderr.startswith(f"2 pictures were answered, {ALL} were done before"), done.stderr
+    [row, *harmless] = rows(tmp_path / "out", "fields")[len(before) :]
+    assert rows(tmp_path / "out", "fields")[: len(before)] == before
+    assert row["source"] == str(deadly) and "the processes that read it ended" in row["error"]
+    assert harmless and all("label" in each for each in harmless)
+    assert answer(own, out=tmp_path / "out").answered == 1  # by a program that it doesn't end
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(fields: Path, tmp_path: Path) -> None:

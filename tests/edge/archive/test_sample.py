@@ -59,9 +59,10 @@ def test_a_sample_is_a_session_that_a_person_can_judge(answered: Path, tmp_path:
             assert (cell.answer, fields[cell.field].sha256) == ("review", row["sha256"])
             assert journal.field_picture(cell.field)
         review = Review(journal, "Ada")
-        assert len(review.waiting()) == 5
-        review.judge([review.waiting()[0].id], Verdict("monocyte"))
-        assert len(review.waiting()) == 4
+        new = [cell.id for cell in cells.values() if cell.repeats is None]  # the drawn fields overlap
+        assert sorted(cell.id for cell in review.waiting()) == sorted(new)
+        review.judge(new[:1], Verdict("monocyte"))
+        assert len(review.waiting()) == len(new) - 1
 
 
 def test_what_a_sample_needs_is_said(answered: Path, fields: Path, tmp_path: Path) -> None:
