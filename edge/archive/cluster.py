@@ -8,7 +8,9 @@ import logging
 import os
 import pickle
 import shutil
+import socket
 import tempfile
+import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +25,8 @@ LOCAL = "local"
 # Cores that an actor asks for. There is one actor for each core; as it asks for half of one, a machine has room for the
 # actors of another one that is lost.
 _CORES = 0.5
-_TRIES = 2  # how often Ray gives a task to another actor after one has ended
+_TRIES = 1  # how often Ray gives a task to another actor after one has ended
+_PATIENCE = 10.0  # seconds for the head of a cluster to answer
 _STORE = 200_000_000  # bytes of Ray's own store on a local cluster: only paths and rows are in it
 
 
@@ -56,15 +59,19 @@ def connected(address: str, jobs: int) -> Iterator[Any]:
         folder = tempfile.mkdtemp(prefix="edge-archive-ray-")
         options |= {"num_cpus": jobs, "object_store_memory": _STORE, "include_dashboard": False, "_temp_dir": folder}
         options["_node_ip_address"] = "127.0.0.1"  # a machine without a network has no other one
+    host, _, port = address.rpartition(":")
     try:
+        if host and port.isdigit() and "/" not in host:
+            socket.create_connection((host, int(port)), _PATIENCE).close()  # Ray would wait for minutes
         with quiet():  # it says from C++ that it says nothing
             ray.init(**options)
     except Exception as error:  # of a dozen types, by what isn't there
         raise UserError(f"The cluster of Ray {address!r} can't be reached: {reason(error)}.") from error
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")  # which max_task_retries is one of
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # what fails has no result
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # it says the same with a traceback
     try:
         yield ray
     finally:
