@@ -41,7 +41,7 @@ class _Run(Grouped):
 
 
 @main.command(cls=_Run)
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
