@@ -121,6 +121,8 @@ def _pictures(source: str, notes: list[str]) -> Iterator[_Named]:
             yield _name(top), top, Picture(url, _slide(url, top), stamp)
     else:
         listing = finding.find([source])
+        if not any(os.path.lexists(path) for path in listing.files or [source]):
+            raise UserError(f"{source} does not exist{', and matches no file' if _MAGIC.search(source) else ''}.")
         top = source if os.path.isdir(source) else _fixed(source)
         for path in listing.files:
             yield _name(top), top, Picture(path, _slide(path, top), storage.stamp(path))
@@ -188,7 +190,10 @@ def _rows(source: str) -> list[tuple[str, dict[str, Any], str]]:
             raise UserError(f"{source} {copies.errors[source]}")
         if not source.lower().endswith(_TEXT):
             return [(f"row {number}", row, "") for number, row in enumerate(_parquet(local, source), 1)]
-        rows = csv_table.numbered(Path(local), ("path",))
+        try:
+            rows = list(csv_table.numbered(Path(local), ("path",)))
+        except UserError as error:
+            raise UserError(str(error).replace(local, source)) from error
         return [
             (f"line {number}", row, f"can't be read: {reason(wrong)}." if isinstance(wrong, csv.Error) else wrong)
             for number, row, wrong in rows

@@ -52,6 +52,10 @@ def test_a_picture_counts_once(folder: Path) -> None:
 def test_nothing_found_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No pictures found"):
         sources.find([str(tmp_path)])
+    with pytest.raises(UserError, match="norht does not exist"):
+        sources.find([str(tmp_path), str(tmp_path / "norht")])
+    with pytest.raises(UserError, match="matches no file"):
+        sources.find([str(tmp_path / "*.png")])
 
 
 def test_a_table_names_site_and_slide(folder: Path) -> None:
