@@ -114,7 +114,7 @@ class Journal:
             os.fsync(file.fileno())
 
     def rows(self, paths: Iterable[str]) -> Iterator[tuple[str, Done, list[Row]]]:
-        """The rows of each picture that is done, in the order of the paths."""
+        """The rows of each picture that is done, in the order of the paths. Raises UserError if the file is damaged."""
         paths = list(paths)
         if not paths:
             return
@@ -122,7 +122,13 @@ class Journal:
             for path in paths:
                 done = self.done[path]
                 file.seek(done.at)
-                yield path, done, json.loads(file.readline())
+                try:
+                    found = json.loads(file.readline())
+                except ValueError as error:
+                    raise UserError(
+                        f"{self._file} is damaged; remove it, and the pictures of the site are answered again."
+                    ) from error
+                yield path, done, found
 
     def save(self) -> None:
         """Writes the record."""
