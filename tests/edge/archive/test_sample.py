@@ -1,9 +1,10 @@
 """The doubtful cells of an archive as a session, and its summary."""
 
+import re
 from pathlib import Path
 
 import pytest
-from conftest import assert_refused, invoke
+from conftest import ROOT, assert_refused, invoke
 
 pytest.importorskip("pyarrow", reason="needs the extra archive")
 
@@ -101,6 +102,17 @@ def test_the_summary_counts_what_the_rows_say(answered: Path) -> None:
     assert [row["slide"] for row in slides] == ["slide-0", "slide-1", "slide-2"]
     for key in ("pictures", "unreadable", "cells", "review"):
         assert sum(row[key] for row in slides) == site[key]
+
+
+def test_the_query_of_the_page_runs(
+    answered: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("duckdb")
+    [code] = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "archive.md").read_text(), re.M | re.S)
+    monkeypatch.chdir(answered.parent)
+    exec(code)
+    shown = capsys.readouterr().out
+    assert all(f"slide-{number}" in shown for number in range(3)) and "share" in shown
 
 
 def test_show_names_the_worst_slide_first(answered: Path) -> None:
