@@ -6,6 +6,7 @@ Also: a run on the Pi imports nothing heavy, only commands import click, and no 
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -174,6 +175,21 @@ def test_only_commands_import_click() -> None:
         if file.name not in COMMANDS and any(name.split(".")[0] == "click" for name in imported(tree(file)))
     ]
     assert not wrong, wrong
+
+
+def test_the_archive_and_what_it_needs_never_reach_a_pi() -> None:
+    packages = {"pyarrow", "fsspec", "s3fs", "gcsfs", "ray"}
+    wrong = [
+        module
+        for module, file in files().items()
+        if module.split(".")[0] == "edge" and wing(module) != "archive"
+        if any(name.split(".")[0] in packages for name in imported(tree(file)))
+    ]
+    assert not wrong, wrong
+    bundle = tomllib.loads((ROOT / "pi" / "pyproject.toml").read_text())
+    assert "edge.archive*" in bundle["tool"]["setuptools"]["packages"]["find"]["exclude"]
+    assert "edge-archive" not in bundle["project"]["scripts"]
+    assert not any((ROOT / "requirements" / "edge.in").read_text().count(name) for name in packages)
 
 
 def test_no_function_takes_too_many_parameters() -> None:

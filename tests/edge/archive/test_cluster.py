@@ -30,11 +30,15 @@ def below(process: int) -> set[int]:
     return found
 
 
-def living(processes: set[int]) -> set[int]:
-    """Those that haven't ended."""
-    done = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True)
-    states = dict(line.split() for line in done.stdout.splitlines())
-    return {pid for pid in processes if states.get(str(pid), "Z")[0] != "Z"}
+def end(processes: set[int]) -> bool:
+    """Whether all of them end soon. Some of Ray's notice only within a minute that the others are gone."""
+    for _ in range(180):
+        done = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True)
+        states = dict(line.split() for line in done.stdout.splitlines())
+        if all(states.get(str(pid), "Z")[0] == "Z" for pid in processes):
+            return True
+        time.sleep(1)
+    return False
 
 
 @contextmanager
@@ -69,21 +73,16 @@ def test_a_cluster_writes_the_same_bytes_and_leaves_no_process(tmp_path: Path) -
         assert process.stderr.read().startswith("17 pictures were answered; 2 could not be read.")
     answer(folder, out=tmp_path / "whole")
     assert files(tmp_path / "out") == files(tmp_path / "whole")
-    assert len(seen) > 3 and not living(seen)
+    assert len(seen) > 3 and end(seen)
 
 
 def test_a_killed_command_leaves_no_process(tmp_path: Path) -> None:
-    """Ray's processes notice within a minute that the one that started them is gone."""
     with started(draw(tmp_path / "fields", 14), tmp_path / "out") as process:
         while len(seen := below(process.pid)) < 5:
             assert process.poll() is None
             time.sleep(0.2)
         process.kill()
-        for _ in range(180):
-            if not living(seen):
-                break
-            time.sleep(1)
-    assert not living(seen)
+        assert end(seen)
 
 
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
