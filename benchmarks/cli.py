@@ -803,3 +803,28 @@ def readme(files: tuple[Path, ...]) -> None:
     for file in files or readme.PAGES:
         result.write(readme.filled(result.text(file)), file)
         click.echo(f"Written: {file}.")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--pictures", "count", default=2000, show_default=True, type=click.IntRange(10), help="Number of pictures."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the random moments at which is killed.")
+@_json_option
+@exits_on_user_error
+def archive(folder: Path, count: int, seed: int, target: Path | None) -> None:
+    """Does edge-archive lose a picture, or answer one twice, when workers and nodes of a cluster are killed?
+
+    The pictures of FOLDER are repeated under other names, and answered by one process, by a cluster of Ray of three
+    nodes on this machine, and by one in which a worker, a node and the command are killed. Prints what was lost,
+    pictures a second against the sum of what the workers do alone, and the memory of each. Exit code 1 if rows differ.
+    """
+    with _installed():
+        from benchmarks import archive, pictures
+    [paths] = pictures.of_folders((folder,), None).values()
+    with progress_bars() as progress:
+        found = archive.archive(paths, count, seed, progress)
+    _save({"archive": found}, target)
+    click.echo(archive.table(found))
+    sys.exit(0 if all(found.same.values()) and not found.lost and not found.twice else 1)

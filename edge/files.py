@@ -22,7 +22,7 @@ from edge.workers.process import can_fork
 # A run is judged by its first pictures, at most so many. A slide is counted to 100 or 200 cells, so these are nearly
 # always all of them. The limit bounds the memory, and a run of a million pictures needn't end before its first answer.
 # With --explain, each picture holds a trace of a third of a megabyte.
-_JUDGED, _JUDGED_WITH_TRACE = 1000, 100
+JUDGED, _JUDGED_WITH_TRACE = 1000, 100
 _LOOKED_AT = 10  # of these pictures, light, stain and focus are measured; this takes 0.2 milliseconds each
 Threshold = Callable[[Sequence[float]], float | None]
 
@@ -141,7 +141,7 @@ def _answers(job: Job, outcome: Outcome, progress: Progress) -> Generator[Answer
 def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predicted | Unreadable]:
     """The pictures that are read before the first answer. If the run is stopped meanwhile, those that were read."""
     store, held = PixelStore(), []
-    aside = _aside(job)
+    aside = putting_aside(job)
     with suppress(_Stopped):
         for each in islice(predicted, _first(job)):
             held.append(aside(each, store) if isinstance(each, Predicted) else each)
@@ -150,11 +150,11 @@ def _held(job: Job, predicted: Iterator[Predicted | Unreadable]) -> list[Predict
 
 def _first(job: Job) -> int | None:
     """How many pictures are read before the first answer; None for all."""
-    return None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else _JUDGED
+    return None if job.threshold else _JUDGED_WITH_TRACE if job.search.trace else JUDGED
 
 
-def _aside(job: Job) -> Callable[[Predicted, PixelStore], Predicted]:
-    """Reduces predictions to what is needed of them once the run is known; see edge.classify.set_aside."""
+def putting_aside(job: Job) -> Callable[[Predicted, PixelStore], Predicted]:
+    """What reduces predictions to what is needed of them once the run is known; see edge.classify.set_aside."""
     scale, shift = job.rules.other_platt
     lenient = replace(job.rules, other_platt=(scale, shift + (unlike.FARTHEST if job.model.home else 0.0)))
     first = job.files[: _first(job)]
@@ -177,7 +177,7 @@ def _predicted(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Predi
         return predict_files(job.files, job.model, job.search, progress)
     from edge.workers import predicting
 
-    aside = _aside(job)
+    aside = putting_aside(job)
     return predicting.predict_files(
         job.files,
         job.model,
@@ -189,14 +189,18 @@ def _predicted(job: Job, outcome: Outcome, progress: Progress) -> Iterator[Predi
     )
 
 
+def judged(known: Sequence[Predicted], model: Model) -> Unlike:
+    """How unlike home a run is. known: its pictures, or the first JUDGED of them, as `putting_aside` reduced them."""
+    predictions = [one for each in known for one in each.predictions]
+    looks = [one for each in known for one in each.looks]
+    return unlike.compare(unlike.measure(predictions, looks, model.distance), model.home, model.kinds)
+
+
 def _judged(job: Job, held: Sequence[Predicted | Unreadable], outcome: Outcome) -> tuple[Rules, float]:
     """The rules for the run, and the shift of its threshold."""
     known = [each for each in held if isinstance(each, Predicted)]
-    predictions = [one for each in known for one in each.predictions]
-    looks = [one for each in known for one in each.looks]
-    measures = unlike.measure(predictions, looks, job.model.distance)
-    run = outcome.unlike = unlike.compare(measures, job.model.home, job.model.kinds)
+    run = outcome.unlike = judged(known, job.model)
     if job.threshold:
-        shares = second_name_shares(unlike.moved(each.kinds, run) for each in predictions)
+        shares = second_name_shares(unlike.moved(one.kinds, run) for each in known for one in each.predictions)
         outcome.cells, outcome.shift = len(shares), job.threshold(shares)
     return unlike.held_to_more(job.rules, run), outcome.shift or 0.0

@@ -17,7 +17,8 @@ from edge.system.cli import Grouped
 # By the name of a command, the module whose main() it is: those of a Pi, and those of a workstation.
 PI = {"edge-classify": "edge.cli", "edge-count": "edge.count.cli", "edge-site": "edge.site.cli"}
 PI |= {"edge-doctor": "edge.doctor.cli"}
-WORKSTATION = {"edge-train": "train.cli", "edge-convert": "convert.cli", "edge-benchmark": "benchmarks.cli"}
+WORKSTATION = {"edge-archive": "edge.archive.cli"}
+WORKSTATION |= {"edge-train": "train.cli", "edge-convert": "convert.cli", "edge-benchmark": "benchmarks.cli"}
 _FILES = {
     "bash": "bash-completion/completions/{}",
     "zsh": "zsh/vendor-completions/_{}",

@@ -6,6 +6,7 @@ Also: a run on the Pi imports nothing heavy, only commands import click, and no 
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,7 @@ WINGS = {
     "count": {"core", "system", "reading", "output", "camera", "live", "site"},
     "page": {"core", "system", "live", "count", "doctor"},
     "site": {"core", "system", "output", "camera", "live"},
+    "archive": {"core", "system", "reading", "field", "output", "workers", "site", "count"},
     "doctor": {"core", "system", "workers", "output", "simulator", "camera", "live", "site", "count"},
 }
 EVERYONES = "edge.errors"  # imports nothing; how a room says what a user did wrong
@@ -175,6 +177,21 @@ def test_only_commands_import_click() -> None:
     assert not wrong, wrong
 
 
+def test_the_archive_and_what_it_needs_never_reach_a_pi() -> None:
+    packages = {"pyarrow", "fsspec", "s3fs", "gcsfs", "ray"}
+    wrong = [
+        module
+        for module, file in files().items()
+        if module.split(".")[0] == "edge" and wing(module) != "archive"
+        if any(name.split(".")[0] in packages for name in imported(tree(file)))
+    ]
+    assert not wrong, wrong
+    bundle = tomllib.loads((ROOT / "pi" / "pyproject.toml").read_text())
+    assert "edge.archive*" in bundle["tool"]["setuptools"]["packages"]["find"]["exclude"]
+    assert "edge-archive" not in bundle["project"]["scripts"]
+    assert not any((ROOT / "requirements" / "edge.in").read_text().count(name) for name in packages)
+
+
 def test_no_function_takes_too_many_parameters() -> None:
     wrong = {}
     for module, file in files().items():
@@ -196,7 +213,8 @@ def test_a_run_imports_nothing_heavy() -> None:
         "from edge.cli import main\n"
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
-        "rooms = tuple(f'edge.{name}' for name in ('camera', 'live', 'site', 'doctor', 'simulator', 'count', 'page'))\n"
+        "rooms = tuple(f'edge.{name}' for name in ('camera', 'live', 'site', 'doctor', 'simulator', 'count', 'page',\n"
+        "    'archive'))\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy', 'cv2'} & set(sys.modules)\n"
         "heavy |= {name for name in sys.modules if name.startswith(rooms)}\n"
         "assert not heavy, heavy\n"

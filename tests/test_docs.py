@@ -17,6 +17,7 @@ from conftest import ROOT, command
 import benchmarks.cli
 import convert.__main__
 import convert.cli
+import edge.archive.cli
 import edge.cli
 import edge.count.cli
 import edge.doctor.cli
@@ -36,6 +37,7 @@ MAINS = {
     "edge-count": edge.count.cli.main,
     "edge-site": edge.site.cli.main,
     "edge-doctor": edge.doctor.cli.main,
+    "edge-archive": edge.archive.cli.main,
     "train": train.cli.main,
     "convert": convert.cli.main,
     "benchmark": benchmarks.cli.main,

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edge.errors import UserError, reason
@@ -42,15 +42,35 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
     Raises:
         UserError: if the file can't be read, lacks a needed column or has one twice, or if a row has too many cells.
     """
+    table = []
+    for number, row, wrong in numbered(path, needed):
+        if isinstance(wrong, csv.Error):
+            raise UserError(f"{path} is not a readable table: {reason(wrong)}.")
+        if wrong:
+            raise UserError(f"{path}, line {number}, {wrong}")
+        table.append(row)
+    return table
+
+
+def numbered(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str, str], csv.Error | str]]:
+    """Like `rows`, but goes on past a wrong row.
+
+    Yields:
+        For each row its line, the row, and what is wrong with it: the error of the csv module, or the end of a sentence
+        that begins with the line; "" for nothing.
+
+    Raises:
+        UserError: if the file can't be read, lacks a needed column or has one twice.
+    """
     try:
         text = _text(path)
-        lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-        found = [(lines.line_num, [cell.strip() for cell in line]) for line in lines]
-    except (OSError, UnicodeError, csv.Error) as error:
+    except (OSError, UnicodeError) as error:
         raise UserError(f"{path} is not a readable table: {reason(error)}.") from error
+    found = [(number, cells, unreadable) for number, cells, unreadable in _lines(text) if unreadable or any(cells)]
+    if found and isinstance(found[0][2], csv.Error):
+        raise UserError(f"{path} is not a readable table: {reason(found[0][2])}.")
     if "\0" in text:
         raise UserError(f"{path} is not a table of text; save it as CSV in UTF-8.")
-    found = [(number, cells) for number, cells in found if any(cells)]
     if found and found[0][1][0].lower().startswith("sep="):  # a line for Excel
         del found[0]
     columns = _named(found[0][1] if found else [])
@@ -61,16 +81,29 @@ def rows(path: Path, needed: Iterable[str]) -> list[dict[str, str]]:
     twice = [name for name in dict.fromkeys(columns) if name and columns.count(name) > 1]
     if twice:
         raise UserError(f"{path} has the column {twice[0]} twice; rename one.")
-    table = []
-    for number, cells in found[1:]:
+    for number, cells, unreadable in found[1:]:
+        wrong: csv.Error | str = unreadable or ""
         if any(cells[len(columns) :]):
-            raise UserError(f"{path}, line {number}, has more cells than columns; put quotes around what holds commas.")
+            wrong = "has more cells than columns; put quotes around what holds commas."
         named = zip(columns, cells, strict=False)
         row = dict.fromkeys(columns, "") | {name: cell if name == "path" else clean(cell) for name, cell in named}
         if "\\" in row.get("path", "") and not (path.parent / row["path"]).exists():
             row["path"] = row["path"].replace("\\", "/")
-        table.append(row)
-    return table
+        yield number, row, wrong
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str], csv.Error | None]]:
+    """The lines of a table, each with its number, its cells, and the error of the csv module if it can't be read."""
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    while True:
+        try:
+            cells = [cell.strip() for cell in next(lines)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield lines.line_num, [], error
+        else:
+            yield lines.line_num, cells, None
 
 
 def write(file: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:

@@ -1,4 +1,4 @@
-"""How much memory this process may use."""
+"""How much memory this process may use, and how much it holds."""
 
 import os
 from pathlib import Path
@@ -31,3 +31,12 @@ def limit(groups: Path = _CGROUPS, membership: Path = Path("/proc/self/cgroup"))
     except (ImportError, OSError, ValueError):
         pass
     return min(limits, default=float("inf"))
+
+
+def held() -> int:
+    """The memory that this process holds, bytes, without what is only a copy of a file; 0 where that isn't known."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:  # not on Windows, not on macOS
+        return 0
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("RssAnon:")), 0)

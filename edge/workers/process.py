@@ -25,11 +25,15 @@ class Worker:
     when the pipe is full, so that few results are held. ctrl-C and SIGTERM are for the process that started it.
     """
 
-    def __init__(self, work: "Callable[[Connection], None]") -> None:
+    def __init__(self, work: "Callable[[Connection], None]", fork: bool = True) -> None:
+        """work: what it does. fork: False for a new interpreter, where this process has threads, which a fork loses;
+        `work` must then be something that can be pickled.
+        """
         import multiprocessing  # a few milliseconds, and most runs don't need it
 
         self._pipe, theirs = multiprocessing.Pipe()
-        self._process = multiprocessing.get_context("fork").Process(target=_run, args=(work, theirs, self._pipe))
+        context: Any = multiprocessing.get_context("fork" if fork else "spawn")
+        self._process = context.Process(target=_run, args=(work, theirs, self._pipe if fork else None))
         self._process.start()
         theirs.close()
 
@@ -53,6 +57,10 @@ class Worker:
         self._process.kill()
         self._process.join()
 
+    def fileno(self) -> int:
+        """What select() and multiprocessing.connection.wait() look at, to know whether `receive` would wait."""
+        return self._pipe.fileno()
+
     def _ended(self) -> Ended:
         self._process.join()
         code = self._process.exitcode or 0
@@ -74,8 +82,9 @@ def most() -> int:
     return int(max(1, min(cores, memory.limit() // _NEEDED)))
 
 
-def _run(work: "Callable[[Connection], None]", pipe: "Connection", theirs: "Connection") -> None:
-    theirs.close()
+def _run(work: "Callable[[Connection], None]", pipe: "Connection", theirs: "Connection | None") -> None:
+    if theirs:
+        theirs.close()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     try:

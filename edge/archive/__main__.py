@@ -1,0 +1,3 @@
+from edge.archive.cli import main
+
+main()
