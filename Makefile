@@ -25,6 +25,7 @@ help:
 	@echo "             make classifier: one of them"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
+	@echo "             (SIGN=KEY: with a signature by this secret key of minisign)"
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
 	@echo "make deb     write dist/edge-classify_VERSION_ARCH.deb for arm64 and amd64 (ARCHS=amd64: for one of them)"
 	@echo "make deb-proof  install, upgrade and remove it on emulated Raspberry Pis"
@@ -143,7 +144,7 @@ lock: .venv/made
 	$(LOCK) --extra dev -o requirements/dev.txt
 
 pi-bundle: .venv/edge
-	@PYTHON=$(BIN)/python pi/bundle $(BUNDLE)
+	@PYTHON=$(BIN)/python pi/bundle $(if $(SIGN),--sign $(SIGN)) $(BUNDLE)
 
 pi-proof: pi-bundle
 	@$(BIN)/python -m pi $(BUNDLE) --data $(DATA)
