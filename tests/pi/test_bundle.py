@@ -1,6 +1,7 @@
 """The bundle for a Pi without internet: its contents, what its installer refuses, and the proof on an emulated Pi."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle as `make pi-bundle` makes it, but less compressed."""
     file = tmp_path_factory.mktemp("bundle") / "edge-classify-pi.tar.xz"
     environment = os.environ | {"PYTHON": sys.executable, "PACK": "xz -T0 -0"}
+    pytest.importorskip("cyclonedx", reason="cyclonedx-python-lib (extra release) is not installed")
     done = subprocess.run([ROOT / "pi" / "bundle", file], capture_output=True, text=True, env=environment)
     if done.returncode and any(sign in done.stderr for sign in OFFLINE):
         pytest.skip("wheels for the bundle can't be downloaded on this machine")
@@ -74,6 +76,11 @@ def test_every_file_has_its_checksum(unpacked: Path) -> None:
     sums = {name: checksum for checksum, name in lines}
     files = [file for file in unpacked.rglob("*") if file.is_file() and file.name != "SHA256SUMS"]
     assert len(files) == len(sums)
+    parts = json.loads((unpacked / "sbom.cdx.json").read_text())
+    listed = {
+        part["bom-ref"]: part["hashes"][0]["content"] for part in (parts["metadata"]["component"], *parts["components"])
+    }
+    assert listed == {name.removeprefix("./wheels/"): each for name, each in sums.items() if "/wheels/" in name}
     for file in files:
         assert hashlib.sha256(file.read_bytes()).hexdigest() == sums[f"./{file.relative_to(unpacked)}"]
 
