@@ -26,7 +26,6 @@ from train.data import fields as marked_fields
 from train.data.fields import Box, Field
 from train.evaluation import model_card
 from train.evaluation.html import render
-from train.provenance import Made
 
 _DRAWN = 100  # drawn fields of six cells, three of them touching
 _SEED = 1  # of the drawn fields; `benchmark locating` uses another seed, so its fields are different ones
@@ -146,9 +145,10 @@ def convert(
         files[path.name] = content
         files[f"{path.stem}.md"] = model_card.locator_card(final.contract, path.name, final.sha256)
         how = {"kind": kind, "limits": astuple(limits)}
-        trained = contracts.load(Made, report["made"]) if "made" in report else None
         calibrated = hashlib.sha256(pictures.tobytes()).hexdigest()
-        files[f"{path.stem}{provenance.ENDING}"] = provenance.statement(path.name, final, how, calibrated, trained)
+        files[f"{path.stem}{provenance.ENDING}"] = provenance.statement(
+            path.name, final, how, calibrated, report.get("made")
+        )
     reports.write(path.parent, files)
     marked = np.stack([unpacked(after.model.raw(picture))[0] for picture in pictures]) >= _MARKED
     answers = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)

@@ -37,7 +37,13 @@ def pictures_sha256(folder: Path, examples: Sequence[Example]) -> str | None:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
-def statement(file: str, model: File, options: Mapping[str, Any], pictures: str | None, training: Made | None) -> str:
+def statement(
+    file: str,
+    model: File,
+    options: Mapping[str, Any],
+    pictures: str | None,
+    training: Made | Mapping[str, Any] | None,
+) -> str:
     """The statement as JSON.
 
     Args:
@@ -45,7 +51,7 @@ def statement(file: str, model: File, options: Mapping[str, Any], pictures: str 
         model: the file, opened.
         options: how it was converted, as `options_of` gives them back.
         pictures: sha256 of the pictures that it was tested on or calibrated with; None if it isn't known.
-        training: what made the network; None if that isn't known.
+        training: what made the network, as in run.json; None if that isn't known.
     """
     code, contract = made(), model.contract
     splits = {"splits_sha256": contract.data.split_sha256} if contract.data else {}

@@ -386,7 +386,7 @@ def install(place: Place, bundle: Path, locked: bool = False) -> None:
         version = next(v for v in map((place.prefix / "versions").joinpath, names) if not v.exists())
         try:
             build(bundle, version)
-            os.sync()
+            run("sync", "--file-system", version, check=True)
             prove(version)
             switch(place, version)
         except subprocess.CalledProcessError as error:
@@ -398,7 +398,7 @@ def install(place: Place, bundle: Path, locked: bool = False) -> None:
                     remove(place.prefix)
         commands(place, version)
         tidy(place)
-    size = sum(file.lstat().st_blocks for file in version.rglob("*")) * 512 // 1_000_000
+    size = sum(file.lstat().st_blocks for file in version.rglob("*")) * 512 // 2**20  # as du counts
     say(f"Installed: {place.prefix}, {version.name}, {size} MB; the commands are in {place.links}. Next: edge-doctor")
     if previous := place.version("previous"):
         say(
