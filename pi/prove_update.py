@@ -83,7 +83,7 @@ class Proof:
             for stage in STAGES:
                 if stage not in moments and self.reached(stage, others):
                     moments[stage] = time.monotonic()
-            time.sleep(0.005)
+            time.sleep(0.01)
         assert running.stderr
         if message := running.stderr.read() if running.returncode else "":
             raise Failed(f"An update that was left alone failed: {message}")
@@ -105,7 +105,7 @@ class Proof:
         """
         before, others, running = self.current(), self.versions(), self.update(number)
         while running.poll() is None and not self.reached(stage, others):
-            time.sleep(0.005)
+            time.sleep(0.01)
         try:
             running.wait(seconds)
             where = "ended"
