@@ -25,10 +25,11 @@ help:
 	@echo "             make classifier: one of them"
 	@echo "make rivals  install what benchmark runtimes and peers compare with, into .rivals (3 GB)"
 	@echo "make pi-bundle  write dist/edge-classify-pi.tar.xz: all that a Raspberry Pi without internet needs"
+	@echo "             (SIGN=KEY: with a signature by this secret key of minisign)"
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
 	@echo "make deb     write dist/edge-classify_VERSION_ARCH.deb for arm64 and amd64 (ARCHS=amd64: for one of them)"
 	@echo "make deb-proof  install, upgrade and remove it on emulated Raspberry Pis"
-	@echo "make dist    write wheel and sdist into dist"
+	@echo "make dist    write wheel and sdist into dist, and the list of the wheel's parts (CycloneDX)"
 	@echo "make manual  write man pages and shell completion into build/share"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml and requirements/edge.in"
 
@@ -48,7 +49,7 @@ help:
 .venv/dev: .venv/made requirements/dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@ .venv/edge
+	@touch $@ .venv/edge .venv/release
 
 demo: .venv/edge
 	@$(BIN)/python -m edge.simulator demo
@@ -139,17 +140,23 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: .venv/made
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(LOCK) --extra count --extra page -o requirements/edge.txt
+	$(LOCK) --extra release -o requirements/release.txt
 	$(LOCK) --extra train -o requirements/train.txt
 	$(LOCK) --extra dev -o requirements/dev.txt
 
-pi-bundle: .venv/edge
-	@PYTHON=$(BIN)/python pi/bundle $(BUNDLE)
+# What bundles and their signatures are made with: the extra `release`.
+.venv/release: .venv/edge requirements/release.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/release.txt
+	@touch $@
+
+pi-bundle: .venv/release
+	@PYTHON=$(BIN)/python pi/bundle $(if $(SIGN),--sign $(SIGN)) $(BUNDLE)
 
 pi-proof: pi-bundle
 	@$(BIN)/python -m pi $(BUNDLE) --data $(DATA)
 
 ARCHS ?= arm64 amd64
-deb: .venv/edge
+deb: .venv/release
 	@for arch in $(ARCHS); do PYTHON=$(BIN)/python pi/deb $$arch dist || exit; done
 
 deb-proof: ARCHS = arm64
@@ -160,6 +167,7 @@ deb-proof: deb
 dist: .venv/dev
 	rm -rf build/lib build/bdist.*
 	$(BIN)/python -c 'from setuptools import build_meta; build_meta.build_sdist("dist"); build_meta.build_wheel("dist")'
+	for wheel in dist/*.whl; do $(BIN)/python -m pi.sbom "$${wheel%.whl}.cdx.json" "$$wheel" || exit; done
 
 manual: .venv/dev
 	$(BIN)/python -m pi.manual build/share

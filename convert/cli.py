@@ -154,8 +154,11 @@ def make(
         from convert import source as sources
         from convert.int8 import Int8Options
         from edge.contract import Loss
+        from train import provenance
         from train.run import network
 
+    command = shlex.join(["convert", *sys.argv[1:]])
+    provenance.COMMAND.set(command)
     limits = Loss(max_drop[0] / 100, max_drop[1] / 100)
     own = source.is_file() or saved_model.is_saved_model(source)  # not a run
     if own:
@@ -182,7 +185,7 @@ def make(
     options = runs.Options(
         int8=Int8Options(calibration, method, rescue),
         limits=limits,
-        command=shlex.join(["convert", *sys.argv[1:]]),
+        command=command,
     )
     kinds = _KINDS if kind == "all" else (kind,)
     place = out or (source.parent if own else source)
@@ -262,10 +265,36 @@ def show(file: Path, as_json: bool) -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--rebuild",
+    "run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Also convert the training run RUN again, and say whether that gives the same file.",
+)
+@click.option(
+    "--retrain",
+    is_flag=True,
+    help="With --rebuild: also repeat the command that trained RUN, and say whether that gives the same weights. Takes "
+    "as long as the training did.",
+)
+@click.option(
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="With --rebuild: the data set, if it was moved.",
+)
 @exits_on_user_error
-def verify(file: Path) -> None:
-    """Check that this device gives the expected answers to the sample pictures inside FILE."""
+def verify(file: Path, run: Path | None, retrain: bool, folder: Path | None) -> None:
+    """Check that this device gives the expected answers to the sample pictures inside FILE.
+
+    Exit code 0: it does; 1: RUN gives another file or other weights; 2: it doesn't.
+    """
     from edge.model import File
+
+    if not run and (retrain or folder):
+        raise UserError("--retrain and --data need a training run: --rebuild RUN.")
 
     opened = File(file)
     right, count = opened.verify()
@@ -274,9 +303,25 @@ def verify(file: Path) -> None:
     click.echo(f"All {count} sample answers are as expected: {file} works on this device.")
     if not opened.sealed:
         click.echo("No hash protects its limits against damage, since it is an older file: run `convert seal` on it.")
+    if run:
+        _rebuild(file, run, folder, retrain)
     locator = opened.contract.network == "locator"
     command = "benchmark locating --data DATA --locator" if locator else "edge-classify PICTURES --model"
     click.echo(f"Next: {command} {shlex.quote(str(file))}", err=True)
+
+
+def _rebuild(file: Path, run: Path, folder: Path | None, retrain: bool) -> None:
+    with quiet():
+        from convert import rebuild
+
+    with progress_bars() as progress:
+        found = [rebuild.rebuild(file, run, folder, progress)]
+    click.echo(found[0][1])
+    if retrain:
+        found.append(rebuild.retrain(run, folder))
+        click.echo(found[1][1])
+    if not all(same for same, _ in found):
+        sys.exit(1)
 
 
 @main.command()

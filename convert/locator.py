@@ -3,14 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from convert import gate, model_file, quantize
+from convert import gate, model_file, provenance, quantize
 from edge import contract as contracts
 from edge import frames
 from edge.contract import Calibration, Contract, Data, Input, Loss
@@ -144,6 +144,11 @@ def convert(
         final = model_file.opened(content, Locator)
         files[path.name] = content
         files[f"{path.stem}.md"] = model_card.locator_card(final.contract, path.name, final.sha256)
+        how = {"kind": kind, "limits": astuple(limits)}
+        calibrated = hashlib.sha256(pictures.tobytes()).hexdigest()
+        files[f"{path.stem}{provenance.ENDING}"] = provenance.statement(
+            path.name, final, how, calibrated, report.get("made")
+        )
     reports.write(path.parent, files)
     marked = np.stack([unpacked(after.model.raw(picture))[0] for picture in pictures]) >= _MARKED
     answers = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 
-from convert import gate, int8, model_file, quantize, selective
+from convert import gate, int8, model_file, provenance, quantize, selective
 from convert.candidate import Candidate, Validation
 from convert.gate import Both
 from convert.home import home
@@ -107,8 +107,7 @@ def converted(
     reports.write(out, {})  # if the folder can't be made, the user should know before the work begins
     validation = Validation(source, options.limits, progress)
     return [
-        _written(validation, kind, converted_to(validation, kind, options, progress), out, options.command)
-        for kind in kinds
+        _written(validation, kind, converted_to(validation, kind, options, progress), out, options) for kind in kinds
     ]
 
 
@@ -125,7 +124,7 @@ def converted_to(validation: Validation, kind: str, options: Options, progress: 
     return Conversion(validation.candidates({kind: graph}, before)[kind])
 
 
-def _written(validation: Validation, asked: str, conversion: Conversion, out: Path, command: str) -> Result:
+def _written(validation: Validation, asked: str, conversion: Conversion, out: Path, options: Options) -> Result:
     """Writes the files of one kind. asked: the kind that the user requested; a repaired file may be of another kind."""
     candidate, network = conversion.candidate, validation.source.contract.network
     path = out / f"{network}-{candidate.kind}.tflite"
@@ -136,11 +135,18 @@ def _written(validation: Validation, asked: str, conversion: Conversion, out: Pa
         content = _sealed(validation, conversion)
         size = len(content)
         final = model_file.opened(content, Model)
-        files = {path.name: content, f"{path.stem}.md": model_card.card(final.contract, path.name, final.sha256)}
+        how = {"kind": asked, "int8": asdict(options.int8), "limits": astuple(options.limits)}
+        source = validation.source
+        pictures = provenance.pictures_sha256(source.folder, source.examples)
+        files = {
+            path.name: content,
+            f"{path.stem}.md": model_card.card(final.contract, path.name, final.sha256),
+            f"{path.stem}{provenance.ENDING}": provenance.statement(path.name, final, how, pictures, source.made),
+        }
     data = candidate.contract.data
     report = Report(
         version=__version__,
-        command=command,
+        command=options.command,
         network=network,
         asked=asked,
         kind=candidate.kind,

@@ -25,6 +25,7 @@ from train.data import crop_cache, dataset
 from train.data.dataset import Example
 from train.evaluation import evaluate, model_card
 from train.networks import MEANS
+from train.provenance import Made
 
 logger = logging.getLogger(__name__)
 # Pixel values that a network may expect: 0..255, 0..1, -1..1, or BGR minus ImageNet's means.
@@ -52,6 +53,7 @@ class Source:
         examples: the pictures of the data set, each with its split.
         contract: the contract as far as the model and its data give it; its quantization is the Keras model's, float32.
         figures: accuracy of the float model by split and source; None if no training run measured it.
+        made: what trained the model; None if that isn't known.
     """
 
     model: keras.Model
@@ -59,6 +61,7 @@ class Source:
     examples: list[Example]
     contract: Contract
     figures: dict[str, dict[str, Figures]] | None = None
+    made: Made | None = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -122,7 +125,7 @@ def of_run(run: Path, folder: Path | None = None) -> Source:
         training=report.settings | {"best_epoch": report.best_epoch, "code_version": report.version},
         quantization=Quantization("float32"),
     )
-    return Source(model, folder, runs.examples(run, report, folder), contract, report.metrics)
+    return Source(model, folder, runs.examples(run, report, folder), contract, report.metrics, report.made)
 
 
 def of_file(

@@ -44,7 +44,7 @@ MAINS = {
 }
 SECOND_NAMES = {f"edge-{name}": MAINS[name] for name in ("train", "convert", "benchmark")}
 # Programs from outside this project that a page may tell its reader to run.
-OTHERS = {"tar", "sudo", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
+OTHERS = {"tar", "sudo", "minisign", "journalctl", "python3", "~/edge-classify-32/bin/pip", "git", "cd"}
 MOST_WORDS = 1500  # in README, including its tables and code
 MOST_LINES = 59  # in an example
 

@@ -1,6 +1,7 @@
 """The `train` command: its options only. The other modules do the work."""
 
 import shlex
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error
 from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
+from train import provenance
 from train.settings import BASELINE, COMPACT, VGG16, Compact, Locator, Settings, Transfer
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def _groups(data: tuple[str, ...] = (), what: tuple[str, ...] = (), how: tuple[s
 def main() -> None:
     """Train a network that tells lymphocytes from monocytes."""
     show_log("train")
+    provenance.COMMAND.set(shlex.join(["train", *sys.argv[1:]]))
 
 
 data_option = click.option(

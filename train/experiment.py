@@ -16,7 +16,7 @@ import tensorflow as tf
 from edge import __version__, contract, crop
 from edge.errors import UserError
 from edge.system.progress import Progress, renamed, silent
-from train import batches, loop, networks, run, thresholds
+from train import batches, loop, networks, provenance, run, thresholds
 from train.augment import recipe
 from train.batches import Mix
 from train.data import crop_cache, dataset, field_cells
@@ -327,6 +327,7 @@ def finish(
         data=run.Data(
             str(job.folder.resolve()), dataset.describe(data.everything), dataset.split_hash(data.everything)
         ),
+        made=provenance.made(),
         metrics=results,
         history={name: tuple(values) for name, values in last.history.items()},
         stages=tuple(

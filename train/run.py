@@ -19,6 +19,7 @@ from edge.system.paths import below
 from edge.system.progress import Progress, silent
 from train.data import dataset, field_examples
 from train.data.dataset import Example
+from train.provenance import Made
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Report:
         best_epoch: number of the epoch whose weights were kept, from 1.
         seconds: how long the training took.
         data: what it learned from and was measured on.
+        made: which code and command trained it; None in older runs.
         metrics: figures by split ("val", "test" and, if there are marked camera fields, "fields") and source.
         history: figures of the last stage by name, one per epoch.
         stages: for each stage its name, its epochs, its best epoch and its history.
@@ -72,6 +74,7 @@ class Report:
     best_epoch: int
     seconds: float = 0.0
     data: Data
+    made: Made | None = None
     metrics: dict[str, dict[str, Figures]] = field(default_factory=dict)
     history: dict[str, tuple[float, ...]] = field(default_factory=dict)
     stages: tuple[dict[str, Any], ...] = ()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import assert_refused, invoke
 
-from convert import locator
+from convert import locator, rebuild
 from convert.locator import Finds
 from edge.locate import Locator, ruler_mark
 from edge.share import share
@@ -57,7 +57,12 @@ def test_a_file_that_finds_the_same_cells_is_written(tmp_path: Path) -> None:
     verdict = json.loads((tmp_path / "out" / "locator-int8.gate.json").read_text())["gate"]
     assert verdict["passed"] and verdict["float"]["all"]["recall"]["value"] > 0.3
     assert "drawn, int8" in (tmp_path / "out" / "locator-int8.gate.html").read_text()
-    assert Locator(tmp_path / "out" / "locator-int8.tflite").verify() == (1, 1)
+    file = Locator(tmp_path / "out" / "locator-int8.tflite")
+    assert file.verify() == (1, 1)
+    made = json.loads((tmp_path / "out" / "locator-int8.provenance.json").read_text())
+    assert made["subject"][0]["digest"] == {"sha256": file.sha256}
+    same, said = rebuild.rebuild(tmp_path / "out" / "locator-int8.tflite", tmp_path / "run")
+    assert same, said
 
 
 def test_a_file_that_misses_cells_is_not_written(tmp_path: Path) -> None:

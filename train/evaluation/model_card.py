@@ -9,6 +9,7 @@ from typing import Any
 from edge.contract import Calibration, Contract, Data
 from edge.decide import OTHER
 from edge.output.tables import Table
+from train.evaluation import front_matter
 from train.evaluation.cell_figures import class_table, summary_table
 from train.evaluation.results import Evaluation
 
@@ -92,6 +93,7 @@ def card(contract: Contract, file: str, sha256: str) -> str:
         **_origin(contract, sha256),
     }
     lines = [
+        front_matter.classifier(contract, file),
         f"# {file}",
         "",
         f"{purpose(labels)} {NOT_A_DEVICE}"
@@ -183,6 +185,7 @@ def locator_card(contract: Contract, file: str, sha256: str) -> str:
         **_origin(contract, sha256),
     }
     lines = [
+        front_matter.locator(contract),
         f"# {file}",
         "",
         "Marks the nuclei of white blood cells in a camera field or in a picture of one cell. "

@@ -16,7 +16,7 @@ from edge import __version__, frames
 from edge.errors import UserError
 from edge.locate import Locator, red_cell_estimate, unpacked
 from edge.system.progress import Progress, silent
-from train import run, settings
+from train import provenance, run, settings
 from train.data import dataset, fields
 from train.data.dataset import Example
 from train.locator import field_lessons, nuclei, red_cell_diameter
@@ -151,6 +151,7 @@ def train(
             "split_sha256": dataset.split_hash(examples),
             **learned_from,
         },
+        "made": asdict(provenance.made()),
         "history": {name: [float(v) for v in values] for name, values in history.history.items()},
     }
     (out / "run.json").write_text(json.dumps(report, indent=1) + "\n")

@@ -7,7 +7,7 @@ import pytest
 
 from edge.contract import Crop
 from edge.model import SHIPPED, File
-from train.evaluation import cell_figures, intervals, model_card, page
+from train.evaluation import cell_figures, front_matter, intervals, model_card, page
 from train.evaluation.results import Answer, EvaluatedData, Evaluation
 
 LABELS = ("lymphocyte", "monocyte", "other")
@@ -60,3 +60,43 @@ def test_the_shipped_cards_describe_the_shipped_files(file: Path) -> None:
     model = File(file)
     write = model_card.card if model.contract.crop else model_card.locator_card
     assert file.with_suffix(".md").read_text(encoding="utf-8") == write(model.contract, file.name, model.sha256)
+
+
+@pytest.mark.parametrize("file", sorted(SHIPPED.parent.glob("*.tflite")), ids=lambda file: file.stem)
+def test_hugging_face_reads_the_head_of_a_card(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own library, without its server: the head is whole, and its figures are those of the contract."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub (extra dev) is not installed")
+    contract = File(file).contract
+    card = hub.ModelCard.load(file.with_suffix(".md"))
+    data = card.data
+    assert card.text.lstrip().startswith(f"# {file.name}")
+    assert data.license == "apache-2.0" and contract.licence == "Apache-2.0" and "tflite" in data.tags
+    assert data.datasets == [source for source in contract.attributions if source != "weights"]
+    if not contract.metrics:
+        assert data.eval_results is None and data.pipeline_tag == "image-segmentation"
+        return
+    assert data.model_name == file.stem and data.pipeline_tag == "image-classification"
+    test = contract.metrics[contract.quantization.kind]["test"]
+    found = {(each.dataset_type, each.metric_name): each for each in data.eval_results}
+    assert {source for source, _ in found} == {source for source, each in test.items() if each.count}
+    for (source, name), each in found.items():
+        figures = test[source]
+        assert each.dataset_split == "test" and each.metric_type in data.metrics
+        if each.metric_type == "recall":
+            recall = figures.classes[name.removesuffix(" recall")].recall
+            assert (each.metric_args["right"], each.metric_args["count"]) == (recall.right, recall.count)
+            assert each.metric_value == pytest.approx(recall.right / recall.count, abs=5e-5)
+        else:
+            expected = {"AUROC": figures.auroc, "balanced accuracy": figures.balanced_accuracy}[name]
+            assert each.metric_value == pytest.approx(expected, abs=5e-5)
+    assert len(found) == 4 * len({source for source, _ in found})
+    # What the library writes from what it read gives the same results again.
+    again = hub.repocard_data.model_index_to_eval_results(data.to_dict()["model-index"])
+    assert again[1] == data.eval_results
+
+
+def test_the_head_of_a_card_is_yaml_whatever_its_words_are() -> None:
+    yaml = pytest.importorskip("yaml")
+    odd = {"a": ["x: y", "- z", '"quoted"', "ä\n#b"], "b": [{"c": {"d": [1.5, True]}, "e": "no"}], "f": "null"}
+    assert yaml.safe_load(front_matter._yaml(odd).removesuffix("---\n")) == odd
