@@ -111,8 +111,9 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
         signature.require(options["key"], (model_path or SHIPPED, locate.SHIPPED, options["profile"]))
     if model_path:
         try_out(model_path)
-    chosen = {name: options[name] for name in ("profile", "risk", "no_review", "ruler", "whole_image")}
-    settings = Settings(model=str(model_path.resolve()) if model_path else None, folder=str(Path.cwd()), **chosen)
+    chosen = {name: options[name] for name in ("risk", "no_review", "ruler", "whole_image")}
+    model, profile = (str(Path(path).resolve()) if path else None for path in (model_path, options["profile"]))
+    settings = Settings(model, profile, folder=str(Path.cwd()), **chosen)
     answering(settings.opened(), settings.risk, settings.no_review)
     found = listing.find(sources)
     if options["profile"] and len(found.sites) > 1:

@@ -60,6 +60,22 @@ def test_options_mean_what_they_mean_to_edge_classify(options: list[str], fields
     assert rows(tmp_path / "out", "fields") == lines(fields, *options)
 
 
+def test_a_profile_is_for_one_site(fields: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edge.frames import load
+    from edge.site import profile
+
+    size = load(fields / "slide-0" / "000.jpg")
+    ruler = profile.Ruler(36.0, 34.0, 38.0, size.width, size.height, 20)
+    monkeypatch.chdir(tmp_path)
+    profile.write(profile.Site(ruler=ruler), "ruler.json")
+    done = invoke("edge.archive", "run", fields, "--out", "out", "--jobs", 1, "--site", "ruler.json")
+    assert done.returncode == 1, done.stderr
+    expected = lines(fields, "--site", "ruler.json")
+    assert rows(Path("out"), "fields") == expected != lines(fields)
+    done = invoke("edge.archive", "run", fields / "slide-0", fields / "slide-1", "--out", "x", "--site", "ruler.json")
+    assert_refused(done, "these are 2 sites")
+
+
 def test_any_number_of_processes_writes_the_same_bytes(fields: Path, answered: Path, tmp_path: Path) -> None:
     done = invoke("edge.archive", "run", fields, "--out", tmp_path / "out", "--jobs", 3)
     assert "2 could not be read" in done.stderr
