@@ -78,13 +78,16 @@ class Archive:
     left: int
 
 
-def archive(pictures: Sequence[str], count: int, seed: int = 0, progress: Progress = silent) -> Archive:
+def archive(
+    pictures: Sequence[str], count: int, seed: int = 0, whole: bool = False, progress: Progress = silent
+) -> Archive:
     """Runs `edge-archive` as a user does, in a temporary folder (TMPDIR), which is removed at the end.
 
     Args:
         pictures: paths of pictures, which are repeated.
         count: number of pictures of the archive.
         seed: of the random moments.
+        whole: each picture is taken as one cell, which is faster.
         progress: see edge.system.progress.
 
     Raises:
@@ -97,8 +100,10 @@ def archive(pictures: Sequence[str], count: int, seed: int = 0, progress: Progre
         outs = {name: Path(place) / name.replace(" ", "-") for name in ("one process", "cluster", "with kills")}
 
         def clocked(name: str, address: str | None, kills: "Kills | None" = None) -> None:
-            began = time.monotonic()
-            _finish(source, outs[name], address, kills, lambda done: progress(f"Answering: {name}", done, count))
+            began, line = time.monotonic(), [str(source), "--out", str(outs[name])]
+            line += ["--ray", address] if address else ["--jobs", "1"]
+            line += ["--whole-image"] if whole else []
+            _finish(line, outs[name], kills, lambda done: progress(f"Answering: {name}", done, count))
             seconds[name] = time.monotonic() - began
 
         clocked("one process", None)
@@ -198,10 +203,9 @@ class Kills:
             self.done.append((what, pictures))
 
 
-def _finish(source: Path, out: Path, address: str | None, kills: Kills | None, progress: Any) -> None:
+def _finish(line: Sequence[str], out: Path, kills: Kills | None, progress: Any) -> None:
     """Runs the command, again if it was killed. Raises UserError if it fails."""
-    command = [sys.executable, "-m", "edge.archive", "run", str(source), "--out", str(out)]
-    command += ["--ray", address] if address else ["--jobs", "1"]
+    command = [sys.executable, "-m", "edge.archive", "run", *line]
     while True:
         killed = len(kills.done) if kills else 0
         with tempfile.TemporaryFile("w+") as said:

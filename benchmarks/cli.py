@@ -811,9 +811,10 @@ def readme(files: tuple[Path, ...]) -> None:
     "--pictures", "count", default=2000, show_default=True, type=click.IntRange(10), help="Number of pictures."
 )
 @click.option("--seed", default=0, show_default=True, help="Of the random moments at which is killed.")
+@click.option("--whole-image", "whole", is_flag=True, help="Take each picture as one cell, which is faster.")
 @_json_option
 @exits_on_user_error
-def archive(folder: Path, count: int, seed: int, target: Path | None) -> None:
+def archive(folder: Path, count: int, seed: int, whole: bool, target: Path | None) -> None:
     """Does edge-archive lose a picture, or answer one twice, when workers and nodes of a cluster are killed?
 
     The pictures of FOLDER are repeated under other names, and answered by one process, by a cluster of Ray of three
@@ -824,7 +825,7 @@ def archive(folder: Path, count: int, seed: int, target: Path | None) -> None:
         from benchmarks import archive, pictures
     [paths] = pictures.of_folders((folder,), None).values()
     with progress_bars() as progress:
-        found = archive.archive(paths, count, seed, progress)
+        found = archive.archive(paths, count, seed, whole, progress)
     _save({"archive": found}, target)
     click.echo(archive.table(found))
     sys.exit(0 if all(found.same.values()) and not found.lost and not found.twice else 1)

@@ -23,8 +23,20 @@ import numpy as np
 
 from edge.system.apart import crash
 
-KINDS = (  # a new one comes last, because an attempt's seed holds the place of its kind
-    *("pictures", "models", "profiles", "tables", "kills", "counts", "sessions", "streams", "soak", "pages", "faults"),
+# A new one comes last, because an attempt's seed holds the place of its kind.
+KINDS = (
+    "pictures",
+    "models",
+    "profiles",
+    "tables",
+    "kills",
+    "counts",
+    "sessions",
+    "streams",
+    "soak",
+    "pages",
+    "faults",
+    "archives",
 )
 _EACH = 200  # attempts of one child, unless the kind has a number of its own
 _START = 60  # seconds that a child may take for its imports
@@ -176,7 +188,8 @@ def main() -> int:
     outcomes = {}
     print(f"{'kind':10}{'attempts':>10}{'broke':>8}{'slowest':>10}{'seconds':>10}")
     for kind in asked.kind or KINDS:
-        count = max(1, round(importlib.import_module(kind).COUNT * asked.share))
+        module = importlib.import_module(kind)
+        count = max(getattr(module, "FEWEST", 1), round(module.COUNT * asked.share))
         numbers = range(count) if asked.only is None else range(asked.only, asked.only + 1)
         found = outcomes[kind] = torture(kind, asked.seed, numbers, asked.patience)
         print(f"{kind:10}{found.attempts:>10}{len(found.broke):>8}{found.slowest:>10}{found.seconds:>10}", flush=True)
