@@ -1,4 +1,4 @@
-"""An archive on a cluster of Ray of which parts and the command are killed: no picture is lost, and none is there twice.
+"""An archive on a cluster of Ray of which parts and the command are killed: no picture is lost, none is there twice.
 
 `benchmark archive` does it; see there. Each attempt takes a minute or two.
 """
