@@ -210,7 +210,7 @@ def test_the_run_is_judged_before_its_first_answer_and_memory_is_bounded(
         return aside(*arguments)
 
     monkeypatch.setattr(files, "set_aside", counting)
-    monkeypatch.setattr(files, "_JUDGED", 5)
+    monkeypatch.setattr(files, "JUDGED", 5)
     outcome, collected = run([tmp_path], model)
     assert len(held) == 5 and outcome.pictures == 12
     assert all(each.run == outcome.unlike for each in collected.answers)

@@ -4,13 +4,14 @@ It is YAML. Strings are written as JSON, which YAML takes.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edge.contract import Contract, Figures
 from edge.decide import OTHER
 
 _TAGS = ("tflite", "litert", "microscopy", "hematology", "blood-smear", "raspberry-pi")
+_SUBJECT = {"microscopy", "hematology", "blood-smear"}  # which a network that was trained elsewhere may not have
 _LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}  # by their names there; any other is "other"
 
 
@@ -24,7 +25,8 @@ def classifier(contract: Contract, file: str) -> str:
     test = (contract.metrics or {})[contract.quantization.kind].get("test", {})
     measured = {source: figures for source, figures in test.items() if figures.count}
     metrics = ["recall", "accuracy", "roc_auc"] if measured else []
-    head = _head(contract, "image-classification") | ({"metrics": metrics} if metrics else {})
+    tags = [tag for tag in _TAGS if contract.training or tag not in _SUBJECT]
+    head = _head(contract, "image-classification", tags) | ({"metrics": metrics} if metrics else {})
     results = [
         {
             "task": {"type": "image-classification", "name": f"Telling {' from '.join(_names(contract))}"},
@@ -40,15 +42,15 @@ def classifier(contract: Contract, file: str) -> str:
 
 def locator(contract: Contract) -> str:
     """The head of a locator's card. Its contract holds no figures."""
-    return _yaml(_head(contract, "image-segmentation"))
+    return _yaml(_head(contract, "image-segmentation", _TAGS))
 
 
-def _head(contract: Contract, task: str) -> dict[str, Any]:
+def _head(contract: Contract, task: str, tags: Sequence[str]) -> dict[str, Any]:
     sources = [source for source in contract.attributions if source != "weights"]
     return {
         "license": _LICENCES.get(contract.licence, "other"),
         "pipeline_tag": task,
-        "tags": list(_TAGS),
+        "tags": list(tags),
         **({"datasets": sources} if sources else {}),
     }
 
