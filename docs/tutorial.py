@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 READER = "Ada Byron"
-COUNT = ["--camera", "sim:seed=3", "--target", "30", "--slide", "7", "--operator", READER]
+COUNT = ["--camera", "sim", "--target", "30", "--slide", "7", "--operator", READER]
 
 
 def live(page: Page, to: Path) -> None:
@@ -43,8 +43,9 @@ def review(page: Page, to: Path) -> None:
 
 def likeliest(facts: str) -> str:
     """The key of what the program takes to be likeliest; the drawn cells of other kinds are neutrophils."""
-    lymphocyte, monocyte = (float(re.search(rf"{name}\s+([\d.]+) %", facts)[1]) for name in ("lymphocyte", "monocyte"))  # type: ignore[index]
-    return "3" if "neutrophil" in facts else "1" if lymphocyte > monocyte else "2"
+    keys = {"lymphocyte": "1", "monocyte": "2", "other": "3"}
+    percents = {name: re.search(rf"{name}\s+([\d.]+) %", facts) for name in keys}
+    return keys[max(keys, key=lambda name: float(found[1]) if (found := percents[name]) else 0.0)]
 
 
 def report(page: Page, to: Path) -> None:
