@@ -42,10 +42,10 @@ def review(page: Page, to: Path) -> None:
 
 
 def likeliest(facts: str) -> str:
-    """The key of what the program takes to be likeliest; the drawn cells of other kinds are neutrophils."""
-    keys = {"lymphocyte": "1", "monocyte": "2", "other": "3"}
-    percents = {name: re.search(rf"{name}\s+([\d.]+) %", facts) for name in keys}
-    return keys[max(keys, key=lambda name: float(found[1]) if (found := percents[name]) else 0.0)]
+    """The key for a cell by the program's percentages. The drawn cells of other kinds are neutrophils."""
+    found = {name: re.search(rf"{name}\s+([\d.]+) %", facts) for name in ("lymphocyte", "monocyte", "other")}
+    lymphocyte, monocyte, other = (float(each[1]) if each else 0.0 for each in found.values())
+    return "3" if other > 95 else "1" if lymphocyte > monocyte else "2"
 
 
 def report(page: Page, to: Path) -> None:
