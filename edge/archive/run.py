@@ -204,14 +204,15 @@ class _Run:
     def _give_out(self, tasks: Sequence[Task]) -> None:
         """Lets the engine do tasks, and keeps what comes back: each picture once, also if an engine sends it twice."""
         sites = {site.name: site for site in self._job.sites}
-        firsts = {task.site: self._of(sites[task.site]).record.first for task in tasks if not task.first}
+        journals = {name: self._of(sites[name]) for name in {task.site for task in tasks}}
+        firsts = {task.site: journals[task.site].record.first for task in tasks if not task.first}
         awaited = {path for task in tasks for path in task.paths}
         if not tasks:
             return
         count = len(awaited)
         with closing(self._job.engine(self._job.settings, firsts, tasks)) as results:
             for result in results:
-                journal = self._of(sites[result.site])
+                journal = journals[result.site]
                 answers = [each for each in result.answers if each.path in awaited]
                 if result.first and answers:
                     journal.record.settings, journal.record.first = self._digest, result.first
