@@ -107,7 +107,7 @@ def required() -> list[Component]:
         hashes = [
             HashType(alg=HashAlgorithm.SHA_256, content=digest) for digest in re.findall("sha256:(\\w+)", each.hashes)
         ]
-        place = XsUri(f"https://pypi.org/project/{package.name}/{version}/#files")
+        place = XsUri(str(package.purl))  # from whichever registry
         package.external_references.add(
             ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=place, hashes=hashes)
         )
