@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import UserError, exits_on_user_error
+from edge.system.signature import library
 from pi.edge_update import digest
 
 STAGES = ("begun", "built", "switching")  # of an update
@@ -128,10 +129,7 @@ def prepare(bundle: Path, folder: Path) -> Proof:
     Raises:
         UserError: if the library for signatures is missing.
     """
-    try:
-        import minisign
-    except ImportError as error:
-        raise UserError("This needs a library; run `pip install 'edge-classify[signed]'`.") from error
+    minisign = library("This")
     pair = minisign.KeyPair.generate()
     (folder / "key.pub").write_bytes(bytes(pair.public_key))
     here = folder / "edge-classify"

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from edge.errors import UserError, exits_on_user_error, reason
+from edge.system.signature import library
 
 
 @exits_on_user_error
@@ -19,10 +20,7 @@ def sign(secret: Path, file: Path, name: str) -> None:
     Raises:
         UserError: if the library is missing, or if the key can't be used.
     """
-    try:
-        import minisign
-    except ImportError as error:
-        raise UserError("--sign needs a library; run `pip install 'edge-classify[signed]'`.") from error
+    minisign = library("--sign")
     try:
         key = minisign.SecretKey.from_file(secret)
         if password := os.environ.get("MINISIGN_PASSWORD"):

@@ -6,7 +6,7 @@ runs `minisign -Sm FILE`, which writes FILE.minisig beside the file.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import UserError, reason
 
@@ -25,10 +25,7 @@ def require(key: str, files: Iterable[str | Path | None]) -> None:
         UserError: if a signature is missing, is another key's or doesn't fit the file. Also if the key or a file can't
             be read, or if the library is missing.
     """
-    try:
-        import minisign
-    except ImportError as error:
-        raise UserError("--require-signed needs a library; run `pip install 'edge-classify[signed]'`.") from error
+    minisign = library("--require-signed")
     public = _public(key)
     for file in filter(None, files):
         beside = f"{file}.minisig"
@@ -44,6 +41,15 @@ def require(key: str, files: Iterable[str | Path | None]) -> None:
             raise UserError(
                 f"{beside} is not a signature of {file} by this key: {error}. Don't use this file before you know why."
             ) from error
+
+
+def library(asker: str) -> Any:
+    """The module minisign. Raises UserError where it isn't installed. asker: who needs it, such as an option."""
+    try:
+        import minisign
+    except ImportError as error:
+        raise UserError(f"{asker} needs a library; run `pip install 'edge-classify[signed]'`.") from error
+    return minisign
 
 
 def _public(key: str) -> "PublicKey":
