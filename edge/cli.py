@@ -12,7 +12,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
-from edge.system.cli import Grouped, fourcc, page_option, progress_bars, ruler, signed, size, tls
+from edge.system.cli import Grouped, fourcc, model_option, page_option, progress_bars, ruler, signed, size, tls
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
@@ -53,13 +53,7 @@ class _EdgeClassify(Grouped):
 )
 @click.option("--single", is_flag=True, help="Give one answer per picture: for the cell nearest to its middle.")
 @click.option("--whole-image", is_flag=True, help="Treat the whole picture as one cell; don't search for cells.")
-@click.option(
-    "--model",
-    "model_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Use this .tflite file, made by `convert`, instead of the shipped model.",
-)
+@model_option
 @click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site`.")
 @click.option(
     "--risk",

@@ -13,7 +13,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, broken, exits_on_user_error
-from edge.system.cli import Group, Grouped, progress_bars, ruler, signed
+from edge.system.cli import Group, Grouped, model_option, progress_bars, ruler, signed
 from edge.system.streams import printable
 
 _RUN = {
@@ -50,13 +50,7 @@ class _Run(Grouped):
     help="Folder for the answers; if it has some, what is new or changed is added.",
 )
 @click.option("--whole-image", is_flag=True, help="Treat each picture as one cell; don't search for cells.")
-@click.option(
-    "--model",
-    "model_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Use this .tflite file, made by `convert`, instead of the shipped model.",
-)
+@model_option
 @click.option("--site", "profile", metavar="FILE", help="Use this profile, if all pictures come from its microscope.")
 @click.option("--risk", type=click.FloatRange(0, 1), metavar="SHARE", help="As for edge-classify.  [default: 0.01]")
 @click.option("--no-review", is_flag=True, help="Answer every cell with its likeliest label, however doubtful.")

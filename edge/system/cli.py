@@ -175,6 +175,15 @@ def fourcc(_: click.Context, __: click.Parameter, text: str | None) -> str | Non
     return text
 
 
+model_option = click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Use this .tflite file, made by `convert`, instead of the shipped model.",
+)
+
+
 def ruler(_: click.Context, __: click.Parameter, text: str | None) -> str | float | None:
     """Callback of an option that gives the ruler: run, picture, or the diameter of a red cell in pixels."""
     if text is None or text in ("run", "picture"):
