@@ -178,13 +178,14 @@ class _Run:
                 [] if self._outcome.stopped else [task for site in self._job.sites for task in self._left(site, size)]
             )
             self._give_out(tasks)
-        if not self._outcome.stopped:
-            for site in self._job.sites:
-                paths = [path for task in self._left(site, 1) for path in task.paths]
-                if paths:
-                    self._keep(
-                        self._of(site), [Answered(path, "", [{"source": path, "error": _ENDED}]) for path in paths]
-                    )
+        for site in self._job.sites:
+            for task in self._left(site, 1):
+                if not self._outcome.stopped:
+                    # Alone, so that it isn't blamed for another picture that was given to the same actor of a cluster.
+                    self._give_out([task])
+            paths = [path for task in self._left(site, 1) for path in task.paths]
+            if paths and not self._outcome.stopped:
+                self._keep(self._of(site), [Answered(path, "", [{"source": path, "error": _ENDED}]) for path in paths])
 
     def _left(self, site: Site, size: int) -> Iterator[Task]:
         """What isn't done yet of a site, in tasks of so many pictures."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ pytest.importorskip("pyarrow", reason="needs the extra archive")
 from archive_helpers import ENVIRONMENT, answer, draw, files, here, lines, rows
 
 from edge.archive import run, sources
-from edge.archive.reader import Settings
+from edge.archive.reader import Result, Settings, Task
 from edge.model import SHIPPED
 
 PICTURES = 14
@@ -249,6 +250,24 @@ def test_a_picture_that_changes_while_it_is_read_is_read_again(
     assert answer(own, out=tmp_path / "out").answered == ALL
     assert answer(own, out=tmp_path / "out").answered == 1
     assert answer(own, out=tmp_path / "out").answered == 0
+
+
+def test_a_picture_is_not_blamed_for_another_one(own: Path, tmp_path: Path) -> None:
+    answer(own, out=tmp_path / "out")
+    deadly, harmless = own / "slide-1" / "zz-deadly.jpg", own / "slide-1" / "zz-harmless.jpg"
+    for each in (deadly, harmless):
+        shutil.copy(own / "slide-0" / "000.jpg", each)
+
+    def engine(settings: Settings, firsts: Mapping[str, bytes], tasks: Sequence[Task]) -> Generator[Result, None, None]:
+        """As a cluster may do: an actor that ends takes what was queued for it along, here everything."""
+        if not any(str(deadly) in task.paths for task in tasks):
+            yield from here(settings, firsts, tasks)
+
+    found = sources.find([str(own)])
+    done = run.run(run.Job(found.sites, tmp_path / "out", Settings(), engine))
+    assert done.answered == 2
+    blamed = {row["source"] for row in rows(tmp_path / "out", "fields") if "processes" in row.get("error", "")}
+    assert blamed == {str(deadly)}
 
 
 @pytest.mark.slow
