@@ -15,7 +15,7 @@ import click
 
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error
-from edge.system.cli import Group, Grouped, fourcc, page_option, progress_bars, ruler, signed, size, tls
+from edge.system.cli import Group, Grouped, fourcc, model_option, page_option, progress_bars, ruler, signed, size, tls
 from edge.system.streams import printable
 
 if TYPE_CHECKING:
@@ -86,13 +86,7 @@ _reader = click.option("--reader", metavar="NAME", required=True, help="Your nam
 @click.option(
     "--blind", is_flag=True, default=None, help="Readers don't see the program's answers, and judge all cells."
 )
-@click.option(
-    "--model",
-    "model_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Use this .tflite file instead of the shipped model.",
-)
+@model_option
 @click.option("--site", metavar="FILE", help="Use this profile of your microscope, written by `edge-site`.")
 @click.option("--risk", type=click.FloatRange(0, 1), metavar="SHARE", help="As for edge-classify.  [default: 0.01]")
 @click.option(

@@ -18,7 +18,7 @@ except ImportError:  # the one library that edge-doctor itself needs
     sys.stderr.write("click is missing: install again, with the bundle's `install.sh` or `pip install click`.\n")
     sys.exit(2)
 
-from edge.system.cli import Command  # imports click
+from edge.system.cli import Command, model_option  # imports click
 
 _CODES = {"fine": 0, "warn": 1, "bad": 2}
 _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
@@ -32,9 +32,7 @@ _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
     metavar="SOURCE",
     help="Camera, as for edge-classify --camera.  [default: the first that is found]",
 )
-@click.option(
-    "--model", type=click.Path(path_type=Path), metavar="FILE", help="A .tflite file, instead of the shipped one."
-)
+@model_option
 @click.option("--show", is_flag=True, help="Also check whether edge-classify --show can open a window.")
 @click.option(
     "--folder",
@@ -60,7 +58,13 @@ _MARKS = {"fine": "fine", "warn": "LOOK", "bad": "BAD "}
 )
 @exits_on_user_error
 def main(
-    source: str | None, model: Path | None, show: bool, folder: Path, seconds: float, as_json: bool, only_speed: bool
+    source: str | None,
+    model_path: Path | None,
+    show: bool,
+    folder: Path,
+    seconds: float,
+    as_json: bool,
+    only_speed: bool,
 ) -> None:
     """Find out whether this machine can run edge-classify, and what to do if it can't.
 
@@ -70,7 +74,7 @@ def main(
         _measure(folder)
         return
     findings = []
-    for finding in examine(source, model, folder, show, seconds):
+    for finding in examine(source, model_path, folder, show, seconds):
         findings.append(finding)
         if not as_json:
             click.echo(f"{_MARKS[finding.state]}  {finding.name}: {finding.sentence}")

@@ -15,7 +15,7 @@ import click
 from edge import __version__
 from edge.errors import UserError, exits_on_user_error, must_be_new
 from edge.site.sensors import SENSORS
-from edge.system.cli import Group, progress_bars, show_log, size
+from edge.system.cli import Group, model_option, progress_bars, show_log, size
 from edge.system.whole import write_whole
 
 if TYPE_CHECKING:
@@ -60,13 +60,6 @@ _unlabelled = click.option(
     metavar="PICTURES",
     help="Files, folders or patterns of pictures whose cells have no labels; may be given several times.",
 )
-_model = click.option(
-    "--model",
-    "model_path",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A .tflite file that `convert` made, instead of the shipped one.",
-)
 _whole = click.option("--whole-image", is_flag=True, help="Take each whole picture as the cell, without locating it.")
 
 
@@ -74,7 +67,7 @@ _whole = click.option("--whole-image", is_flag=True, help="Take each whole pictu
 @_folder
 @_label
 @_unlabelled
-@_model
+@model_option
 @click.option(
     "--site", metavar="FILE", help="Check the model with this profile, on cells that the profile wasn't made from."
 )
@@ -149,7 +142,7 @@ def check(
 @_label
 @click.option("--out", required=True, metavar="FILE", help="Write the profile here, for `edge-classify --site FILE`.")
 @_unlabelled
-@_model
+@model_option
 @click.option("--site", metavar="FILE", help="Use the ruler in this profile, and keep it and the history.")
 @_whole
 @exits_on_user_error

@@ -28,7 +28,7 @@ const label = (cell) => cell.mine?.[0] ?? (cell.must ? "" : (last(cell) ?? cell.
 
 function describe(cell) {
   const parts = [`${t.cell} ${cell.id}`, t[label(cell)] ?? label(cell)];
-  if (cell.answer) parts.push(`${t.machine}: ${t[cell.answer] ?? cell.answer}`);
+  if (cell.answer) parts.push(`${t.machine}${t.colon}${t[cell.answer] ?? cell.answer}`);
   return parts.concat(cell.reason || []).join(", ");
 }
 
@@ -96,7 +96,7 @@ function update() {
   const lines = [element("h2", { textContent: `${t.cell} ${cell.id}` })];
   if (cell.added) lines.push(element("p", { textContent: t.by_hand }));
   if (cell.answer) {
-    lines.push(element("p", {}, `${t.machine}: `, ...named(cell.answer)));
+    lines.push(element("p", {}, `${t.machine}${t.colon}`, ...named(cell.answer)));
     if (cell.reason) lines.push(element("p", { className: "reason", textContent: cell.reason }));
     const shares = Object.entries(cell.shares).map(([name, share]) => {
       const meter = element("meter", { min: 0, max: 1, value: share });
@@ -105,8 +105,8 @@ function update() {
     });
     lines.push(element("table", {}, ...shares));
   }
-  for (const [name, verdict] of Object.entries(cell.others ?? {})) lines.push(element("p", { textContent: `${name}: ${words(verdict)}` }));
-  lines.push(element("p", {}, element("strong", { textContent: `${t.you}: ${words(cell.mine)}` })));
+  for (const [name, verdict] of Object.entries(cell.others ?? {})) lines.push(element("p", { textContent: `${name}${t.colon}${words(verdict)}` }));
+  lines.push(element("p", {}, element("strong", { textContent: `${t.you}${t.colon}${words(cell.mine)}` })));
   $("facts").replaceChildren(...lines);
   $("note").value = cell.mine?.[1] ?? "";
   clearTimeout(timer);
@@ -186,7 +186,7 @@ function judge(kind, note = "") {
   if (chosen.size) chosen.clear();
   else if (at < shown.length - 1) go(at + 1);
   update();
-  change("judge", { cells: ids, kind, note }, () => say(`${t.saved}: ${t.cell} ${ids.slice(0, 9).join(", ")}${ids.length > 9 ? " …" : ""}: ${t[kind]}`));
+  change("judge", { cells: ids, kind, note }, () => say(`${t.saved}${t.colon}${t.cell} ${ids.slice(0, 9).join(", ")}${ids.length > 9 ? " …" : ""}${t.colon}${t[kind]}`));
 }
 
 function back(what) {
@@ -194,7 +194,7 @@ function back(what) {
     const ids = Object.keys(done.mine).map(Number);
     const places = ids.map((id) => shown.indexOf(id)).filter((place) => place >= 0);
     if (places.length) go(Math.min(...places));
-    say(ids.length ? `${t[what]}: ${t.cell} ${ids.slice(0, 9).join(", ")}` : t.nothing);
+    say(ids.length ? `${t[what]}${t.colon}${t.cell} ${ids.slice(0, 9).join(", ")}` : t.nothing);
   });
 }
 
@@ -204,7 +204,7 @@ function addCell(kind) {
     setCross(null);
     await load();
     filter(done.added);
-    say(`${t.added}: ${t.cell} ${done.added}: ${t[kind]}`);
+    say(`${t.added}${t.colon}${t.cell} ${done.added}${t.colon}${t[kind]}`);
   });
 }
 

@@ -1,10 +1,12 @@
 """The words of the page and of reports: is each there in each language, with the same values?"""
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import english_in
 
+import edge.page
 from edge.count import summary
 from edge.count.cli import report
 from edge.count.words import _file, accepted, languages, words
@@ -30,6 +32,12 @@ def test_each_text_is_there_in_each_language_with_the_same_values(part: str) -> 
         assert len(others) == 3 and english and all(others), name
         assert all(values(each) == values(english) for each in others), name
         assert not any(re.search(r"(?<=\w)[:;?!]", each) for each in others[:1]), f"{name}: French has a space there"
+
+
+def test_the_page_takes_its_colons_from_the_words() -> None:
+    room = Path(edge.page.__file__).parent
+    files = [*room.rglob("*.html"), *room.rglob("*.js")]
+    assert files and not [file.name for file in files if re.search(r"}: ", file.read_text(encoding="utf-8"))]
 
 
 def test_the_command_has_all_languages() -> None:
