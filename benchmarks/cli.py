@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from benchmarks.report import result
-from edge import __version__, frames, model
+from edge import __version__, frames, locate, model
 from edge.errors import UserError, exits_on_user_error
 from edge.system.cli import Group, progress_bars
 from train.cli import data_option
@@ -449,6 +449,21 @@ def site_ruler(folder: Path, count: int, draws: int, target: Path | None) -> Non
         found = site_ruler.site_ruler(folder, count, draws, progress)
     _save({"site_ruler": found}, target)
     click.echo(site_ruler.table(found))
+
+
+@main.command()
+@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@exits_on_user_error
+def estimate(models: tuple[Path, ...]) -> None:
+    """What networks may cost on a Raspberry Pi: an estimate, not a measurement.
+
+    It is made from their multiply-adds and a published figure of the same kind of network. MODELS are .tflite files
+    that `convert` made; by default the shipped locator and classifier.
+    """
+    with _installed():
+        from benchmarks import estimate
+
+    click.echo(estimate.table(models or (locate.SHIPPED, model.SHIPPED)))
 
 
 @main.command()

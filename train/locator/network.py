@@ -52,7 +52,7 @@ def network(size: int = FIELD) -> keras.Model:
 
 
 def teacher(size: int = FIELD) -> keras.Model:
-    """The larger U-Net that the shipped one learns from. It needs 2.6 times as many multiplications.
+    """The larger U-Net that the shipped one learns from. It needs 2.2 times as many multiplications.
 
     Args:
         size: width and height of its input in pixels, divisible by 32.

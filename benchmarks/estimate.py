@@ -1,0 +1,55 @@
+"""What the networks may cost on a Raspberry Pi, estimated from a published figure of the same kind of network.
+
+Nothing here was measured on a Raspberry Pi by this project. Only the networks are estimated: reading a picture, finding
+red cells and cropping take more time than they do.
+
+XNNPACK, which runs these networks, took 17 ms for an int8 MobileNetV2 on the four cores of a Raspberry Pi 4 (64 bit).
+These networks are made of the same layers, but are smaller, and smaller layers use a core less well. One core of four
+does at least a quarter of the work, so the estimate for one core is rather too long.
+
+Sources: github.com/google/XNNPACK, README, "Raspberry Pi", measured on 2022-02-08. Sandler et al., "MobileNetV2", CVPR
+2018, table 4: 300 million multiply-adds. raspberrypi.com on the Raspberry Pi 5: 2 to 3 times the speed of a Pi 4.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from ai_edge_litert import schema_py_generated as schema
+
+from edge.model import File
+from edge.output.tables import Table
+
+MOBILENET = 300.0, 17.0  # million multiply-adds, and milliseconds on a Raspberry Pi 4
+CORES = 4
+FASTER = 2, 3  # times a Raspberry Pi 4: a Raspberry Pi 5
+# The axes of an operator's weights that are summed over for each number of its output.
+_SUMMED = {"CONV_2D": slice(1, 4), "DEPTHWISE_CONV_2D": slice(1, 3), "FULLY_CONNECTED": slice(1, 2)}
+
+
+def multiply_adds(content: bytes) -> int:
+    """How many multiplications, each with an addition, the network of a TFLite file makes for one input."""
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
+    total = 0
+    for part in graph.subgraphs:
+        for each in part.operators:
+            code = graph.operatorCodes[each.opcodeIndex]
+            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            if name in _SUMMED:
+                weights, out = part.tensors[each.inputs[1]].shape, part.tensors[each.outputs[0]].shape
+                total += math.prod(out) * math.prod(weights[_SUMMED[name]])
+    return total
+
+
+def table(files: Sequence[Path]) -> str:
+    """The estimate for each model file, as text for a terminal. Raises UserError if one isn't a model file."""
+    rows = []
+    for path in files:
+        File(path)  # refuses what isn't one
+        millions = multiply_adds(path.read_bytes()) / 1e6
+        one = CORES * millions * MOBILENET[1] / MOBILENET[0]
+        slow, fast = (one / times for times in FASTER)
+        rows.append([path.stem, f"{millions:.1f}", f"{one:.0f}", f"{fast:.0f} to {slow:.0f}"])
+    heads = ["estimated, not measured", "million multiply-adds", "ms on one core of a Pi 4", "of a Pi 5"]
+    return Table(heads, rows).text()
