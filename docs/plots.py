@@ -1,6 +1,7 @@
-"""Draws docs/ruler.jpg and docs/figures/unseen.svg. Run as `python docs/plots.py`; needs the extra train (Matplotlib).
+"""Draws docs/ruler.jpg, docs/gate.jpg and docs/figures/unseen.svg: `python docs/plots.py`. It needs the extra train.
 
-The first shows how red cells become a ruler, on a drawn slide. The second shows the table in docs/figures/unseen.md.
+The first shows how red cells become a ruler, on a drawn slide. The second shows what int8 changes, on the cells of that
+slide. The third shows the table in docs/figures/unseen.md.
 """
 
 import re
@@ -10,8 +11,10 @@ import matplotlib
 import numpy as np
 from matplotlib import pyplot as plt
 
+from edge.crop import crop
 from edge.frames import Frame
 from edge.locate import Locator
+from edge.model import SHIPPED, Model
 from edge.red_cells import RedCellRuler, diameter, round_things
 from edge.simulator.microscope import SimulatedCamera
 from edge.simulator.slide import parse
@@ -53,6 +56,31 @@ def ruler(to: Path, fields: int = 40) -> None:
     figure.savefig(to, dpi=100, pil_kwargs={"quality": 85})
 
 
+def gate(to: Path, fields: int = 200) -> None:
+    """The probabilities of the shipped float and int8 file, cell by cell, and the answers that int8 changes."""
+    locator, camera = Locator(), SimulatedCamera(parse("seed=5,faults=0,defocus=0"), paced=False)
+    files = [Model(SHIPPED.with_name(f"compact-{kind}.tflite")) for kind in ("float32", "int8")]
+    points: list[list[np.ndarray]] = []
+    for number in range(0, 30 * fields, 30):
+        frame = Frame(camera.frame(number), "sim", number, 0.0)
+        for cell in locator.cells(frame):
+            if not cell.at_border:
+                crops = [crop(frame, cell, each.size, each.policy) for each in files]
+                points.append([each.probabilities(one) for each, one in zip(files, crops, strict=True)])
+    answers = np.array(points)  # [cells, files, labels]
+    changed = answers[:, 0].argmax(axis=1) != answers[:, 1].argmax(axis=1)
+    figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
+    for place, label in enumerate(files[0].labels[:2]):
+        x, y = answers[:, 0, place], answers[:, 1, place]
+        axes[place].plot([0, 1], [0, 1], color=REVIEW, linewidth=1)
+        axes[place].scatter(x[~changed], y[~changed], s=8, color=RIGHT)
+        axes[place].scatter(x[changed], y[changed], s=16, color=WRONG)
+        axes[place].set(xlabel=f"{label}, float32", ylabel=f"{label}, int8", aspect="equal")
+        axes[place].spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"Probabilities of {len(answers)} drawn cells; int8 changes {changed.sum()} answers", fontsize=10)
+    figure.savefig(to, dpi=100, pil_kwargs={"quality": 85})
+
+
 def unseen(to: Path) -> None:
     """Which share of lymphocytes and monocytes is named rightly, wrongly, or left for review, by source."""
     rows = ROW.findall((DOCS / "figures" / "unseen.md").read_text())[::-1]
@@ -77,4 +105,5 @@ if __name__ == "__main__":
     matplotlib.rcParams["svg.hashsalt"] = "edge-classify"  # the same bytes each time
     matplotlib.rcParams["svg.fonttype"] = "none"
     ruler(DOCS / "ruler.jpg")
+    gate(DOCS / "gate.jpg")
     unseen(DOCS / "figures" / "unseen.svg")
