@@ -24,6 +24,7 @@ _STEP = 0.02  # widths from one frame to the next: more means that the stage mov
 _DRIFT = 0.03  # widths within _WHILE: more means that the stage moves slowly
 _WHILE = 0.25  # seconds, the period for _DRIFT
 _REST = 0.15  # seconds of rest before cells are judged: 4 frames at 30 a second
+_RESHAPED = 2.0  # seconds of rest in frames of another shape: cameras send a few by fault, and cells in them look wrong
 _MEMORY = 16  # key frames kept, to recognise a place after a fast move; comparing a frame with one takes 0.1 ms
 _FAR = 1000.0  # widths that are assumed between two places whose true distance is unknown
 _AROUND = 0.04  # share of the field that two frames must both show around a cell, to compare what surrounds it
@@ -176,7 +177,9 @@ class StageTracker:
         self._unregistered = now
         if not still:
             self._still_since = time
-        elif time - self._still_since >= _REST:
+        elif time - self._still_since >= (
+            _REST if now.image.shape == self._latest.thumbnail.image.shape else _RESHAPED
+        ):
             # The stage rests after a move that couldn't be followed: at a place that was seen earlier, or at a new one.
             self.jumps += 1
             self._farthest = max(self._farthest, self.place[0]) + _FAR

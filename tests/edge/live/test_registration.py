@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from live_helpers import FIELD
 
-from edge.live.registration import Shift, register, thumbnail
+from edge.live.registration import Shift, StageTracker, register, thumbnail
 from edge.simulator import drawing
 
 
@@ -31,3 +31,16 @@ def test_the_place_stays_the_same_when_the_frames_change_their_size() -> None:
     large = cv2.resize(FIELD, (1280, 960))
     found = shift(FIELD, large)
     assert found.correlation > 0.95 and abs(found.dx) < 0.01 and abs(found.dy) < 0.01
+
+
+def test_frames_of_another_shape_are_a_place_only_if_they_last() -> None:
+    other = cv2.resize(FIELD, (200, 600))
+    stage, time = StageTracker(), 0.0
+    for image, frames in ((FIELD, 15), (other, 20), (FIELD, 15)):
+        for _ in range(frames):
+            stage.update(image, time := time + 1 / 15)
+            assert stage.known == (image is FIELD)
+    assert not stage.jumps and stage.place == pytest.approx((0, 0), abs=0.01)
+    for _ in range(40):
+        stage.update(other, time := time + 1 / 15)
+    assert stage.jumps == 1 and stage.resting
