@@ -67,6 +67,17 @@ def test_the_command_gives_the_same_answers(data: Path, figures: dict[str, dict[
     assert wrong <= stated.risk.right and wrong <= 0.015 * len(given)
 
 
+def test_its_provenance_is_about_this_file() -> None:
+    statement = json.loads(model.SHIPPED.with_name("compact-int8.provenance.json").read_text())
+    opened = model.Model(model.SHIPPED)
+    assert statement["subject"] == [{"name": model.SHIPPED.name, "digest": {"sha256": opened.sha256}}]
+    made_of = {
+        each.get("name"): each.get("digest")
+        for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    }
+    assert made_of["network"] == {"sha256": opened.contract.keras_sha256}
+
+
 def test_it_verifies_itself_here() -> None:
     for file in sorted(model.SHIPPED.parent.glob("*.tflite")):
         right, count = model.File(file).verify()
