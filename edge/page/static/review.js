@@ -152,10 +152,11 @@ function showField() {
     const d = `M${cross[0] - width / 30} ${cross[1]}h${width / 15}M${cross[0]} ${cross[1] - width / 30}v${width / 15}`;
     drawn.push(svg("path", { d, class: "cross under" }), svg("path", { d, class: "cross" }));
   }
-  drawing.replaceChildren(...drawn);
+  drawing.replaceChildren(...(image.hidden ? [] : drawn));
 }
 $("field").firstChild.addEventListener("error", ({ target }) => {
   target.hidden = true;
+  target.nextSibling.replaceChildren();
   $("field").lastChild.hidden = false;
 });
 

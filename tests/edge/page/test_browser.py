@@ -157,6 +157,28 @@ def test_filters_and_cells_that_look_alike(browser: Any, tmp_path: Path) -> None
         assert not page.faults
 
 
+def test_a_field_whose_picture_was_not_kept_says_so(browser: Any, tmp_path: Path) -> None:
+    pictures, file = tmp_path / "pictures", tmp_path / "slide.session"
+    demo.draw(pictures)
+    arguments = ["start", str(file), str(pictures), "--read", "all", "--keep", "1"]
+    assert CliRunner().invoke(main, arguments).exit_code == 0
+    with Journal.open(file) as journal:
+        cells = {cell.field: cell.id for cell in journal.cells()}
+        kept = {field: journal.field_picture(field) is not None for field in cells}
+    assert set(kept.values()) == {True, False}
+    with Server(file, "127.0.0.1:0") as server:
+        page = opened(browser, f"{server.address}s/{key_of(file)}?reader=Ada")
+        page.wait_for_selector("#gallery [role=option][id]")
+        for field, cell in cells.items():
+            page.locator(f"#cell-{cell}").click()
+            page.wait_for_function(
+                "([field, kept]) => { const [image, boxes, missing] = document.getElementById('field').children;"
+                " const here = (image.getAttribute('src') ?? '').endsWith(`/${field}.jpg`);"
+                " return here && missing.hidden === kept && boxes.childElementCount > 0 === kept; }",
+                arg=[field, kept[field]],
+            )
+
+
 def test_the_token_in_the_address_signs_in(browser: Any, tmp_path: Path) -> None:
     with new_session(tmp_path) as journal:
         fill(journal, ["lymphocyte"])
