@@ -5,6 +5,7 @@ slide. The third shows the table in docs/figures/unseen.md.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -24,14 +25,19 @@ RIGHT, WRONG, REVIEW = "#0072b2", "#d55e00", "#d0d0d0"  # Okabe and Ito's colour
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \| [\d.]+ \| [\d.]+ (\d+)/(\d+) \| (?:(\d+)/\d+|-) \|", re.M)
 
 
+def drawn(fields: int) -> Iterator[Frame]:
+    """So many fields of one drawn slide."""
+    camera = SimulatedCamera(parse("seed=5,faults=0,defocus=0"), paced=False)
+    for number in range(0, 30 * fields, 30):
+        yield Frame(camera.frame(number), "sim", number, 0.0)
+
+
 def ruler(to: Path, fields: int = 40) -> None:
     """One field with the outlines of its red cells, and how many outlines of each diameter a run has."""
     locator, run = Locator(), RedCellRuler()
-    camera = SimulatedCamera(parse("seed=5,faults=0,defocus=0"), paced=False)
     sizes: list[float] = []
     shown: tuple[Frame, list[tuple[float, ...]]] | None = None
-    for number in range(0, 30 * fields, 30):
-        frame = Frame(camera.frame(number), "sim", number, 0.0)
+    for frame in drawn(fields):
         located = locator.locate(frame)
         assert located.trace
         things, _ = round_things(located.trace.small, located.trace.not_red)
@@ -58,11 +64,10 @@ def ruler(to: Path, fields: int = 40) -> None:
 
 def gate(to: Path, fields: int = 200) -> None:
     """The probabilities of the shipped float and int8 file, cell by cell, and the answers that int8 changes."""
-    locator, camera = Locator(), SimulatedCamera(parse("seed=5,faults=0,defocus=0"), paced=False)
+    locator = Locator()
     files = [Model(SHIPPED.with_name(f"compact-{kind}.tflite")) for kind in ("float32", "int8")]
     points: list[list[np.ndarray]] = []
-    for number in range(0, 30 * fields, 30):
-        frame = Frame(camera.frame(number), "sim", number, 0.0)
+    for frame in drawn(fields):
         for cell in locator.cells(frame):
             if not cell.at_border:
                 crops = [crop(frame, cell, each.size, each.policy) for each in files]
