@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.operators import operator_name
 from edge.model import File
 from edge.output.tables import Table
 
@@ -30,12 +31,10 @@ _SUMMED = {"CONV_2D": slice(1, 4), "DEPTHWISE_CONV_2D": slice(1, 3), "FULLY_CONN
 def multiply_adds(content: bytes) -> int:
     """How many multiplications, each with an addition, the network of a TFLite file makes for one input."""
     graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
     total = 0
     for part in graph.subgraphs:
         for each in part.operators:
-            code = graph.operatorCodes[each.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            name = operator_name(graph, each)
             if name in _SUMMED:
                 weights, out = part.tensors[each.inputs[1]].shape, part.tensors[each.outputs[0]].shape
                 total += math.prod(out) * math.prod(weights[_SUMMED[name]])

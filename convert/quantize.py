@@ -13,6 +13,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 
+from convert.operators import operator_name
 from edge.contract import Quantization
 from edge.errors import UserError, reason
 from edge.system.quiet import quiet
@@ -20,7 +21,6 @@ from train.networks import FEATURES
 
 KINDS = ("int8", "dynamic", "float16", "float32")
 _TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if isinstance(value, int)}
-_OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 _FLOATS = ("float", "bfloat")
 
 
@@ -210,7 +210,7 @@ def emitted(graph: bytes) -> Quantization:
         names = [type_of(tensor) for tensor in subgraph.tensors]
         tensors.update(names)
         computed.update(names[i] for operator in subgraph.operators for i in operator.outputs)
-        operators.update(_operator(model, operator) for operator in subgraph.operators)
+        operators.update(operator_name(model, operator) for operator in subgraph.operators)
     floats = {name for name in tensors if name.startswith(_FLOATS)}
     in_floats = "int8" not in computed and "float32" in computed
     pure = {
@@ -228,7 +228,7 @@ def floating(graph: bytes) -> list[str]:
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     return sorted(
         {
-            _operator(model, operator)
+            operator_name(model, operator)
             for subgraph in model.subgraphs
             for operator in subgraph.operators
             if any(type_of(subgraph.tensors[i]).startswith(_FLOATS) for i in operator.outputs)
@@ -240,9 +240,3 @@ def floating(graph: bytes) -> list[str]:
 def type_of(tensor: schema.TensorT) -> str:
     """The type of a tensor's values, such as "int8" or "float32"."""
     return _TYPES[tensor.type]
-
-
-def _operator(model: schema.ModelT, operator: schema.OperatorT) -> str:
-    """The name of an operator, such as "CONV_2D"."""
-    code = model.operatorCodes[operator.opcodeIndex]
-    return _OPERATORS[max(code.builtinCode, code.deprecatedBuiltinCode)]
