@@ -85,10 +85,11 @@ $(AXE): tests/edge/page/axe/package.json tests/edge/page/axe/package-lock.json
 SHARE ?= 1
 SEED ?= 0
 PATIENCE ?= 1
+JOBS ?= 1
 torture: .venv/dev
 	@mkdir -p build
 	PYTHONPATH=. $(BIN)/python tests/torture/runner.py --share $(SHARE) --seed $(SEED) --patience $(PATIENCE) \
-	  --json build/torture.json --report build/torture.md
+	  --jobs $(JOBS) --json build/torture.json --report build/torture.md
 
 check: .venv/dev
 	$(BIN)/ruff check $(SOURCES)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,13 @@ def _in_words(about: dict[str, Any], outcomes: dict[str, Outcome]) -> str:
     )
 
 
+def _numbers(kind: str, share: float, only: int | None) -> range:
+    """The numbers of the attempts of a kind."""
+    module = importlib.import_module(kind)
+    count = max(getattr(module, "FEWEST", 1), round(module.COUNT * share))
+    return range(count) if only is None else range(only, only + 1)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Tries to break the commands; see tests/torture.")
     parser.add_argument("--kind", choices=KINDS, action="append", help="only this kind; may be given several times")
@@ -175,6 +183,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="repeat this attempt alone")
     parser.add_argument("--patience", type=float, default=1.0, help="factor for deadlines, on a slow machine")
+    parser.add_argument("--jobs", type=int, default=1, help="kinds that are tried at the same time")
     parser.add_argument("--json", type=Path, help="write the report here, as JSON")
     parser.add_argument("--report", type=Path, help="write the report here, in words (Markdown)")
     for name in ("--first", "--count"):
@@ -185,16 +194,22 @@ def main() -> int:
         _attempts(asked.kind[0], asked.seed, range(asked.first, asked.first + asked.count))
         return 0
     about = _about() | {"seed": asked.seed, "share": asked.share}
-    outcomes = {}
+    kinds = asked.kind or KINDS
+    numbers = {kind: _numbers(kind, asked.share, asked.only) for kind in kinds}
     print(f"{'kind':10}{'attempts':>10}{'broke':>8}{'slowest':>10}{'seconds':>10}")
-    for kind in asked.kind or KINDS:
-        module = importlib.import_module(kind)
-        count = max(getattr(module, "FEWEST", 1), round(module.COUNT * asked.share))
-        numbers = range(count) if asked.only is None else range(asked.only, asked.only + 1)
-        found = outcomes[kind] = torture(kind, asked.seed, numbers, asked.patience)
-        print(f"{kind:10}{found.attempts:>10}{len(found.broke):>8}{found.slowest:>10}{found.seconds:>10}", flush=True)
-        for number, what in found.broke.items():
-            print(f"  --seed {asked.seed} --kind {kind} --only {number}: {what.strip()}", flush=True)
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        running = {}
+        for kind in sorted(kinds, key=lambda kind: -len(numbers[kind]) * importlib.import_module(kind).SECONDS):
+            running[pool.submit(torture, kind, asked.seed, numbers[kind], asked.patience)] = kind
+        done = {}
+        for each in as_completed(running):
+            kind = running[each]
+            done[kind] = found = each.result()
+            columns = found.attempts, len(found.broke), found.slowest, found.seconds
+            print(f"{kind:10}{columns[0]:>10}{columns[1]:>8}{columns[2]:>10}{columns[3]:>10}", flush=True)
+            for number, what in found.broke.items():
+                print(f"  --seed {asked.seed} --kind {kind} --only {number}: {what.strip()}", flush=True)
+    outcomes = {kind: done[kind] for kind in kinds}
     if asked.json:
         report = about | {"kinds": {kind: asdict(each) for kind, each in outcomes.items()}}
         asked.json.write_text(json.dumps(report, indent=1) + "\n")
