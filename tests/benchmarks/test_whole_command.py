@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from benchmarks import machine, whole
+from benchmarks import command, machine, whole
 from benchmarks.rivals import peers
 from edge.errors import UserError
 from edge.simulator import drawing
@@ -34,6 +34,11 @@ def test_the_command_is_measured_in_turns_with_another_checkout(pictures: list[s
     assert f"3 cells  {whole.THIS}" in whole.table(found)
     with pytest.raises(UserError, match="no checkout"):
         whole.whole({"cells": pictures}, Path(pictures[0]).parent)
+
+
+def test_a_command_starts_with_its_byte_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    command.timed([sys.executable, "-c", "import sys; sys.exit(sys.dont_write_bytecode)"])
 
 
 def test_the_cost_grows_with_the_pictures(pictures: list[str]) -> None:
