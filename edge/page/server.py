@@ -49,6 +49,7 @@ class Server:
             import uvicorn
 
             from edge.page.app import Page
+            from edge.page.connection import Connection
             from edge.page.guard import LOCAL
         except ImportError:
             raise UserError("The page needs more libraries: pip install 'edge-classify[page]'.") from None
@@ -67,7 +68,7 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             limit_concurrency=_MOST,

@@ -126,6 +126,23 @@ def test_a_body_may_be_neither_large_nor_endless(local: tuple[Server, Client, st
         assert b" 413 " in raw.recv(100)
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET", "POST", "X"])
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "after the answer began"])
+def test_a_body_that_breaks_off_is_refused_without_an_error(
+    method: str, later: bool, local: tuple[Server, Client, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    server, client, here = local
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as raw:
+        head = f"{method} {here} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        broken = b"--x\r\n\r\n"
+        raw.sendall(head.encode() + (b"" if later else broken))
+        if later:
+            raw.sendall(broken if raw.recv(16) else b"")
+        while raw.recv(1 << 16):  # until the page closes the connection
+            pass
+    assert not caplog.records and client.get(here).status == 200
+
+
 NASTY = [
     b"..",
     b"%2e%2e",
