@@ -46,22 +46,15 @@ def find(small: np.ndarray) -> Outline | None:
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
     dim = any(int(small[y, x].max()) <= _DARK for x, y in corners)  # in most fields none is: the light isn't needed
     top, dark = _dark(small) if dim else (None, np.zeros((height, width), np.uint8))
+    parts = {(x, y): part for x, y in corners if (part := _of_one_colour(small, dark, x, y)) is not None}
+    if sum(map(cv2.countNonZero, parts.values())) * _SMALLEST < dark.size:  # as in most fields: glass in a corner
+        return None
     surround, ringing = np.zeros_like(dark), np.zeros_like(dark)
-    for x, y in corners:
-        if surround[y, x]:
-            continue
-        # Most corners have no such colour; so the whole picture is searched only if the patch has it.
-        patch = _patch(x, y)
-        levels = None if dark[y, x] else _levels(small, x, y, _LIKE)
-        if not (dark[patch] if levels is None else cv2.inRange(small[patch], *levels)).all():
-            continue
-        like = dark.copy() if levels is None else cv2.inRange(small, *levels)
-        cv2.floodFill(like, None, (x, y), (_FILLED,), flags=4)
-        part = (like == _FILLED).astype(np.uint8)
-        if _leaves_convex(part, _hull(1 - part)):
+    for (x, y), part in parts.items():
+        if not surround[y, x] and _leaves_convex(part, _hull(1 - part)):
             surround |= part
             ringing |= dark if dark[y, x] else np.minimum(cv2.inRange(small, *_levels(small, x, y, _RINGING)), 1)
-    if not 1 / _SMALLEST <= surround.mean() <= 1 - 1 / _FIELD:
+    if not 1 / _SMALLEST <= cv2.countNonZero(surround) / dark.size <= 1 - 1 / _FIELD:
         return None
     field = _hull(1 - surround)
     if top is not None and any(dark[y, x] & surround[y, x] for x, y in corners):
@@ -86,9 +79,23 @@ def _dark(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return top, (top <= min(_DARK, int(light.argmax()) // _FRACTION)).astype(np.uint8)
 
 
+def _of_one_colour(small: np.ndarray, dark: np.ndarray, x: int, y: int) -> np.ndarray | None:
+    """The pixels that have the colour of a corner, or are dark as it is, and reach it: uint8 [h, w], 0 or 1.
+
+    None if not even the pixels next to the corner are so, as at most corners. dark: see `_dark`.
+    """
+    patch = _patch(x, y)
+    levels = None if dark[y, x] else _levels(small, x, y, _LIKE)
+    if not (dark[patch] if levels is None else cv2.inRange(small[patch], *levels)).all():
+        return None
+    like = dark.copy() if levels is None else cv2.inRange(small, *levels)
+    cv2.floodFill(like, None, (x, y), (_FILLED,), flags=4)
+    return (like == _FILLED).astype(np.uint8)
+
+
 def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
     """Whether hardly anything of a surround lies within the convex hull of the field."""
-    return int((surround & field).sum()) * _WITHIN <= field.size - int(field.sum())
+    return cv2.countNonZero(surround & field) * _WITHIN <= field.size - cv2.countNonZero(field)
 
 
 def _has_shape(field: np.ndarray) -> bool:
