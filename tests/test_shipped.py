@@ -67,10 +67,11 @@ def test_the_command_gives_the_same_answers(data: Path, figures: dict[str, dict[
     assert wrong <= stated.risk.right and wrong <= 0.015 * len(given)
 
 
-def test_its_provenance_is_about_this_file() -> None:
-    statement = json.loads(model.SHIPPED.with_name("compact-int8.provenance.json").read_text())
-    opened = model.Model(model.SHIPPED)
-    assert statement["subject"] == [{"name": model.SHIPPED.name, "digest": {"sha256": opened.sha256}}]
+@pytest.mark.parametrize("file", sorted(model.SHIPPED.parent.glob("*.tflite")), ids=lambda file: file.stem)
+def test_its_provenance_is_about_this_file(file: Path) -> None:
+    statement = json.loads(file.with_name(f"{file.stem}.provenance.json").read_text())
+    opened = model.File(file)
+    assert statement["subject"] == [{"name": file.name, "digest": {"sha256": opened.sha256}}]
     made_of = {
         each.get("name"): each.get("digest")
         for each in statement["predicate"]["buildDefinition"]["resolvedDependencies"]
