@@ -10,7 +10,7 @@ BUNDLE = dist/edge-classify-pi.tar.xz
 # axe-core, by which a test looks for barriers on the page; its version and hash are in package-lock.json.
 AXE = build/axe/node_modules/axe-core/axe.min.js
 
-.PHONY: help demo test test-slow test-all torture axe check docs models locator classifier rivals lock pi-bundle pi-proof deb deb-proof dist \
+.PHONY: help demo test test-slow test-all torture axe check docs models locator classifier rivals lock pi-bundle pi-proof deb deb-proof service-proof dist \
   manual clean
 
 help:
@@ -163,6 +163,10 @@ deb: .venv/release
 deb-proof: ARCHS = arm64
 deb-proof: deb
 	@$(BIN)/python -m pi.prove_deb "$$(ls -t dist/edge-classify_*_arm64.deb | head -1)"
+
+service-proof: ARCHS = $(shell dpkg --print-architecture)
+service-proof: deb
+	@$(BIN)/python -m pi.prove_service "$$(ls -t dist/edge-classify_*_$(ARCHS).deb | head -1)"
 
 # Without what an earlier build left, which setuptools would take for a part of the program.
 dist: .venv/dev
