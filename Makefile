@@ -29,6 +29,7 @@ help:
 	@echo "make pi-proof   install it on emulated Raspberry Pis and compare their answers with this machine's"
 	@echo "make deb     write dist/edge-classify_VERSION_ARCH.deb for arm64 and amd64 (ARCHS=amd64: for one of them)"
 	@echo "make deb-proof  install, upgrade and remove it on emulated Raspberry Pis"
+	@echo "make service-proof  run the package's service under a real systemd (as root)"
 	@echo "make dist    write wheel and sdist into dist, and the list of the wheel's parts (CycloneDX)"
 	@echo "make manual  write man pages and shell completion into build/share"
 	@echo "make lock    write requirements/*.txt anew from pyproject.toml and requirements/edge.in"
