@@ -1,10 +1,10 @@
 """Does a power cut, at whatever moment of an update, leave a version that answers its samples?
 
-`python -m pi.prove_update BUNDLE [--cuts 200] [--seed 0]`. BUNDLE is what pi/bundle made for this machine, a file or a
-folder that was unpacked already. Its edge-update installs it into a temporary folder and then, again and again, updates
-to a later version and back. Each update is ended by kill -9 of all its processes at a random moment: a third of them
-between begin and end, a third after the new version was built, a third after the switch began. Then edge-classify must
-answer its samples. An update that is left alone comes last.
+`python -m pi.prove_update BUNDLE [--cuts 200] [--seed 0] [--emulated bookworm]`. BUNDLE is what pi/bundle made for this
+machine, or for an emulated Raspberry Pi: a file, or a folder that was unpacked already. Its edge-update installs it
+into a temporary folder and then, again and again, updates to a later version and back. Each update is ended by kill -9
+of all its processes at a random moment: a third of them between begin and end, a third after the new version was built,
+a third after the switch began. Then edge-classify must answer its samples. An update that is left alone comes last.
 
 kill -9 can't show what a disk loses that had not been synced.
 """
@@ -27,6 +27,7 @@ from pathlib import Path
 from edge.errors import UserError, exits_on_user_error
 from edge.system.signature import library
 from pi.edge_update import digest
+from pi.prove import HERE, ROOTS, SYSTEMS, need_tools, system_root
 
 STAGES = ("begun", "built", "switching")  # of an update
 _LONGEST = 900  # seconds
@@ -44,10 +45,12 @@ class Proof:
 
     Attributes:
         folder: holds both bundles, signed, as 0.tar and 1.tar, and the public key.
+        inside: what runs a command where they are installed; nothing for this machine.
         prefix: where they are installed.
     """
 
     folder: Path
+    inside: tuple[str | Path, ...] = ()
     prefix: Path = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,9 +59,13 @@ class Proof:
     def update(self, number: int) -> subprocess.Popen[str]:
         """Starts an update to one of the two bundles, in a group of processes of its own."""
         updater = self.prefix / "edge-update"
-        line = [sys.executable, "-I", updater if updater.exists() else self.folder / "edge-update"]
+        python = "python3" if self.inside else sys.executable
+        line = [*self.inside, python, "-I", updater if updater.exists() else self.folder / "edge-update"]
         line += [self.folder / f"{number}.tar", "--key", self.folder / "key.pub", "--prefix", self.prefix]
-        return subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True, start_new_session=True)
+        environment = os.environ | {"BIND": str(self.folder)}  # for pi/run
+        return subprocess.Popen(
+            [*map(str, line)], stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
+        )
 
     def reached(self, stage: str, others: set[str]) -> bool:
         """Whether the update that runs has come to one of STAGES. others: the versions that were there before it."""
@@ -116,15 +123,16 @@ class Proof:
             where = "before" if self.current() == before else "after"
             where = "between" if (self.prefix / "unproven").exists() else where
         done = subprocess.run(
-            [self.prefix / "bin" / "edge-classify", "--verify"], capture_output=True, text=True, timeout=_LONGEST
-        )
+            [*self.inside, self.prefix / "bin" / "edge-classify", "--verify"],
+            capture_output=True, text=True, timeout=_LONGEST, env=os.environ | {"BIND": str(self.folder)},
+        )  # fmt: skip
         if done.returncode or not done.stdout:
             raise Failed(f"No version answers: {done.stderr or done.stdout}")
         return where
 
 
-def prepare(bundle: Path, folder: Path) -> Proof:
-    """Makes the two signed bundles of a proof from one.
+def prepare(bundle: Path, folder: Path, inside: tuple[str | Path, ...] = ()) -> Proof:
+    """Makes the two signed bundles of a proof from one. inside: see Proof.
 
     Raises:
         UserError: if the library for signatures is missing.
@@ -147,10 +155,12 @@ def prepare(bundle: Path, folder: Path) -> Proof:
         (folder / f"{number}.tar.minisig").write_bytes(bytes(pair.secret_key.sign_file(file, prehash=True)))
     shutil.copy(here / "edge-update", folder)
     shutil.rmtree(here)
-    return Proof(folder)
+    return Proof(folder, inside)
 
 
-def prove(bundle: Path, cuts: int, seed: int, report: Callable[[str], None]) -> Counter[str]:
+def prove(
+    bundle: Path, cuts: int, seed: int, report: Callable[[str], None], inside: tuple[str | Path, ...] = ()
+) -> Counter[str]:
     """Cuts many updates.
 
     Args:
@@ -158,6 +168,7 @@ def prove(bundle: Path, cuts: int, seed: int, report: Callable[[str], None]) -> 
         cuts: how many updates are cut.
         seed: of the random moments.
         report: gets a line for each step that held.
+        inside: see Proof.
 
     Returns:
         How many updates were cut at which place, and how many had ended before they were; see Proof.cut.
@@ -167,7 +178,7 @@ def prove(bundle: Path, cuts: int, seed: int, report: Callable[[str], None]) -> 
     """
     moments, found = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="update-") as name:
-        proof = prepare(bundle, Path(name))
+        proof = prepare(bundle, Path(name), inside)
         proof.whole(0)
         left = proof.whole(1)
         report(
@@ -200,8 +211,13 @@ def main() -> None:
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--emulated", choices=SYSTEMS, help="on a Raspberry Pi 4 that is emulated, with this system")
     asked = parser.parse_args()
-    found = prove(asked.bundle, asked.cuts, asked.seed, lambda line: print(line, flush=True))
+    inside: tuple[str | Path, ...] = ()
+    if asked.emulated:
+        need_tools()
+        inside = (HERE / "run", system_root(asked.emulated, ROOTS.resolve()), "cortex-a72")
+    found = prove(asked.bundle, asked.cuts, asked.seed, lambda line: print(line, flush=True), inside)
     print(f"{asked.cuts} updates cut by kill -9, seed {asked.seed}: always a version that answers; {dict(found)}")
 
 
