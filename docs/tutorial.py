@@ -14,6 +14,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 READER = "Ada Byron"
+PATIENCE = 900_000  # milliseconds for each step; an emulated Pi is slow
 COUNT = ["--camera", "sim", "--target", "30", "--slide", "7", "--operator", READER]
 
 
@@ -21,9 +22,9 @@ def live(page: Page, to: Path) -> None:
     """Starts the count, and waits for its target."""
     page.get_by_role("button", name="Start").click()
     page.get_by_label("Scale bar").check()
-    page.wait_for_function("() => document.querySelectorAll('#latest li').length > 11", timeout=180_000)
+    page.wait_for_function("() => document.querySelectorAll('#latest li').length > 11", timeout=PATIENCE)
     photograph(page, to)
-    page.wait_for_function("() => document.getElementById('progress').position == 1", timeout=300_000)
+    page.wait_for_function("() => document.getElementById('progress').position == 1", timeout=PATIENCE)
 
 
 def review(page: Page, to: Path) -> None:
