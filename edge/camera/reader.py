@@ -180,9 +180,9 @@ class Camera:
                 self._device = self._open_device()
             except UserError:
                 continue
-            self.reconnections += 1
             if self._fixed and isinstance(self._device, Adjustable):
                 self._device.expose(self._fixed)
             logger.info("Back after %.0f s. %s", time.monotonic() - lost, self._device.facts)
+            self.reconnections += 1  # last, for whoever waits for it
             return True
         return False
