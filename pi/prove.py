@@ -117,12 +117,13 @@ class Pi:
     Attributes:
         root: the folder that is its file system.
         core: a key of CORES.
+        inside: what runs a command on it, as the beginning of a command line.
     """
 
     def __init__(self, root: Path, core: str, binds: list[Path]) -> None:
         """binds: folders of this machine that the Pi can see."""
         self.root, self.core = root, core
-        self._binds = ":".join(map(str, binds))
+        self.inside = ("env", f"BIND={':'.join(map(str, binds))}", str(HERE / "run"), str(root), core)
 
     def run(self, script: str, *codes: int) -> str:
         """Runs a shell script.
@@ -137,10 +138,7 @@ class Pi:
         Raises:
             Failed: where it ends with another code.
         """
-        done = subprocess.run(
-            [HERE / "run", self.root, self.core, "sh", "-c", script],
-            env=os.environ | {"BIND": self._binds}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = subprocess.run([*self.inside, "sh", "-c", script], capture_output=True, text=True, check=False)
         if done.returncode not in (codes or (0,)):
             raise Failed(f"{self.root.name}, {self.core}: {script!r} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout

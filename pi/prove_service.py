@@ -4,12 +4,12 @@
 `apt-get install mmdebstrap`. FOLDER keeps the systems for later runs. Each is a Debian for this machine's own
 processor, in which systemd is process 1 (see `boot`):
 
-1. apt installs the package and checks its dependencies,
-2. the service is switched on, and counts a simulated camera's cells as a user of its own,
-3. it is killed: systemd starts it again, and it adds to the same table,
-4. the machine is switched off and on: it counts again,
-5. apt upgrades to a later version: it runs again,
-6. apt removes the package: the service is gone, and the table is left.
+1. Apt installs the package and checks its dependencies.
+2. The service is switched on. It counts a simulated camera's cells, as a user of its own.
+3. It is killed. Systemd starts it again, and it adds to the same table.
+4. The machine is switched off and on. It counts again.
+5. Apt upgrades to a later version. It runs again.
+6. Apt removes the package. The service is gone, and the table is left.
 """
 
 import os

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import exits_on_user_error
-from pi.prove import HERE, PROJECT, ROOTS, Absent, Failed, Pi, need_tools, run_doctor, system_root
+from pi.prove import PROJECT, ROOTS, Absent, Failed, Pi, need_tools, run_doctor, system_root
 from pi.prove_deb import CORE, DPKG
 
 SLIDE = "sim:dwell=6,move=2"  # the slide moves slowly, since an emulated Pi sees one frame a second or so
@@ -54,8 +54,8 @@ def prove(package: Path, roots: Path, report: Callable[[str], None]) -> None:
     began = time.monotonic()
     pi.run(f"{DPKG} --install {package.resolve()}")
     report(f"installed after {time.monotonic() - began:.0f} s; edge-doctor: {run_doctor(pi)}")
-    line = [HERE / "run", root, CORE, "sh", "-c", f"exec {command()} > /root/lines"]
-    with subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+    line = [*pi.inside, "sh", "-c", f"exec {command()} > /root/lines"]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr
         try:
             address = next((found[0] for said in process.stderr if (found := re.search(r"http://\S+", said))), "")

@@ -27,7 +27,8 @@ from pathlib import Path
 from edge.errors import UserError, exits_on_user_error
 from edge.system.signature import library
 from pi.edge_update import digest
-from pi.prove import HERE, ROOTS, SYSTEMS, need_tools, system_root
+from pi.prove import ROOTS, SYSTEMS, Pi, need_tools, system_root
+from pi.prove_deb import CORE
 
 STAGES = ("begun", "built", "switching")  # of an update
 _LONGEST = 900  # seconds
@@ -45,27 +46,25 @@ class Proof:
 
     Attributes:
         folder: holds both bundles, signed, as 0.tar and 1.tar, and the public key.
-        inside: what runs a command where they are installed; nothing for this machine.
+        root: of an emulated Pi on which they are installed; None for this machine.
         prefix: where they are installed.
     """
 
     folder: Path
-    inside: tuple[str | Path, ...] = ()
+    root: Path | None = None
     prefix: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.prefix = self.folder / "installed"
+        self._inside = Pi(self.root, CORE, [self.folder]).inside if self.root else ()
 
     def update(self, number: int) -> subprocess.Popen[str]:
         """Starts an update to one of the two bundles, in a group of processes of its own."""
         updater = self.prefix / "edge-update"
-        python = "python3" if self.inside else sys.executable
-        line = [*self.inside, python, "-I", updater if updater.exists() else self.folder / "edge-update"]
+        python = "python3" if self.root else sys.executable
+        line = [*self._inside, python, "-I", updater if updater.exists() else self.folder / "edge-update"]
         line += [self.folder / f"{number}.tar", "--key", self.folder / "key.pub", "--prefix", self.prefix]
-        environment = os.environ | {"BIND": str(self.folder)}  # for pi/run
-        return subprocess.Popen(
-            [*map(str, line)], stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment
-        )
+        return subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def reached(self, stage: str, others: set[str]) -> bool:
         """Whether the update that runs has come to one of STAGES. others: the versions that were there before it."""
@@ -123,16 +122,18 @@ class Proof:
             where = "before" if self.current() == before else "after"
             where = "between" if (self.prefix / "unproven").exists() else where
         done = subprocess.run(
-            [*self.inside, self.prefix / "bin" / "edge-classify", "--verify"],
-            capture_output=True, text=True, timeout=_LONGEST, env=os.environ | {"BIND": str(self.folder)},
+            [*self._inside, self.prefix / "bin" / "edge-classify", "--verify"],
+            capture_output=True, text=True, timeout=_LONGEST,
         )  # fmt: skip
         if done.returncode or not done.stdout:
             raise Failed(f"No version answers: {done.stderr or done.stdout}")
         return where
 
 
-def prepare(bundle: Path, folder: Path, inside: tuple[str | Path, ...] = ()) -> Proof:
-    """Makes the two signed bundles of a proof from one. inside: see Proof.
+def prepare(bundle: Path, folder: Path, root: Path | None = None) -> Proof:
+    """Makes the two signed bundles of a proof from one.
+
+    root: see Proof.
 
     Raises:
         UserError: if the library for signatures is missing.
@@ -155,12 +156,10 @@ def prepare(bundle: Path, folder: Path, inside: tuple[str | Path, ...] = ()) -> 
         (folder / f"{number}.tar.minisig").write_bytes(bytes(pair.secret_key.sign_file(file, prehash=True)))
     shutil.copy(here / "edge-update", folder)
     shutil.rmtree(here)
-    return Proof(folder, inside)
+    return Proof(folder, root)
 
 
-def prove(
-    bundle: Path, cuts: int, seed: int, report: Callable[[str], None], inside: tuple[str | Path, ...] = ()
-) -> Counter[str]:
+def prove(bundle: Path, cuts: int, seed: int, report: Callable[[str], None], root: Path | None = None) -> Counter[str]:
     """Cuts many updates.
 
     Args:
@@ -168,7 +167,7 @@ def prove(
         cuts: how many updates are cut.
         seed: of the random moments.
         report: gets a line for each step that held.
-        inside: see Proof.
+        root: see Proof.
 
     Returns:
         How many updates were cut at which place, and how many had ended before they were; see Proof.cut.
@@ -178,7 +177,7 @@ def prove(
     """
     moments, found = random.Random(seed), Counter[str]()
     with tempfile.TemporaryDirectory(prefix="update-") as name:
-        proof = prepare(bundle, Path(name), inside)
+        proof = prepare(bundle, Path(name), root)
         proof.whole(0)
         left = proof.whole(1)
         report(
@@ -213,11 +212,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--emulated", choices=SYSTEMS, help="on a Raspberry Pi 4 that is emulated, with this system")
     asked = parser.parse_args()
-    inside: tuple[str | Path, ...] = ()
     if asked.emulated:
         need_tools()
-        inside = (HERE / "run", system_root(asked.emulated, ROOTS.resolve()), "cortex-a72")
-    found = prove(asked.bundle, asked.cuts, asked.seed, lambda line: print(line, flush=True), inside)
+    root = system_root(asked.emulated, ROOTS.resolve()) if asked.emulated else None
+    found = prove(asked.bundle, asked.cuts, asked.seed, lambda line: print(line, flush=True), root)
     print(f"{asked.cuts} updates cut by kill -9, seed {asked.seed}: always a version that answers; {dict(found)}")
 
 
