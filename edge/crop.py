@@ -6,10 +6,10 @@ change, so must its version. Only operations that give the same bytes on x86-64 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
-from PIL import Image
 
 from edge.cell import SIDE, Cell
 from edge.field.outline import Outline, hidden
@@ -17,7 +17,7 @@ from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
 from edge.stain import quantile
 
-POLICIES = {"whole-image": 1, "cell": 3, "normalised": 2, "nucleus": 1, "pair": 1}  # name -> version
+POLICIES = {"whole-image": 2, "cell": 4, "normalised": 3, "nucleus": 2, "pair": 2}  # name -> version
 PAIR = ("normalised", "nucleus")  # the policies of the two halves of a "pair"
 USUAL_NUCLEUS = 1.5  # diameter of a nucleus in red-cell diameters: half way between a lymphocyte's and a monocyte's
 LIGHT = WHITE  # level (0 to 255) to which the background is brought
@@ -104,9 +104,8 @@ def nucleus(cell: Cell) -> float:
 
 def _whole(picture: Picture, cell: Cell, size: int) -> np.ndarray:
     x, y, width, height = cell.box
-    side = min(width, height)
-    left, top = x + (width - side) // 2, y + (height - side) // 2
-    return _shrunk(lambda part: picture.window(*part), (left, top, left + side, top + side), (left, top, side), size)
+    square = Square.around((x + width / 2, y + height / 2), min(width, height), size)
+    return _shrunk(lambda part: picture.window(*part), square, size)
 
 
 def _cell(picture: Picture, cell: Cell, size: int) -> np.ndarray:
@@ -145,21 +144,20 @@ def _square(
         Its pixels, uint8 [size, size, 3], and a mask of the pixels beyond the picture, bool [size, size]; None instead
         of the mask if there are no such pixels.
     """
-    side = SIDE * cell.red_cell
-    left, top = cell.centre[0] - side / 2, cell.centre[1] - side / 2
-    # The whole pixels that cover the square. Those beyond the picture or its field get the colour of the light.
-    box = x0, y0, x1, y1 = math.floor(left), math.floor(top), math.ceil(left + side), math.ceil(top + side)
+    square = Square.around(cell.centre, SIDE * cell.red_cell, size)
+    # Pixels beyond the picture or its field get the colour of the light.
+    box = x0, y0, x1, y1 = square.box
     reaches_out = x0 < 0 or y0 < 0 or x1 > picture.width or y1 > picture.height
     lit = None if cell.lit is None or cell.lit.covers(*box) else cell.lit
     if white is None and (reaches_out or lit):
         white = _white(picture, cell)
     beyond = None
-    x, y = (start + (np.arange(size) + 0.5) * side / size for start in (left, top))
-    if reaches_out:
+    if reaches_out or lit:
+        x, y = (start + (np.arange(size) + 0.5) * square.side / size for start in (x0, y0))
         beyond = ((x < 0) | (x >= picture.width))[None, :] | ((y < 0) | (y >= picture.height))[:, None]
-    if lit:
-        beyond = lit.outside(x, y) if beyond is None else beyond | lit.outside(x, y)
-    return _shrunk(lambda part: _filled(picture, part, white, lit), box, (left, top, side), size), beyond
+        if lit:
+            beyond |= lit.outside(x, y)
+    return _shrunk(lambda part: _filled(picture, part, white, lit), square, size), beyond
 
 
 def _filled(
@@ -181,32 +179,64 @@ def _filled(
     return window
 
 
-def _shrunk(
-    pixels: Callable[[tuple[int, int, int, int]], np.ndarray],
-    box: tuple[int, int, int, int],
-    square: tuple[float, float, float],
-    size: int,
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Square:
+    """The whole pixels of a picture that a crop is made of.
+
+    Attributes:
+        left, top: its corner.
+        side: its width and height, a multiple of `step`.
+        step: how much it is shrunk by halving: 1, 2, 4 and so on.
+    """
+
+    left: int
+    top: int
+    side: int
+    step: int
+
+    @classmethod
+    def around(cls, centre: tuple[float, float], side: float, size: int) -> "Square":
+        """The square around a point that is nearest to one of this side. size: width and height of the crop, pixels.
+
+        It is at most half a pixel wider, and at most 1 / size narrower.
+        """
+        step = 1
+        while side >= 2 * step * size:
+            step *= 2
+        whole = max(1, int((side + 0.5) // step)) * step
+        left, top = (math.floor(each - whole / 2 + 0.5) for each in centre)
+        return cls(left, top, whole, step)
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom)."""
+        return self.left, self.top, self.left + self.side, self.top + self.side
+
+
+def _shrunk(pixels: Callable[[tuple[int, int, int, int]], np.ndarray], square: Square, size: int) -> np.ndarray:
     """A square as uint8 [size, size, 3]. A large one is shrunk in pieces, to the same bytes.
+
+    It is halved as often as possible, which averages its pixels, and then resized between pixels. Both are exact in
+    OpenCV, so that all machines get the same bytes.
 
     Args:
         pixels: gives the pixels of a box.
-        box: (left, top, right, bottom) of the pixels that cover the square.
-        square: (left, top, side).
+        square: what is shrunk.
         size: width and height of the result, pixels.
     """
-    x0, y0, x1, y1 = box
-    left, top, side = square
-    across, down = (left - x0, left - x0 + side), (top - y0, top - y0 + side)
-    rows = max(1, _PIECE // (x1 - x0))
-    if rows >= y1 - y0:
-        return _resize(pixels(box), (across[0], down[0], across[1], down[1]), (size, size))
-    # Pillow, too, makes all rows narrower before it makes columns shorter.
-    narrow = np.empty((y1 - y0, size, 3), np.uint8)
-    for y in range(y0, y1, rows):
-        part = pixels((x0, y, x1, min(y + rows, y1)))
-        narrow[y - y0 : y - y0 + len(part)] = _resize(part, (across[0], 0, across[1], len(part)), (size, len(part)))
-    return _resize(narrow, (0, down[0], size, down[1]), (size, size))
+    x0, y0, x1, y1 = square.box
+    rows = max(1, _PIECE // (square.side * square.step)) * square.step
+    parts = [_halved(pixels((x0, y, x1, min(y + rows, y1))), square.step) for y in range(y0, y1, rows)]
+    image = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def _halved(image: np.ndarray, step: int) -> np.ndarray:
+    """A picture, uint8 [h, w, 3], made smaller by a factor of 1, 2, 4 and so on, which divides h and w."""
+    while step > 1:
+        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_LINEAR_EXACT)
+        step //= 2
+    return image
 
 
 def light(picture: Picture, square: tuple[float, float, float], lit: Outline | None = None) -> np.ndarray:
@@ -225,8 +255,3 @@ def light(picture: Picture, square: tuple[float, float, float], lit: Outline | N
     outside = hidden(lit, (x0, y0, min(x1, picture.width), min(y1, picture.height)), step)
     samples = samples.reshape(-1, 3) if outside is None else samples[~outside]
     return np.array([max(int(quantile(channel, 9, 10)), 40) for channel in samples.T], np.uint8)
-
-
-def _resize(image: np.ndarray, box: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
-    """Pillow's BILINEAR: it averages what it shrinks, and its bytes are the same on x86-64 and on a Pi."""
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box))

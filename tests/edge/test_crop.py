@@ -6,7 +6,7 @@ from PIL import Image
 
 import edge.crop
 from edge.cell import SIDE, Cell, whole_image
-from edge.crop import LIGHT, crop, light
+from edge.crop import LIGHT, Square, crop, light
 from edge.field.outline import Outline
 from edge.frames import Frame
 
@@ -94,8 +94,19 @@ def test_a_policy_gives_the_bytes_of_its_version() -> None:
     """If these bytes change, the version of the policy must change, too."""
     image = np.asarray(Image.linear_gradient("L").resize((120, 90)).convert("RGB"))
     f = frame(image)
-    assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [38, 96, 160, 217]
-    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [51, 96, 147, 194]
+    assert crop(f, whole_image(f)[0], 4, "whole-image")[:, 0, 0].tolist() == [44, 100, 157, 214]
+    assert crop(f, cell(60.5, 40.2, 20.7), 4, "cell")[:, 0, 0].tolist() == [49, 98, 147, 196]
+
+
+@pytest.mark.parametrize("size", [16, 80, 96])
+def test_a_square_of_whole_pixels_is_near_the_one_asked_for(size: int) -> None:
+    for side in (0.2, 1.0, 15.6, 80.49, 159.9, 160, 333.3, 4097.7):
+        square = Square.around((50.3, 1000.8), side, size)
+        assert square.side % square.step == 0 and square.side // square.step < 2 * size
+        assert square.side == 1 or side * (1 - 1 / size) - 0.5 <= square.side <= side + 0.5
+        left, top, right, bottom = square.box
+        assert right - left == bottom - top == square.side
+        assert abs((left + right) / 2 - 50.3) <= 0.5 and abs((top + bottom) / 2 - 1000.8) <= 0.5
 
 
 def test_an_unknown_policy_is_an_error() -> None:
