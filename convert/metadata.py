@@ -18,7 +18,7 @@ _MORE = (
 )
 
 
-def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: tuple[int, int]) -> bytes:
+def attach(graph: bytes, *, name: str, description: str, version: str, licence: str, size: int) -> bytes:
     """Adds metadata to a flatbuffer.
 
     Args:
@@ -27,7 +27,7 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
         description: what the model does, in a sentence or two.
         version: version of the code that made the model.
         licence: the model's licence.
-        size: height and width of the input, in pixels.
+        size: width and height of the input, in pixels.
 
     The metadata refers to labels.txt. That file must be in the zip archive that is appended to the flatbuffer.
     """
@@ -45,11 +45,11 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
     return bytes(builder.Output())
 
 
-def _metadata(name: str, description: str, version: str, licence: str, size: tuple[int, int], outputs: int) -> bytes:
+def _metadata(name: str, description: str, version: str, licence: str, size: int, outputs: int) -> bytes:
     """The metadata as a flatbuffer. outputs: how many outputs the model has, 1 to 3; the rest as in `attach`."""
     b = flatbuffers.Builder(1024)
     labels = _table(b, {0: b.CreateString("labels.txt"), 2: (b.PrependInt8Slot, _TENSOR_AXIS_LABELS)})
-    image_size = _table(b, {0: (b.PrependUint32Slot, size[1]), 1: (b.PrependUint32Slot, size[0])})
+    image_size = _table(b, {0: (b.PrependUint32Slot, size), 1: (b.PrependUint32Slot, size)})
     image = _table(b, {0: (b.PrependInt8Slot, _RGB), 1: image_size})
     image_content = _table(b, {0: (b.PrependUint8Slot, _IMAGE), 1: image})
     # Mean 0 and standard deviation 1 mean: give the model the bytes unchanged.

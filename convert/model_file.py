@@ -20,7 +20,7 @@ from edge import __version__
 from edge import contract as contracts
 from edge.cell import whole_image
 from edge.contract import Contract
-from edge.crop import crop, shape
+from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
 from edge.model import DIGITS, SEAL, File
@@ -75,10 +75,9 @@ def draft(graph: bytes, contract: Contract, kind: type[Opened]) -> Draft[Opened]
         description=f"{' or '.join(contract.labels)}: {subject}. Not a medical device.",
         version=__version__,
         licence=contract.licence,
-        size=shape(size, contract.crop.policy if contract.crop else "")[:2],
+        size=size,
     )
-    # A locator, which has no crop, takes fields.
-    inputs = sample_inputs(size, contract.crop.policy) if contract.crop else sample_field(size)
+    inputs = sample_inputs(size) if contract.crop else sample_field(size)  # a locator, which has no crop, takes fields
     samples = {"inputs": inputs[:0], "outputs": np.zeros(0, np.uint8)}
     model = opened(pack(graph, _completed(contract, graph), {"samples": samples}), kind)
     return Draft(graph, model, {"inputs": inputs, "outputs": np.stack([model.raw(picture) for picture in inputs])})
@@ -152,8 +151,8 @@ def _npz(arrays: Arrays) -> bytes:
     return file.getvalue()
 
 
-def sample_inputs(size: int, policy: str = "cell") -> np.ndarray:
-    """Drawn cells, two lymphocytes and two monocytes, uint8 [4, size, size, 3], or twice as wide for a "pair".
+def sample_inputs(size: int) -> np.ndarray:
+    """Drawn cells, two lymphocytes and two monocytes, uint8 [4, size, size, 3].
 
     They are drawn because a model file must not contain real patients' pictures. To keep the file small, they have no
     sensor noise and only eight levels per channel, which compresses well.
@@ -161,7 +160,7 @@ def sample_inputs(size: int, policy: str = "cell") -> np.ndarray:
     rng, look = np.random.default_rng(0), drawing.Look(noise=0.0)
     frames = [Frame(drawing.picture(kind, rng, look=look), kind, 0, 0.0) for kind in drawing.KINDS for _ in range(2)]
     pictures = np.stack([crop(frame, whole_image(frame)[0], size, "whole-image") for frame in frames])
-    return np.tile(pictures // 32 * 32 + 16, (1, 1, shape(size, policy)[1] // size, 1))
+    return pictures // 32 * 32 + 16
 
 
 def sample_field(size: int) -> np.ndarray:

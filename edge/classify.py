@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.cell import Cell, single, whole_image
-from edge.crop import by_rulers, extent
+from edge.crop import crop, extent
 from edge.decide import LEAST, Decision, Rules, decide, may_be_named
 from edge.errors import UserError
 from edge.frames import Frame, Picture, TooLarge, Unreadable, count_pages, pages, read
@@ -450,7 +450,7 @@ def crops(model: Model, picture: Picture, cell: Cell) -> list[np.ndarray]:
     if cell.uncertainty:
         factors = (1 / _largest(cell), 1, _largest(cell))
         rulers = [replace(cell, red_cell=cell.red_cell * each) for each in factors]
-    return by_rulers(picture, rulers, model.size, model.policy)
+    return [crop(picture, each, model.size, model.policy) for each in rulers]
 
 
 def _largest(cell: Cell) -> float:

@@ -5,8 +5,8 @@ change, so must its version. Only operations that give the same bytes on x86-64 
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -17,16 +17,14 @@ from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
 from edge.stain import quantile
 
-POLICIES = {"whole-image": 2, "cell": 4, "normalised": 3, "nucleus": 2, "pair": 2}  # name -> version
-PAIR = ("normalised", "nucleus")  # the policies of the two halves of a "pair"
-USUAL_NUCLEUS = 1.5  # diameter of a nucleus in red-cell diameters: half way between a lymphocyte's and a monocyte's
+POLICIES = {"whole-image": 2, "cell": 4, "normalised": 3}  # name -> version
 LIGHT = WHITE  # level (0 to 255) to which the background is brought
 _PIECE = 4_000_000  # pixels that are shrunk at once
 _SAMPLES = 64  # pixels along each axis from which the light is measured
 
 
 def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.ndarray:
-    """Cuts a cell out of its picture, as the model needs it: RGB uint8 [size, size, 3], see `shape`.
+    """Cuts a cell out of its picture, as the model needs it: RGB uint8 [size, size, 3].
 
     Args:
         picture: the picture that shows the cell.
@@ -39,53 +37,19 @@ def crop(picture: Picture, cell: Cell, size: int, policy: str = "cell") -> np.nd
             so is whatever lies outside the picture, or outside its field where something surrounds that.
             "normalised": the same square, but edge.normalise brings light and nucleus to fixed optical densities and
             makes everything except the cell white.
-            "nucleus": as "cell", but the square is 2.1 diameters of the nucleus wide. All nuclei are then equally
-            large, so that no red cells are needed, and size says nothing. The stain stays as it is.
-            "pair": two crops side by side, those of PAIR, for two networks in one graph.
 
     Raises:
         KeyError: if the policy is unknown.
     """
-    if policy == "pair":
-        return by_rulers(picture, [cell], size, policy)[0]
-    if policy == "nucleus":
-        return _cell(picture, equally_large(cell), size)
     return {"whole-image": _whole, "cell": _cell, "normalised": _normalised}[policy](picture, cell, size)
-
-
-def by_rulers(picture: Picture, cells: Sequence[Cell], size: int, policy: str) -> list[np.ndarray]:
-    """One cell as by several rulers -> a crop for each, as from `crop`. cells: they differ only in their red_cell.
-
-    The half of a "pair" that needs no ruler is the same in all of them, and is made once.
-    """
-    if policy != "pair":
-        return [crop(picture, cell, size, policy) for cell in cells]
-    with_ruler, without = PAIR
-    same = crop(picture, cells[0], size, without)
-    return [np.hstack([crop(picture, cell, size, with_ruler), same]) for cell in cells]
-
-
-def shape(size: int, policy: str) -> tuple[int, int, int]:
-    """The shape of a crop: height, width and channels."""
-    return size, 2 * size if policy == "pair" else size, 3
-
-
-def equally_large(cell: Cell) -> Cell:
-    """The cell, with red cells of such a size that its nucleus is of the usual size."""
-    return replace(cell, red_cell=cell.nucleus / USUAL_NUCLEUS)
 
 
 def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, int]:
     """The box of pixels that crop() and edge.quality read for a cell: (left, top, right, bottom), inside the picture.
 
     It is the cell's square, or one twice as wide if the light around the cell is measured. The policy "cell" always
-    measures the light, and so does "nucleus"; "normalised" does only if the square reaches beyond the picture.
+    measures the light; "normalised" does only if the square reaches beyond the picture.
     """
-    if policy == "nucleus":
-        return extent(picture, equally_large(cell), "cell")
-    if policy == "pair":
-        one, other = (extent(picture, cell, each) for each in PAIR)
-        return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])
     side = SIDE * cell.red_cell
     (x, y), half = cell.centre, side / 2
     beyond = x < half or y < half or x + half > picture.width or y + half > picture.height

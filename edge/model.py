@@ -80,10 +80,9 @@ class File:
         self._input = self._interpreter.get_input_details()[0]
         self._softmax = softmax(self._interpreter)
         self._output, *self._more = self._interpreter.get_output_details()
-        made = self.contract.crop
-        shape = (1, *crop.shape(self.contract.input.size, made.policy if made else ""))
-        if tuple(self._input["shape"]) != shape or self._input["dtype"] != np.uint8:
-            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {list(shape)}.")
+        size = self.contract.input.size
+        if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
+            raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> the graph's first output for it: uint8 (int8 models) or float32.
@@ -204,7 +203,7 @@ class Model(File):
     @property
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the input."""
-        return crop.shape(self.size, self.policy)
+        return self.size, self.size, 3
 
     @property
     def risks(self) -> tuple[float, ...]:

@@ -132,7 +132,6 @@ def data(source: str, out: Path, classes: str, said: tuple[str, ...], seed: int)
     click.echo(f"Written: {out / report.table}. Next: {cells if report.table == 'cells.csv' else boxes}")
 
 
-CROPS = sorted(set(POLICIES) - {"pair"})  # a pair is for networks that were joined
 OTHERS = ["none", "one", "kinds"]
 FIELDS = ["other", "all"]
 PRECISIONS = ["auto", "float32", "mixed_float16", "mixed_bfloat16"]
@@ -183,11 +182,11 @@ def _settings(best: Settings) -> Callable[[Callable], Callable]:
         click.option(
             "--crop",
             "policy",
-            type=click.Choice(CROPS),
+            type=click.Choice(sorted(POLICIES)),
             default=best.policy,
             show_default=True,
-            help="cell: find the cell in the picture; normalised: normalise its stain, too; nucleus: make all nuclei "
-            "equally large, and leave the stain; whole-image: take the picture unchanged.",
+            help="cell: find the cell in the picture; normalised: normalise its stain, too; whole-image: take the "
+            "picture unchanged.",
         ),
         click.option(
             "--source",
@@ -426,24 +425,6 @@ def compact(
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@data_option
-@_out
-@exits_on_user_error
-def join(runs: tuple[Path, ...], folder: Path, out: Path) -> None:
-    """Join RUNS of the compact network into one that gives their common answer.
-
-    Some of them must have been trained with --crop normalised, the others with --crop nucleus.
-    """
-    with quiet():
-        from train import join as joining
-
-    with progress_bars() as progress:
-        report = joining.join(folder, out, runs, progress)
-    _show(report, out)
-
-
-@main.command()
 @data_option
 @_out
 @click.option(
@@ -453,7 +434,7 @@ def join(runs: tuple[Path, ...], folder: Path, out: Path) -> None:
     type=click.Choice(["baseline", "transfer", "compact"]),
     help="[default: all three]",
 )
-@click.option("--crop", "policy", type=click.Choice(CROPS), help="[default: each network's own]")
+@click.option("--crop", "policy", type=click.Choice(sorted(POLICIES)), help="[default: each network's own]")
 @click.option("--size", type=click.IntRange(32, 512), help="Input width in pixels [default: each network's own]")
 @click.option("--epochs", type=click.IntRange(1), help="[default: each network's own]")
 @click.option(

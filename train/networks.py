@@ -11,7 +11,6 @@ from edge.errors import UserError
 # Mean red, green and blue level of ImageNet's pictures, which VGG16's authors subtracted.
 MEANS = (123.68, 116.779, 103.939)
 BLOCKS = 5  # blocks of convolutions in VGG16
-SIDES = ("left", "right")  # in a joined network, how the names of the layers begin that see each half of a pair
 FEATURES = "features"  # name of the layer whose values a model file outputs besides its answer
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from edge import contract
 from edge.contract import Figures
-from edge.crop import POLICIES, shape
+from edge.crop import POLICIES
 from edge.decide import OTHER, merged
 from edge.errors import UserError, reason
 from edge.system.paths import below
@@ -150,7 +150,7 @@ def read(run: Path) -> tuple[Report, keras.Model]:
     try:
         report: Report = contract.load(Report, document)
         report = replace(report, kinds=report.kinds or report.labels)
-        shapes = (None, *shape(report.size, report.crop.policy)), (None, len(report.kinds))
+        shapes = (None, report.size, report.size, 3), (None, len(report.kinds))
         if POLICIES.get(report.crop.policy) != report.crop.version:
             raise UserError(
                 f"{run} was trained on crops {report.crop.policy!r} version {report.crop.version}, which this version "

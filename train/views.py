@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from edge.cell import SIDE
-from edge.crop import USUAL_NUCLEUS
 from edge.normalise import REACH, alone, distance, normalise
 from edge.system.progress import Progress, silent
 from train.augment import augment
@@ -74,8 +72,6 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
     policy = "cell" if normalised else settings.policy
     made = crop_cache.make(folder, examples, Wanted(size, (policy,), normalised, settings.ruler), progress=progress)
     plain, nuclei = made.crops[policy], made.nuclei
-    if policy == "nucleus":  # every nucleus is equally large
-        nuclei = np.full(len(plain), USUAL_NUCLEUS / SIDE, np.float32)
     change = tf.function(lambda pictures, seed: augment(pictures, seed, changes, amount), autograph=False)
 
     def make(view: int, first: int) -> np.ndarray:
@@ -88,8 +84,6 @@ def views(folder: Path, examples: Sequence[Example], recipe: Recipe, progress: P
         # The distance of each pixel from the nucleus is a fourth channel, so that it moves with the picture.
         four = np.concatenate([pictures, np.stack(distances)[..., None]], axis=-1)
         changed = _bytes(change(tf.constant(crowded(four, recipe.crowd, rng)), seed))
-        if not normalised:
-            return changed[..., :3]
         return np.stack([alone(normalise(picture[..., :3]), picture[..., 3]) for picture in changed])
 
     key = [_VERSION, array_cache.content_hash(plain), settings.policy, changes, amount, recipe.crowd]

@@ -102,7 +102,7 @@ def test_each_picture_is_decoded_and_located_once_with_every_sink(
 def test_a_kept_picture_gets_the_same_answer_as_a_whole_one(folder: Path, model: Model) -> None:
     """In a run, cells are cut out of the parts that were kept. Here they are also cut out of the whole pictures."""
     files = frames.expand([str(folder)])
-    for policy in ("cell", "normalised", "pair"):
+    for policy in ("cell", "normalised"):
         for each in classify.find_cells(files, policy):
             if isinstance(each, Unreadable):
                 continue

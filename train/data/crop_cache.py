@@ -237,7 +237,7 @@ def _crops_array(pictures: _Pictures, size: int, policy: str) -> _Array:
     located = not whole or any(e.place for e in pictures.examples)
     what = [policy, crop.POLICIES[policy], locator_version() if located else None, size]
     key = _key(pictures, what, pictures.runs if located else {})
-    spec = Spec("crops", key, "|u1", (len(pictures.examples), *crop.shape(size, policy)))
+    spec = Spec("crops", key, "|u1", (len(pictures.examples), size, size, 3))
     return _Array(spec, whole, lambda picture, cell: crop.crop(picture, cell, size, policy))
 
 

@@ -83,7 +83,7 @@ def read(
     for field in (field for field, each in pairs if each is None):
         missed[field.source] = missed.get(field.source, 0) + 1
     return FieldCells(
-        crops=np.stack([each[1] for each in rows]) if rows else np.zeros((0, *crop.shape(size, policy)), np.uint8),
+        crops=np.stack([each[1] for each in rows]) if rows else np.zeros((0, size, size, 3), np.uint8),
         truth=np.array([labels.index(label) for *_, label in rows], np.int64),
         sources=[field.source for field, *_ in rows],
         kinds=[box.label for _, _, box, _ in rows],

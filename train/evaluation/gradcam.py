@@ -7,15 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from train.networks import SIDES
-
 
 def heat(model: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
-    """How much each place of each picture supports a class, float32 [n, height, width], 0 to 1.
+    """How much each place of each picture supports a class, float32 [n, size, size], 0 to 1.
 
     Args:
         model: the network.
-        pictures: RGB [n, height, width, 3], 0 to 255. A joined network sees the two halves of a pair; see train.join.
+        pictures: RGB [n, size, size, 3], 0 to 255.
         classes: for each picture the index of that class, int [n].
 
     Returns:
@@ -26,30 +24,24 @@ def heat(model: keras.Model, pictures: np.ndarray, classes: np.ndarray) -> np.nd
     weighted maps are summed, negative sums are set to 0 (equations 1 and 2), and the result is enlarged linearly.
     """
     scorer = _scorer(model)
-    convolutions = [layer for layer in scorer.layers if isinstance(layer, keras.layers.Conv2D)]
-    if not convolutions:
+    last = [layer for layer in scorer.layers if isinstance(layer, keras.layers.Conv2D)][-1:]
+    if not last:
         return None
-    halves = [[layer for layer in convolutions if layer.name.startswith(side)] for side in SIDES]
-    last = [half[-1] for half in halves] if all(halves) else convolutions[-1:]
-    probe = keras.Model(scorer.inputs, [*(layer.output for layer in last), scorer.outputs[0]])
+    probe = keras.Model(scorer.inputs, [last[0].output, scorer.outputs[0]])
     # One picture at a time: the tape keeps the maps of every layer, 100 MB a picture in a large network.
     return np.array([_heat(probe, pictures[i : i + 1], classes[i]) for i in range(len(pictures))])
 
 
 def _heat(probe: keras.Model, picture: np.ndarray, label: int) -> np.ndarray:
-    """The heat of one picture, [1, height, width, 3] -> float32 [height, width]."""
+    """The heat of one picture, [1, size, size, 3] -> float32 [size, size]."""
     image = tf.constant(picture, tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(image)  # gradients then pass frozen layers, too
-        *maps, scores = probe(image, training=False)
+        maps, scores = probe(image, training=False)
         score = scores[0, label]
-    height, width = image.shape[1:3]
-    parts = []
-    for each, gradient in zip(maps, tape.gradient(score, maps), strict=True):
-        weights = tf.reduce_mean(gradient, axis=(1, 2), keepdims=True)
-        evidence = tf.nn.relu(tf.reduce_sum(weights * each, axis=3, keepdims=True))
-        parts.append(tf.image.resize(evidence, (height, width // len(maps)))[0, ..., 0])
-    evidence = tf.concat(parts, axis=1)
+    weights = tf.reduce_mean(tape.gradient(score, maps), axis=(1, 2), keepdims=True)
+    evidence = tf.nn.relu(tf.reduce_sum(weights * maps, axis=3, keepdims=True))
+    evidence = tf.image.resize(evidence, image.shape[1:3])[0, ..., 0]
     return tf.math.divide_no_nan(evidence, tf.reduce_max(evidence)).numpy()
 
 

@@ -131,7 +131,7 @@ def test_a_cell_at_the_rim_is_cut_and_a_cell_near_it_sees_no_black(locator: Loca
     near = Frame(painted(t.x + 1.4 * t.radius > XS, 0), "test", 0, 0.0)
     [whole], [cell] = (at(t, locator.cells(each)) for each in (plain, near))
     assert cell.lit and not cell.at_border
-    for policy in ("cell", "normalised", "nucleus"):
+    for policy in ("cell", "normalised"):
         seen, expected = crop(near, cell, 64, policy), crop(plain, whole, 64, policy)
         assert seen[24:40, -2:].min() >= 200, policy  # the bar counts as beyond the picture: white, not black
         assert abs(seen[24:40, 24:40].astype(int) - expected[24:40, 24:40]).mean() < 25, policy
@@ -180,7 +180,7 @@ def test_cells_do_not_depend_on_the_surround(locator: Locator) -> None:
     """One picture alone, by the whole path: they are found at the same places."""
     cells: list[list[Cell]] = []
     for image in (FIELD, np.pad(FIELD, ((60, 60), (120, 120), (0, 0)))):
-        cells.append(list(classify.find(Frame(image, "test", 0, 0.0), "pair", locator).cells))
+        cells.append(list(classify.find(Frame(image, "test", 0, 0.0), "normalised", locator).cells))
     assert len(cells[0]) == len(cells[1]) == len(TRUTH)
     for one, other in zip(*cells, strict=True):
         assert other.centre == pytest.approx((one.centre[0] + 120, one.centre[1] + 60), abs=2)

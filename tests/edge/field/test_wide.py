@@ -119,7 +119,7 @@ def test_cells_that_are_too_small_are_called_that(tmp_path: Path, locator: Locat
     small = Image.fromarray(image).resize((image.shape[1] * 5 // 37, image.shape[0] * 5 // 37), Image.Resampling.BOX)
     located = locator.locate(Frame(np.asarray(small), "test", 0, 0.0))
     assert located.too_small == pytest.approx(5, rel=0.15) and "5 pixels wide" in located.doubt
-    found = classify.find(Frame(np.asarray(small), "test", 0, 0.0), "pair", locator)
+    found = classify.find(Frame(np.asarray(small), "test", 0, 0.0), "normalised", locator)
     assert found.doubt == located.doubt and all(cell.doubt == located.doubt for cell in found.cells)
     empty = Image.fromarray(mosaic(2, cells=0)[0])
     empty.resize((empty.width * 5 // 37, empty.height * 5 // 37), Image.Resampling.BOX).save(tmp_path / "small.png")
