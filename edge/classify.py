@@ -351,7 +351,7 @@ class Finder:
         # The first pictures, until the run's ruler is known.
         self._whole: list[tuple[Frame | LargePicture, Located]] | None = []
         if not search.whole and policy != "whole-image":
-            from edge.locate import Locator  # imports OpenCV, which whole pictures don't need
+            from edge.locate import Locator  # whole pictures don't need it
             from edge.red_cells import RedCellRuler as Ruler
 
             self._locator = locator or Locator(threads=search.threads)

@@ -44,7 +44,7 @@ def test_go_adapt_no_go(shipped: Model, tmp_path: Path) -> None:
 
 def test_where_no_profile_helps_the_advice_does_not_lead_to_adapt(shipped: Model) -> None:
     """Once `check` sent a person to `adapt`, and `adapt` back to the model as it is."""
-    cells = drawn(shipped, 15, apart=1.2)
+    cells = drawn(shipped, 15, apart=0.9)
     found = judge(cells, shipped)
     assert adapt(cells, shipped).profile is None and found.verdict == "no-go"
     assert "no profile helps" in found.why and "edge-site adapt" not in found.advice

@@ -179,7 +179,7 @@ def test_adapt_from_sessions_and_go_on(tmp_path: Path, model: Model, monkeypatch
         return replace(found, kinds=kinds / kinds.sum())
 
     monkeypatch.setattr(Model, "predict", leaning)
-    for name, count in (("a", 16), ("bb", 20)):
+    for name, count in (("a", 30), ("bb", 34)):
         with new_session(tmp_path / f"{name}.session", slide=name, read="all") as journal:
             for number in range(2 * count):
                 kind = drawing.KINDS[number % 2]
@@ -189,7 +189,7 @@ def test_adapt_from_sessions_and_go_on(tmp_path: Path, model: Model, monkeypatch
     one, two = tmp_path / "one.json", tmp_path / "two.json"
     done = invoke("edge.site", "adapt", "--from", tmp_path / "a.session", "--out", one)
     assert done.returncode == 0, done.stderr
-    assert "persons judged 16 lymphocyte, 16 monocyte" in done.stderr and "held out" in done.stdout
+    assert "persons judged 30 lymphocyte, 30 monocyte" in done.stderr and "held out" in done.stdout
     more = ["--from", tmp_path / "a.session", "--from", tmp_path / "bb.session", "--site", one, "--out", two]
     done = invoke("edge.site", "adapt", *more)
     assert done.returncode == 0, done.stderr
