@@ -27,7 +27,7 @@ LABELS = ("lymphocyte", "monocyte")
 
 @pytest.fixture(scope="module")
 def outlier(tiny_run: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The tiny run with one weight of one layer a thousand times as large as its others, and that layer's name.
+    """The tiny run with one weight of one layer three thousand times as large as its others, and that layer's name.
 
     No layer reads the channel that it computes, so the float network answers as before.
     """
@@ -40,7 +40,7 @@ def outlier(tiny_run: Path, drawn: Path, tmp_path_factory: pytest.TempPathFactor
     inputs = np.asarray(keras.Model(model.inputs, first.input)([pictures])).max(axis=(0, 1, 2))
     largest = np.abs(kernel).max()
     kernel[..., 5] = 0
-    kernel[1, 1, inputs.argmax(), 5] = 1000 * largest
+    kernel[1, 1, inputs.argmax(), 5] = 3000 * largest
     first.set_weights([kernel, bias])
     kernel, bias = second.get_weights()
     kernel[:, :, 5] = 0

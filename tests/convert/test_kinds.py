@@ -6,6 +6,7 @@ import pytest
 
 from convert import model_file, quantize, selective
 from edge.contract import Contract, Crop, Decision, Input, Quantization
+from edge.crop import POLICIES
 from edge.mahalanobis import Distance
 from edge.model import Model
 from train import networks
@@ -37,7 +38,7 @@ def contract(kind: str) -> Contract:
         parameters=1,
         input=Input(48),
         labels=(*KINDS[:2], "other"),
-        crop=Crop("whole-image", 1),
+        crop=Crop("whole-image", POLICIES["whole-image"]),
         decision=Decision(temperature=1.0),
         licence="none",
         kinds=tuple(KINDS),

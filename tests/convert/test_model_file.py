@@ -18,6 +18,7 @@ from PIL import Image
 from convert import describe
 from edge import __version__
 from edge import contract as contracts
+from edge.crop import POLICIES
 from edge.model import Model
 from train.data import crop_cache, dataset
 
@@ -25,10 +26,11 @@ from train.data import crop_cache, dataset
 def test_show(tiny_model: Path) -> None:
     done = invoke("convert", "show", tiny_model)
     assert done.returncode == 0, done.stderr
-    contract = Model(tiny_model).contract
+    contract, version = Model(tiny_model).contract, POLICIES["whole-image"]
     assert contract.calibration
     for words in (
-        "uint8 RGB 32 x 32", "lymphocyte, monocyte", "int8, read back", "CONV_2D x 4", "whole-image, version 1",
+        "uint8 RGB 32 x 32", "lymphocyte, monocyte", "int8, read back", "CONV_2D x 4",
+        f"whole-image, version {version}",
         contract.keras_sha256, contract.calibration.sha256, f"edge-classify {__version__}", "gate on val",
     ):  # fmt: skip
         assert words and words in done.stdout, words
@@ -156,7 +158,7 @@ def test_a_network_that_answers_nothing_gives_no_name(tmp_path: Path, drawn: Pat
         parameters=1,
         input=Input(16),
         labels=("lymphocyte", "monocyte"),
-        crop=Crop("whole-image", 1),
+        crop=Crop("whole-image", POLICIES["whole-image"]),
         decision=Decision(temperature=1.0),
         licence="none",
         quantization=Quantization("float32"),
