@@ -97,16 +97,16 @@ def test_unchanged_pictures_are_answered_as_accuracy_answers_them(drawn: Path, m
 
 @pytest.mark.parametrize(("name", "plots"), [("runtimes", 3), ("peers", 4)])
 def test_a_page_of_stored_results(name: str, plots: int) -> None:
-    document = result.read(readme.REFERENCE / f"intel-r-xeon-r-processor-{name}.json")
+    document = result.read(readme.REFERENCE / f"amd-epyc-{name}.json")
     html = page.page(document)
     assert html.count("data:image/svg+xml") == plots and "<script" not in html
-    assert "Xeon" in html and "Not measured" in html and "<th></th>" not in html
+    assert "EPYC" in html and "Not measured" in html and "<th></th>" not in html
 
 
 def test_the_page_of_a_whole_benchmark_begins_with_int8_against_float() -> None:
-    html = page.page(result.read(readme.REFERENCE / "intel-r-xeon-r-processor.json"))
+    html = page.page(result.read(readme.REFERENCE / "amd-epyc.json"))
     summary, first, *_ = re.findall(r"<p.*?>(.*?)</p>", html)
-    assert "Xeon" in summary and first.startswith(
+    assert "EPYC" in summary and first.startswith(
         "compact-int8 against compact-float32, test split: balanced accuracy "
     )
     assert "answers differ" in first and " kB against " in first and " ms against " in first
@@ -121,7 +121,7 @@ def test_legends_stand_beside_the_plots(monkeypatch: pytest.MonkeyPatch) -> None
         return ""
 
     monkeypatch.setattr(plots, "svg", svg)
-    page.page(result.read(readme.REFERENCE / "intel-r-xeon-r-processor.json"))
+    page.page(result.read(readme.REFERENCE / "amd-epyc.json"))
     legends = [(axes, legend) for figure in figures for axes in figure.axes if (legend := axes.get_legend())]
     assert len(legends) > 10
     for axes, legend in legends[:: len(legends) // 5]:
