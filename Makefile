@@ -119,7 +119,7 @@ classifier: .venv/dev
 	  $(BIN)/train compact --data $(DATA) --fields all --seed $$seed --out runs/teacher-$$seed \
 	    $(if $(WEIGHTS),--weights $(WEIGHTS)) || exit; \
 	done
-	$(BIN)/train compact --data $(DATA) --fields all --epochs 40 --smoothing 0 $(TEACHERS:%=--teacher %) --out runs/compact \
+	$(BIN)/train compact --data $(DATA) --fields all --epochs 40 $(TEACHERS:%=--teacher %) --out runs/compact \
 	  $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/convert --int8 runs/compact --data $(DATA) --out edge/models
 	$(BIN)/convert --float32 runs/compact --data $(DATA) --out edge/models
