@@ -180,8 +180,6 @@ class Locator(File):
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
         self.size = self.contract.input.size
-        # More of OpenCV's threads would wait, at full load, for longer than its small tasks take.
-        cv2.setNumThreads(threads)
 
     def locate(self, frame: "Frame | LargePicture") -> Located:
         """Finds the nuclei of the frame's white cells."""

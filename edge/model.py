@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from edge import contract as contracts
@@ -51,7 +52,7 @@ class File:
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Opens the file. threads: number of threads that run the network.
+        """Opens the file. threads: number of threads that run the network, and OpenCV's.
 
         Raises:
             UserError: if it isn't a model file with a contract that this code knows, or doesn't run on this machine.
@@ -60,6 +61,8 @@ class File:
             content = Path(path).read_bytes()
         except OSError as error:
             raise UserError(f"The model {path} can't be read: {reason(error)}.") from error
+        # More of OpenCV's threads would wait, at full load, for longer than its small tasks take.
+        cv2.setNumThreads(threads)
         self.path = path
         digest = hashlib.sha256(memoryview(content)[:-DIGITS])
         self.sealed = content[-DIGITS - len(SEAL) : -DIGITS] == SEAL

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from model_files import graph_of, repack, sealed, unsealed
@@ -163,3 +164,9 @@ def test_files_that_contradict_their_contract_are_refused(
     tmp_path: Path, tiny_model: Path, change: Callable[[dict], object], words: str
 ) -> None:
     assert words in refusal(repack(tiny_model, tmp_path / "a.tflite", change))
+
+
+def test_opencv_has_as_many_threads_as_the_network() -> None:
+    for threads in (2, 1):
+        Model(threads=threads)
+        assert cv2.getNumThreads() == threads
