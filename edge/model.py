@@ -73,6 +73,12 @@ class File:
         self.contract, self._arrays = _open(content, path)
         if self.contract.version >= contracts.SEALED and not self.sealed:
             raise UserError(f"{path} is damaged: the hash at its end is missing; copy it again.")
+        made = self.contract.crop
+        if made and made.version != crop.POLICIES.get(made.policy):
+            raise UserError(
+                f"{path} was trained on crops {made.policy!r} version {made.version}, which this edge-classify can't "
+                "make; convert a newer training run."
+            )
         del content  # frees its memory: the runtime maps the file by itself
         try:
             with quiet():
@@ -167,11 +173,6 @@ class Model(File):
             self.distance = Distance(self._arrays["distance"]) if "distance" in self._arrays else None
         except (KeyError, TypeError, ValueError) as error:
             raise incomplete from error
-        if self.contract.crop.version != crop.POLICIES.get(self.policy):
-            raise UserError(
-                f"{path} was trained on crops {self.policy!r} version {self.contract.crop.version}, which this "
-                "edge-classify can't make; convert a newer training run."
-            )
         if tuple(self._output["shape"]) != (1, len(self.kinds)) or not self._labels_fit():
             raise UserError(f"The model {path} contradicts its contract: its outputs are not its labels.")
         features = tuple(self._more[0]["shape"]) if self._more else (1, 0)

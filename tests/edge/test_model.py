@@ -149,6 +149,8 @@ def test_every_truncation_is_refused(tmp_path: Path, tiny_model: Path) -> None:
         (lambda d: d.update(labels=["a", "b", "c"]), "outputs are not its labels"),
         (lambda d: d["input"].update(size=48), "input is not uint8"),
         (lambda d: d["crop"].update(version=7), "newer training run"),
+        # A crop of an older version, which had another shape.
+        (lambda d: (d["crop"].update(policy="pair"), d["input"].update(size=64)), "crops 'pair' version"),
         (lambda d: d["decision"].update(temperature=-1.0), "incomplete"),
         (lambda d: d["decision"].update(temperature=float("nan")), "incomplete"),
         (lambda d: d["decision"]["risks"].update({"0.01": {"sure": float("nan")}}), "incomplete"),
