@@ -113,13 +113,13 @@ locator: .venv/dev
 	$(BIN)/convert --int8 runs/locator --data $(DATA) --out edge/models
 
 # Three networks, which differ in their seed, teach a fourth. It alone is shipped, so a cell costs the time of one network.
-TEACHERS = runs/teacher-0 runs/teacher-1 runs/teacher-2
+SEEDS = 0 1 2
 classifier: .venv/dev
-	for seed in 0 1 2; do \
+	for seed in $(SEEDS); do \
 	  $(BIN)/train compact --data $(DATA) --fields all --seed $$seed --out runs/teacher-$$seed \
 	    $(if $(WEIGHTS),--weights $(WEIGHTS)) || exit; \
 	done
-	$(BIN)/train compact --data $(DATA) --fields all --epochs 40 $(TEACHERS:%=--teacher %) --out runs/compact \
+	$(BIN)/train compact --data $(DATA) --fields all --epochs 40 $(SEEDS:%=--teacher runs/teacher-%) --out runs/compact \
 	  $(if $(WEIGHTS),--weights $(WEIGHTS))
 	$(BIN)/convert --int8 runs/compact --data $(DATA) --out edge/models
 	$(BIN)/convert --float32 runs/compact --data $(DATA) --out edge/models

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from edge.cell import SIDE, Cell
+from edge.field.halving import halved
 from edge.field.outline import Outline, hidden
 from edge.frames import Picture
 from edge.normalise import WHITE, alone, distance, normalise
@@ -48,7 +49,7 @@ def extent(picture: Picture, cell: Cell, policy: str) -> tuple[int, int, int, in
     """The box of pixels that crop() and edge.quality read for a cell: (left, top, right, bottom), inside the picture.
 
     It is the cell's square, or one twice as wide if the light around the cell is measured. The policy "cell" always
-    measures the light; "normalised" does only if the square reaches beyond the picture.
+    measures the light. The policy "normalised" measures it if the square reaches beyond the picture.
     """
     side = SIDE * cell.red_cell
     (x, y), half = cell.centre, side / 2
@@ -180,8 +181,8 @@ class Square:
 def _shrunk(pixels: Callable[[tuple[int, int, int, int]], np.ndarray], square: Square, size: int) -> np.ndarray:
     """A square as uint8 [size, size, 3]. A large one is shrunk in pieces, to the same bytes.
 
-    It is halved as often as possible, which averages its pixels, and then resized between pixels. Both are exact in
-    OpenCV, so that all machines get the same bytes.
+    It is halved as often as possible, which averages its pixels. Then it is resized between pixels. OpenCV does both
+    exactly, so all machines get the same bytes.
 
     Args:
         pixels: gives the pixels of a box.
@@ -190,17 +191,9 @@ def _shrunk(pixels: Callable[[tuple[int, int, int, int]], np.ndarray], square: S
     """
     x0, y0, x1, y1 = square.box
     rows = max(1, _PIECE // (square.side * square.step)) * square.step
-    parts = [_halved(pixels((x0, y, x1, min(y + rows, y1))), square.step) for y in range(y0, y1, rows)]
+    parts = [halved(pixels((x0, y, x1, min(y + rows, y1))), square.step) for y in range(y0, y1, rows)]
     image = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR_EXACT)
-
-
-def _halved(image: np.ndarray, step: int) -> np.ndarray:
-    """A picture, uint8 [h, w, 3], made smaller by a factor of 1, 2, 4 and so on, which divides h and w."""
-    while step > 1:
-        image = cv2.resize(image, (image.shape[1] // 2, image.shape[0] // 2), interpolation=cv2.INTER_LINEAR_EXACT)
-        step //= 2
-    return image
 
 
 def light(picture: Picture, square: tuple[float, float, float], lit: Outline | None = None) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from edge.cell import NO_RULER, Cell
 from edge.field import surround, wide
+from edge.field.halving import halved
 from edge.field.outline import Outline, painted
 from edge.frames import Frame
 from edge.model import File
@@ -417,7 +418,7 @@ def shrink(image: np.ndarray, size: int) -> np.ndarray:
     enlarged, because enlarged red cells were mistaken for nuclei.
     """
     while max(image.shape[:2]) >= 2 * size:
-        image = _resize(image, image.shape[1] // 2, image.shape[0] // 2)
+        image = halved(image)
     height, width = image.shape[:2]
     longer = max(height, width)
     if longer <= size:

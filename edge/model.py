@@ -52,7 +52,7 @@ class File:
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
-        """Opens the file. threads: number of threads that run the network, and OpenCV's.
+        """Opens the file. threads: how many run the network. OpenCV gets as many.
 
         Raises:
             UserError: if it isn't a model file with a contract that this code knows, or doesn't run on this machine.

@@ -206,7 +206,7 @@ def test_no_function_takes_too_many_parameters() -> None:
 
 
 def test_a_run_imports_nothing_heavy() -> None:
-    """Nothing of the other wings either."""
+    """Nothing of the other wings either; and with --whole-image no locator, since nothing is located."""
     picture = ROOT / "docs" / "drawn-monocyte-3.annotated.jpg"
     code = (
         f"import sys; sys.argv = ['edge-classify', '--whole-image', {str(picture)!r}]\n"
@@ -214,7 +214,7 @@ def test_a_run_imports_nothing_heavy() -> None:
         "try: main()\n"
         "except SystemExit as e: assert not e.code\n"
         "rooms = tuple(f'edge.{name}' for name in ('camera', 'live', 'site', 'doctor', 'simulator', 'count', 'page',\n"
-        "    'archive'))\n"
+        "    'archive', 'locate', 'red_cells'))\n"
         "heavy = {'tensorflow', 'keras', 'matplotlib', 'sklearn', 'scipy'} & set(sys.modules)\n"
         "heavy |= {name for name in sys.modules if name.startswith(rooms)}\n"
         "assert not heavy, heavy\n"

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from edge.errors import UserError, reason
+from edge.field.halving import halved
 from edge.frames import LeftOut, Unreadable
 from edge.reading.formats import DICOM, MAX_PIXELS, OPENSLIDE, SLIDES
 
@@ -129,11 +129,7 @@ class LargePicture:
                 place = result[y : y + step, x : x + step]
                 x0, y0 = left + (x << times), top + (y << times)
                 x1, y1 = x0 + (place.shape[1] << times), y0 + (place.shape[0] << times)
-                block = self._read(level, x0, y0, x1, y1)
-                for _ in range(times):
-                    half = block.shape[1] // 2, block.shape[0] // 2
-                    block = cv2.resize(block, half, interpolation=cv2.INTER_LINEAR_EXACT)
-                place[:] = block
+                place[:] = halved(self._read(level, x0, y0, x1, y1), 1 << times)
         return result
 
     def _read(self, level: Level, left: int, top: int, right: int, bottom: int) -> np.ndarray:

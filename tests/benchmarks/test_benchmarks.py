@@ -59,7 +59,7 @@ def test_latency_measures_each_step(drawn: Path, tmp_path: Path, monkeypatch: py
     for run in found["runs"].values():
         steps = run["steps"]
         apart = sum(steps[name]["value"] for name in latency.STEPS)
-        assert all(steps[name]["value"] > 0 for name in latency.STEPS) and 0.2 < apart / steps["together"]["value"] < 5
+        assert all(steps[name]["value"] > 0 for name in latency.STEPS) and 0.5 < apart / steps["together"]["value"] < 2
         assert run["first"]["value"] > 0 and run["open"]["value"] > 0 and run["cells"] >= 8
     cold, many = (result["command"][name]["compact-int8"] for name in ("cold", "many"))
     assert 10 < cold["megabytes"]["value"] < 1000 and cold["seconds"]["value"] > 0 and many["seconds"]["value"] > 0
