@@ -85,12 +85,18 @@ def _of_one_colour(small: np.ndarray, dark: np.ndarray, x: int, y: int) -> np.nd
     None if not even the pixels next to the corner are so, as at most corners. dark: see `_dark`.
     """
     patch = _patch(x, y)
-    levels = None if dark[y, x] else _levels(small, x, y, _LIKE)
-    if not (dark[patch] if levels is None else cv2.inRange(small[patch], *levels)).all():
+    if dark[y, x]:
+        source, lowest, highest = dark, np.array([1]), np.array([1])
+    else:
+        source, (lowest, highest) = small, _levels(small, x, y, _LIKE)
+    if not cv2.inRange(source[patch], lowest, highest).all():
         return None
-    like = dark.copy() if levels is None else cv2.inRange(small, *levels)
-    cv2.floodFill(like, None, (x, y), (_FILLED,), flags=4)
-    return (like == _FILLED).astype(np.uint8)
+    # Filling from the corner sees few pixels more than it marks. To compare all pixels first would take longer.
+    marked = np.zeros((source.shape[0] + 2, source.shape[1] + 2), np.uint8)
+    corner = source[y, x].astype(np.int64)
+    below, above = (np.atleast_1d(each).tolist() for each in (corner - lowest, highest - corner))
+    cv2.floodFill(source, marked, (x, y), (), below, above, 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY)
+    return marked[1:-1, 1:-1]
 
 
 def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
@@ -166,7 +172,7 @@ def _is_disc(field: np.ndarray) -> bool:
 
 def _polygon(mask: np.ndarray) -> np.ndarray:
     """The corners of the convex hull of a mask in one piece, int32 [n, 1, 2]."""
-    return cv2.convexHull(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0][0])
+    return cv2.convexHull(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0][0])
 
 
 def _outline(mask: np.ndarray) -> Outline:
