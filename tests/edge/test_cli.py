@@ -262,6 +262,20 @@ def test_full_disk_when_standard_output_is_redirected(folder: Path) -> None:
     assert_refused(done, "No space left")
 
 
+@pytest.mark.parametrize("threads", [0, 1])
+def test_the_process_ends_at_once_unless_it_has_threads(folder: Path, threads: int) -> None:
+    """It then leaves out what Python does last. All output is written, and the exit code is the command's."""
+    code = (
+        "import atexit, sys, threading\nfrom edge.__main__ import run\natexit.register(print, 'taken apart')\n"
+        f"for _ in range({threads}): threading.Timer(3, print).start()\nrun()"
+    )
+    arguments = ["--jobs", "1", "--json", "-", str(folder / "lymphocyte.png"), str(folder / "nothing.png")]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)
+    first, second, *last = done.stdout.splitlines()
+    assert done.returncode == 1 and "label" in json.loads(first) and "error" in json.loads(second), done.stderr
+    assert ("taken apart" in last) == bool(threads) and "1 could not be read" in done.stderr
+
+
 def terminal(*arguments: str) -> str:
     """What a command shows on a terminal, on both stdout and stderr."""
     shown = []
