@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from edge.red_cells import KnownRuler, RedCellRuler, RedCells
 
 _SURVEY = 200  # red cells are measured in at most this many pictures, spread evenly over the run
-_WHOLE = 24_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
+_WHOLE = 12_000_000  # bytes: the first pictures are held whole, up to this size, until the run has a ruler
 # Pixels are kept before the run's final ruler is known. So a margin is kept in case it gets larger: by the first factor
 # if the run has a ruler already, by the second if it has none. With these factors, no picture of
 # ../shared/data has to be read twice, whichever of its folders form a run.

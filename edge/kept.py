@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 # Bytes of pixels that are kept in memory. The others go to a temporary file, which the system holds in memory while it
-# has room: with 36 MB, no run was faster.
-MEMORY = 8_000_000
+# has room: with 8 or 36 MB, no run was faster.
+MEMORY = 2_000_000
 _MOST = 1_000_000_000  # largest size of that file, bytes; pixels that don't fit are read again from their picture
 
 
