@@ -43,9 +43,8 @@ def find(small: np.ndarray) -> Outline | None:
     height, width = small.shape[:2]
     if min(height, width) < _LEAST:
         return None
-    small = np.require(
-        small, requirements=("C", "W")
-    )  # OpenCV fills only what may be written, though it writes nothing here
+    # OpenCV fills only what may be written, though nothing is written here.
+    small = np.require(small, requirements=("C", "W"))
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
     dim = any(int(small[y, x].max()) <= _DARK for x, y in corners)  # in most fields none is: the light isn't needed
     top, dark = _dark(small) if dim else (None, np.zeros((height, width), np.uint8))
