@@ -5,6 +5,8 @@ convex: a disc, a box, or what they have in common. Empty glass between cells is
 lies in a corner: it bulges into the field.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -17,7 +19,6 @@ _LEAST = 48  # pixels: in a picture with a shorter side, nothing is searched
 _DARK, _FRACTION = 48, 4
 _LIKE = 5  # levels by which the pixels of a surround that isn't dark may differ in a channel from its corner
 _RINGING = 24  # the same next to the rim of a field, where JPEG compression leaves ripples
-_FILLED = 2  # marks the part of a mask that reaches a corner
 _PATCH = 3  # pixels next to a corner that must have its colour
 # At a soft rim, the field begins where the brightest channel reaches 3/8 of the light. Nuclei are as dark as that, but
 # lie within the hull of what is brighter.
@@ -43,7 +44,7 @@ def find(small: np.ndarray) -> Outline | None:
     height, width = small.shape[:2]
     if min(height, width) < _LEAST:
         return None
-    # OpenCV fills only what may be written, though nothing is written here.
+    # As `_filled` needs it.
     small = np.require(small, requirements=("C", "W"))
     corners = [(x, y) for x in (0, width - 1) for y in (0, height - 1)]
     dim = any(int(small[y, x].max()) <= _DARK for x, y in corners)  # in most fields none is: the light isn't needed
@@ -88,17 +89,30 @@ def _of_one_colour(small: np.ndarray, dark: np.ndarray, x: int, y: int) -> np.nd
     """
     patch = _patch(x, y)
     if dark[y, x]:
-        source, lowest, highest = dark, np.array([1]), np.array([1])
-    else:
-        source, (lowest, highest) = small, _levels(small, x, y, _LIKE)
-    if not cv2.inRange(source[patch], lowest, highest).all():
+        return _filled(dark, x, y)[1] if dark[patch].all() else None
+    lowest, highest = _levels(small, x, y, _LIKE)
+    if not cv2.inRange(small[patch], lowest, highest).all():
         return None
-    # Filling from the corner sees few pixels more than it marks. To compare all pixels first would take longer.
-    marked = np.zeros((source.shape[0] + 2, source.shape[1] + 2), np.uint8)
-    corner = source[y, x].astype(np.int64)
-    below, above = (np.atleast_1d(each).tolist() for each in (corner - lowest, highest - corner))
-    cv2.floodFill(source, marked, (x, y), (), below, above, 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY)
-    return marked[1:-1, 1:-1]
+    corner = small[y, x].astype(np.int64)
+    return _filled(small, x, y, (corner - lowest).tolist(), (highest - corner).tolist())[1]
+
+
+def _filled(
+    image: np.ndarray, x: int, y: int, below: Sequence[int] = (0,), above: Sequence[int] = (0,)
+) -> tuple[int, np.ndarray]:
+    """The pixels that reach a place over others like it -> their number, and a mask of them, uint8 [h, w], 0 or 1.
+
+    Only these pixels and their neighbours are looked at, so it is faster than to compare all pixels first.
+
+    Args:
+        image: uint8 [h, w] or [h, w, 3]. It isn't changed, but must be writable.
+        x, y: the place.
+        below, above: levels by which a pixel may be darker or brighter than the place, for each channel.
+    """
+    mask = np.zeros((image.shape[0] + 2, image.shape[1] + 2), np.uint8)
+    flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY
+    count = cv2.floodFill(image, mask, (x, y), (), below, above, flags)[0]
+    return count, mask[1:-1, 1:-1]
 
 
 def _leaves_convex(surround: np.ndarray, field: np.ndarray) -> bool:
@@ -142,9 +156,9 @@ def _largest(mask: np.ndarray) -> np.ndarray | None:
     """The largest part of a mask, as a mask; None if the mask is empty."""
     height, width = mask.shape
     if mask[height // 2, width // 2]:  # a part with more than half of all pixels is the largest, and found faster
-        part = mask.copy()
-        if 2 * cv2.floodFill(part, None, (width // 2, height // 2), (_FILLED,), flags=4)[0] > cv2.countNonZero(mask):
-            return (part == _FILLED).astype(np.uint8)
+        count, part = _filled(mask, width // 2, height // 2)
+        if 2 * count > cv2.countNonZero(mask):
+            return part
     _, parts, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     return (parts == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8) if len(stats) > 1 else None
 
