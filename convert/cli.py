@@ -1,5 +1,6 @@
 """The `convert` command: its options and what it prints. The work is done by the other modules of this package."""
 
+import hashlib
 import json
 import shlex
 import sys
@@ -291,12 +292,16 @@ def verify(file: Path, run: Path | None, retrain: bool, folder: Path | None) -> 
 
     Exit code 0: it does; 1: RUN gives another file or other weights; 2: it doesn't.
     """
+    from edge.locate import Locator
     from edge.model import File
 
     if not run and (retrain or folder):
         raise UserError("--retrain and --data need a training run: --rebuild RUN.")
 
     opened = File(file)
+    locator = opened.contract.network == "locator"
+    if locator:
+        opened = Locator(file)
     right, count = opened.verify()
     if right < count:
         raise UserError(f"Only {right} of {count} sample answers are as expected: don't use {file} on this device.")
@@ -305,7 +310,6 @@ def verify(file: Path, run: Path | None, retrain: bool, folder: Path | None) -> 
         click.echo("No hash protects its limits against damage, since it is an older file: run `convert seal` on it.")
     if run:
         _rebuild(file, run, folder, retrain)
-    locator = opened.contract.network == "locator"
     command = "benchmark locating --data DATA --locator" if locator else "edge-classify PICTURES --model"
     click.echo(f"Next: {command} {shlex.quote(str(file))}", err=True)
 
@@ -328,18 +332,23 @@ def _rebuild(file: Path, run: Path, folder: Path | None, retrain: bool) -> None:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @exits_on_user_error
 def seal(files: tuple[Path, ...]) -> None:
-    """Put older model FILES under one hash, so that damage to any part of them is noticed.
+    """Bring older model FILES to the form of those that `convert` makes now.
 
-    Their answers stay the same. Files that `convert` makes now have the hash from the start.
+    They get one hash, so that damage to any part of them is noticed. A locator gets graphs for fields that aren't
+    square, which makes it faster. The weights stay the same. The model card and the provenance beside a file then name
+    the new file.
     """
-    from convert import model_file
+    from convert import model_file, provenance
 
     for file in files:
         content = model_file.sealed(file)
-        partial = file.with_name(f"{file.name}.partial")
+        before, after = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), content))
+        replaced = {file: content} | provenance.of_sealed(file, before, after)
         with writing(file):
-            partial.write_bytes(content)
-            partial.replace(file)
+            for path, new in replaced.items():
+                partial = path.with_name(f"{path.name}.partial")
+                partial.write_bytes(new)
+                partial.replace(path)
         click.echo(f"Sealed: {file}.")
     click.echo(f"Next: convert verify {shlex.quote(str(files[0]))}", err=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convert import gate, model_file, provenance, quantize
+from convert import field_shapes, gate, model_file, provenance, quantize
 from edge import contract as contracts
 from edge import frames
 from edge.contract import Calibration, Contract, Data, Input, Loss
@@ -130,7 +130,7 @@ def convert(
     floats, graph = quantize.quantize(model, "float32"), quantize.quantize(model, kind, pictures)
     contract = _contract(report, run / "model.keras", graph, pictures)
     before = model_file.draft(floats, contract, _Float)
-    after = model_file.draft(graph, contract, Locator)
+    after = model_file.draft(field_shapes.added(graph), contract, Locator)
     floats_find, file_finds = _finds((before.model, after.model), folder, learned, progress)
     outcome = verdict(floats_find, file_finds, limits)
     path = (out or run) / f"locator-{kind}.tflite"
@@ -150,9 +150,9 @@ def convert(
             path.name, final, how, calibrated, report.get("made")
         )
     reports.write(path.parent, files)
-    marked = np.stack([unpacked(after.model.raw(picture))[0] for picture in pictures]) >= _MARKED
+    marked = np.stack([after.model.marked(picture)[0] for picture in pictures]) >= _MARKED
     answers = model.predict(pictures.astype(np.float32), batch_size=10, verbose=0)
-    expected = np.stack([unpacked(answer)[0] for answer in answers]) >= 0.5
+    expected = np.stack([unpacked(answer[..., :-1], answer[..., -1:])[0] for answer in answers]) >= 0.5
     return Result(
         path=path if outcome.passed else None,
         bytes=len(content),

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from convert import metadata
+from convert import field_shapes, metadata
 from edge import __version__
 from edge import contract as contracts
 from edge.cell import whole_image
@@ -23,6 +23,7 @@ from edge.contract import Contract
 from edge.crop import crop
 from edge.errors import UserError, reason
 from edge.frames import Frame
+from edge.locate import Locator
 from edge.model import DIGITS, SEAL, File
 from edge.simulator import drawing
 
@@ -38,7 +39,7 @@ class Draft(Generic[Opened]):
     Attributes:
         graph: the flatbuffer with its metadata, as it will be in the finished file.
         model: the opened model.
-        samples: "inputs", drawn pictures, uint8 [n, size, size, 3], and "outputs", the model's raw answers to them.
+        samples: "inputs", drawn pictures, uint8 [n, size, size, 3], and the model's raw answers to them (File.answers).
     """
 
     graph: bytes
@@ -80,7 +81,7 @@ def draft(graph: bytes, contract: Contract, kind: type[Opened]) -> Draft[Opened]
     inputs = sample_inputs(size) if contract.crop else sample_field(size)  # a locator, which has no crop, takes fields
     samples = {"inputs": inputs[:0], "outputs": np.zeros(0, np.uint8)}
     model = opened(pack(graph, _completed(contract, graph), {"samples": samples}), kind)
-    return Draft(graph, model, {"inputs": inputs, "outputs": np.stack([model.raw(picture) for picture in inputs])})
+    return Draft(graph, model, {"inputs": inputs} | model.answers(inputs))
 
 
 def _completed(contract: Contract, graph: bytes) -> Contract:
@@ -129,7 +130,9 @@ def pack(graph: bytes, contract: Contract, arrays: Mapping[str, Arrays]) -> byte
 
 
 def sealed(path: Path) -> bytes:
-    """The bytes of an older model file with a seal. Its graph, limits and samples stay the same.
+    """The bytes of an older model file in today's form: with a seal and, for a locator, with `field_shapes`.
+
+    Its network, limits and samples stay the same.
 
     Raises:
         UserError: if it isn't a model file.
@@ -137,7 +140,14 @@ def sealed(path: Path) -> bytes:
     old = File(path)
     with zipfile.ZipFile(path) as archive:
         graph = path.read_bytes()[: min(entry.header_offset for entry in archive.infolist())]
-    return pack(graph, replace(old.contract, version=contracts.VERSION), old._arrays)
+    contract = replace(old.contract, version=contracts.VERSION)
+    if contract.crop:
+        return pack(graph, contract, old._arrays)
+    graph = field_shapes.added(graph)
+    contract = replace(contract, graph_sha256=hashlib.sha256(graph).hexdigest())
+    inputs = old._arrays["samples"]["inputs"]
+    locator = opened(pack(graph, contract, old._arrays), Locator)
+    return pack(graph, contract, {"samples": {"inputs": inputs} | locator.answers(inputs)})
 
 
 def _npz(arrays: Arrays) -> bytes:

@@ -92,6 +92,32 @@ def statement(
     )
 
 
+def of_sealed(file: Path, before: str, after: str) -> dict[Path, bytes]:
+    """Model card and statement beside a file that `convert seal` replaces, for the new file: by path, those that exist.
+
+    The statement keeps what made the old file, and gains what made the new one of it.
+
+    Args:
+        file: the model file.
+        before, after: sha256 of the old file and of the new one.
+    """
+    card, beside = file.with_suffix(".md"), file.with_name(f"{file.stem}{ENDING}")
+    found: dict[Path, bytes] = {}
+    if before == after:
+        return found
+    if card.exists():
+        found[card] = card.read_bytes().replace(before.encode(), after.encode())
+    if beside.exists():
+        code, text = made(), json.loads(beside.read_text(encoding="utf-8"))
+        for subject in text["subject"]:
+            subject["digest"] = {"sha256": after}
+        built = text["predicate"]["buildDefinition"]
+        built["internalParameters"]["sealed"] = {"command": code.command, "gitCommit": code.commit}
+        built["resolvedDependencies"].append({"name": "file before it was sealed", "digest": {"sha256": before}})
+        found[beside] = (json.dumps(text, indent=1) + "\n").encode()
+    return found
+
+
 def options_of(file: Path) -> dict[str, Any] | None:
     """The options with which a file was converted, from the statement beside it; None if there is none."""
     try:

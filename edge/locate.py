@@ -6,15 +6,17 @@ and the network's bytes are the same on every machine. So the Cells are too.
 """
 
 import math
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from edge.cell import NO_RULER, Cell
+from edge.errors import UserError
 from edge.field import surround, wide
 from edge.field.halving import halved
 from edge.field.outline import Outline, painted
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 VERSION = 4  # of how marks become cells: to be raised when other cells are found
 SHIPPED = Path(__file__).parent / "models" / "locator-int8.tflite"
 FILL = 128  # level (0 to 255) that pads pictures that aren't square; the network was trained with it
+# Names in the file's graphs for fields that aren't square, which convert/field_shapes.py makes.
+FIELD, MARKS, CODES = "field", "marks", "codes"
 _CONTRAST = 10  # levels between the darkest and the brightest pixel; with less, the picture shows nothing
 _MARKED = 128  # mark (0 to 255) from which on a pixel counts as nucleus
 _SMALLEST = 8  # marked pixels, of the network's 160 x 160; a smaller mark is a platelet or a speck
@@ -171,16 +175,75 @@ class Located:
         return copy
 
 
+def signature(rows: int, columns: int) -> str:
+    """The name of the graph for fields of at most so many pixels, in a locator's file."""
+    return f"{rows}x{columns}"
+
+
 class Locator(File):
     """The locator's model file. It is opened once, then used for each frame.
 
     Attributes:
-        size: width and height of the network's input, pixels.
+        size: largest width and height of the network's input, pixels.
     """
 
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
         self.size = self.contract.input.size
+        # By rows and columns, the smallest first; none in older files. The runtime then refuses to run the file's first
+        # graph, so one of these does its work.
+        self._graphs: dict[tuple[int, int], Any] = {}
+        for name in self._interpreter.get_signature_list():
+            if shape := re.fullmatch(r"(\d+)x(\d+)", name):
+                self._graphs[int(shape[1]), int(shape[2])] = self._interpreter.get_signature_runner(name)
+        self._graphs = dict(sorted(self._graphs.items(), key=lambda each: math.prod(each[0])))
+
+    def marked(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the network on a field, in the smallest of its graphs that the field fits into.
+
+        Args:
+            small: the field, shrunk, RGB uint8 [h, w, 3].
+
+        Returns:
+            marks: how surely each pixel is a nucleus, uint8 [ceil(h / 2), ceil(w / 2)].
+            codes: the diameter of the red cells, as `ruler_mark` codes it, uint8 [ceil(h / 4), ceil(w / 4)].
+        """
+        h, w = small.shape[:2]
+        fitting = ((shape, graph) for shape, graph in self._graphs.items() if shape[0] >= h and shape[1] >= w)
+        (rows, columns), graph = next(fitting, ((self.size, self.size), None))
+        field = np.full((rows, columns, 3), FILL, np.uint8)
+        field[:h, :w] = small
+        if graph:
+            marks, codes = unpacked(*self._signed(graph, field))
+        else:
+            joined = self.raw(field)
+            marks, codes = unpacked(joined[..., :-1], joined[..., -1:])
+        return np.ascontiguousarray(marks[: -(-h // 2), : -(-w // 2)]), codes[: -(-h // 4), : -(-w // 4)]
+
+    def raw(self, crop: np.ndarray) -> np.ndarray:
+        """As File.raw: marks and codes joined, uint8 [size / 4, size / 4, 5]."""
+        graph = self._graphs.get((self.size, self.size))
+        return np.dstack(self._signed(graph, crop)) if graph else super().raw(crop)
+
+    def answers(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """As File.answers; each further graph answers the upper left part of the pictures that it has room for."""
+        further = {
+            signature(rows, columns): np.stack(
+                [np.dstack(self._signed(graph, each[:rows, :columns])) for each in inputs]
+            )
+            for (rows, columns), graph in self._graphs.items()
+            if (rows, columns) != (self.size, self.size)
+        }
+        return super().answers(inputs) | further
+
+    def _signed(self, graph: Any, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs a graph that takes and gives int8, the levels less 128 -> its marks and codes, as levels."""
+        try:
+            found = graph(**{FIELD: (field ^ 128).view(np.int8)[None]})
+        except (RuntimeError, ValueError) as error:  # a graph that was forged
+            raise UserError(f"The model {self.path} doesn't run: {str(error).splitlines()[0]}.") from error
+        marks, codes = (found[name][0].view(np.uint8) ^ 128 for name in (MARKS, CODES))
+        return marks, codes
 
     def locate(self, frame: "Frame | LargePicture") -> Located:
         """Finds the nuclei of the frame's white cells."""
@@ -231,10 +294,7 @@ class Locator(File):
         if lit is not None:
             small = painted(small, _outside(lit, box, h, w))
             hidden = _outside(lit, box, -(-h // 2), -(-w // 2))
-        field = np.full((self.size, self.size, 3), FILL, np.uint8)
-        field[:h, :w] = small
-        marks, codes = unpacked(self.raw(field))
-        marks, codes = np.ascontiguousarray(marks[: -(-h // 2), : -(-w // 2)]), codes[: -(-h // 4), : -(-w // 4)]
+        marks, codes = self.marked(small)
         if hidden is not None:
             marks[hidden] = 0
         estimate = red_cell_estimate(codes)
@@ -345,24 +405,24 @@ def ruler_mark(diameter: float) -> float:
     return min(1.0, max(0.0, math.log2(diameter / _RULER[0]) / math.log2(_RULER[1] / _RULER[0])))
 
 
-def unpacked(answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The network's answer -> its marks and the codes of the red cells' diameter.
+def unpacked(marks: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The network's outputs -> its marks, and the codes of the red cells' diameter.
 
     Args:
-        answer: uint8 [h, w, 5]: the marks of 2 x 2 pixels each, and the codes; or, from older files, uint8
-            [2h, 2w, 2]: marks and codes.
+        marks: uint8 [h, w, 4]: those of 2 x 2 pixels each; or, from a larger network, uint8 [2h, 2w, 1].
+        codes: uint8 [h, w, 1]; or [2h, 2w, 1].
 
     Returns:
         marks: uint8 [2h, 2w].
         codes: uint8 [h, w].
     """
-    if answer.shape[-1] == 2:
-        return answer[..., 0], answer[::2, ::2, 1]
-    h, w, _ = answer.shape
-    marks = np.empty((2 * h, 2 * w), answer.dtype)
+    if marks.shape[-1] == 1:
+        return marks[..., 0], codes[::2, ::2, 0]
+    h, w, _ = marks.shape
+    spread = np.empty((2 * h, 2 * w), marks.dtype)
     for each in range(4):  # in a fifth of the time that reshape and swapaxes take
-        marks[each // 2 :: 2, each % 2 :: 2] = answer[..., each]
-    return marks, answer[..., 4]
+        spread[each // 2 :: 2, each % 2 :: 2] = marks[..., each]
+    return spread, codes[..., 0]
 
 
 def red_cell_estimate(codes: np.ndarray) -> float:

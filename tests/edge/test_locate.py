@@ -11,7 +11,19 @@ from PIL import Image, ImageDraw
 from edge import frames
 from edge.cell import Cell, centre_distance, single, whole_image
 from edge.frames import Frame
-from edge.locate import Locator, Nucleus, joined, nuclei, red_cell_estimate, ruler_mark, shrink
+from edge.locate import (
+    FILL,
+    SHIPPED,
+    Locator,
+    Nucleus,
+    joined,
+    nuclei,
+    red_cell_estimate,
+    ruler_mark,
+    shrink,
+    unpacked,
+)
+from edge.model import File
 from edge.simulator import drawing
 
 
@@ -120,6 +132,29 @@ def test_a_large_picture_takes_bounded_memory(locator: Locator) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 64e6
+
+
+def test_the_square_graph_gives_the_bytes_of_the_files_first_one(locator: Locator) -> None:
+    """Other programs run the first graph, which takes and gives uint8."""
+    rng, first = np.random.default_rng(0), File(SHIPPED)
+    for field in (rng.integers(0, 256, (320, 320, 3), np.uint8), drawing.field(rng, 3, shape=(320, 320))[0]):
+        assert np.array_equal(locator.raw(field), first.raw(field))
+
+
+@pytest.mark.parametrize("shape", [(240, 320), (200, 320), (180, 320), (90, 320), (256, 254), (320, 240)])
+def test_a_field_of_any_shape_is_marked_as_in_the_square(locator: Locator, shape: tuple[int, int]) -> None:
+    rng, first = np.random.default_rng(5), File(SHIPPED)
+    alike = either = 0
+    for _ in range(5):
+        field = drawing.field(rng, 3, shape=shape, look=drawing.Look(red_cell=24))[0]
+        square = np.full((320, 320, 3), FILL, np.uint8)
+        square[: shape[0], : shape[1]] = field
+        joined = first.raw(square)
+        expected = unpacked(joined[..., :-1], joined[..., -1:])[0][: shape[0] // 2, : shape[1] // 2] >= 128
+        marks, codes = locator.marked(field)
+        assert marks.shape == expected.shape and codes.shape == (-(-shape[0] // 4), -(-shape[1] // 4))
+        alike, either = alike + ((marks >= 128) & expected).sum(), either + ((marks >= 128) | expected).sum()
+    assert either and alike >= 0.97 * either
 
 
 def test_shrink() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from edge import __version__, frames
 from edge.errors import UserError
-from edge.locate import Locator, red_cell_estimate, unpacked
+from edge.locate import Locator, red_cell_estimate
 from edge.system.progress import Progress, silent
 from train import provenance, run, settings
 from train.data import dataset, fields
@@ -69,7 +69,7 @@ class _Lessons:
         if self._teacher is None:
             return lesson
         with self._asking:  # several threads share one interpreter
-            marks, codes = unpacked(self._teacher.raw(lesson.image))
+            marks, codes = self._teacher.marked(lesson.image)
         height, width = lesson.shape
         estimate = red_cell_estimate(codes[: height // 4, : width // 4])
         return replace(lesson, taught=np.array(marks), taught_red_cell=estimate)

@@ -40,11 +40,11 @@ def test_the_marks_of_2_x_2_pixels_are_unpacked_as_the_loss_packs_them() -> None
 
     rng = np.random.default_rng(0)
     answer = rng.integers(0, 256, (8, 10, 5), np.uint8)
-    marks, codes = unpacked(answer)
+    marks, codes = unpacked(answer[..., :4], answer[..., 4:])
     expected = tf.nn.depth_to_space(answer[None, ..., :4].astype(np.float32), 2)[0, ..., 0].numpy()
     assert np.array_equal(marks, expected) and np.array_equal(codes, answer[..., 4])
-    older = np.stack([marks, codes.repeat(2, 0).repeat(2, 1)], -1)
-    assert all(np.array_equal(a, b) for a, b in zip(unpacked(older), (marks, codes), strict=True))
+    larger = unpacked(marks[..., None], codes.repeat(2, 0).repeat(2, 1)[..., None])
+    assert all(np.array_equal(a, b) for a, b in zip(larger, (marks, codes), strict=True))
 
 
 def test_the_loss_is_least_for_the_right_answer_of_either_network() -> None:

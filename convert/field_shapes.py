@@ -1,0 +1,141 @@
+"""Adds graphs for fields that aren't square to a locator's flatbuffer.
+
+The network is fully convolutional, but a TFLite graph is made for one size. In the square, a field of 4:3 leaves a
+quarter of the rows empty. So the flatbuffer gets one more subgraph for each of SHAPES, with a signature that is named
+by `edge.locate.signature`. They share the weights of the first subgraph, and each adds 28 kB for its tensors.
+
+These subgraphs are faster in three more ways, none of which changes a value:
+
+- They take int8, the levels less 128. The runtime's QUANTIZE from uint8 took a quarter of the network's time.
+- Marks and codes of the diameter are two outputs, not one. So nothing concatenates them.
+- One SPACE_TO_DEPTH replaces the RESHAPE, TRANSPOSE and RESHAPE that put blocks of 4 x 4 pixels into channels.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from convert.operators import operator_name
+from edge.locate import CODES, FIELD, MARKS, signature
+
+# Rows and columns, each divisible by 32. Pictures of one cell are mostly smaller than 256 x 256 pixels, and pictures of
+# cameras are 16:9, 16:10, 4:3 or square.
+SHAPES = ((256, 256), (192, 320), (224, 320), (256, 320), (320, 320))
+_BLOCKS = ["RESHAPE", "TRANSPOSE", "RESHAPE"]
+_RESIZED = "RESIZE_BILINEAR"
+
+
+def added(graph: bytes) -> bytes:
+    """The flatbuffer with a subgraph for each of SHAPES; unchanged if it has them, or if it isn't built as expected."""
+    model = schema.ModelT.InitFromPackedBuf(graph, 0)
+    if len(model.subgraphs) > 1 or not _expected(model):
+        return graph
+    square = model.subgraphs[0]
+    size = int(square.tensors[square.inputs[0]].shape[1])
+    signatures = list(model.signatureDefs or [])
+    for rows, columns in SHAPES:
+        model.subgraphs.append(_subgraph(model, square, (rows / size, columns / size), signature(rows, columns)))
+        signatures.append(_signature(model, len(model.subgraphs) - 1))
+    model.signatureDefs = signatures
+    builder = flatbuffers.Builder(2 * len(graph))
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def _names(model: schema.ModelT, operators: Sequence[schema.OperatorT]) -> list[str]:
+    return [operator_name(model, operator) for operator in operators]
+
+
+def _expected(model: schema.ModelT) -> bool:
+    """Whether it is an int8 locator: QUANTIZE at both ends, two outputs joined, and no shape that isn't known here."""
+    graph = model.subgraphs[0]
+    names = _names(model, graph.operators)
+    if names[:1] != ["QUANTIZE"] or names[-2:] != ["CONCATENATION", "QUANTIZE"]:
+        return False
+    rest = graph.operators[4 if names[1:4] == _BLOCKS else 1 :]
+    known = all(len(graph.tensors[i].shape) == 4 for operator in rest for i in operator.outputs)
+    return known and all(_shifts(graph, operator) for operator in (graph.operators[0], graph.operators[-1]))
+
+
+def _shifts(graph: schema.SubGraphT, quantize: schema.OperatorT) -> bool:
+    """Whether a QUANTIZE between uint8 and int8 only adds or subtracts 128."""
+    before, after = (graph.tensors[i[0]].quantization for i in (quantize.inputs, quantize.outputs))
+    return bool(before.scale == after.scale and abs(before.zeroPoint - after.zeroPoint) == 128)
+
+
+def _subgraph(
+    model: schema.ModelT, square: schema.SubGraphT, scale: tuple[float, float], name: str
+) -> schema.SubGraphT:
+    """A copy of the square graph without its ends, for fields of another shape. scale: of rows and columns."""
+    graph = copy.deepcopy(square)
+    graph.name = name.encode()
+    first, *operators, joined, _ = graph.operators
+    graph.inputs, graph.outputs = first.outputs, joined.inputs
+    if _names(model, operators[:3]) == _BLOCKS:
+        operators[:3] = [_space_to_depth(model, graph, first.outputs[0], operators[2].outputs[0])]
+    graph.operators = operators
+    # Two operators may share the tensor that holds their size.
+    for i in {int(each.inputs[1]) for each in operators if operator_name(model, each) == _RESIZED}:
+        size = np.frombuffer(bytes(model.buffers[graph.tensors[i].buffer].data), np.int32)
+        graph.tensors[i].buffer = _buffer(model, _scaled(size, scale))
+    for i in {*graph.inputs.tolist(), *(int(i) for operator in operators for i in operator.outputs)}:
+        batch, *sides, channels = graph.tensors[i].shape
+        graph.tensors[i].shape = np.array([batch, *_scaled(sides, scale), channels], np.int32)
+    return _without_unused(graph)
+
+
+def _scaled(sides: Sequence[int] | np.ndarray, scale: tuple[float, float]) -> np.ndarray:
+    """Rows and columns of the square graph -> those of the copy, int32 [2]."""
+    return np.array([round(side * factor) for side, factor in zip(sides, scale, strict=True)], np.int32)
+
+
+def _space_to_depth(model: schema.ModelT, graph: schema.SubGraphT, before: int, after: int) -> schema.OperatorT:
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SPACE_TO_DEPTH
+    code.version = 2  # the first that takes int8
+    if operator_name(model, schema.OperatorT(opcodeIndex=len(model.operatorCodes) - 1)) != "SPACE_TO_DEPTH":
+        model.operatorCodes.append(code)
+    block = int(graph.tensors[before].shape[1] // graph.tensors[after].shape[1])
+    return schema.OperatorT(
+        opcodeIndex=len(model.operatorCodes) - 1,
+        inputs=np.array([before], np.int32),
+        outputs=np.array([after], np.int32),
+        builtinOptionsType=schema.BuiltinOptions.SpaceToDepthOptions,
+        builtinOptions=schema.SpaceToDepthOptionsT(blockSize=block),
+    )
+
+
+def _buffer(model: schema.ModelT, values: np.ndarray) -> int:
+    """The index of a new buffer with these values."""
+    model.buffers.append(schema.BufferT(data=np.frombuffer(values.tobytes(), np.uint8)))
+    return len(model.buffers) - 1
+
+
+def _without_unused(graph: schema.SubGraphT) -> schema.SubGraphT:
+    """The graph without the tensors that no operator uses, the others renumbered."""
+    used = {int(i) for operator in graph.operators for i in (*operator.inputs, *operator.outputs) if i >= 0}
+    number = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
+    graph.tensors = [graph.tensors[i] for i in sorted(used)]
+    for holder in graph.operators:
+        holder.inputs = np.array([number[int(i)] for i in holder.inputs], np.int32)
+        holder.outputs = np.array([number[int(i)] for i in holder.outputs], np.int32)
+    graph.inputs = np.array([number[int(i)] for i in graph.inputs], np.int32)
+    graph.outputs = np.array([number[int(i)] for i in graph.outputs], np.int32)
+    return graph
+
+
+def _signature(model: schema.ModelT, subgraph: int) -> schema.SignatureDefT:
+    graph = model.subgraphs[subgraph]
+    marks, codes = graph.outputs.tolist()
+    return schema.SignatureDefT(
+        signatureKey=graph.name,
+        subgraphIndex=subgraph,
+        inputs=[schema.TensorMapT(name=FIELD.encode(), tensorIndex=int(graph.inputs[0]))],
+        outputs=[
+            schema.TensorMapT(name=MARKS.encode(), tensorIndex=marks),
+            schema.TensorMapT(name=CODES.encode(), tensorIndex=codes),
+        ],
+    )
