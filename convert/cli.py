@@ -339,7 +339,9 @@ def seal(files: tuple[Path, ...]) -> None:
     the new file.
     """
     from convert import model_file, provenance
+    from train.provenance import COMMAND
 
+    COMMAND.set(shlex.join(["convert", "seal", *map(str, files)]))
     for file in files:
         content = model_file.sealed(file)
         before, after = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), content))

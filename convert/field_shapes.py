@@ -1,7 +1,7 @@
 """Adds graphs for fields that aren't square to a locator's flatbuffer.
 
 The network is fully convolutional, but a TFLite graph is made for one size. In the square, a field of 4:3 leaves a
-quarter of the rows empty. So the flatbuffer gets one more subgraph for each of SHAPES, with a signature that is named
+quarter of the rows empty. So the flatbuffer gets one more subgraph for each of ROWS, with a signature that is named
 by `edge.locate.signature`. They share the weights of the first subgraph, and each adds 28 kB for its tensors.
 
 These subgraphs are faster in three more ways, none of which changes a value:
@@ -21,23 +21,21 @@ from ai_edge_litert import schema_py_generated as schema
 from convert.operators import operator_name
 from edge.locate import CODES, FIELD, MARKS, signature
 
-# Rows and columns, each divisible by 32. Pictures of one cell are mostly smaller than 256 x 256 pixels, and pictures of
-# cameras are 16:9, 16:10, 4:3 or square.
-SHAPES = ((256, 256), (192, 320), (224, 320), (256, 320), (320, 320))
+ROWS = (192, 224, 256, 320)  # divisible by 32; for fields of 16:9, 16:10, 4:3, and for the square
 _BLOCKS = ["RESHAPE", "TRANSPOSE", "RESHAPE"]
 _RESIZED = "RESIZE_BILINEAR"
 
 
 def added(graph: bytes) -> bytes:
-    """The flatbuffer with a subgraph for each of SHAPES; unchanged if it has them, or if it isn't built as expected."""
+    """The flatbuffer with a subgraph for each of ROWS; unchanged if it has them, or if it isn't built as expected."""
     model = schema.ModelT.InitFromPackedBuf(graph, 0)
     if len(model.subgraphs) > 1 or not _expected(model):
         return graph
     square = model.subgraphs[0]
     size = int(square.tensors[square.inputs[0]].shape[1])
     signatures = list(model.signatureDefs or [])
-    for rows, columns in SHAPES:
-        model.subgraphs.append(_subgraph(model, square, (rows / size, columns / size), signature(rows, columns)))
+    for rows in ROWS:
+        model.subgraphs.append(_subgraph(model, square, rows / size, signature(rows)))
         signatures.append(_signature(model, len(model.subgraphs) - 1))
     model.signatureDefs = signatures
     builder = flatbuffers.Builder(2 * len(graph))
@@ -66,10 +64,8 @@ def _shifts(graph: schema.SubGraphT, quantize: schema.OperatorT) -> bool:
     return bool(before.scale == after.scale and abs(before.zeroPoint - after.zeroPoint) == 128)
 
 
-def _subgraph(
-    model: schema.ModelT, square: schema.SubGraphT, scale: tuple[float, float], name: str
-) -> schema.SubGraphT:
-    """A copy of the square graph without its ends, for fields of another shape. scale: of rows and columns."""
+def _subgraph(model: schema.ModelT, square: schema.SubGraphT, share: float, name: str) -> schema.SubGraphT:
+    """A copy of the square graph without its ends, for fields with fewer rows. share: of the square's rows."""
     graph = copy.deepcopy(square)
     graph.name = name.encode()
     first, *operators, joined, _ = graph.operators
@@ -79,17 +75,12 @@ def _subgraph(
     graph.operators = operators
     # Two operators may share the tensor that holds their size.
     for i in {int(each.inputs[1]) for each in operators if operator_name(model, each) == _RESIZED}:
-        size = np.frombuffer(bytes(model.buffers[graph.tensors[i].buffer].data), np.int32)
-        graph.tensors[i].buffer = _buffer(model, _scaled(size, scale))
+        rows, columns = np.frombuffer(bytes(model.buffers[graph.tensors[i].buffer].data), np.int32)
+        graph.tensors[i].buffer = _buffer(model, np.array([round(rows * share), columns], np.int32))
     for i in {*graph.inputs.tolist(), *(int(i) for operator in operators for i in operator.outputs)}:
-        batch, *sides, channels = graph.tensors[i].shape
-        graph.tensors[i].shape = np.array([batch, *_scaled(sides, scale), channels], np.int32)
+        batch, rows, *rest = graph.tensors[i].shape
+        graph.tensors[i].shape = np.array([batch, round(rows * share), *rest], np.int32)
     return _without_unused(graph)
-
-
-def _scaled(sides: Sequence[int] | np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    """Rows and columns of the square graph -> those of the copy, int32 [2]."""
-    return np.array([round(side * factor) for side, factor in zip(sides, scale, strict=True)], np.int32)
 
 
 def _space_to_depth(model: schema.ModelT, graph: schema.SubGraphT, before: int, after: int) -> schema.OperatorT:

@@ -175,9 +175,9 @@ class Located:
         return copy
 
 
-def signature(rows: int, columns: int) -> str:
-    """The name of the graph for fields of at most so many pixels, in a locator's file."""
-    return f"{rows}x{columns}"
+def signature(rows: int) -> str:
+    """The name, in a locator's file, of the graph for fields of so many rows."""
+    return f"rows_{rows}"
 
 
 class Locator(File):
@@ -190,16 +190,19 @@ class Locator(File):
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
         self.size = self.contract.input.size
-        # By rows and columns, the smallest first; none in older files. The runtime then refuses to run the file's first
-        # graph, so one of these does its work.
-        self._graphs: dict[tuple[int, int], Any] = {}
-        for name in self._interpreter.get_signature_list():
-            if shape := re.fullmatch(r"(\d+)x(\d+)", name):
-                self._graphs[int(shape[1]), int(shape[2])] = self._interpreter.get_signature_runner(name)
-        self._graphs = dict(sorted(self._graphs.items(), key=lambda each: math.prod(each[0])))
+        # By their rows, the fewest first; none in older files. Once they are opened, the runtime refuses to run the
+        # file's first graph, so the last of these does its work.
+        named = (re.fullmatch(r"rows_(\d+)", name) for name in self._interpreter.get_signature_list())
+        self._graphs: dict[int, Any] = {
+            rows: self._interpreter.get_signature_runner(signature(rows))
+            for rows in sorted(int(match[1]) for match in named if match)
+        }
 
     def marked(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Runs the network on a field, in the smallest of its graphs that the field fits into.
+        """Runs the network on a field, in the graph with the fewest rows that has room for it.
+
+        Only a field as wide as the network's input is answered in fewer rows than the square has. Pictures of one cell
+        are often smaller, and the classifier was trained and measured on crops that were located in the square.
 
         Args:
             small: the field, shrunk, RGB uint8 [h, w, 3].
@@ -209,9 +212,9 @@ class Locator(File):
             codes: the diameter of the red cells, as `ruler_mark` codes it, uint8 [ceil(h / 4), ceil(w / 4)].
         """
         h, w = small.shape[:2]
-        fitting = ((shape, graph) for shape, graph in self._graphs.items() if shape[0] >= h and shape[1] >= w)
-        (rows, columns), graph = next(fitting, ((self.size, self.size), None))
-        field = np.full((rows, columns, 3), FILL, np.uint8)
+        rows = next((rows for rows in self._graphs if rows >= h and w == self.size), self.size)
+        graph = self._graphs.get(rows)
+        field = np.full((rows, self.size, 3), FILL, np.uint8)
         field[:h, :w] = small
         if graph:
             marks, codes = unpacked(*self._signed(graph, field))
@@ -222,17 +225,15 @@ class Locator(File):
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """As File.raw: marks and codes joined, uint8 [size / 4, size / 4, 5]."""
-        graph = self._graphs.get((self.size, self.size))
+        graph = self._graphs.get(self.size)
         return np.dstack(self._signed(graph, crop)) if graph else super().raw(crop)
 
     def answers(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """As File.answers; each further graph answers the upper left part of the pictures that it has room for."""
+        """As File.answers; each graph with fewer rows answers the upper part of the pictures."""
         further = {
-            signature(rows, columns): np.stack(
-                [np.dstack(self._signed(graph, each[:rows, :columns])) for each in inputs]
-            )
-            for (rows, columns), graph in self._graphs.items()
-            if (rows, columns) != (self.size, self.size)
+            signature(rows): np.stack([np.dstack(self._signed(graph, each[:rows])) for each in inputs])
+            for rows, graph in self._graphs.items()
+            if rows < self.size
         }
         return super().answers(inputs) | further
 
@@ -240,9 +241,9 @@ class Locator(File):
         """Runs a graph that takes and gives int8, the levels less 128 -> its marks and codes, as levels."""
         try:
             found = graph(**{FIELD: (field ^ 128).view(np.int8)[None]})
-        except (RuntimeError, ValueError) as error:  # a graph that was forged
+            marks, codes = (found[name][0].view(np.uint8) ^ 128 for name in (MARKS, CODES))
+        except (RuntimeError, ValueError, LookupError) as error:  # a graph that was forged
             raise UserError(f"The model {self.path} doesn't run: {str(error).splitlines()[0]}.") from error
-        marks, codes = (found[name][0].view(np.uint8) ^ 128 for name in (MARKS, CODES))
         return marks, codes
 
     def locate(self, frame: "Frame | LargePicture") -> Located:
