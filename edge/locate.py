@@ -190,13 +190,18 @@ class Locator(File):
     def __init__(self, path: str | Path = SHIPPED, threads: int = 1) -> None:
         super().__init__(path, threads)
         self.size = self.contract.input.size
+
+    def _prepare(self) -> None:
+        """Opens the graphs of the file. Memory for one is taken when it first runs."""
+        named = (re.fullmatch(r"rows_(\d+)", name) for name in self._interpreter.get_signature_list())
         # By their rows, the fewest first; none in older files. Once they are opened, the runtime refuses to run the
         # file's first graph, so the last of these does its work.
-        named = (re.fullmatch(r"rows_(\d+)", name) for name in self._interpreter.get_signature_list())
         self._graphs: dict[int, Any] = {
             rows: self._interpreter.get_signature_runner(signature(rows))
             for rows in sorted(int(match[1]) for match in named if match)
         }
+        if not self._graphs:
+            super()._prepare()
 
     def marked(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs the network on a field, in the graph with the fewest rows that has room for it.

@@ -83,7 +83,7 @@ class File:
         try:
             with quiet():
                 self._interpreter = _interpreter(path, threads)
-                self._interpreter.allocate_tensors()
+                self._prepare()
         except (ValueError, RuntimeError) as error:
             raise UserError(f"The model {path} doesn't run on this machine: {str(error).splitlines()[0]}") from error
         self._input = self._interpreter.get_input_details()[0]
@@ -92,6 +92,10 @@ class File:
         size = self.contract.input.size
         if tuple(self._input["shape"]) != (1, size, size, 3) or self._input["dtype"] != np.uint8:
             raise UserError(f"The model {path} contradicts its contract: its input is not uint8 {[1, size, size, 3]}.")
+
+    def _prepare(self) -> None:
+        """Gets the graph ready to run. Raises ValueError or RuntimeError if it doesn't run on this machine."""
+        self._interpreter.allocate_tensors()
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> the graph's first output for it: uint8 (int8 models) or float32.

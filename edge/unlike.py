@@ -46,9 +46,9 @@ _MARGIN, _SPREADS_OFF, _UNIT = 0.1, 2.0, 0.2
 _FEW = 10
 SAID = 0.5  # value of Unlike from which on a user is told
 # What Unlike.value = 1 adds to the logits of min_confidence and min_other; a larger value adds no more. Both were fitted
-# on networks and sources that they had never seen. See docs/figures/unseen.md for the first. The second was fitted with
-# networks joined side by side: of the answers to raabin by those that learned from pbc, 25 of 260 were wrong with 3, 10
-# of 245 with 4, 4 of 239 with 5. All of them called a lymphocyte or a monocyte *other*.
+# on sources that a network had never seen. docs/figures/unseen.md has the figures for the first. The second was fitted
+# with networks joined side by side: of the answers to raabin by those that learned from pbc, 25 of 260 were wrong with
+# 3, 10 of 245 with 4, 4 of 239 with 5. All of them called a lymphocyte or a monocyte *other*.
 _SURER, _SURER_OF_OTHER = 1.25, 5.0
 # Share of what the offset is expected to add to the logit of each kind of *other* that is taken back. It was fitted
 # when the names were moved, too: with 0, their mean balanced accuracy on these pairs was 0.784; with 1, 1.2 and 1.5 it
