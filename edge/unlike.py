@@ -45,7 +45,7 @@ _MARGIN, _SPREADS_OFF, _UNIT = 0.1, 2.0, 0.2
 # changes by at most 0.013, while Unlike.value of runs of 10 cells from other microscopes is 0.5 to 1.
 _FEW = 10
 SAID = 0.5  # value of Unlike from which on a user is told
-# What Unlike.value = 1 adds to the logits of min_confidence and min_other; a larger value adds no more. Both were fitted
+# What Unlike.value = 1 adds to the logits of min_confidence and min_other; more adds nothing. Both were fitted
 # on sources that a network had never seen. docs/figures/unseen.md has the figures for the first. The second was fitted
 # with networks joined side by side: of the answers to raabin by those that learned from pbc, 25 of 260 were wrong with
 # 3, 10 of 245 with 4, 4 of 239 with 5. All of them called a lymphocyte or a monocyte *other*.
