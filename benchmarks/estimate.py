@@ -28,17 +28,22 @@ FASTER = 2, 3  # times a Raspberry Pi 4: a Raspberry Pi 5
 _SUMMED = {"CONV_2D": slice(1, 4), "DEPTHWISE_CONV_2D": slice(1, 3), "FULLY_CONNECTED": slice(1, 2)}
 
 
-def multiply_adds(content: bytes) -> int:
-    """How many multiplications, each with an addition, the network of a TFLite file makes for one input."""
-    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
-    total = 0
-    for part in graph.subgraphs:
-        for each in part.operators:
-            name = operator_name(graph, each)
+def multiply_adds(content: bytes) -> dict[str, int]:
+    """How many multiplications, each with an addition, each graph of a TFLite file makes for one input, by its name.
+
+    A locator has one graph for each number of rows that a field may have, see convert/field_shapes.py.
+    """
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content))
+    totals: dict[str, int] = {}
+    for graph in model.subgraphs:
+        total = 0
+        for each in graph.operators:
+            name = operator_name(model, each)
             if name in _SUMMED:
-                weights, out = part.tensors[each.inputs[1]].shape, part.tensors[each.outputs[0]].shape
+                weights, out = graph.tensors[each.inputs[1]].shape, graph.tensors[each.outputs[0]].shape
                 total += math.prod(out) * math.prod(weights[_SUMMED[name]])
-    return total
+        totals[graph.name.decode()] = total
+    return totals
 
 
 def table(files: Sequence[Path]) -> str:
@@ -46,9 +51,12 @@ def table(files: Sequence[Path]) -> str:
     rows = []
     for path in files:
         File(path)  # refuses what isn't one
-        millions = multiply_adds(path.read_bytes()) / 1e6
-        one = CORES * millions * MOBILENET[1] / MOBILENET[0]
-        slow, fast = (one / times for times in FASTER)
-        rows.append([path.stem, f"{millions:.1f}", f"{one:.0f}", f"{fast:.0f} to {slow:.0f}"])
+        _, *further = totals = multiply_adds(path.read_bytes())
+        for name, count in totals.items():
+            millions = count / 1e6
+            one = CORES * millions * MOBILENET[1] / MOBILENET[0]
+            slow, fast = (one / times for times in FASTER)
+            title = f"{path.stem}, {name}" if name in further else path.stem
+            rows.append([title, f"{millions:.1f}", f"{one:.0f}", f"{fast:.0f} to {slow:.0f}"])
     heads = ["estimated, not measured", "million multiply-adds", "ms on one core of a Pi 4", "of a Pi 5"]
     return Table(heads, rows).text()

@@ -192,7 +192,10 @@ class Locator(File):
         self.size = self.contract.input.size
 
     def _prepare(self) -> None:
-        """Opens the graphs of the file. Memory for one is taken when it first runs."""
+        """Opens the graphs of the file. Memory for one is taken when it first runs.
+
+        The one with the fewest rows runs once, so that a file that doesn't run on this machine is refused at once.
+        """
         named = (re.fullmatch(r"rows_(\d+)", name) for name in self._interpreter.get_signature_list())
         # By their rows, the fewest first; none in older files. Once they are opened, the runtime refuses to run the
         # file's first graph, so the last of these does its work.
@@ -200,7 +203,10 @@ class Locator(File):
             rows: self._interpreter.get_signature_runner(signature(rows))
             for rows in sorted(int(match[1]) for match in named if match)
         }
-        if not self._graphs:
+        if self._graphs:
+            rows, graph = next(iter(self._graphs.items()))
+            graph(**{FIELD: np.zeros((1, rows, self.contract.input.size, 3), np.int8)})
+        else:
             super()._prepare()
 
     def marked(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

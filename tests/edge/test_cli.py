@@ -195,7 +195,7 @@ def test_explain_shows_field_absorbance_marks_and_crops(
 
 def test_verify() -> None:
     done = command("edge", "--verify")
-    assert done.returncode == 0 and "All 5 sample answers are as expected" in done.stdout
+    assert done.returncode == 0 and "All 8 sample answers are as expected" in done.stdout
 
 
 def test_file_names_with_odd_bytes_are_escaped(tmp_path: Path) -> None:

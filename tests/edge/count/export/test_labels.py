@@ -173,9 +173,9 @@ def test_adapt_from_sessions_and_go_on(tmp_path: Path, model: Model, monkeypatch
     usual = Model.predict
 
     def leaning(self: Model, crop: np.ndarray) -> Prediction:
-        """As on a microscope where everything looks like a monocyte."""
+        """As on a microscope where everything looks like a lymphocyte."""
         found = usual(self, crop)
-        kinds = found.kinds * np.array([1e-5, 1, *[1] * (len(found.kinds) - 2)], np.float32)
+        kinds = found.kinds * np.array([1, 1e-5, *[1] * (len(found.kinds) - 2)], np.float32)
         return replace(found, kinds=kinds / kinds.sum())
 
     monkeypatch.setattr(Model, "predict", leaning)
