@@ -192,10 +192,7 @@ class Locator(File):
         self.size = self.contract.input.size
 
     def _prepare(self) -> None:
-        """Opens the graphs of the file. Memory for one is taken when it first runs.
-
-        The one with the fewest rows runs once, so that a file that doesn't run on this machine is refused at once.
-        """
+        """Opens the graphs of the file. Each gets ready when it first runs: a run of one camera needs a single one."""
         named = (re.fullmatch(r"rows_(\d+)", name) for name in self._interpreter.get_signature_list())
         # By their rows, the fewest first; none in older files. Once they are opened, the runtime refuses to run the
         # file's first graph, so the last of these does its work.
@@ -203,11 +200,11 @@ class Locator(File):
             rows: self._interpreter.get_signature_runner(signature(rows))
             for rows in sorted(int(match[1]) for match in named if match)
         }
-        if self._graphs:
-            rows, graph = next(iter(self._graphs.items()))
-            graph(**{FIELD: np.zeros((1, rows, self.contract.input.size, 3), np.int8)})
-        else:
+        if not self._graphs:
             super()._prepare()
+        elif not File.announced:  # else the runtime would do that in the middle of a run
+            self._signed(np.zeros((min(self._graphs), self.contract.input.size, 3), np.uint8))
+            File.announced = True
 
     def marked(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Runs the network on a field, in the graph with the fewest rows that has room for it.
@@ -224,11 +221,10 @@ class Locator(File):
         """
         h, w = small.shape[:2]
         rows = next((rows for rows in self._graphs if rows >= h and w == self.size), self.size)
-        graph = self._graphs.get(rows)
         field = np.full((rows, self.size, 3), FILL, np.uint8)
         field[:h, :w] = small
-        if graph:
-            marks, codes = unpacked(*self._signed(graph, field))
+        if rows in self._graphs:
+            marks, codes = unpacked(*self._signed(field))
         else:
             joined = self.raw(field)
             marks, codes = unpacked(joined[..., :-1], joined[..., -1:])
@@ -236,22 +232,21 @@ class Locator(File):
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """As File.raw: marks and codes joined, uint8 [size / 4, size / 4, 5]."""
-        graph = self._graphs.get(self.size)
-        return np.dstack(self._signed(graph, crop)) if graph else super().raw(crop)
+        return np.dstack(self._signed(crop)) if self.size in self._graphs else super().raw(crop)
 
     def answers(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """As File.answers; each graph with fewer rows answers the upper part of the pictures."""
         further = {
-            signature(rows): np.stack([np.dstack(self._signed(graph, each[:rows])) for each in inputs])
-            for rows, graph in self._graphs.items()
+            signature(rows): np.stack([np.dstack(self._signed(each[:rows])) for each in inputs])
+            for rows in self._graphs
             if rows < self.size
         }
         return super().answers(inputs) | further
 
-    def _signed(self, graph: Any, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Runs a graph that takes and gives int8, the levels less 128 -> its marks and codes, as levels."""
+    def _signed(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Runs the graph for the field's rows on it -> marks and codes. The graph takes and gives levels less 128."""
         try:
-            found = graph(**{FIELD: (field ^ 128).view(np.int8)[None]})
+            found = self._graphs[len(field)](**{FIELD: (field ^ 128).view(np.int8)[None]})
             marks, codes = (found[name][0].view(np.uint8) ^ 128 for name in (MARKS, CODES))
         except (RuntimeError, ValueError, LookupError) as error:  # a graph that was forged
             raise UserError(f"The model {self.path} doesn't run: {str(error).splitlines()[0]}.") from error

@@ -18,7 +18,7 @@ import json
 import zipfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -49,7 +49,10 @@ class File:
         sha256: hash of its content, in hexadecimal digits.
         contract: what the file says about itself.
         sealed: whether the whole file is under one hash; older files aren't.
+        announced: whether the runtime has written to the terminal how it runs graphs, which it does once in a process.
     """
+
+    announced: ClassVar[bool] = False
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         """Opens the file. threads: how many run the network. OpenCV gets as many.
@@ -96,6 +99,7 @@ class File:
     def _prepare(self) -> None:
         """Gets the graph ready to run. Raises ValueError or RuntimeError if it doesn't run on this machine."""
         self._interpreter.allocate_tensors()
+        File.announced = True
 
     def raw(self, crop: np.ndarray) -> np.ndarray:
         """RGB uint8 [size, size, 3] -> the graph's first output for it: uint8 (int8 models) or float32.
