@@ -42,7 +42,7 @@ def multiply_adds(content: bytes) -> dict[str, int]:
             if name in _SUMMED:
                 weights, out = graph.tensors[each.inputs[1]].shape, graph.tensors[each.outputs[0]].shape
                 total += math.prod(out) * math.prod(weights[_SUMMED[name]])
-        totals[graph.name.decode()] = total
+        totals[(graph.name or b"").decode()] = total
     return totals
 
 
@@ -51,12 +51,11 @@ def table(files: Sequence[Path]) -> str:
     rows = []
     for path in files:
         File(path)  # refuses what isn't one
-        _, *further = totals = multiply_adds(path.read_bytes())
-        for name, count in totals.items():
+        for number, (name, count) in enumerate(multiply_adds(path.read_bytes()).items()):
             millions = count / 1e6
             one = CORES * millions * MOBILENET[1] / MOBILENET[0]
             slow, fast = (one / times for times in FASTER)
-            title = f"{path.stem}, {name}" if name in further else path.stem
+            title = f"{path.stem}, {name}" if number else path.stem
             rows.append([title, f"{millions:.1f}", f"{one:.0f}", f"{fast:.0f} to {slow:.0f}"])
     heads = ["estimated, not measured", "million multiply-adds", "ms on one core of a Pi 4", "of a Pi 5"]
     return Table(heads, rows).text()

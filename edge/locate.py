@@ -202,7 +202,7 @@ class Locator(File):
         }
         if not self._graphs:
             super()._prepare()
-        elif not File.announced:  # else the runtime would do that in the middle of a run
+        elif not File.announced:  # a first run, here where what the runtime writes about it isn't shown
             self._signed(np.zeros((min(self._graphs), self.contract.input.size, 3), np.uint8))
             File.announced = True
 
