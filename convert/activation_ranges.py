@@ -3,11 +3,11 @@
 A narrower range clips the largest values, but gives finer steps for all others.
 """
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from convert.flatbuffer import packed
 from edge.system.quiet import quiet
 
 METHODS = ("min-max", "percentile", "mse")
@@ -100,6 +100,4 @@ def _with_ranges(calibrated: bytes, ranges: dict[int, tuple[float, float]]) -> b
     for i, (low, high) in ranges.items():
         q = model.subgraphs[0].tensors[i].quantization
         q.min, q.max = np.array([low], np.float32), np.array([high], np.float32)
-    builder = flatbuffers.Builder(len(calibrated) + 4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)

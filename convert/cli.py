@@ -1,9 +1,9 @@
 """The `convert` command: its options and what it prints. The work is done by the other modules of this package."""
 
-import hashlib
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from edge.crop import POLICIES
 from edge.errors import UserError, exits_on_user_error, writing
 from edge.system.cli import Group, Grouped, progress_bars, show_log
 from edge.system.quiet import quiet
+from edge.system.whole import write_whole
 
 if TYPE_CHECKING:
     from convert import locator, run
@@ -335,8 +336,7 @@ def seal(files: tuple[Path, ...]) -> None:
     """Bring older model FILES to the form of those that `convert` makes now.
 
     They get one hash, so that damage to any part of them is noticed. A locator gets graphs for fields that aren't
-    square, which makes it faster. The weights stay the same. The model card and the provenance beside a file then name
-    the new file.
+    square, which makes it faster. The weights stay the same. Model card and provenance beside a file are written anew.
     """
     from convert import model_file, provenance
     from train.provenance import COMMAND
@@ -344,13 +344,10 @@ def seal(files: tuple[Path, ...]) -> None:
     COMMAND.set(shlex.join(["convert", "seal", *map(str, files)]))
     for file in files:
         content = model_file.sealed(file)
-        before, after = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), content))
-        replaced = {file: content} | provenance.of_sealed(file, before, after)
+        replaced = {file: content} | provenance.of_sealed(file, content)
         with writing(file):
             for path, new in replaced.items():
-                partial = path.with_name(f"{path.name}.partial")
-                partial.write_bytes(new)
-                partial.replace(path)
+                write_whole(path, partial(Path.write_bytes, data=new))
         click.echo(f"Sealed: {file}.")
     click.echo(f"Next: convert verify {shlex.quote(str(files[0]))}", err=True)
 

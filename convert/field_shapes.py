@@ -14,10 +14,10 @@ These subgraphs are faster in three more ways, none of which changes a value:
 import copy
 from collections.abc import Sequence
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.flatbuffer import packed
 from convert.operators import operator_name
 from edge.locate import CODES, FIELD, MARKS, signature
 
@@ -32,15 +32,12 @@ def added(graph: bytes) -> bytes:
     if len(model.subgraphs) > 1 or not _expected(model):
         return graph
     square = model.subgraphs[0]
-    size = int(square.tensors[square.inputs[0]].shape[1])
     signatures = list(model.signatureDefs or [])
     for rows in ROWS:
-        model.subgraphs.append(_subgraph(model, square, rows / size, signature(rows)))
+        model.subgraphs.append(_subgraph(model, square, rows / ROWS[-1], signature(rows)))
         signatures.append(_signature(model, len(model.subgraphs) - 1))
     model.signatureDefs = signatures
-    builder = flatbuffers.Builder(2 * len(graph))
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def _names(model: schema.ModelT, operators: Sequence[schema.OperatorT]) -> list[str]:
@@ -86,14 +83,13 @@ def _subgraph(model: schema.ModelT, square: schema.SubGraphT, share: float, name
 
 
 def _space_to_depth(model: schema.ModelT, graph: schema.SubGraphT, before: int, after: int) -> schema.OperatorT:
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SPACE_TO_DEPTH
-    code.version = 2  # the first that takes int8
-    if operator_name(model, schema.OperatorT(opcodeIndex=len(model.operatorCodes) - 1)) != "SPACE_TO_DEPTH":
-        model.operatorCodes.append(code)
+    code = schema.BuiltinOperator.SPACE_TO_DEPTH
+    if all(each.builtinCode != code for each in model.operatorCodes):
+        # Version 2 is the first that takes int8.
+        model.operatorCodes.append(schema.OperatorCodeT(deprecatedBuiltinCode=code, version=2, builtinCode=code))
     block = int(graph.tensors[before].shape[1] // graph.tensors[after].shape[1])
     return schema.OperatorT(
-        opcodeIndex=len(model.operatorCodes) - 1,
+        opcodeIndex=[each.builtinCode for each in model.operatorCodes].index(code),
         inputs=np.array([before], np.int32),
         outputs=np.array([after], np.int32),
         builtinOptionsType=schema.BuiltinOptions.SpaceToDepthOptions,
@@ -112,11 +108,9 @@ def _without_unused(graph: schema.SubGraphT) -> schema.SubGraphT:
     used = {int(i) for operator in graph.operators for i in (*operator.inputs, *operator.outputs) if i >= 0}
     number = {old: new for new, old in enumerate(sorted(used))} | {-1: -1}
     graph.tensors = [graph.tensors[i] for i in sorted(used)]
-    for holder in graph.operators:
+    for holder in (*graph.operators, graph):
         holder.inputs = np.array([number[int(i)] for i in holder.inputs], np.int32)
         holder.outputs = np.array([number[int(i)] for i in holder.outputs], np.int32)
-    graph.inputs = np.array([number[int(i)] for i in graph.inputs], np.int32)
-    graph.outputs = np.array([number[int(i)] for i in graph.outputs], np.int32)
     return graph
 
 

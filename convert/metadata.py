@@ -7,6 +7,8 @@ tflite-support, which is no longer maintained. Only a small part of the schema i
 import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
+from convert.flatbuffer import packed
+
 _TENSOR_AXIS_LABELS = 2  # a value of the schema's AssociatedFileType
 _FEATURE, _IMAGE = 1, 2  # values of its ContentProperties
 _RGB = 1  # a value of its ColorSpaceType
@@ -40,9 +42,7 @@ def attach(graph: bytes, *, name: str, description: str, version: str, licence: 
     entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers)
     model.buffers.append(buffer)
     model.metadata = [m for m in model.metadata or [] if m.name != b"TFLITE_METADATA"] + [entry]
-    builder = flatbuffers.Builder(len(graph) + 4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def _metadata(name: str, description: str, version: str, licence: str, size: int, outputs: int) -> bytes:

@@ -92,15 +92,16 @@ def statement(
     )
 
 
-def of_sealed(file: Path, before: str, after: str) -> dict[Path, bytes]:
+def of_sealed(file: Path, content: bytes) -> dict[Path, bytes]:
     """Model card and statement beside a file that `convert seal` replaces, for the new file: by path, those that exist.
 
     The statement keeps what made the old file, and gains what made the new one of it.
 
     Args:
-        file: the model file.
-        before, after: sha256 of the old file and of the new one.
+        file: the model file, still the old one.
+        content: the new one.
     """
+    before, after = (hashlib.sha256(each).hexdigest() for each in (file.read_bytes(), content))
     card, beside = file.with_suffix(".md"), file.with_name(f"{file.stem}{ENDING}")
     found: dict[Path, bytes] = {}
     if before == after:

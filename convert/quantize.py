@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import flatbuffers
 import keras
 import numpy as np
 import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from tensorflow.lite.python.convert import mlir_quantize
 
+from convert.flatbuffer import packed
 from convert.operators import operator_name
 from edge.contract import Quantization
 from edge.errors import UserError, reason
@@ -103,9 +103,7 @@ def _ordered(graph: bytes) -> bytes:
         return graph
     outputs = sorted(model.signatureDefs[0].outputs, key=lambda output: output.name)  # output_0, …
     model.subgraphs[0].outputs = np.array([output.tensorIndex for output in outputs], np.int32)
-    builder = flatbuffers.Builder(len(graph) + 4096)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return packed(model)
 
 
 def integer(calibrated: bytes, floats: Sequence[str] = ()) -> bytes:

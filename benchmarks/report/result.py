@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.machine import Machine, machine
 from edge import __version__, contract
 from edge.errors import UserError, reason
+from edge.system.whole import write_whole
 
 GENERATOR = "edge-classify benchmark"  # what a page of results says about itself, near its beginning
 SCHEMA = "benchmark/results/1"  # the form of these files, edge/schema/benchmark.schema.json
@@ -107,10 +108,8 @@ def _is_result(file: Path) -> bool:
 
 def write(text: str, file: Path) -> None:
     """Writes a text file as a whole, or not at all. Raises UserError if that fails."""
-    partial = file.with_name(f"{file.name}.partial")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(file)
+        write_whole(file, lambda part: part.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{file} can't be written: {reason(error)}.") from error
 

@@ -22,6 +22,7 @@ from edge.model import SHIPPED, Model, Prediction, try_out
 from edge.red_cells import CERTAIN, PIXELS, KnownRuler
 from edge.share import Share
 from edge.site.figures import LeftOut, SiteFigures
+from edge.system.whole import write_whole
 
 VERSION, WITH_RULER = 1, 2  # of a profile without and with a ruler: programs that know no rulers refuse the second
 _MOST = 1e6  # of a shift or a weight: a feature that hardly varies gets a large one
@@ -228,16 +229,12 @@ def given(model: Model) -> KnownRuler | None:
 
 def write(site: Site, path: str | Path) -> None:
     """Writes a profile file, whole or not at all. Raises UserError where it can't be written."""
-    target = Path(path)
-    partial = target.with_name(f"{target.name}.partial")
+    lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in site.document().items()]
+    text = "{\n" + ",\n".join(lines) + "\n}\n"
     try:
-        lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in site.document().items()]
-        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-        partial.replace(target)
+        write_whole(Path(path), lambda part: part.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise UserError(f"Can't write {path}: {reason(error)}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read(path: str | Path) -> Site:
