@@ -413,7 +413,7 @@ def ruler_mark(diameter: float) -> float:
 
 
 def unpacked(marks: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The network's outputs -> its marks, and the codes of the red cells' diameter.
+    """The network's outputs -> its marks, and its codes for the diameter of the red cells.
 
     Args:
         marks: uint8 [h, w, 4]: those of 2 x 2 pixels each; or, from a larger network, uint8 [2h, 2w, 1].
