@@ -28,6 +28,7 @@ from edge.archive import table as rows
 from edge.archive.run import LOG, ROWS
 from edge.errors import UserError
 from edge.output.tables import Table
+from edge.system.apart import crash
 from edge.system.progress import Progress, silent
 
 NODES = 3
@@ -221,7 +222,8 @@ def _finish(line: Sequence[str], out: Path, kills: Kills | None, progress: Any) 
             said.seek(0)
             was_killed = kills is not None and len(kills.done) > killed and process.returncode == -signal.SIGKILL
             if not was_killed:
-                raise UserError(f"edge-archive failed: {said.read()[-2000:]}")
+                how = crash(process.returncode) or f"exit code {process.returncode}"
+                raise UserError(f"edge-archive failed ({how}): {said.read()[-2000:]}")
 
 
 def speed(log: Path) -> Speed:

@@ -18,6 +18,7 @@ import benchmarks.cli
 import convert.__main__
 import convert.cli
 import edge.__main__
+import edge.archive.__main__
 import edge.archive.cli
 import edge.cli
 import edge.count.cli
@@ -109,8 +110,8 @@ def test_each_command_is_installed_under_its_names() -> None:
     for name, place in scripts.items():
         module, function = place.split(":")
         main = getattr(importlib.import_module(module), function)
-        if main is edge.__main__.run:  # which runs the command, and ends the process
-            main = edge.__main__.main
+        if main in (edge.__main__.run, edge.archive.__main__.run):  # which run the command, and end the process
+            main = sys.modules[main.__module__].main
         # `convert` runs convert.cli in a process of its own.
         assert main is (convert.__main__.main if name.endswith("convert") else (MAINS | SECOND_NAMES)[name])
 

@@ -127,20 +127,20 @@ def run(sources: tuple[str, ...], out: Path, model_path: Path | None, **options:
             from edge.archive import pool
 
             engine = partial(pool.results, jobs=jobs)
-        stop = stack.enter_context(Stop().listening())
-        progress = stack.enter_context(progress_bars())
-        job = archive.Job(found.sites, out, settings, engine, options["look_again"])
-        outcome = archive.run(job, progress, lambda: stop.asked)
-    if outcome.stopped:
-        click.echo(f"Stopped after {outcome.answered} pictures; the same command goes on.", err=True)
-    else:
-        before = outcome.pictures - outcome.answered
-        known = f", {before} were done before or name no picture" if before else ""
-        click.echo(
-            f"{outcome.answered} pictures were answered{known}; {outcome.unreadable} could not be read.", err=True
-        )
-        click.echo(summary.text(summary.read(out), 0))
-        click.echo(f"{NOTICE} Next: edge-archive show {printable(str(out))}", err=True)
+        with Stop().listening() as stop, progress_bars() as progress:
+            job = archive.Job(found.sites, out, settings, engine, options["look_again"])
+            outcome = archive.run(job, progress, lambda: stop.asked)
+        # Before Ray is left: its native code may crash then, and all is done.
+        if outcome.stopped:
+            click.echo(f"Stopped after {outcome.answered} pictures; the same command goes on.", err=True)
+        else:
+            before = outcome.pictures - outcome.answered
+            known = f", {before} were done before or name no picture" if before else ""
+            click.echo(
+                f"{outcome.answered} pictures were answered{known}; {outcome.unreadable} could not be read.", err=True
+            )
+            click.echo(summary.text(summary.read(out), 0))
+            click.echo(f"{NOTICE} Next: edge-archive show {printable(str(out))}", err=True)
     sys.exit(1 if outcome.unreadable or outcome.stopped else 0)
 
 

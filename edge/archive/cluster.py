@@ -43,6 +43,7 @@ def connected(address: str, jobs: int) -> Iterator[Any]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of an archive is told to anybody
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # none of Ray's threads starts a cluster after this one is left
     import ray
     import ray.data
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import math
+import os
 import re
 import shutil
 import sys
@@ -88,6 +89,33 @@ class Grouped(Command):
         for title, names in self.groups.items():
             with formatter.section(title):
                 formatter.write_dl([record for name in names if (record := records[name])])
+
+
+def end_at_once(main: Callable[[], object], *ignored: str) -> None:
+    """Runs a command, and ends the process with all output written.
+
+    Python would first take apart all that it has loaded. It still does if there are threads, or if output can't be
+    written, which it reports.
+
+    Args:
+        main: the command.
+        ignored: packages whose threads don't count. They have nothing left to do.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        import threading  # loaded by then
+
+        if threading.active_count() > 1 and not any(name in sys.modules for name in ignored):
+            raise
+        if not isinstance(end.code, int | None):
+            raise
+        try:
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
+        except (OSError, ValueError):
+            raise end from None
+        os._exit(end.code or 0)
 
 
 @contextmanager

@@ -85,6 +85,22 @@ def test_a_killed_command_leaves_no_process(tmp_path: Path) -> None:
         assert end(seen)
 
 
+def test_what_was_found_is_said_before_ray_is_left_and_python_is_not_taken_apart_after_it(tmp_path: Path) -> None:
+    """Ray's native code crashed in a run whose answers were all written: a part of it ran on after the end."""
+    code = (
+        "import atexit, ray\nfrom edge.archive.__main__ import run\natexit.register(print, 'taken apart')\n"
+        "left = ray.shutdown\nray.shutdown = lambda: (print('left', flush=True), left())\nrun()"
+    )
+    words = ["run", str(draw(tmp_path / "fields", 4)), "--out", str(tmp_path / "out"), "--ray", "local", "--jobs", "1"]
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        environment = os.environ | ENVIRONMENT | {"TMPDIR": short}
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=300, env=environment
+        )
+    assert done.returncode == 1 and "2 could not be read" in done.stderr, done.stderr
+    assert done.stdout.startswith("site") and done.stdout.endswith("\nleft\n"), done.stdout
+
+
 def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
     folder = draw(tmp_path / "fields", 2)
     done = command("edge.archive", "run", folder, "--out", tmp_path / "out", "--ray", "127.0.0.1:1")
