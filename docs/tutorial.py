@@ -22,8 +22,13 @@ def live(page: Page, to: Path) -> None:
     """Starts the count, and waits for its target."""
     page.get_by_role("button", name="Start").click()
     page.get_by_label("Scale bar").check()
-    page.wait_for_function("() => document.querySelectorAll('#latest li').length > 11", timeout=PATIENCE)
-    photograph(page, to)
+    page.wait_for_function(
+        """() => document.querySelectorAll('#latest li').length > 11
+            && document.querySelectorAll('#over g:first-child text').length > 1
+            && [...document.querySelectorAll('#latest img')].every((each) => each.complete)""",
+        timeout=PATIENCE,
+    )
+    page.screenshot(path=to, type="jpeg", quality=82)  # at once, since the stage moves
     page.wait_for_function("() => document.getElementById('progress').position == 1", timeout=PATIENCE)
 
 

@@ -51,7 +51,7 @@ function boxes(cells) {
     if (!answer) return [box];
     const words = `${label}${share ? ` ${fixed(share, 2)}` : ""}`;
     const top = y > 1.3 * text ? y - 1.3 * text : y + height;
-    const back = svg("rect", { x, y: top, width: (0.62 * words.length + 0.5) * text, height: 1.3 * text, class: "back", "data-mark": label });
+    const back = svg("rect", { x, y: top, width: (0.62 * words.length + 0.8) * text, height: 1.3 * text, class: "back", "data-mark": label });
     return [box, back, svg("text", { x: x + 0.3 * text, y: top + text, "font-size": text }, words)];
   });
   $("over").setAttribute("viewBox", `0 0 ${state.size.join(" ")}`);
