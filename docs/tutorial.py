@@ -28,7 +28,7 @@ def live(page: Page, to: Path) -> None:
             && [...document.querySelectorAll('#latest img')].every((each) => each.complete)""",
         timeout=PATIENCE,
     )
-    page.screenshot(path=to, type="jpeg", quality=82)  # at once, since the stage moves
+    photograph(page, to, after=0)  # the stage moves
     page.wait_for_function("() => document.getElementById('progress').position == 1", timeout=PATIENCE)
 
 
@@ -63,8 +63,9 @@ def report(page: Page, to: Path) -> None:
     photograph(page, to)
 
 
-def photograph(page: Page, to: Path) -> None:
-    page.wait_for_timeout(1500)
+def photograph(page: Page, to: Path, after: int = 1500) -> None:
+    """Takes a picture of the page. after: milliseconds in which it settles."""
+    page.wait_for_timeout(after)
     page.screenshot(path=to, type="jpeg", quality=82)
 
 

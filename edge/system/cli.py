@@ -106,9 +106,8 @@ def end_at_once(main: Callable[[], object], *ignored: str) -> None:
     except SystemExit as end:
         import threading  # loaded by then
 
-        if threading.active_count() > 1 and not any(name in sys.modules for name in ignored):
-            raise
-        if not isinstance(end.code, int | None):
+        busy = threading.active_count() > 1 and not any(name in sys.modules for name in ignored)
+        if busy or not isinstance(end.code, int | None):
             raise
         try:
             for stream in filter(None, (sys.stdout, sys.stderr)):

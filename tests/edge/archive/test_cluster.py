@@ -42,6 +42,15 @@ def end(processes: set[int]) -> bool:
 
 
 @contextmanager
+def short_folder() -> Iterator[dict[str, str]]:
+    """The environment of a command that starts Ray, with a short folder for its files, since its sockets can't have
+    long names. With the folder goes what a killed Ray leaves.
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        yield os.environ | ENVIRONMENT | {"TMPDIR": short}
+
+
+@contextmanager
 def started(folder: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
     line = [
         sys.executable,
@@ -56,11 +65,11 @@ def started(folder: Path, out: Path) -> Iterator[subprocess.Popen[str]]:
         "--jobs",
         "2",
     ]
-    # In a short folder, since Ray's sockets can't have long names; with it goes what a killed Ray leaves.
-    with tempfile.TemporaryDirectory(dir="/tmp") as short:
-        environment = os.environ | ENVIRONMENT | {"TMPDIR": short}
-        with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process:
-            yield process
+    with (
+        short_folder() as environment,
+        subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as process,
+    ):
+        yield process
 
 
 def test_a_cluster_writes_the_same_bytes_and_leaves_no_process(tmp_path: Path) -> None:
@@ -92,8 +101,7 @@ def test_what_was_found_is_said_before_ray_is_left_and_python_is_not_taken_apart
         "left = ray.shutdown\nray.shutdown = lambda: (print('left', flush=True), left())\nrun()"
     )
     words = ["run", str(draw(tmp_path / "fields", 4)), "--out", str(tmp_path / "out"), "--ray", "local", "--jobs", "1"]
-    with tempfile.TemporaryDirectory(dir="/tmp") as short:
-        environment = os.environ | ENVIRONMENT | {"TMPDIR": short}
+    with short_folder() as environment:
         done = subprocess.run(
             [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=300, env=environment
         )
